@@ -1,0 +1,26 @@
+# What CI runs is what a person runs. `make` alone lists the commands.
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+LAKE ?= demo-lake
+
+.PHONY: help setup test lint demo
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.ready ## .venv with the `pixlake` command
+
+$(VENV)/.ready: requirements/dev.txt requirements/uv.txt pyproject.toml
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install -q --require-hashes -r requirements/uv.txt
+	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip sync -q --require-hashes requirements/dev.txt
+	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+lint: setup ## ruff and mypy
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+test: setup lint ## lint and all tests but those that need torch or containers
+	$(VENV)/bin/python -m pytest

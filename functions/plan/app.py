@@ -1,0 +1,13 @@
+"""Handler of the state that this folder is named for; the work is `pixlake.unzip.plan.plan`."""
+
+from typing import Any
+
+from pixlake.messages import PlanRequest, parse, plain
+from pixlake.settings import PlanSettings, from_environment
+from pixlake.unzip.plan import plan
+
+SETTINGS = from_environment(PlanSettings)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    return plain(plan(parse(event, PlanRequest), SETTINGS))

@@ -1,0 +1,13 @@
+"""Handler of the state that this folder is named for; the work is `pixlake.report.failure.record_failure`."""
+
+from typing import Any
+
+from pixlake.messages import FailureRequest, parse, plain
+from pixlake.report.failure import record_failure
+from pixlake.settings import ReportSettings, from_environment
+
+SETTINGS = from_environment(ReportSettings)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    return plain(record_failure(parse(event, FailureRequest), SETTINGS))

@@ -1,0 +1,13 @@
+"""Handler of the state that this folder is named for; the work is `pixlake.report.report.report`."""
+
+from typing import Any
+
+from pixlake.messages import ReportRequest, parse, plain
+from pixlake.report.report import report
+from pixlake.settings import ReportSettings, from_environment
+
+SETTINGS = from_environment(ReportSettings)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    return plain(report(parse(event, ReportRequest), SETTINGS))

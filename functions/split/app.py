@@ -1,0 +1,13 @@
+"""Handler of the state that this folder is named for; the work is `pixlake.split.split.split`."""
+
+from typing import Any
+
+from pixlake.messages import SplitRequest, parse, plain
+from pixlake.settings import SplitSettings, from_environment
+from pixlake.split.split import split
+
+SETTINGS = from_environment(SplitSettings)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    return plain(split(parse(event, SplitRequest), SETTINGS))

@@ -1,0 +1,70 @@
+"""Every error that Pixlake raises on purpose, in two branches, because the state machine treats them in two ways.
+
+PixlakeError
+├── BadInput                 the same input fails again: never retried
+│   ├── BadRequest           an event, a setting or `pixlake.json` that does not fit its schema
+│   ├── BadUpload            an upload that is refused as a whole; `reason` is a code from `rejects.Reason`
+│   ├── BadTable             a table file of which nothing can be read
+│   ├── BadBundle            a model bundle that is missing, damaged or of another kind
+│   ├── MissingObject        an object that should be there and is not
+│   └── TooManyLost          more batches lost than the stack tolerates
+└── PassingTrouble           the same input may work a moment later: retried with backoff
+    ├── StorageTrouble       the object store failed or answered short
+    ├── CatalogTrouble       the catalog failed
+    └── CommitConflict       others committed first, more often than one invocation can plan again
+
+Step Functions sees an error by its class name, so a `Retry` in the state machine names exactly the classes under
+`PassingTrouble`; a test holds the two together.
+"""
+
+
+class PixlakeError(Exception):
+    """The base of all errors here. The message says what is wrong, where, and what to do about it."""
+
+
+class BadInput(PixlakeError):
+    """The input is at fault: running it again fails again."""
+
+
+class BadRequest(BadInput):
+    """An event, a setting or a `pixlake.json` does not fit its schema."""
+
+
+class BadUpload(BadInput):
+    """The upload is refused as a whole, before anything of it is in a table."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+
+
+class BadTable(BadInput):
+    """A table file cannot be read at all; single bad rows become rejects instead."""
+
+
+class BadBundle(BadInput):
+    """A model bundle is missing, damaged, or of another kind than asked for."""
+
+
+class MissingObject(BadInput):
+    """An object that an earlier step should have written, or that a request names, is not there."""
+
+
+class TooManyLost(BadInput):
+    """More batches are lost than the stack tolerates; nothing is committed."""
+
+
+class PassingTrouble(PixlakeError):
+    """Something outside failed in a way that may pass."""
+
+
+class StorageTrouble(PassingTrouble):
+    """The object store failed, or gave fewer bytes than it has."""
+
+
+class CatalogTrouble(PassingTrouble):
+    """The catalog failed."""
+
+
+class CommitConflict(PassingTrouble):
+    """Other writers committed first each time the commit was planned."""

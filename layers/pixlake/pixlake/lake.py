@@ -1,0 +1,92 @@
+"""Where everything lies in a lake. Names follow from the input alone, so a step that runs twice writes to the same place.
+
+images/<experiment_id>/<upload_id>/…   the images of an upload, never overwritten by another
+models/<name>/…                        bundles
+warehouse/…                            the Iceberg tables
+work/<execution_id>/…                  what one execution's steps hand each other; no table knows of it
+reports/<execution_id>.html
+"""
+
+import re
+from dataclasses import dataclass
+
+from pixlake.errors import BadRequest
+from pixlake.storage import join
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def check_identifier(kind: str, value: str) -> str:
+    """`value` if it can stand in a path: letters, digits, `.`, `_`, `-`, at most 100 characters; else BadRequest."""
+    if not _IDENTIFIER.fullmatch(value):
+        raise BadRequest(
+            f"{kind} {value!r}: use 1 to 100 letters, digits, '.', '_' or '-', a letter or digit first"
+        )
+    return value
+
+
+def report_uri(lake: str, execution_id: str) -> str:
+    """The HTML page of an execution."""
+    return join(lake, "reports", f"{execution_id}.html")
+
+
+def bundle_uri(lake: str, name: str) -> str:
+    """The folder of a model bundle."""
+    return join(lake, "models", name)
+
+
+def images_uri(lake: str, experiment_id: str, upload_id: str) -> str:
+    """The folder that takes the images of one upload."""
+    return join(lake, "images", experiment_id, upload_id)
+
+
+@dataclass(frozen=True)
+class Work:
+    """The places of one execution under `work/`."""
+
+    lake: str
+    execution_id: str
+
+    @property
+    def uri(self) -> str:
+        return join(self.lake, "work", self.execution_id)
+
+    @property
+    def members(self) -> str:
+        """JSON Lines of `messages.Member`: every image of the upload, sorted by image_path."""
+        return join(self.uri, "members.jsonl")
+
+    @property
+    def shards(self) -> str:
+        """JSON array of `messages.Shard`: the items of the state Extract."""
+        return join(self.uri, "shards.json")
+
+    @property
+    def tables(self) -> str:
+        """The folder with the upload's table files, at their paths in the upload."""
+        return join(self.uri, "tables")
+
+    def extracted(self, shard: int) -> str:
+        """JSON Lines of `messages.Image`: what one shard put into the lake."""
+        return join(self.uri, "extracted", f"{shard:06d}.jsonl")
+
+    @property
+    def batches(self) -> str:
+        """JSON array of `messages.Batch`: the items of the state Infer."""
+        return join(self.uri, "batches.json")
+
+    def batch(self, batch_id: str) -> str:
+        """The rows of one batch, Parquet (`schemas.EMBED_BATCH` or `schemas.CLASSIFY_BATCH`)."""
+        return join(self.uri, "batches", f"{batch_id}.parquet")
+
+    def part(self, table: str, part_id: str) -> str:
+        """Rows for a table, Parquet in its schema, sorted by its key. It is there only when complete."""
+        return join(self.uri, "parts", table, f"{part_id}.parquet")
+
+    def rejects(self, stage: str, part_id: str) -> str:
+        """JSON Lines of `rejects.Reject`. Written before the part that completes the same work."""
+        return join(self.uri, "parts", "rejects", f"{stage}-{part_id}.jsonl")
+
+    def key(self, uri: str) -> str:
+        """The object's key below the lake, as an ItemReader wants it."""
+        return uri.removeprefix(self.lake.rstrip("/") + "/")

@@ -1,0 +1,253 @@
+"""What the states hand each other: URIs, counts and names, never data (Step Functions stops at 256 KiB).
+
+Each function takes one `…Request` and answers one `…Answer`; the larger lists between them are files in the lake,
+of the structs at the end.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from pixlake.errors import BadRequest
+
+M = TypeVar("M")
+
+
+class Classifiers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Bundle names: for records with images, for records without, and for images that no record names."""
+
+    with_image: str | None = None
+    without_image: str | None = None
+    orphan: str | None = None
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The content of `pixlake.json`. What is None is found by looking at the data, or is not wanted."""
+
+    id_column: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    embedder: str | None = None
+    classifier: Classifiers = Classifiers()
+
+
+class Ingest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The state machine's input. `experiment_id` comes from `uploads/<experiment_id>/…` where it is left out;
+    `uploaded_at` (ISO 8601) from the object; `options` win over the upload's `pixlake.json`."""
+
+    upload_uri: str
+    experiment_id: str | None = None
+    uploaded_at: str | None = None
+    options: Options = Options()
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What every step knows of its execution. Times are ISO 8601 in UTC.
+
+    `upload_id` is 16 hex digits of the upload's content: the same upload has the same one. `started_at` is written as
+    `processed_at`, so that a step run twice writes the same bytes.
+    """
+
+    execution_id: str
+    experiment_id: str
+    upload_uri: str
+    upload_id: str
+    uploaded_at: str
+    started_at: str
+
+
+class ItemList(msgspec.Struct, frozen=True):
+    """A JSON array in the lake for a Map's ItemReader: its key below the lake, and how many items."""
+
+    key: str
+    count: int
+
+
+class PlanRequest(msgspec.Struct, frozen=True):
+    execution_id: str
+    started_at: str
+    ingest: Ingest
+
+
+class PlanAnswer(msgspec.Struct, frozen=True):
+    """`images` counts the images to extract, `tables` the table files taken out, `rejected` what was left out."""
+
+    run: Run
+    options: Options
+    shards: ItemList
+    images: int
+    tables: int
+    rejected: int
+
+
+class ExtractRequest(msgspec.Struct, frozen=True):
+    run: Run
+    shard: "Shard"
+
+
+class ExtractAnswer(msgspec.Struct, frozen=True):
+    shard: int
+    extracted: int
+    rejected: int
+
+
+class SplitRequest(msgspec.Struct, frozen=True):
+    run: Run
+    options: Options
+    shards: ItemList
+
+
+class SplitAnswer(msgspec.Struct, frozen=True):
+    """`models` maps a role (`embedder`, `with_image`, `without_image`, `orphan`) to `name@version`.
+    `id_column` is the one used, with `id_column_why` for the report; None where there is no table."""
+
+    batches: ItemList
+    images: int
+    records: int
+    with_image: int
+    orphans: int
+    rejected: int
+    models: dict[str, str]
+    id_column: str | None
+    id_column_why: str
+
+
+class BatchRequest(msgspec.Struct, frozen=True):
+    """For embed and classify."""
+
+    run: Run
+    batch: "Batch"
+
+
+class BatchAnswer(msgspec.Struct, frozen=True):
+    batch_id: str
+    rows: int
+    rejected: int
+
+
+class CompactRequest(msgspec.Struct, frozen=True):
+    run: Run
+    split: SplitAnswer
+
+
+class CompactAnswer(msgspec.Struct, frozen=True):
+    """The execution's totals. `lost_batches` are those whose part never came; their rows are rejects."""
+
+    images: int
+    records: int
+    embedded: int
+    predicted: int
+    rejected: int
+    lost_batches: int
+
+
+class ReportRequest(msgspec.Struct, frozen=True):
+    run: Run
+    plan: PlanAnswer
+    split: SplitAnswer
+    compact: CompactAnswer
+
+
+class ReportAnswer(msgspec.Struct, frozen=True):
+    """The state machine's output."""
+
+    execution: str
+    status: str
+    experiment_id: str
+    images: int
+    records: int
+    embedded: int
+    predicted: int
+    rejected: int
+    report_uri: str
+
+
+class StateError(msgspec.Struct, frozen=True, rename="pascal"):
+    """What a `Catch` puts under `$.error`. `cause` is JSON text with `errorMessage` where a function raised."""
+
+    error: str
+    cause: str = ""
+
+
+class FailureRequest(msgspec.Struct, frozen=True):
+    """`ingest` is the execution's raw input, for it may be what is wrong."""
+
+    execution_id: str
+    started_at: str
+    ingest: Any
+    error: StateError
+
+
+class FailureAnswer(msgspec.Struct, frozen=True):
+    execution: str
+    status: str
+    error: str
+    cause: str
+    report_uri: str
+
+
+class MaintainAnswer(msgspec.Struct, frozen=True):
+    expired_snapshots: int
+    deleted_files: int
+    deleted_work: int
+
+
+# ---- rows of the files in the lake --------------------------------------------------------------------------------
+
+
+class Member(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One image of the upload. In a zip: where its local header lies, and what the directory says of it
+    (`crc` CRC-32, `method` 0 stored or 8 deflate). In a folder or a listing: the object to copy, `source_uri`."""
+
+    image_path: str
+    image_uri: str
+    size: int
+    offset: int = 0
+    compressed: int = 0
+    crc: int = 0
+    method: int = 0
+    source_uri: str = ""
+
+
+class Shard(msgspec.Struct, frozen=True):
+    """What one Extract invocation handles: the lines of `Work.members` in this byte range."""
+
+    index: int
+    offset: int
+    length: int
+    count: int
+    bytes: int
+
+
+class Image(msgspec.Struct, frozen=True):
+    """An image that is in the lake and verified. `size` is in bytes."""
+
+    image_path: str
+    image_uri: str
+    size: int
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What one Infer iteration handles. `task` is `embed` or `classify`; `modality` is `image` (embed, and orphans
+    to classify), `image+tabular` or `tabular`; `model` is `name@version`; `bytes` counts encoded images."""
+
+    batch_id: str
+    task: str
+    modality: str
+    model: str
+    count: int
+    bytes: int
+
+
+def parse(event: Any, kind: type[M]) -> M:
+    """`event` as a message; BadRequest says which field does not fit."""
+    try:
+        return msgspec.convert(event, kind)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"{kind.__name__}: {error}") from error
+
+
+def plain(message: msgspec.Struct) -> dict[str, Any]:
+    """`message` as what a Lambda function returns."""
+    result: dict[str, Any] = msgspec.to_builtins(message)
+    return result

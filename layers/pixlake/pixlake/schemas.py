@@ -1,0 +1,129 @@
+"""The tables and the batch files, as Arrow schemas, and what makes one row newer than another of the same key."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+_TIME = pa.timestamp("us", tz="UTC")
+
+
+def _schema(**columns: pa.DataType | tuple[pa.DataType, bool]) -> pa.Schema:
+    """A schema; `(type, True)` marks a column that may be null."""
+    fields = []
+    for name, kind in columns.items():
+        kind, nullable = kind if isinstance(kind, tuple) else (kind, False)
+        fields.append(pa.field(name, kind, nullable=nullable))
+    return pa.schema(fields)
+
+
+_TEXT, _OPTIONAL_TEXT, _LONG = pa.string(), (pa.string(), True), pa.int64()
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """One table. Rows are unique by `key`; of two rows with one key the greater by `precedence` stays, the incoming
+    one where they are equal. A precedence `column=value` ranks rows with that value above others."""
+
+    name: str
+    columns: pa.Schema
+    key: tuple[str, ...]
+    precedence: tuple[str, ...] = ("uploaded_at",)
+
+
+EMBEDDINGS = TableSchema(
+    "embeddings",
+    _schema(
+        experiment_id=_TEXT,
+        image_path=_TEXT,
+        record_id=_OPTIONAL_TEXT,
+        embedding=pa.list_(pa.field("element", pa.float32(), nullable=False)),
+        model=_TEXT,
+        width=pa.int32(),
+        height=pa.int32(),
+        sha256=_TEXT,
+        image_uri=_TEXT,
+        uploaded_at=_TIME,
+        processed_at=_TIME,
+    ),
+    key=("experiment_id", "image_path", "model"),
+)
+
+PREDICTIONS = TableSchema(
+    "predictions",
+    _schema(
+        experiment_id=_TEXT,
+        record_id=_OPTIONAL_TEXT,
+        image_path=_OPTIONAL_TEXT,
+        label=_OPTIONAL_TEXT,
+        score=(pa.float64(), True),
+        probabilities=(pa.map_(pa.string(), pa.field("value", pa.float64(), nullable=False)), True),
+        value=(pa.float64(), True),
+        modality=_TEXT,
+        model=_TEXT,
+        uploaded_at=_TIME,
+        processed_at=_TIME,
+    ),
+    # image_path is set only where there is no record, so the two together are the key that DESIGN names.
+    key=("experiment_id", "record_id", "image_path"),
+    precedence=("modality=image+tabular", "uploaded_at"),
+)
+
+RECORDS = TableSchema(
+    "records",
+    _schema(
+        experiment_id=_TEXT,
+        record_id=_TEXT,
+        has_image=pa.bool_(),
+        image_paths=pa.list_(pa.field("element", pa.string(), nullable=False)),
+        attributes=pa.map_(pa.string(), pa.field("value", pa.string(), nullable=True)),
+        uploaded_at=_TIME,
+        processed_at=_TIME,
+    ),
+    key=("experiment_id", "record_id"),
+)
+
+REJECTS = TableSchema(
+    "rejects",
+    _schema(
+        experiment_id=_TEXT,
+        source=_TEXT,
+        stage=_TEXT,
+        reason=_TEXT,
+        detail=_TEXT,
+        uploaded_at=_TIME,
+        processed_at=_TIME,
+    ),
+    # a log: a newer upload's rejects stand beside the older ones, the same upload's replace themselves
+    key=("experiment_id", "source", "stage", "reason", "uploaded_at"),
+)
+
+EXECUTIONS = TableSchema(
+    "executions",
+    _schema(
+        execution_id=_TEXT,
+        experiment_id=_TEXT,
+        upload_uri=_TEXT,
+        status=_TEXT,
+        images=_LONG,
+        records=_LONG,
+        embedded=_LONG,
+        predicted=_LONG,
+        rejected=_LONG,
+        started_at=_TIME,
+        finished_at=_TIME,
+        models=pa.map_(pa.string(), pa.field("value", pa.string(), nullable=False)),
+    ),
+    key=("execution_id",),
+    precedence=("finished_at",),
+)
+
+TABLES = {table.name: table for table in (EMBEDDINGS, PREDICTIONS, RECORDS, REJECTS, EXECUTIONS)}
+
+EMBED_BATCH = _schema(image_path=_TEXT, image_uri=_TEXT, record_id=_OPTIONAL_TEXT)
+
+CLASSIFY_BATCH = _schema(
+    record_id=_OPTIONAL_TEXT,
+    image_paths=pa.list_(pa.string()),
+    image_uris=pa.list_(pa.string()),
+    attributes=pa.map_(pa.string(), pa.string()),
+)

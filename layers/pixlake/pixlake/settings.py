@@ -1,0 +1,102 @@
+"""Settings: one frozen dataclass a function, read from the environment once, when the function starts.
+
+A field is a variable of the same name in upper case; the template sets exactly these, which a test holds together.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import TypeVar, get_type_hints
+
+from pixlake.errors import BadRequest
+
+S = TypeVar("S")
+
+
+def from_environment(kind: type[S], environment: Mapping[str, str] | None = None) -> S:
+    """Read one settings dataclass; BadRequest names the variable that is missing or does not parse."""
+    source = os.environ if environment is None else environment
+    types = get_type_hints(kind)
+    values = {}
+    for field in fields(kind):  # type: ignore[arg-type]
+        variable = field.name.upper()
+        if variable not in source:
+            if field.default is MISSING:
+                raise BadRequest(f"the environment variable {variable} is not set")
+            continue
+        try:
+            values[field.name] = types[field.name](source[variable])
+        except ValueError as error:
+            expected = types[field.name].__name__
+            raise BadRequest(
+                f"the environment variable {variable} must be {expected}: {source[variable]!r}"
+            ) from error
+    return kind(**values)
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """Sizes in bytes. The four model names are the stack's defaults, empty for none."""
+
+    lake_uri: str
+    embedder: str = ""
+    classifier_with_image: str = ""
+    classifier_without_image: str = ""
+    classifier_orphan: str = ""
+    max_members: int = 2_000_000
+    max_total_bytes: int = 1 << 40
+    max_ratio: int = 200
+    max_table_bytes: int = 1 << 30
+    shard_bytes: int = 128 << 20
+    shard_members: int = 2_000
+
+
+@dataclass(frozen=True)
+class ExtractSettings:
+    lake_uri: str
+    writes_in_flight: int = 64
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """A batch ends at whichever comes first: `batch_rows` rows or `batch_bytes` bytes of encoded images."""
+
+    lake_uri: str
+    batch_rows: int = 1_024
+    batch_bytes: int = 512 << 20
+
+
+@dataclass(frozen=True)
+class InferenceSettings:
+    """For embed and classify. `inference_threads` 0 means all cores that the process may use."""
+
+    lake_uri: str
+    max_pixels: int = 100_000_000
+    inference_batch: int = 32
+    inference_threads: int = 0
+
+
+@dataclass(frozen=True)
+class CompactSettings:
+    """`tolerated_lost_percent` of the batches may be missing; above it the execution fails."""
+
+    lake_uri: str
+    catalog_uri: str
+    target_file_bytes: int = 256 << 20
+    tolerated_lost_percent: float = 5.0
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """For report and record_failure."""
+
+    lake_uri: str
+    catalog_uri: str
+
+
+@dataclass(frozen=True)
+class MaintainSettings:
+    lake_uri: str
+    catalog_uri: str
+    snapshot_days: float = 7.0
+    work_days: float = 14.0

@@ -1,0 +1,140 @@
+"""Objects by URI, the same on S3 (`s3://bucket/key`) and in a folder (`file:///path`).
+
+A URI here is plain text, not percent-encoded, as S3 URIs are. Everything goes through obstore: ranged reads, many
+requests in flight, the GIL free, writes that appear whole or not at all. Its errors become Pixlake's.
+"""
+
+import functools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from pixlake.errors import BadRequest, MissingObject, StorageTrouble
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What a store knows of an object without reading it. `size` is in bytes, `last_modified` in UTC."""
+
+    uri: str
+    size: int
+    last_modified: datetime
+    etag: str | None
+
+
+def locate(uri: str) -> tuple[ObjectStore, str]:
+    """The store that holds `uri`, and the object's path in it.
+
+    Raises BadRequest for a scheme other than `s3` and `file`.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if separator and scheme == "file" and rest.startswith("/"):
+        return _folder(), rest.lstrip("/")
+    if separator and scheme == "s3":
+        bucket, _, key = rest.partition("/")
+        return _bucket(bucket), key
+    raise BadRequest(f"{uri!r} is not an s3:// or file:/// URI")
+
+
+@functools.cache
+def _folder() -> ObjectStore:
+    return LocalStore()
+
+
+@functools.cache
+def _bucket(name: str) -> ObjectStore:
+    return from_url(f"s3://{name}")
+
+
+def join(base: str, *parts: str) -> str:
+    """`base` and the parts with single slashes between."""
+    return "/".join([base.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def read(uri: str) -> bytes:
+    """The whole object."""
+    store, path = locate(uri)
+    with _translated(uri):
+        return bytes(obstore.get(store, path).bytes())
+
+
+def read_range(uri: str, start: int, length: int) -> bytes:
+    """`length` bytes from `start`; StorageTrouble if the store gives fewer."""
+    store, path = locate(uri)
+    with _translated(uri):
+        data = bytes(obstore.get_range(store, path, start=start, length=length))
+    if len(data) != length:
+        raise StorageTrouble(f"{uri}: asked for {length} bytes at {start}, got {len(data)}")
+    return data
+
+
+def stream(uri: str, start: int | None = None, length: int | None = None) -> Iterator[memoryview]:
+    """The object, or `length` bytes of it from `start`, in chunks as they arrive."""
+    store, path = locate(uri)
+    options: Any = None if start is None else {"range": (start, start + (length or 0))}
+    with _translated(uri):
+        for chunk in obstore.get(store, path, options=options).stream():
+            yield memoryview(chunk)
+
+
+def write(uri: str, data: bytes | memoryview) -> None:
+    """Put the object whole; an older one of that name is replaced at once."""
+    store, path = locate(uri)
+    with _translated(uri):
+        obstore.put(store, path, data)
+
+
+def head(uri: str) -> ObjectInfo:
+    """Size and age of one object; MissingObject if there is none."""
+    store, path = locate(uri)
+    with _translated(uri):
+        meta = obstore.head(store, path)
+    return ObjectInfo(uri, meta["size"], meta["last_modified"], meta["e_tag"])
+
+
+def exists(uri: str) -> bool:
+    """Whether there is an object of this name."""
+    try:
+        head(uri)
+    except MissingObject:
+        return False
+    return True
+
+
+def list_objects(prefix: str) -> Iterator[ObjectInfo]:
+    """All objects under the folder `prefix`, in no particular order."""
+    store, path = locate(prefix.rstrip("/") + "/")
+    scheme, _, rest = prefix.partition("://")
+    root = f"{scheme}://{rest.partition('/')[0]}"
+    with _translated(prefix):
+        for page in obstore.list(store, path.rstrip("/") or None):
+            for meta in page:
+                uri = f"{root}/{meta['path']}"
+                yield ObjectInfo(uri, meta["size"], meta["last_modified"], meta["e_tag"])
+
+
+def delete(uris: Sequence[str]) -> None:
+    """Delete objects; one that is already gone is no error."""
+    for uri in uris:
+        store, path = locate(uri)
+        try:
+            with _translated(uri):
+                obstore.delete(store, path)
+        except MissingObject:
+            continue
+
+
+@contextmanager
+def _translated(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise MissingObject(f"{uri} does not exist") from error
+    except (BaseError, OSError) as error:
+        raise StorageTrouble(f"{uri}: {error}") from error
