@@ -19,9 +19,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 def check_identifier(kind: str, value: str) -> str:
     """`value` if it can stand in a path: letters, digits, `.`, `_`, `-`, at most 100 characters; else BadRequest."""
     if not _IDENTIFIER.fullmatch(value):
-        raise BadRequest(
-            f"{kind} {value!r}: use 1 to 100 letters, digits, '.', '_' or '-', a letter or digit first"
-        )
+        raise BadRequest(f"{kind} {value!r}: use 1 to 100 letters, digits, '.', '_' or '-', a letter or digit first")
     return value
 
 

@@ -28,9 +28,7 @@ def from_environment(kind: type[S], environment: Mapping[str, str] | None = None
             values[field.name] = types[field.name](source[variable])
         except ValueError as error:
             expected = types[field.name].__name__
-            raise BadRequest(
-                f"the environment variable {variable} must be {expected}: {source[variable]!r}"
-            ) from error
+            raise BadRequest(f"the environment variable {variable} must be {expected}: {source[variable]!r}") from error
     return kind(**values)
 
 
