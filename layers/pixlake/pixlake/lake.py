@@ -1,4 +1,4 @@
-"""Where everything lies in a lake. Names follow from the input alone, so a step that runs twice writes to the same place.
+"""Where everything lies in a lake. Names follow from the input alone: a step run twice writes to the same place.
 
 images/<experiment_id>/<upload_id>/…   the images of an upload, never overwritten by another
 models/<name>/…                        bundles

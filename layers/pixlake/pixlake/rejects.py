@@ -1,4 +1,4 @@
-"""What could not be used, and why. A reject is a row like any other: found by SQL, counted in the report, never silent."""
+"""What could not be used, and why: a row like any other, found by SQL, counted in the report, never silent."""
 
 from collections.abc import Iterable
 from enum import StrEnum
