@@ -1,0 +1,64 @@
+"""Which lake a command works on: a folder with its own catalog, or a bucket with Glue."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pixlake.errors import MissingObject
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+GLUE = "glue://"
+
+
+@dataclass(frozen=True)
+class Lake:
+    """`uri` holds the objects, `catalog_uri` says which snapshot each table is at."""
+
+    uri: str
+    catalog_uri: str
+    folder: Path | None
+
+    @classmethod
+    def at(cls, where: str) -> "Lake":
+        """A folder by its path or `file://` URI, made absolute; or `s3://bucket`."""
+        if where.startswith("s3://"):
+            return cls(where.rstrip("/"), GLUE, None)
+        folder = Path(where.removeprefix("file://")).expanduser().absolute()
+        return cls(f"file://{folder}", f"sqlite:///{folder}/catalog.db", folder)
+
+    def existing(self) -> "Lake":
+        """This lake; MissingObject if nothing was ever put into it."""
+        if self.folder is not None and not (self.folder / "catalog.db").is_file():
+            raise MissingObject(f"{self.folder} holds no lake yet: `pixlake run UPLOAD --lake {self.folder}` makes one")
+        return self
+
+
+class LakeType(click.ParamType):
+    """Turns the text of `--lake` into a Lake."""
+
+    name = "lake"
+
+    def convert(self, value: str | Lake, param: click.Parameter | None, ctx: click.Context | None) -> Lake:
+        if isinstance(value, Lake):
+            return value
+        scheme, separator, _ = value.partition("://")
+        if not value or (separator and scheme not in ("s3", "file")):
+            self.fail(f"{value!r} is neither a folder nor s3://bucket", param, ctx)
+        return Lake.at(value)
+
+
+def lake_option(command: F) -> F:
+    """The option `--lake`, the same for every command; the function gets a `lake: Lake`."""
+    return click.option(
+        "--lake",
+        type=LakeType(),
+        required=True,
+        envvar="PIXLAKE_LAKE",
+        show_envvar=True,
+        metavar="DIR",
+        help="The lake: a folder, or s3://bucket with its tables in Glue.",
+    )(command)

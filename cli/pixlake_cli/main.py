@@ -1,0 +1,61 @@
+"""The `pixlake` command. Each subcommand lives in a module of its own, imported only when it is asked for.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.
+"""
+
+import importlib
+import sys
+
+import click
+
+import pixlake
+from pixlake.errors import BadRequest, PixlakeError
+
+COMMANDS = {
+    "run": "pixlake_cli.run:run",
+    "query": "pixlake_cli.query:query",
+    "search": "pixlake_cli.search:search",
+    "tables": "pixlake_cli.tables:tables",
+    "maintain": "pixlake_cli.maintain:maintain",
+    "models": "pixlake_cli.models:models",
+}
+
+
+class Failure(click.ClickException):
+    """A PixlakeError as the command line shows it: one line on standard error."""
+
+    def __init__(self, error: PixlakeError) -> None:
+        super().__init__(" ".join(str(error).split()))
+        self.exit_code = 2 if isinstance(error, BadRequest) else 1
+
+    def show(self, file: object = None) -> None:
+        click.echo(f"pixlake: {self.message}", file=sys.stderr)
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when named, since DuckDB, pyiceberg and moto take their time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except PixlakeError as error:
+            raise Failure(error) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(pixlake.__version__, prog_name="pixlake")
+def cli() -> None:
+    """Images and a table in; embeddings, predictions and image search out, as Iceberg tables.
+
+    A lake is a folder (or an S3 bucket) with the tables, the images and the models.
+    """
