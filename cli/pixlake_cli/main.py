@@ -28,17 +28,17 @@ class Failure(click.ClickException):
         super().__init__(" ".join(str(error).split()))
         self.exit_code = 2 if isinstance(error, BadRequest) else 1
 
-    def show(self, file: object = None) -> None:
+    def show(self, file: object = None) -> None:  # noqa: ARG002
         click.echo(f"pixlake: {self.message}", file=sys.stderr)
 
 
 class Commands(click.Group):
     """A group whose commands are imported when named, since DuckDB, pyiceberg and moto take their time."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
