@@ -37,7 +37,7 @@ class Lake:
         return self
 
 
-class LakeType(click.ParamType):
+class LakeType(click.ParamType[Lake]):
     """Turns the text of `--lake` into a Lake."""
 
     name = "lake"

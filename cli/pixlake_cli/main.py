@@ -26,10 +26,15 @@ class Failure(click.ClickException):
 
     def __init__(self, error: PixlakeError) -> None:
         super().__init__(" ".join(str(error).split()))
-        self.exit_code = 2 if isinstance(error, BadRequest) else 1
 
     def show(self, file: object = None) -> None:  # noqa: ARG002
         click.echo(f"pixlake: {self.message}", file=sys.stderr)
+
+
+class WrongUsage(Failure):
+    """What was asked for makes no sense: asking again the same way never helps."""
+
+    exit_code = 2
 
 
 class Commands(click.Group):
@@ -48,6 +53,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except BadRequest as error:
+            raise WrongUsage(error) from error
         except PixlakeError as error:
             raise Failure(error) from error
 
