@@ -5,6 +5,8 @@ requests in flight, the GIL free, writes that appear whole or not at all. Its er
 """
 
 import functools
+import io
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,11 +85,45 @@ def stream(uri: str, start: int | None = None, length: int | None = None) -> Ite
             yield memoryview(chunk)
 
 
-def write(uri: str, data: bytes | memoryview) -> None:
-    """Put the object whole; an older one of that name is replaced at once."""
+class Reader(io.RawIOBase):
+    """An object as a seekable file of ranged reads: what pyarrow needs to take some columns of a Parquet object."""
+
+    def __init__(self, uri: str, size: int | None = None) -> None:
+        super().__init__()
+        self._uri = uri
+        self._size = head(uri).size if size is None else size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = base + offset
+        return self._position
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(self._size - self._position, 0)
+        length = left if size is None or size < 0 else min(size, left)
+        data = read_range(self._uri, self._position, length) if length else b""
+        self._position += len(data)
+        return data
+
+
+def write(uri: str, data: bytes | memoryview, content_type: str | None = None) -> None:
+    """Put the object whole; an older one of that name is replaced at once. A folder keeps no `content_type`."""
     store, path = locate(uri)
+    attributes: Any = None
+    if content_type and not isinstance(store, LocalStore):
+        attributes = {"Content-Type": content_type}
     with _translated(uri):
-        obstore.put(store, path, data)
+        obstore.put(store, path, data, attributes=attributes)
 
 
 def head(uri: str) -> ObjectInfo:
