@@ -6,7 +6,7 @@ LAKE ?= demo-lake
 
 .PHONY: help setup test lint demo
 help: ## list the commands
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## .venv with the `pixlake` command
 
@@ -24,3 +24,5 @@ lint: setup ## ruff and mypy
 
 test: setup lint ## lint and all tests but those that need torch or containers
 	$(VENV)/bin/python -m pytest
+
+include models/Makefile.inc
