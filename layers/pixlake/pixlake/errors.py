@@ -6,6 +6,7 @@ PixlakeError
 │   ├── BadUpload            an upload that is refused as a whole; `reason` is a code from `rejects.Reason`
 │   ├── BadTable             a table file of which nothing can be read
 │   ├── BadBundle            a model bundle that is missing, damaged or of another kind
+│   ├── BadImage             an image that cannot be used; `reason` is a code; steps turn it into a reject
 │   ├── MissingObject        an object that should be there and is not
 │   └── TooManyLost          more batches lost than the stack tolerates
 └── PassingTrouble           the same input may work a moment later: retried with backoff
@@ -44,6 +45,15 @@ class BadTable(BadInput):
 
 class BadBundle(BadInput):
     """A model bundle is missing, damaged, or of another kind than asked for."""
+
+
+class BadImage(BadInput):
+    """An image cannot be decoded within the limits. A step makes a reject of it; only a request for one image sees it."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
 
 
 class MissingObject(BadInput):

@@ -1,0 +1,70 @@
+"""A bundle's folder in a lake: what it says it is, and its files, none of which is used unverified."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pixlake import storage
+from pixlake.errors import BadBundle, MissingObject
+from pixlake.inference.manifest import MANIFEST, Manifest, parse, version
+from pixlake.lake import bundle_uri, check_identifier
+
+
+@dataclass(frozen=True)
+class BundleFolder:
+    """A bundle that is described and complete; `model` is `name@version`, as the tables have it."""
+
+    uri: str
+    model: str
+    manifest: Manifest
+
+    def read(self, name: str) -> bytes:
+        """One file's bytes, verified; BadBundle if they are not what `bundle.json` says."""
+        data = storage.read(storage.join(self.uri, name))
+        self._compare(name, hashlib.sha256(data).hexdigest())
+        return data
+
+    def verify(self, names: Iterable[str]) -> None:
+        """Read files only for their checksums, a chunk at a time; BadBundle as in `read`."""
+        for name in names:
+            digest = hashlib.sha256()
+            for chunk in storage.stream(storage.join(self.uri, name)):
+                digest.update(chunk)
+            self._compare(name, digest.hexdigest())
+
+    def _compare(self, name: str, found: str) -> None:
+        if found != self.manifest.files[name]:
+            raise BadBundle(f"{self.uri}/{name}: its SHA-256 is {found}, not the one in {MANIFEST}; upload it again")
+
+
+def open_folder(lake_uri: str, model: str) -> BundleFolder:
+    """The bundle `name`, or `name@version`, under `models/` in the lake.
+
+    Raises BadBundle if it is missing, damaged or incomplete, or no longer has the version asked for. Reads only
+    `bundle.json` and the folder's listing, so that a step can name the model without loading it.
+    """
+    name, _, expected = model.partition("@")
+    uri = bundle_uri(lake_uri, check_identifier("bundle", name))
+    data = _read_manifest(uri)
+    if expected and version(data) != expected:
+        raise BadBundle(f"{uri}: the bundle changed during the run: {expected} is now {version(data)}; run again")
+    manifest = parse(data, f"{uri}/{MANIFEST}")
+    if manifest.name != name:
+        raise BadBundle(f"{uri}/{MANIFEST}: the name is {manifest.name!r}, the folder's is {name!r}")
+    _check_listing(uri, manifest)
+    return BundleFolder(uri, f"{name}@{version(data)}", manifest)
+
+
+def _read_manifest(uri: str) -> bytes:
+    try:
+        return storage.read(storage.join(uri, MANIFEST))
+    except MissingObject as error:
+        raise BadBundle(f"{uri}: there is no bundle here; `pixlake models` puts one into the lake") from error
+
+
+def _check_listing(uri: str, manifest: Manifest) -> None:
+    found = {info.uri.removeprefix(uri).lstrip("/") for info in storage.list_objects(uri)} - {MANIFEST}
+    if missing := sorted(manifest.files.keys() - found):
+        raise BadBundle(f"{uri}: files are missing: {missing}")
+    if extra := sorted(found - manifest.files.keys()):
+        raise BadBundle(f"{uri}: files that {MANIFEST} does not list: {extra[:5]}")
