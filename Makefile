@@ -3,8 +3,9 @@
 PYTHON ?= python3.11
 VENV := .venv
 LAKE ?= demo-lake
+DEMO_QUERY := SELECT label, count(*) AS records, round(avg(score), 3) AS mean_score, count_if(modality = 'image+tabular') AS with_image FROM predictions GROUP BY label ORDER BY records DESC
 
-.PHONY: help setup test lint demo
+.PHONY: help setup demo lint test
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -16,6 +17,11 @@ $(VENV)/.ready: requirements/dev.txt requirements/uv.txt pyproject.toml
 	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip sync -q --require-hashes requirements/dev.txt
 	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
+
+demo: setup ## set up and run the main job on the sample upload
+	@$(VENV)/bin/pixlake run samples/emoji.zip --lake $(LAKE)
+	@echo; echo 'pixlake query "$(DEMO_QUERY)" --lake $(LAKE)'
+	@$(VENV)/bin/pixlake query "$(DEMO_QUERY)" --lake $(LAKE)
 
 lint: setup ## ruff and mypy
 	$(VENV)/bin/ruff check .
