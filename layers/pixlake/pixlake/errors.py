@@ -3,7 +3,7 @@
 PixlakeError
 ├── BadInput                 the same input fails again: never retried
 │   ├── BadRequest           an event, a setting or `pixlake.json` that does not fit its schema
-│   ├── BadUpload            an upload that is refused as a whole; `reason` is a code from `rejects.Reason`
+│   ├── BadUpload            an upload that is refused as a whole; `reason` is a code in snake_case
 │   ├── BadTable             a table file of which nothing can be read
 │   ├── BadBundle            a model bundle that is missing, damaged or of another kind
 │   ├── BadImage             an image that cannot be used; `reason` is a code; steps turn it into a reject

@@ -51,7 +51,8 @@ class Work:
 
     @property
     def members(self) -> str:
-        """JSON Lines of `messages.Member`: every image of the upload, sorted by image_path."""
+        """JSON Lines of `messages.Member`: every image of the upload, in the order in which a zip holds them, so that
+        neighbours are read at once; sorted by image_path where the upload is no zip."""
         return join(self.uri, "members.jsonl")
 
     @property
@@ -65,7 +66,7 @@ class Work:
         return join(self.uri, "tables")
 
     def extracted(self, shard: int) -> str:
-        """JSON Lines of `messages.Image`: what one shard put into the lake."""
+        """JSON Lines of `messages.Image`: what one shard put into the lake, in the order of `members`."""
         return join(self.uri, "extracted", f"{shard:06d}.jsonl")
 
     @property

@@ -70,7 +70,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
 
 
 class PlanAnswer(msgspec.Struct, frozen=True):
-    """`images` counts the images to extract, `tables` the table files taken out, `rejected` what was left out."""
+    """`images` counts the images to extract, `tables` the table files taken out, `rejected` the rows in rejects."""
 
     run: Run
     options: Options
@@ -197,7 +197,8 @@ class MaintainAnswer(msgspec.Struct, frozen=True):
 
 class Member(msgspec.Struct, frozen=True, omit_defaults=True):
     """One image of the upload. In a zip: where its local header lies, and what the directory says of it
-    (`crc` CRC-32, `method` 0 stored or 8 deflate). In a folder or a listing: the object to copy, `source_uri`."""
+    (`crc` CRC-32, `method` 0 stored or 8 deflate, `name_crc` of the name's raw bytes, which the local header repeats).
+    In a folder or a listing: the object to copy, `source_uri`."""
 
     image_path: str
     image_uri: str
@@ -206,11 +207,13 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
     compressed: int = 0
     crc: int = 0
     method: int = 0
+    name_crc: int = 0
     source_uri: str = ""
 
 
 class Shard(msgspec.Struct, frozen=True):
-    """What one Extract invocation handles: the lines of `Work.members` in this byte range."""
+    """What one Extract invocation handles: the `count` lines of `Work.members` in the byte range `offset`, `length`.
+    `bytes` counts what it will read of the upload."""
 
     index: int
     offset: int

@@ -6,8 +6,9 @@ requests in flight, the GIL free, writes that appear whole or not at all. Its er
 
 import functools
 import io
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,11 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from pixlake.errors import BadRequest, MissingObject, StorageTrouble
+
+_CHUNK_BYTES = 1 << 20
+# S3 takes 10,000 parts an object: this allows 80 GB, the largest object that Lambda has time for
+_PART_BYTES = 8 << 20
+_PARTS_IN_FLIGHT = 4
 
 
 @dataclass(frozen=True)
@@ -77,12 +83,18 @@ def read_range(uri: str, start: int, length: int) -> bytes:
 
 
 def stream(uri: str, start: int | None = None, length: int | None = None) -> Iterator[memoryview]:
-    """The object, or `length` bytes of it from `start`, in chunks as they arrive."""
+    """The object, or `length` bytes of it from `start`, in chunks of about a MiB as they arrive."""
     store, path = locate(uri)
     options: Any = None if start is None else {"range": (start, start + (length or 0))}
     with _translated(uri):
-        for chunk in obstore.get(store, path, options=options).stream():
-            yield memoryview(chunk)
+        chunks = iter(obstore.get(store, path, options=options).stream(min_chunk_size=_CHUNK_BYTES))
+    while True:
+        # the yield stays outside: what the caller's code raises is not the store's failure
+        with _translated(uri):
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
+        yield memoryview(chunk)
 
 
 class Reader(io.RawIOBase):
@@ -124,6 +136,26 @@ def write(uri: str, data: bytes | memoryview, content_type: str | None = None) -
         attributes = {"Content-Type": content_type}
     with _translated(uri):
         obstore.put(store, path, data, attributes=attributes)
+
+
+def write_stream(uri: str, chunks: Iterable[bytes | memoryview]) -> None:
+    """Put an object of any size from its chunks, with few of its bytes in memory.
+
+    It appears when the last chunk is there; where `chunks` raises a PixlakeError, that is raised and nothing appears.
+    """
+    source = iter(chunks)
+    first = bytearray()
+    for chunk in source:
+        first += chunk
+        if len(first) >= _PART_BYTES:
+            break
+    else:
+        write(uri, bytes(first))
+        return
+    store, path = locate(uri)
+    parts = itertools.chain([bytes(first)], source)
+    with _translated(uri):
+        obstore.put(store, path, parts, chunk_size=_PART_BYTES, max_concurrency=_PARTS_IN_FLIGHT)
 
 
 def head(uri: str) -> ObjectInfo:
