@@ -76,7 +76,8 @@ class InferenceSettings:
 
 @dataclass(frozen=True)
 class CompactSettings:
-    """`tolerated_lost_percent` of the batches may be missing; above it the execution fails."""
+    """`catalog_uri` is `glue://<database>` on AWS and `sqlite:///<path>` on a laptop. `tolerated_lost_percent` of the
+    batches may be missing; above it the execution fails."""
 
     lake_uri: str
     catalog_uri: str
