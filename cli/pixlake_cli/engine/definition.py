@@ -1,0 +1,82 @@
+"""The state machine's definition, as the interpreter on a laptop takes it."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pixlake.errors import BadRequest
+
+# moto goes one Python frame deeper for each item that a thread does, so 16 threads are good for about 15,000 items.
+MAP_THREADS = 16
+
+
+def load(path: Path, substitutions: Mapping[str, str]) -> dict[str, Any]:
+    """The definition at `path` with `${Name}` replaced as CloudFormation does it."""
+
+    def replace(match: re.Match[str]) -> str:
+        if match[1] not in substitutions:
+            raise BadRequest(f"{path} uses ${{{match[1]}}}, which template.yaml does not substitute")
+        return substitutions[match[1]]
+
+    text = re.sub(r"\$\{(\w+)\}", replace, path.read_text("utf-8"))
+    definition: dict[str, Any] = yaml.safe_load(text)
+    return definition
+
+
+def to_json(definition: Mapping[str, Any]) -> str:
+    """The definition as text for moto, which differs from AWS in two numbers.
+
+    Its grammar knows the tolerated percentage only as a float. And it starts a thread for each that a Map's
+    MaxConcurrency allows, needed or not; here no more run than there are cores.
+    """
+    return json.dumps(_adapted(definition))
+
+
+def _adapted(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_adapted(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    adapted = {key: _adapted(item) for key, item in value.items()}
+    if "ToleratedFailurePercentage" in adapted:
+        adapted["ToleratedFailurePercentage"] = float(adapted["ToleratedFailurePercentage"])
+    if "MaxConcurrency" in adapted:
+        adapted["MaxConcurrency"] = min(adapted["MaxConcurrency"], MAP_THREADS)
+    return adapted
+
+
+def functions_in_order(definition: Mapping[str, Any]) -> list[str]:
+    """The function names that an execution without failure invokes, in the order in which it comes to them."""
+    states, waiting, seen, found = definition["States"], [definition["StartAt"]], set(), []
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        state = states[name]
+        found.extend(_invoked(state))
+        waiting.extend(_next(state))
+    return list(dict.fromkeys(found))
+
+
+def _next(state: Mapping[str, Any]) -> Iterator[str]:
+    for choice in state.get("Choices", []):
+        yield choice["Next"]
+    yield from (state[key] for key in ("Next", "Default") if key in state)
+
+
+def _invoked(state: Mapping[str, Any]) -> list[str]:
+    if "ItemProcessor" in state:
+        return functions_in_order(state["ItemProcessor"])
+    if state["Type"] != "Task":
+        return []
+    return [str(state["Parameters"]["FunctionName"]).rpartition(":")[2]]
+
+
+def states(definition: Mapping[str, Any]) -> list[str]:
+    """The names of the states that do work, in the order written."""
+    return [name for name, state in definition["States"].items() if state["Type"] in ("Task", "Map")]

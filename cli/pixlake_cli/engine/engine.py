@@ -1,0 +1,108 @@
+"""The laptop engine: everything that the stack is on AWS, for as long as a `with` block lasts."""
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from pixlake_cli.engine import definition, template
+from pixlake_cli.engine.cores import Cores, available
+from pixlake_cli.engine.endpoints import BUCKET, Endpoints
+from pixlake_cli.engine.interpreter import Interpreter, Outcome
+from pixlake_cli.engine.pool import Pool
+from pixlake_cli.engine.sandbox import Answer, failure
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class Observer(Protocol):
+    """Sees each invocation begin and end, on whichever thread it happens."""
+
+    def invoked(self, function: str) -> None: ...
+
+    def answered(self, function: str, answer: Answer) -> None: ...
+
+
+class Engine:
+    """Runs executions on the lake at `lake_uri`, one after another, with functions that stay warm in between.
+
+    `parameters` are the template's; `root` is the folder that holds template.yaml and functions/.
+    """
+
+    def __init__(
+        self,
+        lake_uri: str,
+        catalog_uri: str,
+        parameters: Mapping[str, str] | None = None,
+        root: Path = ROOT,
+        cores: int | None = None,
+    ) -> None:
+        deployment = template.load(root / "template.yaml", parameters or {}, {"LakeBucket": BUCKET})
+        self._definition = definition.load(deployment.definition, deployment.substitutions)
+        self.logs = Path(tempfile.mkdtemp(prefix="pixlake-logs-"))
+        overrides = {"LAKE_URI": lake_uri, "CATALOG_URI": catalog_uri}
+        shared = Cores(cores or available())
+        self._pools = {
+            name: Pool(function, overrides, shared, self.logs) for name, function in deployment.functions.items()
+        }
+        self._observer: Observer | None = None
+        self._endpoints = Endpoints(lake_uri, self.invoke)
+        self._interpreter = Interpreter(definition.to_json(self._definition), self._endpoints.url)
+        self._failed = False
+
+    def __enter__(self) -> "Engine":
+        try:
+            threading.Thread(target=self._prestart, name="prestart", daemon=True).start()
+            self._interpreter.__enter__()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._interpreter.__exit__(*exception)
+        self.close()
+
+    def execute(self, name: str, request: Mapping[str, Any], observer: Observer | None = None) -> Outcome:
+        """Run the state machine on `request` (a `messages.Ingest`) under the unique name `name`, to its end."""
+        self._observer = observer
+        outcome = self._interpreter.execute(name, request)
+        self._failed |= outcome.status != "SUCCEEDED"
+        return outcome
+
+    def invoke(self, function: str, payload: bytes) -> Answer:
+        """Invoke one function, as the state machine does."""
+        pool = self._pools.get(function)
+        if pool is None:
+            return failure("ResourceNotFoundException", f"template.yaml has no function {function}")
+        observer = self._observer
+        if observer is not None:
+            observer.invoked(function)
+        answer = pool.invoke(payload)
+        if observer is not None:
+            observer.answered(function, answer)
+        return answer
+
+    def workers(self) -> dict[str, list[int]]:
+        """The process ids of the living workers, by function."""
+        return {name: pool.workers() for name, pool in self._pools.items()}
+
+    def states(self) -> list[str]:
+        """The names of the states that do work, in order."""
+        return definition.states(self._definition)
+
+    def close(self) -> None:
+        """End all workers. The logs stay only where something failed in them."""
+        for pool in self._pools.values():
+            pool.close()
+        threading.Thread(target=self._endpoints.shutdown, daemon=True).start()
+        self._endpoints.server_close()
+        if not self._failed:
+            shutil.rmtree(self.logs, ignore_errors=True)
+
+    def _prestart(self) -> None:
+        """One worker of each function that a run comes to, one after another in that order, while earlier steps run."""
+        for name in definition.functions_in_order(self._definition):
+            self._pools[name].prestart()

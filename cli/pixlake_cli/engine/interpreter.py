@@ -1,0 +1,135 @@
+"""Runs the state machine in moto's Step Functions, in this process, with its calls to Lambda and S3 sent to the engine.
+
+moto is set up by its public means alone, but for one thing: it counts the children of a Map that failed and then passes
+the Map all the same. `tolerance` puts that right, so a run is red on a laptop where it is red on AWS.
+"""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from pixlake_cli.engine.template import ACCOUNT, REGION
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from moto.core.config import DefaultConfig
+
+POLL_SECONDS = 0.02
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an execution ended. `state` is the one that failed; `timings` are seconds by state."""
+
+    name: str
+    status: str
+    output: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+    cause: str = ""
+    state: str = ""
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+class Interpreter:
+    """A state machine ready to be executed, as a context."""
+
+    def __init__(self, definition: str, endpoint: str) -> None:
+        self._definition = definition
+        self._endpoint = endpoint
+        self._open = ExitStack()
+
+    def __enter__(self) -> "Interpreter":
+        self._open.enter_context(_environment(self._endpoint))
+        # imported here, for it takes a second in which the first workers start
+        import boto3
+        from moto import mock_aws
+
+        from pixlake_cli.engine import tolerance
+
+        logging.getLogger("moto").setLevel(logging.CRITICAL)
+        config: DefaultConfig = {
+            "stepfunctions": {"execute_state_machine": True},
+            "core": {"passthrough": {"urls": [f"{self._endpoint}/.*"]}},
+        }
+        self._open.enter_context(mock_aws(config=config))
+        self._open.enter_context(tolerance.enforced())
+        # made before the interpreter's threads make theirs: the first clients of a session are not safe to make at once
+        self._client, *_ = [boto3.client(name, region_name=REGION) for name in ("stepfunctions", "lambda", "s3")]
+        role = f"arn:aws:iam::{ACCOUNT}:role/laptop"
+        machine = self._client.create_state_machine(name="ingest", definition=self._definition, roleArn=role)
+        self._machine = machine["stateMachineArn"]
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._open.close()
+
+    def execute(self, name: str, request: Mapping[str, Any]) -> Outcome:
+        """Run one execution to its end."""
+        started = self._client.start_execution(stateMachineArn=self._machine, name=name, input=json.dumps(request))
+        arn = started["executionArn"]
+        while (found := self._client.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            time.sleep(POLL_SECONDS)
+        history = self._client.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+        error, cause, state = _first_error(history) or (found.get("error", ""), found.get("cause", ""), "")
+        return Outcome(
+            name=name,
+            status=found["status"],
+            output=json.loads(found.get("output", "{}")),
+            error=error,
+            cause=cause,
+            state=state,
+            timings=_timings(history),
+        )
+
+
+def _timings(history: list[dict[str, Any]]) -> dict[str, float]:
+    """Seconds in each Task and Map state."""
+    entered: dict[str, datetime] = {}
+    seconds = {}
+    for event in history:
+        if event["type"] in ("TaskStateEntered", "MapStateEntered"):
+            entered[event["stateEnteredEventDetails"]["name"]] = event["timestamp"]
+        elif event["type"] in ("TaskStateExited", "MapStateExited"):
+            name = event["stateExitedEventDetails"]["name"]
+            seconds[name] = round((event["timestamp"] - entered[name]).total_seconds(), 3)
+    return seconds
+
+
+def _first_error(history: list[dict[str, Any]]) -> tuple[str, str, str] | None:
+    """Error, cause and state of what led to RecordFailure: from its input, as moto's Fail knows no `States.` names."""
+    entered = [event["stateEnteredEventDetails"] for event in history if "stateEnteredEventDetails" in event]
+    for before, state in pairwise(entered):
+        if state["name"] == "RecordFailure":
+            error = json.loads(state["input"])["error"]
+            return error["Error"], error["Cause"], before["name"]
+    return None
+
+
+@contextmanager
+def _environment(endpoint: str) -> Iterator[None]:
+    """Nothing of the user's AWS account or proxies in sight, and the endpoints in their place; then all as it was."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith("AWS_") or name.lower() in PROXIES:
+            del os.environ[name]
+    os.environ.update(
+        AWS_ENDPOINT_URL_LAMBDA=endpoint,
+        AWS_ENDPOINT_URL_S3=endpoint,
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+        NO_PROXY="*",
+    )
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

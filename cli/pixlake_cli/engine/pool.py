@@ -1,0 +1,102 @@
+"""The workers of one function: warm ones are used again, new ones are started when none is free."""
+
+import os
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from pixlake_cli.engine.cores import Cores
+from pixlake_cli.engine.sandbox import Answer, Sandbox, failure
+from pixlake_cli.engine.template import REGION, Function
+
+WHOLE_MACHINE = "INFERENCE_THREADS"
+PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH")
+
+
+def environment(function: Function, overrides: Mapping[str, str]) -> dict[str, str]:
+    """The template's variables, with those of `overrides` that the function has, and what Lambda itself sets."""
+    own = {**function.environment, **{key: overrides[key] for key in overrides if key in function.environment}}
+    lambda_sets = {
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "LAMBDA_TASK_ROOT": str(function.folder),
+        "_HANDLER": function.handler,
+        "TZ": ":UTC",
+        "PYTHONPATH": str(function.folder),
+    }
+    return {**{key: os.environ[key] for key in PASSED_ON if key in os.environ}, **own, **lambda_sets}
+
+
+class Pool:
+    """Invokes one function. There are never more workers than invocations that hold cores at one time.
+
+    A function that sets INFERENCE_THREADS fills the cores by itself, so it holds up to `WIDEST` of them and its
+    environment says how many; any other holds one.
+    """
+
+    WIDEST = 8
+
+    def __init__(self, function: Function, overrides: Mapping[str, str], cores: Cores, logs: Path) -> None:
+        self.function = function
+        self.width = min(cores.total, self.WIDEST) if WHOLE_MACHINE in function.environment else 1
+        self._environment = environment(function, {**overrides, WHOLE_MACHINE: str(self.width)})
+        self._cores = cores
+        self._logs = logs
+        self._lock = threading.Lock()
+        self._idle: list[Sandbox] = []
+        self._all: list[Sandbox] = []
+        self._closed = False
+
+    def prestart(self) -> None:
+        """Start a worker ahead of its first invocation, and wait until it is ready or has failed to be."""
+        with self._lock:
+            if self._all or self._closed:
+                return
+            sandbox = self._start()
+            self._idle.append(sandbox)
+        sandbox.ready.wait()
+
+    def invoke(self, payload: bytes) -> Answer:
+        """Run the function on `payload`, as soon as there are cores for it."""
+        with self._cores.hold(self.width):
+            with self._lock:
+                if self._closed:
+                    return failure("Runtime.ExitError", "the engine is closing")
+                sandbox = self._take()
+            try:
+                return sandbox.run(payload)
+            finally:
+                with self._lock:
+                    self._idle.append(sandbox)
+
+    def workers(self) -> list[int]:
+        """The process ids of the living workers."""
+        with self._lock:
+            return [sandbox.pid for sandbox in self._all if sandbox.alive]
+
+    def close(self) -> None:
+        """End all workers; what still runs in them fails."""
+        with self._lock:
+            self._closed = True
+            for sandbox in self._all:
+                sandbox.kill()
+
+    def _take(self) -> Sandbox:
+        while self._idle:
+            sandbox = self._idle.pop()
+            if sandbox.alive:
+                return sandbox
+        return self._start()
+
+    def _start(self) -> Sandbox:
+        self._all = [sandbox for sandbox in self._all if sandbox.alive]
+        # the worker keeps its own handle of the log; ours is closed at once
+        descriptor, _ = tempfile.mkstemp(".log", f"{self.function.name}-", self._logs)
+        with open(descriptor, "wb") as log:  # noqa: PTH123 a descriptor, not a path
+            sandbox = Sandbox(self.function, self._environment, log)
+        self._all.append(sandbox)
+        return sandbox

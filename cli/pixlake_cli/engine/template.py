@@ -1,0 +1,187 @@
+"""What template.yaml deploys, as far as the engine needs it: the functions and the state machine's substitutions.
+
+The template stays the one place that says which environment, memory and timeout a function has. Only what
+CloudFormation itself would know (a bucket's name, an ARN) is filled in by the engine.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pixlake.errors import BadRequest
+
+REGION, ACCOUNT = "us-east-1", "123456789012"
+PSEUDO_PARAMETERS = {
+    "AWS::Region": REGION,
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::StackName": "pixlake",
+}
+ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function of the template. `timeout` is in seconds, `memory` in MiB, `folder` holds its code."""
+
+    name: str
+    folder: Path
+    handler: str
+    timeout: float
+    memory: int
+    environment: Mapping[str, str]
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The functions by logical name, and the state machine's file and substitutions."""
+
+    functions: Mapping[str, Function]
+    definition: Path
+    substitutions: Mapping[str, str]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: `!Ref x` is read as `{"Ref": "x"}`, `!Sub x` as `{"Fn::Sub": "x"}`."""
+
+
+def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _short_form)
+
+
+class Resolver:
+    """CloudFormation's intrinsic functions over one template, with parameters at their defaults where not given.
+
+    A resource's Ref and Arn become names under which the engine knows it: `names` gives them, else the logical name.
+    """
+
+    def __init__(self, template: Mapping[str, Any], parameters: Mapping[str, str], names: Mapping[str, str]) -> None:
+        declared = template.get("Parameters", {})
+        if unknown := set(parameters) - set(declared):
+            raise BadRequest(f"template.yaml has no parameter {', '.join(sorted(unknown))}")
+        defaults = {name: str(value["Default"]) for name, value in declared.items() if "Default" in value}
+        self._references = {**PSEUDO_PARAMETERS, **defaults, **parameters, **names}
+        self._conditions = template.get("Conditions", {})
+        self._mappings = template.get("Mappings", {})
+
+    def resolve(self, value: Any) -> Any:
+        """`value` with every intrinsic function replaced by its result; `AWS::NoValue` leaves out its key."""
+        if isinstance(value, list):
+            return [item for item in map(self.resolve, value) if item is not ABSENT]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            name, argument = next(iter(value.items()))
+            if name in ("Ref", "Condition") or str(name).startswith("Fn::"):
+                return self._call(name, argument)
+        resolved = {key: self.resolve(item) for key, item in value.items()}
+        return {key: item for key, item in resolved.items() if item is not ABSENT}
+
+    def _call(self, name: str, argument: Any) -> Any:
+        match name:
+            case "Ref":
+                return ABSENT if argument == "AWS::NoValue" else self._references.get(argument, argument)
+            case "Condition":
+                return self.resolve(self._conditions[argument])
+            case "Fn::GetAtt":
+                return self._attribute(argument if isinstance(argument, str) else ".".join(argument))
+            case "Fn::Sub":
+                return self._substitute(argument)
+            case "Fn::Join":
+                separator, parts = argument
+                return separator.join(str(part) for part in self.resolve(parts))
+            case "Fn::FindInMap":
+                table, first, second = self.resolve(argument)
+                return self._mappings[table][first][second]
+            case "Fn::If":
+                condition, then, otherwise = argument
+                return self.resolve(then if self.resolve(self._conditions[condition]) else otherwise)
+        return self._decide(name, self.resolve(argument))
+
+    def _decide(self, name: str, values: list[Any]) -> bool:
+        match name:
+            case "Fn::Equals":
+                return bool(values[0] == values[1])
+            case "Fn::Not":
+                return not values[0]
+            case "Fn::And":
+                return all(values)
+            case "Fn::Or":
+                return any(values)
+        raise BadRequest(f"template.yaml uses {name}, which the laptop engine does not know")
+
+    def _attribute(self, path: str) -> str:
+        name, _, attribute = path.partition(".")
+        if attribute == "Arn" and name.endswith("Function"):
+            return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+        return self._references.get(path, path)
+
+    def _substitute(self, argument: Any) -> str:
+        text, local = argument if isinstance(argument, list) else (argument, {})
+        values = self.resolve(local)
+
+        def replace(match: re.Match[str]) -> str:
+            name = match[1]
+            if name in values:
+                return str(values[name])
+            return self._attribute(name) if "." in name else str(self._call("Ref", name))
+
+        return re.sub(r"\$\{([A-Za-z0-9:.]+)\}", replace, text)
+
+
+def load(path: Path, parameters: Mapping[str, str], names: Mapping[str, str]) -> Deployment:
+    """Read the template at `path` with these parameters; `names` are the resources that the engine stands in for."""
+    try:
+        template = yaml.load(path.read_text("utf-8"), _Loader)
+    except FileNotFoundError as error:
+        raise BadRequest(f"{path} does not exist: `pixlake run` needs a checkout of Pixlake") from error
+    resolver = Resolver(template, parameters, names)
+    defaults = template.get("Globals", {}).get("Function", {})
+    functions, machine = {}, None
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            functions[name] = _function(name, path.parent, _merged(defaults, resource["Properties"]), resolver)
+        elif resource["Type"] == "AWS::Serverless::StateMachine":
+            machine = resource["Properties"]
+    if machine is None:
+        raise BadRequest(f"{path} has no state machine")
+    substitutions = resolver.resolve(machine["DefinitionSubstitutions"])
+    return Deployment(functions, path.parent / machine["DefinitionUri"], substitutions)
+
+
+def _merged(defaults: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
+    """A function's properties over the globals, as SAM merges them: variables one by one, the rest whole."""
+    variables = [part.get("Environment", {}).get("Variables", {}) for part in (defaults, properties)]
+    return {**defaults, **properties, "Environment": {"Variables": {**variables[0], **variables[1]}}}
+
+
+def _function(name: str, root: Path, properties: Mapping[str, Any], resolver: Resolver) -> Function:
+    wanted = ("Handler", "Timeout", "MemorySize", "Environment")
+    resolved = resolver.resolve({key: properties[key] for key in wanted if key in properties})
+    state = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.removesuffix("Function")).lower()
+    return Function(
+        name=name,
+        folder=root / "functions" / state,
+        handler=resolved.get("Handler", "app.handler"),
+        timeout=float(resolved.get("Timeout", 3)),
+        memory=int(resolved.get("MemorySize", 128)),
+        environment={key: str(value) for key, value in resolved["Environment"]["Variables"].items()},
+    )

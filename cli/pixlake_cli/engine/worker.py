@@ -1,0 +1,19 @@
+"""Runs one function under the Lambda runtime client, and never outlives the engine.
+
+The engine holds the other end of this process's standard input. When that closes, however the engine ended, this
+process ends at once: a worker left behind would go on writing into a lake in which the next run is at work.
+"""
+
+import os
+import runpy
+import threading
+
+
+def _end_with_engine() -> None:
+    os.read(0, 1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_engine, daemon=True).start()
+    runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
