@@ -3,9 +3,12 @@
 PYTHON ?= python3.11
 VENV := .venv
 LAKE ?= demo-lake
+SAM := .venv-sam
+# the processors that are built for: x86_64 or arm64
+ARCHITECTURE ?= x86_64
 DEMO_QUERY := SELECT label, count(*) AS records, round(avg(score), 3) AS mean_score, count_if(modality = 'image+tabular') AS with_image FROM predictions GROUP BY label ORDER BY records DESC
 
-.PHONY: help setup demo lint test
+.PHONY: help setup demo lint test sam validate build test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -30,5 +33,33 @@ lint: setup ## ruff and mypy
 
 test: setup lint ## lint and all tests but those that need torch or containers
 	$(VENV)/bin/python -m pytest
+
+sam: $(SAM)/.ready ## .venv-sam with the SAM CLI, apart from .venv because of what it pins
+
+$(SAM)/.ready: requirements/sam.txt $(VENV)/.ready
+	@test -x $(SAM)/bin/python || $(VENV)/bin/python -m venv $(SAM)
+	VIRTUAL_ENV=$(SAM) $(VENV)/bin/uv pip sync -q --require-hashes requirements/sam.txt
+	@touch $@
+
+validate build test-containers: export SAM_CLI_TELEMETRY := 0
+validate build test-containers: export AWS_DEFAULT_REGION ?= eu-central-1
+validate build test-containers: export PATH := $(CURDIR)/$(SAM)/bin:$(PATH)
+
+validate: sam ## lint the template as SAM reads it
+	sam validate --lint
+
+build: sam ## all that is deployed, into .aws-sam (needs a Docker engine)
+	ARCHITECTURE=$(ARCHITECTURE) sam build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+test-containers: setup validate ## build, then run the functions in their containers
+	@if docker info >/dev/null 2>&1; then $(MAKE) build && $(VENV)/bin/python -m pytest -s tests/containers; \
+	  else echo "NOT RUN, no Docker engine: sam build, and the functions in their containers"; fi
+
+requirements: setup ## pin all requirements again, the deployed ones to what the tests use
+	cd requirements && for name in dev sam uv; do ../$(VENV)/bin/uv pip compile -q --python-version 3.11 \
+	  --generate-hashes $$name.in -o $$name.txt || exit 1; done
+	for folder in layers/pixlake $(dir $(wildcard functions/*/requirements.in)); do $(VENV)/bin/uv pip compile -q \
+	  --python-version 3.13 --python-platform x86_64-manylinux_2_34 --generate-hashes --no-annotate \
+	  -c requirements/dev.txt $$folder/requirements.in -o $$folder/requirements.txt || exit 1; done
 
 include models/Makefile.inc
