@@ -1,0 +1,99 @@
+"""What went wrong and what to do about it, from the little that a `Catch` in the state machine hands on."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from pixlake.messages import StateError
+from pixlake.report.gather import Listing
+
+_OUT_OF_TIME = "A function ran out of time. Give it more time or memory, or make the shards or batches smaller."
+_ADVICE = {
+    "BadRequest": "Correct the event, the setting or pixlake.json as the message says, and put the upload in again.",
+    "BadUpload": "Nothing of it is in a table. Make the zip again without what the message names, and upload it.",
+    "BadTable": "Save the table again as CSV (UTF-8), TSV, JSON Lines or Parquet, and upload again.",
+    "BadBundle": "Check the model in the lake with `pixlake models show NAME`, push it again, and redo the upload.",
+    "MissingObject": "Something was deleted while the execution ran, or was never there. Put the upload in again.",
+    "TooManyLost": "Nothing is committed. The logs of Embed and Classify say why the batches failed; then upload again.",
+    "StorageTrouble": "The store failed through all retries. Upload again when it works: rows get replaced.",
+    "CatalogTrouble": "The catalog failed through all retries. Upload again when it works: rows get replaced.",
+    "CommitConflict": "Others committed first, each time. Upload again when fewer run at once: rows get replaced.",
+    "States.Timeout": _OUT_OF_TIME,
+    "Sandbox.Timedout": _OUT_OF_TIME,
+    "Runtime.ExitError": "A function died, most often out of memory. Give it more, or make shards and batches smaller.",
+    "States.ExceedToleratedFailureThreshold": "More batches failed than are tolerated: see the logs of the Map's runs.",
+}
+_ELSE = "Pixlake does not raise this on purpose: see the function's log, and report it with the lines below."
+_STATES_BY_MODULE = {
+    "unzip/plan": "Plan",
+    "unzip/extract": "Extract",
+    "split/": "Split",
+    "inference/embed": "Embed",
+    "inference/classify": "Classify",
+    "compact/": "Compact",
+    "report/": "Report",
+}
+_REASON = re.compile(r"([a-z][a-z0-9_]*): ")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """An error taken apart. `reason` is a code for grouping; `step` is a state's name, empty where it is not known."""
+
+    error: str
+    message: str
+    reason: str
+    step: str
+    advice: str
+    trace: list[str]
+
+
+def explain(error: StateError, listing: Listing, shards: int) -> Cause:
+    """The cause behind a caught error; where the error does not tell its step, what was written tells."""
+    details = _details(error.cause)
+    message = str(details.get("errorMessage") or error.cause or "no message")
+    trace = [line for entry in _texts(details.get("stackTrace")) for line in entry.splitlines()]
+    refused = _REASON.match(message) if error.error == "BadUpload" else None
+    return Cause(
+        error=error.error,
+        message=message,
+        reason=refused[1] if refused else error.error,
+        step=_step_of(trace) or find_step(listing, shards),
+        advice=_ADVICE.get(error.error, _ELSE),
+        trace=[] if error.error in _ADVICE else trace,
+    )
+
+
+def _details(cause: str) -> dict[str, Any]:
+    """The JSON object that Lambda makes of an exception; empty for any other text."""
+    try:
+        return msgspec.json.decode(cause, type=dict[str, Any])
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return {}
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(entry) for entry in value] if isinstance(value, list) else []
+
+
+def _step_of(trace: list[str]) -> str:
+    """The state whose module is the first of ours in the stack."""
+    for line in trace:
+        for module, state in _STATES_BY_MODULE.items():
+            if f"pixlake/{module}" in line:
+                return state
+    return ""
+
+
+def find_step(listing: Listing, shards: int) -> str:
+    """The first step, of those that leave something under `work/`, that did not leave all; else Compact."""
+    if not listing.under("shards.json"):
+        return "Plan"
+    if len(listing.under("extracted/")) < shards:
+        return "Extract"
+    if not listing.under("batches.json"):
+        return "Split"
+    done = len(listing.under("parts/embeddings/")) + len(listing.under("parts/predictions/"))
+    return "Infer" if done < len(listing.under("batches/")) else "Compact"

@@ -1,0 +1,105 @@
+"""The page itself: plain data in, HTML out.
+
+Every text goes through Jinja2's escaping, and the page forbids scripts and loading anything by its own content security
+policy: names of files and labels come from whoever made the upload.
+"""
+
+import functools
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from pixlake.messages import CompactAnswer, PlanAnswer, Run, SplitAnswer
+from pixlake.report.sheet import Tile
+from pixlake.report.tallies import RejectGroup
+from pixlake.report.timings import Step
+from pixlake.report.words import describe_seconds, describe_size, describe_time, shorten
+
+# Keep the page small whatever the upload holds: a reason is a code, so there are few unless something is broken.
+_MAX_GROUPS = 40
+
+
+@dataclass(frozen=True)
+class Plot:
+    """An SVG with its title, and a sentence on what it shows where that is not all."""
+
+    title: str
+    svg: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the page of a good execution shows."""
+
+    run: Run
+    plan: PlanAnswer
+    split: SplitAnswer
+    compact: CompactAnswer
+    steps: list[Step]
+    plots: list[Plot]
+    sample: list[Tile]
+    least_certain: list[Tile]
+    rejects: list[RejectGroup]
+    written_at: datetime
+
+
+@dataclass(frozen=True)
+class FailurePage:
+    """What the page of a failed execution shows. `step` is empty where it is not known."""
+
+    execution_id: str
+    experiment_id: str
+    upload_uri: str
+    started_at: str
+    written_at: datetime
+    error: str
+    message: str
+    step: str
+    advice: str
+    trace: list[str]
+
+
+def render_page(page: Page) -> str:
+    """The page of an execution that succeeded."""
+    started_at = datetime.fromisoformat(page.run.started_at)
+    return _template("page.html").render(
+        page=page,
+        rejects=page.rejects[:_MAX_GROUPS],
+        more_rejects=page.compact.rejected - sum(group.count for group in page.rejects[:_MAX_GROUPS]),
+        took=(page.written_at - started_at).total_seconds(),
+        started_at=started_at,
+        uploaded_at=datetime.fromisoformat(page.run.uploaded_at),
+    )
+
+
+def render_failure(page: FailurePage) -> str:
+    """The page of an execution that failed."""
+    return _template("failure.html").render(page=page)
+
+
+def _template(name: str) -> Template:
+    return _environment().get_template(name)
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": lambda number: f"{number:,}",
+        "seconds": describe_seconds,
+        "size": describe_size,
+        "time": describe_time,
+        "shorten": shorten,
+        "drawing": Markup,
+    }
+    return environment

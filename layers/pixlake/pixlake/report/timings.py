@@ -1,0 +1,50 @@
+"""How long each step took, as far as one Lambda can know: from when the objects under `work/` were last written.
+
+A step ends when its last object appears and begins when the step before it ended. Compact writes to the tables, not
+to `work/`, so it ends when the report begins. A step that was retried counts with its retries. On S3 these times are
+whole seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pixlake.report.gather import Listing
+
+# What each step leaves, in the order of the state machine.
+_TRACES = {
+    "Plan": ("members.jsonl", "shards.json", "tables/"),
+    "Extract": ("extracted/",),
+    "Split": ("batches.json", "batches/", "parts/records/"),
+    "Infer": ("parts/embeddings/", "parts/predictions/"),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: `start` and `took` in seconds, `objects` and `bytes` what it left under `work/`."""
+
+    name: str
+    start: float
+    took: float
+    objects: int
+    bytes: int
+
+
+def time_steps(listing: Listing, started_at: datetime, compacted_at: datetime) -> list[Step]:
+    """The steps that left something, and Compact, which ended at `compacted_at`."""
+    steps: list[Step] = []
+    end = started_at
+    for name, prefixes in _TRACES.items():
+        objects = [info for prefix in prefixes for info in listing.under(prefix)]
+        if not objects:
+            continue
+        last = max(end, max(info.last_modified for info in objects))
+        steps.append(_step(name, started_at, end, last, [info.size for info in objects]))
+        end = last
+    steps.append(_step("Compact", started_at, end, max(end, compacted_at), []))
+    return steps
+
+
+def _step(name: str, origin: datetime, start: datetime, end: datetime, sizes: Sequence[int]) -> Step:
+    return Step(name, (start - origin).total_seconds(), (end - start).total_seconds(), len(sizes), sum(sizes))

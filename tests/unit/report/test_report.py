@@ -1,0 +1,98 @@
+import re
+
+import pytest
+
+from pixlake import storage
+from pixlake.rejects import Reject
+from pixlake.report.report import report
+from pixlake.settings import ReportSettings
+
+MAX_BYTES = 3_000_000
+
+
+def write_page(execution) -> str:
+    answer = report(execution.request, ReportSettings(execution.lake, "unused"))
+    return storage.read(answer.report_uri).decode()
+
+
+def test_the_answer_is_the_totals_and_the_page_is_where_it_says(execution) -> None:
+    answer = report(execution.request, ReportSettings(execution.lake, "unused"))
+    compact = execution.request.compact
+    assert (answer.status, answer.images, answer.records) == ("SUCCEEDED", compact.images, compact.records)
+    assert answer.report_uri == f"{execution.lake}/reports/demo-1.html"
+    assert storage.read(answer.report_uri).startswith(b"<!doctype html>")
+
+
+def test_the_page_needs_nothing_from_outside_and_runs_nothing(execution) -> None:
+    page = write_page(execution)
+    references = re.findall(r"(?:src|href)=[\"']?([^\"' >]+)", page) + re.findall(r"url\(([^)]*)\)", page)
+    assert references
+    assert all(reference.startswith(("data:image/webp;base64,", "#")) for reference in references)
+    assert "<script" not in page
+    assert "Content-Security-Policy" in page
+
+
+def test_every_id_of_the_page_is_its_own(execution) -> None:
+    ids = re.findall(r'\bid="([^"]+)"', write_page(execution))
+    assert ids
+    assert len(ids) == len(set(ids))
+
+
+def test_what_an_image_shows_has_its_prediction(execution) -> None:
+    page = write_page(execution)
+    assert page.count('src="data:image/webp') == 40 + 16
+    assert page.count('class="label"') == 40 + 16
+    assert "not shown" not in page
+
+
+def test_an_image_that_is_gone_has_an_empty_frame(execution) -> None:
+    for info in list(storage.list_objects(f"{execution.lake}/images")):
+        storage.delete([info.uri])
+    assert write_page(execution).count("not shown") == 40 + 16
+
+
+def test_names_from_the_upload_are_text(make_execution) -> None:
+    hostile = Reject(
+        "<img src=x onerror=alert(1)>\u202egnp.exe", "embed", "<i>reason</i>", "\x00\x1b[31m" + "x" * 9_000
+    )
+    page = write_page(make_execution(images=3, hostile=(hostile,)))
+    assert "<img src=x" not in page
+    assert "<i>reason" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;\\u202egnp.exe" in page
+    assert "\x1b" not in page
+    assert "x" * 500 not in page
+
+
+def test_rejects_are_grouped_with_the_first_few_of_each(execution) -> None:
+    page = write_page(execution)
+    assert re.search(r"<code>truncated</code> <span class=\"quiet\">in embed</span> 14<", page)
+    assert page.count("photos/broken-") == 10
+    assert "and 4 more" in page
+    assert page.index("truncated") < page.index("duplicate_id")
+
+
+def test_the_page_stays_small_whatever_was_rejected(make_execution) -> None:
+    flood = tuple(Reject("s" * 5_000, "embed", f"reason_{n % 900}", "d" * 5_000) for n in range(5_000))
+    page = write_page(make_execution(images=300, hostile=flood))
+    assert len(page.encode()) < MAX_BYTES
+    assert re.search(r"[\d,]+ more for other reasons", page)
+
+
+def test_an_upload_of_nothing_still_has_a_page(make_execution) -> None:
+    page = write_page(make_execution(images=0, records=0, rejected=False))
+    assert "Nothing was rejected" in page
+    assert "<svg" not in page
+
+
+@pytest.mark.parametrize("images", [1, 31, 70])
+def test_a_second_run_shows_the_same_images(make_execution, images: int) -> None:
+    execution = make_execution(images=images)
+    first, second = (re.findall(r"base64,[^\"]+", write_page(execution)) for _ in range(2))
+    assert first == second
+
+
+def test_images_of_a_run_without_embedder_come_from_the_batches(make_execution) -> None:
+    execution = make_execution(images=12, embedder=False)
+    page = write_page(execution)
+    assert page.count('src="data:image/webp') == 12 + 12
+    assert "Image sizes" not in page
