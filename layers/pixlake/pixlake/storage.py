@@ -12,13 +12,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from pixlake.errors import BadRequest, MissingObject, StorageTrouble
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _CHUNK_BYTES = 1 << 20
 # S3 takes 10,000 parts an object: this allows 80 GB, the largest object that Lambda has time for
@@ -126,6 +129,11 @@ class Reader(io.RawIOBase):
         data = read_range(self._uri, self._position, length) if length else b""
         self._position += len(data)
         return data
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        data = self.read(len(memoryview(buffer)))
+        memoryview(buffer)[: len(data)] = data
+        return len(data)
 
 
 def write(uri: str, data: bytes | memoryview, content_type: str | None = None) -> None:
