@@ -24,11 +24,11 @@ FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_le
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A piece of `bundle.json`: immutable, and nothing in it is ignored."""
 
 
-class Preprocessing(_Part):
+class Preprocessing(_Part, frozen=True):
     """From an upright RGB image to a tensor; see `pixlake.inference.preprocessing`."""
 
     width: Side
@@ -41,7 +41,7 @@ class Preprocessing(_Part):
     crop: Annotated[float, Meta(gt=0, le=1)] = 1.0
 
 
-class ImageInput(_Part, tag_field="type", tag="image"):
+class ImageInput(_Part, frozen=True, tag_field="type", tag="image"):
     """Float32 `[n, 3, height, width]`; `[n, max_images, 3, height, width]` where a record may have several, counted
     in `count_tensor`."""
 
@@ -57,7 +57,7 @@ class ImageInput(_Part, tag_field="type", tag="image"):
         return self.max_images > 1 or self.count_tensor is not None
 
 
-class NumericalColumn(_Part):
+class NumericalColumn(_Part, frozen=True):
     """`(x - mean) / scale`, with `fill` for x where the value is null, empty or no number."""
 
     name: str
@@ -66,14 +66,14 @@ class NumericalColumn(_Part):
     scale: Annotated[float, Meta(gt=0)] = 1.0
 
 
-class NumericalInput(_Part, tag_field="type", tag="numerical"):
+class NumericalInput(_Part, frozen=True, tag_field="type", tag="numerical"):
     """Float32 `[n, k]`."""
 
     tensor: str
     columns: Annotated[tuple[NumericalColumn, ...], Meta(min_length=1)]
 
 
-class CategoricalInput(_Part, tag_field="type", tag="categorical"):
+class CategoricalInput(_Part, frozen=True, tag_field="type", tag="categorical"):
     """Int64 `[n]`: the index in `categories`, `unknown` for any other, `missing` for null or empty."""
 
     tensor: str
@@ -83,7 +83,7 @@ class CategoricalInput(_Part, tag_field="type", tag="categorical"):
     missing: int
 
 
-class TextInput(_Part, tag_field="type", tag="text"):
+class TextInput(_Part, frozen=True, tag_field="type", tag="text"):
     """Int64 `[n, length]` token ids; `column` is null in a text tower, whose texts come from a caller."""
 
     tensor: str
@@ -98,21 +98,21 @@ class TextInput(_Part, tag_field="type", tag="text"):
 Input = ImageInput | NumericalInput | CategoricalInput | TextInput
 
 
-class Output(_Part):
+class Output(_Part, frozen=True):
     """Which tensor to read, and what to do to it."""
 
     tensor: str
     activation: Literal["none", "softmax", "sigmoid", "normalize"]
 
 
-class Regression(_Part):
+class Regression(_Part, frozen=True):
     """`value = output * scale + mean`."""
 
     mean: float
     scale: float
 
 
-class TextTower(_Part):
+class TextTower(_Part, frozen=True):
     """The graph that puts texts into the images' space."""
 
     graph: FileName
@@ -120,7 +120,7 @@ class TextTower(_Part):
     output: Output
 
 
-class Manifest(_Part):
+class Manifest(_Part, frozen=True):
     """One servable model."""
 
     format: Literal[1]
@@ -142,6 +142,12 @@ class Manifest(_Part):
     def image_input(self) -> ImageInput | None:
         """The input for images; a graph has at most one."""
         return next((each for each in self.inputs if isinstance(each, ImageInput)), None)
+
+    @property
+    def loaded_files(self) -> set[str]:
+        """The files that answering needs from the start; a text tower waits until it is asked for."""
+        tokenizers = {each.tokenizer for each in self.inputs if isinstance(each, TextInput)}
+        return {self.graph, f"{self.graph}.data"} & self.files.keys() | tokenizers
 
 
 def version(data: bytes) -> str:
@@ -168,7 +174,7 @@ def _faults(manifest: Manifest) -> Iterator[str]:
 
 
 def _file_faults(manifest: Manifest) -> Iterator[str]:
-    named = {manifest.graph} | {each.tokenizer for each in manifest.inputs if isinstance(each, TextInput)}
+    named = manifest.loaded_files | {manifest.graph}
     if manifest.text:
         named |= {manifest.text.graph, manifest.text.input.tokenizer}
     if missing := sorted(named - manifest.files.keys()):

@@ -1,0 +1,75 @@
+"""A model that names, or values, a record or an image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixlake.errors import BadBundle
+from pixlake.inference.encoders import Example, make_encoder
+from pixlake.inference.folders import BundleFolder
+from pixlake.inference.graphs import load_graph
+from pixlake.inference.manifest import ImageInput
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A label with its probabilities, or the value of a regression."""
+
+    label: str | None = None
+    score: float | None = None
+    probabilities: dict[str, float] | None = None
+    value: float | None = None
+
+
+class Classifier:
+    """A loaded `image_classifier` or `record_classifier` bundle."""
+
+    def __init__(self, folder: BundleFolder, threads: int = 0) -> None:
+        manifest = folder.manifest
+        if manifest.kind == "embedder":
+            raise BadBundle(f"{folder.uri}: the bundle is an embedder, not a classifier")
+        self.model, self.kind = folder.model, manifest.kind
+        self._folder, self._manifest = folder, manifest
+        self._encoders = [make_encoder(declared, folder) for declared in manifest.inputs]
+        tensors = {name: each for encoder in self._encoders for name, each in encoder.tensors().items()}
+        self._graph = load_graph(folder, manifest.graph, tensors, manifest.output, threads)
+
+    @property
+    def image_input(self) -> ImageInput | None:
+        """How it takes images; None if it takes none."""
+        return self._manifest.image_input
+
+    @property
+    def needs_image(self) -> bool:
+        """Whether it cannot answer without an image."""
+        declared = self._manifest.image_input
+        return declared is not None and (self.kind == "image_classifier" or declared.missing == "refuse")
+
+    def predict(self, examples: Sequence[Example]) -> list[Prediction | None]:
+        """One prediction an example, in order; None where the model answered with no number."""
+        if not examples:
+            return []
+        feeds = {name: each for encoder in self._encoders for name, each in encoder.feeds(examples).items()}
+        values = self._graph.run(feeds).reshape(len(examples), -1)
+        return [self._prediction(row) for row in self._columns(values)]
+
+    def _columns(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """One column a label; a binary model's only column is the probability of its second."""
+        labels = self._manifest.labels
+        if self._manifest.problem == "binary" and values.shape[1] == 1:
+            values = np.hstack([1 - values, values])
+        if values.shape[1] != (len(labels) or 1):
+            raise BadBundle(f"{self._folder.uri}: the graph answers {values.shape[1]} columns for {len(labels)} labels")
+        return values
+
+    def _prediction(self, row: NDArray[np.float64]) -> Prediction | None:
+        if not np.isfinite(row).all():
+            return None
+        if self._manifest.problem == "regression":
+            scaling = self._manifest.regression
+            return Prediction(value=float(row[0] * scaling.scale + scaling.mean if scaling else row[0]))
+        best = int(row.argmax())
+        probabilities = dict(zip(self._manifest.labels, row.tolist(), strict=True))
+        return Prediction(self._manifest.labels[best], float(row[best]), probabilities)

@@ -1,0 +1,73 @@
+"""A model that puts images, and texts where it has a text tower, into one space."""
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pixlake.errors import BadBundle
+from pixlake.inference.encoders import ImageEncoder, TextEncoder
+from pixlake.inference.folders import BundleFolder
+from pixlake.inference.graphs import Feeds, Graph, activate, load_graph
+from pixlake.inference.manifest import ImageInput, Preprocessing, TextTower
+from pixlake.inference.preprocessing import tensor
+
+
+class Embedder:
+    """A loaded `embedder` bundle. Vectors are float32 of unit length; all NaN where a model gave none."""
+
+    def __init__(self, folder: BundleFolder, threads: int = 0) -> None:
+        self._folder, self._threads = folder, threads
+        manifest = folder.manifest
+        if manifest.kind != "embedder" or manifest.image_input is None or manifest.dimensions is None:
+            raise BadBundle(f"{folder.uri}: the bundle is of the kind {manifest.kind}, not an embedder")
+        self.model, self.dimensions = folder.model, manifest.dimensions
+        self._image: ImageInput = manifest.image_input
+        tensors = ImageEncoder(self._image).tensors()
+        self._graph = load_graph(folder, manifest.graph, tensors, manifest.output, threads)
+        self._text: tuple[TextEncoder, Graph] | None = None
+        self._text_loading = threading.Lock()
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return self._image.preprocessing
+
+    def embed_images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """`[n, dimensions]` of decoded images (`images.decode(...).pixels`)."""
+        return self.embed_tensors([tensor(image, self.preprocessing) for image in images])
+
+    def embed_tensors(self, tensors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """`[n, dimensions]` of preprocessed images, each `[3, height, width]`."""
+        if not tensors:
+            return np.empty((0, self.dimensions), dtype=np.float32)
+        return self._vectors(self._graph, {self._image.tensor: np.stack(tensors)}, len(tensors))
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """`[n, dimensions]` of texts; BadBundle if the model has no text tower."""
+        if not texts:
+            return np.empty((0, self.dimensions), dtype=np.float32)
+        encoder, graph = self._text_tower()
+        return self._vectors(graph, encoder.encode(texts), len(texts))
+
+    def _vectors(self, graph: Graph, feeds: Feeds, count: int) -> NDArray[np.float32]:
+        values = graph.run(feeds)
+        if values.shape != (count, self.dimensions):
+            expected = [count, self.dimensions]
+            raise BadBundle(f"{self._folder.uri}: the graph answered {list(values.shape)}, not {expected}")
+        return activate(values, "normalize").astype(np.float32)
+
+    def _text_tower(self) -> tuple[TextEncoder, Graph]:
+        """Loaded when first asked for: to embed images needs none of it."""
+        tower = self._folder.manifest.text
+        if tower is None:
+            raise BadBundle(f"{self._folder.uri}: the model {self.model} has no text tower; search by an image instead")
+        with self._text_loading:
+            if self._text is None:
+                self._text = self._load_text_tower(tower)
+            return self._text
+
+    def _load_text_tower(self, tower: TextTower) -> tuple[TextEncoder, Graph]:
+        encoder = TextEncoder(tower.input, self._folder.read(tower.input.tokenizer))
+        return encoder, load_graph(self._folder, tower.graph, encoder.tensors(), tower.output, self._threads)

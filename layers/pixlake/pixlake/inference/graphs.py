@@ -1,0 +1,119 @@
+"""ONNX Runtime: a graph that is what its bundle says, run on the cores that the process may use."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from pixlake.errors import BadBundle
+from pixlake.inference.folders import BundleFolder
+from pixlake.inference.manifest import Output
+
+Feeds = dict[str, NDArray[np.float32] | NDArray[np.int64]]
+
+_ONNX_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
+_ERRORS_ONLY = 3
+
+ort.disable_telemetry_events()
+ort.set_default_logger_severity(_ERRORS_ONLY)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What a graph must take under one name: the element type, and the axes after the first, which counts examples."""
+
+    kind: type[np.float32] | type[np.int64]
+    axes: tuple[int, ...] = ()
+
+
+def available_threads() -> int:
+    """The cores that this process may use, which a container or a Lambda function may limit."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Graph:
+    """One ONNX graph with one output of interest."""
+
+    def __init__(
+        self,
+        data: bytes,
+        inputs: Mapping[str, Tensor],
+        output: Output,
+        *,
+        threads: int = 0,
+        weights: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """`weights` are the files that the graph keeps tensors in. BadBundle if the graph does not load or does not
+        take exactly `inputs`."""
+        self._output = output
+        try:
+            self._session = ort.InferenceSession(data, _options(threads, weights or {}), ["CPUExecutionProvider"])
+        except Exception as error:  # its errors have no common base
+            raise BadBundle(f"ONNX Runtime does not load the graph: {error}") from error
+        _check_inputs(inputs, {each.name: each for each in self._session.get_inputs()})
+        names = [each.name for each in self._session.get_outputs()]
+        if output.tensor not in names:
+            raise BadBundle(f"the graph has no output {output.tensor!r}, only {names}")
+
+    def run(self, feeds: Feeds) -> NDArray[np.float64]:
+        """The output for a batch, activated: `[n, ...]`."""
+        try:
+            (values,) = self._session.run([self._output.tensor], feeds)
+        except Exception as error:
+            raise BadBundle(f"the graph fails on a batch of its declared inputs: {error}") from error
+        return activate(np.asarray(values, dtype=np.float64), self._output.activation)
+
+
+def load_graph(
+    folder: BundleFolder, name: str, inputs: Mapping[str, Tensor], output: Output, threads: int = 0
+) -> Graph:
+    """One graph of a bundle; the file of its name and `.data`, where there is one, holds its larger tensors."""
+    weights = {each: folder.read(each) for each in (f"{name}.data",) if each in folder.manifest.files}
+    try:
+        return Graph(folder.read(name), inputs, output, threads=threads, weights=weights)
+    except BadBundle as error:
+        raise BadBundle(f"{folder.uri}/{name}: {error}") from error
+
+
+def activate(values: NDArray[np.float64], activation: str) -> NDArray[np.float64]:
+    """`values` after an activation over the last axis. `normalize` makes NaN of a vector without a direction."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        match activation:
+            case "softmax":
+                powers = np.exp(values - values.max(axis=-1, keepdims=True))
+                values = powers / powers.sum(axis=-1, keepdims=True)
+            case "sigmoid":
+                values = 1 / (1 + np.exp(-values))
+            case "normalize":
+                values = values / np.linalg.norm(values, axis=-1, keepdims=True)
+    return values
+
+
+def _options(threads: int, weights: Mapping[str, bytes]) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or available_threads()
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = _ERRORS_ONLY
+    # A thread that spins while it waits takes the core from a thread that decodes the next images.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if weights:
+        sizes = [len(each) for each in weights.values()]
+        options.add_external_initializers_from_files_in_memory(list(weights), list(weights.values()), sizes)
+    return options
+
+
+def _check_inputs(declared: Mapping[str, Tensor], found: Mapping[str, ort.NodeArg]) -> None:
+    if declared.keys() != found.keys():
+        raise BadBundle(f"bundle.json declares the inputs {sorted(declared)}, the graph takes {sorted(found)}")
+    for name, tensor in declared.items():
+        kind, shape = found[name].type, found[name].shape
+        wanted = [None, *tensor.axes]
+        fits = len(shape) == len(wanted) and not isinstance(shape[0], int)
+        fits &= all(not isinstance(axis, int) or axis == want for axis, want in zip(shape, wanted, strict=False))
+        if _ONNX_TYPES.get(kind) is not tensor.kind or not fits:
+            expected = f"{tensor.kind.__name__} {['n', *tensor.axes]}"
+            raise BadBundle(f"the graph's input {name!r} is {kind} {shape}, not {expected} as bundle.json declares")

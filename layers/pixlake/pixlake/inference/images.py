@@ -1,0 +1,149 @@
+"""From the bytes that somebody uploaded to upright RGB pixels, or to the reason why not.
+
+Formats come from an explicit list, whatever else Pillow can open: each is another parser for hostile bytes. The size is
+checked in the header, before a pixel is decoded.
+"""
+
+import io
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from pixlake.errors import BadImage
+
+# by Pillow's names; its JPEG covers the multi-picture files (MPO) of phones
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "QOI", "TIFF", "WEBP")
+
+# Pillow's own limit is one for the whole process and only warns; ours is checked on every image.
+Image.MAX_IMAGE_PIXELS = None
+# Pillow warns of oddities (EXIF it cannot read, truncated metadata) that concern neither an operator nor a caller.
+warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
+
+Size = tuple[int, int]
+Color = tuple[int, int, int]
+
+_EXIF_ORIENTATION = 0x0112
+# EXIF 2.32, 4.6.4: what was done to the picture, and so what turns it back.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_LYING = frozenset({5, 6, 7, 8})
+
+_LARGE_PIXELS = 16_000_000
+_LARGE_TURN = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Upright RGB pixels. `width` and `height` are the upright original's, also where `pixels` was decoded smaller."""
+
+    pixels: Image.Image
+    width: int
+    height: int
+
+
+def decode(
+    data: bytes, *, max_pixels: int, background: Color = (255, 255, 255), least: Callable[[Size], Size] | None = None
+) -> Picture:
+    """The first frame of an encoded image, upright, on `background` where it is transparent.
+
+    `least`, given the upright original's size, tells the size that the caller needs at least: a JPEG is then decoded
+    at a half, a quarter or an eighth if that is no smaller. Raises BadImage with a reason: `empty`, `not_an_image`,
+    `too_many_pixels`, `truncated` or `damaged`.
+    """
+    if not data:
+        raise BadImage("empty", "the file has no bytes")
+    with _reasons(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        _check_size(image.size, max_pixels)
+        original = image.size
+        if least and image.format in ("JPEG", "MPO"):
+            lying = _orientation(image) in _LYING
+            image.draft(None, _turned(least(_turned(original, lying)), lying))
+        with _turn(image.size):
+            image.load()
+            orientation = _orientation(image)
+            pixels = _rgb(image, background)
+            if orientation in _UPRIGHT:
+                pixels = pixels.transpose(_UPRIGHT[orientation])
+    return Picture(pixels, *_turned(original, orientation in _LYING))
+
+
+def _turn(size: Size) -> AbstractContextManager[object]:
+    """Large images are decoded one at a time, so that memory holds one of them, whatever the number of threads."""
+    return _LARGE_TURN if size[0] * size[1] > _LARGE_PIXELS else nullcontext()
+
+
+@contextmanager
+def _reasons() -> Iterator[None]:
+    """Whatever a decoder raises on hostile bytes becomes a BadImage: Pillow's plugins promise no common error."""
+    try:
+        yield
+    except BadImage:
+        raise
+    except UnidentifiedImageError as error:
+        raise BadImage("not_an_image", f"no image in one of the formats {', '.join(FORMATS)}") from error
+    except Exception as error:
+        cut = isinstance(error, EOFError) or "truncated" in str(error).lower()
+        detail = f"{type(error).__name__}: {error}".strip(": ")
+        raise BadImage("truncated" if cut else "damaged", detail) from error
+
+
+def _check_size(size: Size, max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise BadImage("too_many_pixels", f"{width} x {height} pixels are more than the {max_pixels} allowed")
+    if width < 1 or height < 1:
+        raise BadImage("damaged", f"{width} x {height} pixels are no image")
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 where there is none; EXIF that cannot be read says nothing against the pixels."""
+    try:
+        value = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _turned(size: Size, lying: bool) -> Size:
+    return (size[1], size[0]) if lying else size
+
+
+def _rgb(image: Image.Image, background: Color) -> Image.Image:
+    """RGB pixels of an image in any of Pillow's modes."""
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_levels(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        flat = Image.new("RGB", image.size, background)
+        flat.paste(layer, mask=layer)
+        return flat
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _levels(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Deep grey values as 8 bits: 16-bit integers by their range, floats in 0..1 by theirs, others from least to most.
+
+    Wider integers and other floats have no agreed white, so the image's own extremes are black and white.
+    """
+    finite = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(finite.min()), float(finite.max())
+    if low >= 0 and high <= 1 and values.dtype.kind == "f":
+        low, high = 0.0, 1.0
+    elif low >= 0 and high <= 65_535 and values.dtype.kind in "iu":
+        low, high = 0.0, 65_535.0
+    scaled = (finite - low) * (255 / ((high - low) or 1))
+    return np.rint(scaled).astype(np.uint8)

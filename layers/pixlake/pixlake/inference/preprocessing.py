@@ -1,0 +1,104 @@
+"""From upright RGB pixels to the tensor that a graph was trained on; pure functions, as docs/bundles.md specifies them.
+
+Resizing is Pillow's, as in torchvision and timm. Where a crop follows, only the part that stays is resized: the same
+pixels, and a picture of 1 x 1,000,000 does not become one of 224 x 224,000,000 on the way.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pixlake.inference.images import Picture, Size, decode
+from pixlake.inference.manifest import Preprocessing
+
+_FILTERS = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "lanczos": Image.Resampling.LANCZOS,
+    "nearest": Image.Resampling.NEAREST,
+}
+# A JPEG decoded smaller than this times the target loses detail that resizing would have kept.
+_DRAFT_MARGIN = 2
+
+
+def decode_for(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> Picture:
+    """The picture in `data` at no less detail than the graph can use; BadImage as in `images.decode`."""
+    least = functools.partial(least_size, preprocessing=preprocessing)
+    return decode(data, max_pixels=max_pixels, background=preprocessing.background, least=least)
+
+
+def tensor(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """float32 `[3, height, width]` of an RGB image of any size."""
+    pixels = np.asarray(resize(image, preprocessing))
+    levels = _levels(preprocessing.mean, preprocessing.std)
+    return np.stack([levels[channel].take(pixels[:, :, channel]) for channel in range(3)])
+
+
+def resize(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """`image` at the graph's width and height."""
+    match preprocessing.resize:
+        case "squash":
+            return image.resize(_target(preprocessing), _FILTERS[preprocessing.interpolation])
+        case "shortest":
+            return _covered(image, preprocessing)
+        case "longest":
+            return _fitted(image, preprocessing)
+
+
+def least_size(size: Size, preprocessing: Preprocessing) -> Size:
+    """The smallest size at which a JPEG of `size` may be decoded without a difference that matters."""
+    width, height = {"squash": _target(preprocessing), "shortest": _cover(size, preprocessing)}.get(
+        preprocessing.resize, _fit(size, preprocessing)
+    )
+    return width * _DRAFT_MARGIN, height * _DRAFT_MARGIN
+
+
+def _target(preprocessing: Preprocessing) -> Size:
+    return preprocessing.width, preprocessing.height
+
+
+def _cover(size: Size, preprocessing: Preprocessing) -> Size:
+    """The size at which an image just covers the area to cut from; rounded as torchvision's `Resize` does."""
+    (width, height), crop = size, preprocessing.crop
+    wide, high = int(preprocessing.width / crop), int(preprocessing.height / crop)
+    if width * high <= height * wide:
+        return wide, max(high, height * wide // width)
+    return max(wide, width * high // height), high
+
+
+def _covered(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """Resized to cover, then cut to the centre; rounded as torchvision's `CenterCrop` does."""
+    cover, target = _cover(image.size, preprocessing), _target(preprocessing)
+    scale = [image.size[axis] / cover[axis] for axis in (0, 1)]
+    start = [round((cover[axis] - target[axis]) / 2) for axis in (0, 1)]
+    left, top = (start[axis] * scale[axis] for axis in (0, 1))
+    right, bottom = ((start[axis] + target[axis]) * scale[axis] for axis in (0, 1))
+    box = (left, top, min(right, image.width), min(bottom, image.height))
+    return image.resize(target, _FILTERS[preprocessing.interpolation], box=box)
+
+
+def _fit(size: Size, preprocessing: Preprocessing) -> Size:
+    """The size at which an image just fits the target."""
+    (width, height), (wide, high) = size, _target(preprocessing)
+    if width * high >= height * wide:
+        return wide, max(1, round(height * wide / width))
+    return max(1, round(width * high / height)), high
+
+
+def _fitted(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """Resized to fit, then laid on the middle of the background."""
+    fit, target = _fit(image.size, preprocessing), _target(preprocessing)
+    canvas = Image.new("RGB", target, preprocessing.background)
+    resized = image.resize(fit, _FILTERS[preprocessing.interpolation])
+    canvas.paste(resized, ((target[0] - fit[0]) // 2, (target[1] - fit[1]) // 2))
+    return canvas
+
+
+@functools.lru_cache(maxsize=8)
+def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[Any]:
+    """float32 `[3, 256]`: `(pixel / 255 - mean) / std` for each channel and pixel value."""
+    pixels = np.arange(256) / 255
+    return np.stack([(pixels - m) / s for m, s in zip(mean, std, strict=True)]).astype(np.float32)
