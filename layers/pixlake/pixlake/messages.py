@@ -126,8 +126,11 @@ class BatchAnswer(msgspec.Struct, frozen=True):
 
 
 class CompactRequest(msgspec.Struct, frozen=True):
+    """`options` are part of what makes two runs of one upload the same."""
+
     run: Run
     split: SplitAnswer
+    options: Options = Options()
 
 
 class CompactAnswer(msgspec.Struct, frozen=True):

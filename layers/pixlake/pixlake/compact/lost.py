@@ -1,0 +1,58 @@
+"""The batches that Split planned against the parts that are there. A batch without its part is lost: each of its rows
+is named in `rejects`, and too many of them fail the execution. No engine's tolerance is trusted for that."""
+
+from collections.abc import Sequence
+
+import msgspec
+import pyarrow.parquet as pq
+from pyiceberg.io import FileIO
+
+from pixlake import storage
+from pixlake.errors import TooManyLost
+from pixlake.lake import Work
+from pixlake.messages import Batch
+from pixlake.rejects import Reject, Stage
+from pixlake.schemas import EMBEDDINGS, PREDICTIONS
+
+REASON = "batch_lost"
+_TABLES = {Stage.EMBED.value: EMBEDDINGS.name, Stage.CLASSIFY.value: PREDICTIONS.name}
+
+
+def find_lost(work: Work, planned: int, parts: dict[str, list[str]], tolerated_percent: float) -> list[Batch]:
+    """The planned batches whose part is missing; `parts` are the parts found, by table.
+
+    Raises TooManyLost above the tolerance.
+    """
+    if not planned:
+        return []
+    batches = msgspec.json.decode(storage.read(work.batches), type=list[Batch])
+    found = {(table, part_id(uri)) for table, uris in parts.items() for uri in uris}
+    lost = [batch for batch in batches if (_TABLES[batch.task], batch.batch_id) not in found]
+    if 100 * len(lost) > tolerated_percent * len(batches):
+        names = ", ".join(batch.batch_id for batch in lost[:5])
+        raise TooManyLost(
+            f"{len(lost)} of {len(batches)} batches of {work.execution_id} have no part ({names}, …), more than"
+            f" {tolerated_percent} %: nothing is committed; see the logs of embed and classify, then run it again"
+        )
+    return lost
+
+
+def reject_rows(work: Work, io: FileIO, lost: Sequence[Batch]) -> list[Reject]:
+    """A reject for each row of the lost batches, by image path, or by record id where it is a record."""
+    return [
+        Reject(source, batch.task, REASON, f"batch {batch.batch_id} gave no result; upload it again")
+        for batch in lost
+        for source in _sources(work, io, batch)
+    ]
+
+
+def part_id(uri: str) -> str:
+    """What a part's or a reject file's name ends with, without its extension."""
+    return uri.rpartition("/")[2].rpartition(".")[0]
+
+
+def _sources(work: Work, io: FileIO, batch: Batch) -> list[str]:
+    columns = ["image_path"] if batch.task == Stage.EMBED else ["record_id", "image_paths"]
+    with io.new_input(work.batch(batch.batch_id)).open() as file:
+        rows = pq.read_table(file, columns=columns).to_pylist()
+    return [row.get("image_path") or row.get("record_id") or row["image_paths"][0] for row in rows]

@@ -1,0 +1,33 @@
+"""Errors of the catalog, and of files below it, in Pixlake's terms, with the table's name."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyiceberg.exceptions
+from botocore.exceptions import BotoCoreError, ClientError
+from pyiceberg.exceptions import CommitFailedException, ValidationException
+from sqlalchemy.exc import SQLAlchemyError
+
+from pixlake.errors import CatalogTrouble, StorageTrouble
+
+CONFLICTS = (CommitFailedException, ValidationException)
+"""What pyiceberg raises where another commit came first; nothing of ours is in the table then."""
+
+_CATALOG = tuple(
+    error
+    for error in vars(pyiceberg.exceptions).values()
+    if isinstance(error, type) and issubclass(error, Exception) and error not in CONFLICTS
+)
+
+
+@contextmanager
+def translated(subject: str) -> Iterator[None]:
+    """Turn what comes from below into PassingTrouble that names `subject`; conflicts pass, to be planned again."""
+    try:
+        yield
+    except CONFLICTS:
+        raise
+    except (*_CATALOG, SQLAlchemyError, BotoCoreError, ClientError) as error:
+        raise CatalogTrouble(f"{subject}: {type(error).__name__}: {error}") from error
+    except OSError as error:
+        raise StorageTrouble(f"{subject}: {error}") from error
