@@ -161,9 +161,13 @@ def write_stream(uri: str, chunks: Iterable[bytes | memoryview]) -> None:
         write(uri, bytes(first))
         return
     store, path = locate(uri)
-    parts = itertools.chain([bytes(first)], source)
-    with _translated(uri):
-        obstore.put(store, path, parts, chunk_size=_PART_BYTES, max_concurrency=_PARTS_IN_FLIGHT)
+    # not `obstore.put` with an iterator: it runs that where no chunk can come from another object
+    with (
+        _translated(uri),
+        obstore.open_writer(store, path, buffer_size=_PART_BYTES, max_concurrency=_PARTS_IN_FLIGHT) as writer,
+    ):
+        for chunk in itertools.chain([bytes(first)], source):
+            writer.write(chunk)
 
 
 def head(uri: str) -> ObjectInfo:

@@ -1,0 +1,112 @@
+"""Putting contents into the lake, many at once, in bounded memory."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from pixlake import storage
+from pixlake.messages import Image, Member
+from pixlake.rejects import Reject, Stage
+from pixlake.unzip.contents import Content
+from pixlake.unzip.entries import BadMember
+
+_WHOLE_BYTES = 8 << 20
+_BYTES_IN_FLIGHT = 64 << 20
+
+Outcome = Image | Reject
+
+
+class Deliveries:
+    """Takes contents one after the other; each becomes an Image, once it is in the lake, or a Reject.
+
+    A content of up to 8 MiB is written in the background, whole and verified first; a larger one flows through at
+    once in parts, and appears only if it proves right.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self._room = _Room(_BYTES_IN_FLIGHT)
+        self._outcomes: list[Outcome | Future[Outcome]] = []
+        self._failed = threading.Event()
+
+    @property
+    def failed(self) -> bool:
+        """Whether a write has failed, so that going on is in vain; `outcomes` raises the failure."""
+        return self._failed.is_set()
+
+    def deliver(self, content: Content) -> None:
+        """Read the content's bytes, or leave that to the background where their order does not matter."""
+        member = content.member
+        if member.size > _WHOLE_BYTES:
+            self._outcomes.append(_deliver_parts(member, content.chunks))
+            return
+        self._room.enter(member.size)
+        chunks = content.chunks
+        if content.in_order:
+            try:
+                chunks = iter([b"".join(chunks)])
+            except BadMember as error:
+                self._room.leave(member.size)
+                self._outcomes.append(_reject(member, error))
+                return
+        future = self._pool.submit(_deliver_whole, member, chunks)
+        future.add_done_callback(lambda done: self._settle(member, done))
+        self._outcomes.append(future)
+
+    def outcomes(self) -> list[Outcome]:
+        """What became of each content, in their order; waits for the background. Raises what a write raised."""
+        return [outcome.result() if isinstance(outcome, Future) else outcome for outcome in self._outcomes]
+
+    def _settle(self, member: Member, done: Future[Outcome]) -> None:
+        self._room.leave(member.size)
+        if not done.cancelled() and done.exception():
+            self._failed.set()
+
+
+@contextmanager
+def open_deliveries(writes_in_flight: int) -> Iterator[Deliveries]:
+    """Deliveries with their threads, which end with the block."""
+    with ThreadPoolExecutor(writes_in_flight, thread_name_prefix="deliver") as pool:
+        try:
+            yield Deliveries(pool)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _deliver_whole(member: Member, chunks: Iterator[bytes | memoryview]) -> Outcome:
+    try:
+        storage.write(member.image_uri, b"".join(chunks))
+    except BadMember as error:
+        return _reject(member, error)
+    return Image(member.image_path, member.image_uri, member.size)
+
+
+def _deliver_parts(member: Member, chunks: Iterator[bytes | memoryview]) -> Outcome:
+    try:
+        storage.write_stream(member.image_uri, chunks)
+    except BadMember as error:
+        return _reject(member, error)
+    return Image(member.image_path, member.image_uri, member.size)
+
+
+def _reject(member: Member, error: BadMember) -> Reject:
+    return Reject(member.image_path, Stage.EXTRACT, error.reason, error.detail)
+
+
+class _Room:
+    """As many bytes as may be in memory at once."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._changed = threading.Condition()
+
+    def enter(self, size: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= size)
+            self._free -= size
+
+    def leave(self, size: int) -> None:
+        with self._changed:
+            self._free += size
+            self._changed.notify()

@@ -1,0 +1,60 @@
+"""What a source finds in an upload, before anything is decided about it."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from pixlake.errors import BadInput
+
+
+class Kind(IntEnum):
+    """What is done with an entry."""
+
+    IGNORED = 0
+    IMAGE = 1
+    TABLE = 2
+    OPTIONS = 3
+    REJECTED = 4
+
+
+class Entry(NamedTuple):
+    """One file of the upload, at its cleaned path.
+
+    In a zip, `offset` to `end` is the least that its local header, name and data take up; `name_crc` is the CRC-32 of
+    the name's raw bytes. Elsewhere `source_uri` is the object, and `tag` tells its versions apart.
+    A rejected one says why. (A tuple, since there may be millions, and each is a row of `inventory`.)
+    """
+
+    path: str
+    kind: Kind
+    size: int = 0
+    compressed: int = 0
+    offset: int = 0
+    end: int = 0
+    crc: int = 0
+    method: int = 0
+    name_crc: int = 0
+    source_uri: str = ""
+    tag: str = ""
+    reason: str = ""
+    detail: str = ""
+
+
+class BadMember(BadInput):
+    """One file of the upload cannot be used; the others can. It becomes a reject, or refuses the upload if a table."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def rejected(path: str, reason: str, detail: str) -> Entry:
+    """An entry that is left out."""
+    return Entry(path, Kind.REJECTED, reason=reason, detail=detail)
+
+
+def unread(path: str, kind: Kind) -> Entry:
+    """The entry of a file that is neither image, table nor options."""
+    if kind is Kind.IGNORED:
+        return Entry(path, kind)
+    return rejected(path, "unsupported_type", "neither an image nor a table by its name")

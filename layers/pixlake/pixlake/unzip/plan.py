@@ -1,0 +1,163 @@
+"""The state Plan: what an upload holds, refused or cut into work. Nothing is written before the whole of it is judged.
+
+Runs where only the standard library, obstore and msgspec are at hand, and in memory that the upload's size does not
+change.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+
+from pixlake import storage
+from pixlake.errors import BadRequest, BadUpload
+from pixlake.lake import Work, check_identifier, images_uri
+from pixlake.messages import Ingest, ItemList, Member, Options, PlanAnswer, PlanRequest, Run
+from pixlake.settings import PlanSettings
+from pixlake.unzip.contents import Content, read_contents
+from pixlake.unzip.entries import BadMember, Entry
+from pixlake.unzip.inventory import Inventory, open_inventory
+from pixlake.unzip.keys import image_key, table_key
+from pixlake.unzip.options import MAX_OPTIONS_BYTES, decode_options, merge_options
+from pixlake.unzip.shards import ShardCutter
+from pixlake.unzip.sources import open_source
+
+_UPLOADS_KEY = re.compile(r"(?:^|/)uploads/([^/]+)/")
+_LINES_BYTES = 1 << 20
+
+
+def plan(request: PlanRequest, settings: PlanSettings) -> PlanAnswer:
+    """Plan one upload: its tables go to `Work.tables`, its images into shards, what is left out to `Work.rejects`.
+
+    Raises BadUpload where the upload is refused, BadRequest where the request does not say what it must.
+    """
+    ingest = request.ingest
+    experiment_id = _experiment_id(ingest)
+    check_identifier("execution_id", request.execution_id)
+    source = open_source(ingest.upload_uri)
+    with open_inventory() as inventory:
+        inventory.fill(source.entries(), settings)
+        run = Run(
+            execution_id=request.execution_id,
+            experiment_id=experiment_id,
+            upload_uri=ingest.upload_uri,
+            upload_id=hashlib.sha256(f"{experiment_id}\0{inventory.fingerprint}".encode()).hexdigest()[:16],
+            uploaded_at=_utc("uploaded_at", ingest.uploaded_at or source.modified.isoformat()),
+            started_at=_utc("started_at", request.started_at),
+        )
+        options = merge_options(ingest.options, _read_options(ingest.upload_uri, inventory.options()), settings)
+        return _write(run, options, inventory, settings)
+
+
+def _write(run: Run, options: Options, inventory: Inventory, settings: PlanSettings) -> PlanAnswer:
+    if next(inventory.images(), None) is None and next(inventory.tables(), None) is None:
+        raise BadUpload("empty_upload", f"{run.upload_uri} holds no image and no table")
+    work = Work(settings.lake_uri, run.execution_id)
+    tables = _write_tables(run, work, inventory)
+    rejected = _write_rejects(work, inventory)
+    cutter = ShardCutter(settings)
+    storage.write_stream(work.members, _joined(cutter.lines(_members(run, settings.lake_uri, inventory))))
+    storage.write(work.shards, msgspec.json.encode(cutter.shards))
+    return PlanAnswer(
+        run=run,
+        options=options,
+        shards=ItemList(work.key(work.shards), len(cutter.shards)),
+        images=cutter.members,
+        tables=tables,
+        rejected=rejected,
+    )
+
+
+def _experiment_id(ingest: Ingest) -> str:
+    if ingest.experiment_id is not None:
+        return check_identifier("experiment_id", ingest.experiment_id)
+    found = _UPLOADS_KEY.search(ingest.upload_uri)
+    if not found:
+        raise BadRequest(f"{ingest.upload_uri}: give an experiment_id, or upload to uploads/<experiment_id>/")
+    return check_identifier("experiment_id", found[1])
+
+
+def _utc(field: str, time: str) -> str:
+    """ISO 8601 in UTC with microseconds; a time without a zone is taken as UTC."""
+    try:
+        parsed = datetime.fromisoformat(time)
+    except ValueError as error:
+        raise BadRequest(f"{field} {time!r} is not an ISO 8601 time") from error
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _read_options(upload_uri: str, entry: Entry | None) -> Options:
+    if entry is None:
+        return Options()
+    if entry.size > MAX_OPTIONS_BYTES:
+        raise BadUpload("bad_options", f"{entry.path}: larger than {MAX_OPTIONS_BYTES} bytes")
+    content = next(read_contents(upload_uri, [_member(entry, "")]))
+    return decode_options(b"".join(_undamaged(content)), entry.path)
+
+
+def _write_tables(run: Run, work: Work, inventory: Inventory) -> int:
+    """Tables are taken out here and not in Extract: a table that is damaged refuses the upload."""
+    count = 0
+    for kept in inventory.tables():
+        uri = storage.join(work.tables, table_key(kept.entry.path, twin=kept.twin))
+        content = next(read_contents(run.upload_uri, [_member(kept.entry, uri)]))
+        storage.write_stream(uri, _undamaged(content))
+        count += 1
+    return count
+
+
+def _undamaged(content: Content) -> Iterator[bytes | memoryview]:
+    try:
+        yield from content.chunks
+    except BadMember as error:
+        raise BadUpload(error.reason, f"{content.member.image_path}: {error.detail}") from error
+
+
+def _write_rejects(work: Work, inventory: Inventory) -> int:
+    encoder = msgspec.json.Encoder()
+    count = 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal count
+        for reject in inventory.rejects():
+            count += 1
+            yield encoder.encode(reject) + b"\n"
+
+    if next(inventory.rejects(), None) is not None:
+        storage.write_stream(work.rejects("plan", "0"), _joined(lines()))
+    return count
+
+
+def _members(run: Run, lake_uri: str, inventory: Inventory) -> Iterator[Member]:
+    folder = images_uri(lake_uri, run.experiment_id, run.upload_id)
+    for kept in inventory.images():
+        yield _member(kept.entry, f"{folder}/{image_key(kept.entry.path, twin=kept.twin)}")
+
+
+def _member(entry: Entry, uri: str) -> Member:
+    return Member(
+        image_path=entry.path,
+        image_uri=uri,
+        size=entry.size,
+        offset=entry.offset,
+        compressed=entry.compressed,
+        crc=entry.crc,
+        method=entry.method,
+        name_crc=entry.name_crc,
+        source_uri=entry.source_uri,
+    )
+
+
+def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Fewer and larger pieces, since each is a call into the store."""
+    buffer = bytearray()
+    for line in lines:
+        buffer += line
+        if len(buffer) >= _LINES_BYTES:
+            yield bytes(buffer)
+            buffer.clear()
+    if buffer:
+        yield bytes(buffer)
