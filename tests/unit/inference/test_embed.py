@@ -1,0 +1,174 @@
+"""Embed: vectors equal to numpy's, every bad image a reject, parts byte-identical."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pixlake import storage
+from pixlake.errors import BadBundle, BadRequest, MissingObject
+from pixlake.inference.embed import embed
+from pixlake.messages import BatchRequest
+from pixlake.schemas import EMBEDDINGS
+from tests.unit.inference.tiny import MEAN, SIDE, STD, WEIGHTS, Lake, encode, image_graph, image_input
+
+COLORS = [(250, 10, 20), (0, 128, 255), (90, 90, 91), (17, 200, 3), (255, 255, 0), (1, 2, 3), (40, 50, 200)]
+
+
+def plain(color: tuple[int, int, int], size: tuple[int, int] = (SIDE, SIDE)) -> Image.Image:
+    return Image.new("RGB", size, color)
+
+
+def expected(color: tuple[int, int, int]) -> np.ndarray:
+    vector = (np.array(color) / 255 - MEAN) / STD @ WEIGHTS.astype(np.float64)
+    return vector / np.linalg.norm(vector)
+
+
+def put_colors(lake: Lake) -> list[dict[str, object]]:
+    for index, color in enumerate(COLORS):
+        lake.put(f"{index}.png", encode(plain(color, (20 + index, 30))))
+    return lake.images(*(f"{index}.png" for index in range(len(COLORS))))
+
+
+def test_the_vectors_are_what_numpy_computes_and_of_unit_length(lake: Lake) -> None:
+    request = lake.request("embed", lake.embedder(), put_colors(lake))
+
+    answer = embed(request, lake.settings)
+
+    part = lake.part("embeddings", "embed-0")
+    assert (answer.batch_id, answer.rows, answer.rejected) == ("embed-0", len(COLORS), 0)
+    assert part.schema.equals(EMBEDDINGS.columns)
+    vectors = np.array(part["embedding"].to_pylist())
+    np.testing.assert_allclose(vectors, [expected(color) for color in COLORS], atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_a_row_says_where_its_vector_comes_from(lake: Lake) -> None:
+    data = encode(plain(COLORS[0], (7, 5)))
+    uri = lake.put("a b/ü.png", data)
+    model = lake.embedder()
+    row = {"image_path": "a b/ü.png", "image_uri": uri, "record_id": "007"}
+
+    embed(lake.request("embed", model, [row]), lake.settings)
+
+    (found,) = lake.part("embeddings", "embed-0").to_pylist()
+    assert found.pop("embedding")
+    assert found.pop("uploaded_at").isoformat() == "2026-01-02T03:04:05+00:00"
+    assert found.pop("processed_at").isoformat() == "2026-01-02T03:05:00+00:00"
+    sha256 = hashlib.sha256(data).hexdigest()
+    assert found == {**row, "experiment_id": "pets", "model": model, "width": 7, "height": 5, "sha256": sha256}
+
+
+def test_bad_images_are_rejects_and_lose_nothing_else(lake: Lake) -> None:
+    good = encode(plain(COLORS[0]))
+    lake.put("0-good.png", good)
+    lake.put("1-empty.png", b"")
+    lake.put("2-text.png", b"this is no image")
+    lake.put("3-cut.bmp", encode(plain(COLORS[0]), "BMP")[:-9])
+    lake.put("4-good.png", good)
+    names = ["0-good.png", "1-empty.png", "2-text.png", "3-cut.bmp", "4-good.png"]
+
+    answer = embed(lake.request("embed", lake.embedder(), lake.images(*names)), lake.settings)
+
+    assert (answer.rows, answer.rejected) == (2, 3)
+    assert lake.part("embeddings", "embed-0")["image_path"].to_pylist() == ["0-good.png", "4-good.png"]
+    reasons = [(each.source, each.stage, each.reason) for each in lake.rejects("embed")]
+    assert reasons == [
+        ("1-empty.png", "embed", "empty"),
+        ("2-text.png", "embed", "not_an_image"),
+        ("3-cut.bmp", "embed", "truncated"),
+    ]
+    assert all(each.detail for each in lake.rejects("embed"))
+
+
+def test_a_batch_of_nothing_but_bad_images_leaves_an_empty_part(lake: Lake) -> None:
+    lake.put("a.png", b"no")
+
+    answer = embed(lake.request("embed", lake.embedder(), lake.images("a.png")), lake.settings)
+
+    assert (answer.rows, answer.rejected, lake.part("embeddings", "embed-0").num_rows) == (0, 1, 0)
+
+
+def test_a_batch_without_rejects_writes_none(lake: Lake) -> None:
+    embed(lake.request("embed", lake.embedder(), put_colors(lake)), lake.settings)
+    assert not storage.exists(lake.work.rejects("embed", "embed-0"))
+
+
+def test_a_vector_without_a_direction_is_a_reject(lake: Lake) -> None:
+    weights = np.zeros((3, 4), dtype=np.float32)
+    files = {"image.onnx": image_graph(weights)}
+    lake.put("a.png", encode(plain(COLORS[0])))
+
+    answer = embed(lake.request("embed", lake.embedder(files=files, text=None), lake.images("a.png")), lake.settings)
+
+    assert (answer.rows, [each.reason for each in lake.rejects("embed")]) == (0, ["bad_embedding"])
+
+
+def test_the_part_is_sorted_whatever_the_batchs_order(lake: Lake) -> None:
+    rows = put_colors(lake)
+    embed(lake.request("embed", lake.embedder(), rows[::-1]), lake.settings)
+    part = lake.part("embeddings", "embed-0")
+    assert part["image_path"].to_pylist() == [row["image_path"] for row in rows]
+    np.testing.assert_allclose(part["embedding"].to_pylist(), [expected(color) for color in COLORS], atol=1e-6)
+
+
+def test_a_rerun_writes_the_same_bytes(lake: Lake) -> None:
+    rows = [*put_colors(lake)]
+    lake.put("x.png", b"broken")
+    request = lake.request("embed", lake.embedder(), [*rows, *lake.images("x.png")])
+    uris = [lake.work.part("embeddings", "embed-0"), lake.work.rejects("embed", "embed-0")]
+    embed(request, lake.settings)
+    first = [storage.read(uri) for uri in uris]
+    embed(request, lake.settings)
+    assert [storage.read(uri) for uri in uris] == first
+
+
+def test_vectors_spend_nothing_on_dictionaries_and_statistics(lake: Lake) -> None:
+    embed(lake.request("embed", lake.embedder(), put_colors(lake)), lake.settings)
+    group = pq.ParquetFile(lake.work.part("embeddings", "embed-0").removeprefix("file://")).metadata.row_group(0)
+    columns = {group.column(index).path_in_schema: group.column(index) for index in range(group.num_columns)}
+    vectors, paths = columns["embedding.list.element"], columns["image_path"]
+    assert not vectors.is_stats_set
+    assert not any("DICTIONARY" in encoding for encoding in vectors.encodings)
+    assert paths.is_stats_set
+    assert vectors.compression == "ZSTD"
+
+
+def test_an_image_that_the_lake_lost_raises(lake: Lake) -> None:
+    rows = put_colors(lake)
+    (Path(lake.folder) / "images" / "pets" / "3.png").unlink()
+    with pytest.raises(MissingObject, match=r"3\.png"):
+        embed(lake.request("embed", lake.embedder(), rows), lake.settings)
+    assert not storage.exists(lake.work.part("embeddings", "embed-0"))
+
+
+def test_a_bundle_replaced_during_the_run_is_refused(lake: Lake) -> None:
+    model = lake.embedder()
+    request = lake.request("embed", model, put_colors(lake))
+    lake.embedder(source={"origin": "another"})
+    with pytest.raises(BadBundle, match="changed during the run"):
+        embed(request, lake.settings)
+
+
+def test_a_classifier_does_not_embed(lake: Lake) -> None:
+    model = lake.classifier("colors", image_graph(WEIGHTS[:, :3]), [image_input()], kind="image_classifier")
+    with pytest.raises(BadBundle, match="embedder is needed"):
+        embed(lake.request("embed", model, put_colors(lake)), lake.settings)
+
+
+def test_a_batch_file_of_another_length_is_refused(lake: Lake) -> None:
+    request = lake.request("embed", lake.embedder(), put_colors(lake))
+    with pytest.raises(BadRequest, match="7 rows"):
+        embed(BatchRequest(request.run, msgspec.structs.replace(request.batch, count=9)), lake.settings)
+
+
+def test_the_pixel_limit_is_the_settings(lake: Lake) -> None:
+    rows = put_colors(lake)
+    answer = embed(lake.request("embed", lake.embedder(), rows), replace(lake.settings, max_pixels=20 * 30))
+    assert (answer.rows, answer.rejected) == (1, len(COLORS) - 1)
+    assert {each.reason for each in lake.rejects("embed")} == {"too_many_pixels"}
