@@ -77,6 +77,6 @@ def _invoked(state: Mapping[str, Any]) -> list[str]:
     return [str(state["Parameters"]["FunctionName"]).rpartition(":")[2]]
 
 
-def states(definition: Mapping[str, Any]) -> list[str]:
-    """The names of the states that do work, in the order written."""
-    return [name for name, state in definition["States"].items() if state["Type"] in ("Task", "Map")]
+def states_by_function(definition: Mapping[str, Any]) -> dict[str, str]:
+    """The state of the outer machine in which each function is invoked, in the order written."""
+    return {function: name for name, state in definition["States"].items() for function in _invoked(state)}

@@ -89,9 +89,9 @@ class Engine:
         """The process ids of the living workers, by function."""
         return {name: pool.workers() for name, pool in self._pools.items()}
 
-    def states(self) -> list[str]:
-        """The names of the states that do work, in order."""
-        return definition.states(self._definition)
+    def states(self) -> dict[str, str]:
+        """The state in which each function works, in the order written."""
+        return definition.states_by_function(self._definition)
 
     def close(self) -> None:
         """End all workers. The logs stay only where something failed in them."""

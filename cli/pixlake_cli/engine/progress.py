@@ -1,0 +1,117 @@
+"""How far an execution is, told from the answers that pass through the engine."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pixlake_cli.engine.sandbox import Answer
+
+ONE = {
+    "batches": "batch",
+    "images": "image",
+    "orphans": "orphan",
+    "records": "record",
+    "rows": "row",
+    "shards": "shard",
+    "tables": "table",
+}
+MAPS = {"Extract": ("Plan", ("shards", "count")), "Infer": ("Split", ("batches", "count"))}
+
+
+@dataclass
+class Step:
+    """One state: how many invocations it takes (1 but for a Map), how many are done, and what they said in sum."""
+
+    name: str
+    total: int = 1
+    done: int = 0
+    started: float = 0.0
+    ended: float = 0.0
+    detail: str = ""
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.started
+
+
+class Progress:
+    """An `engine.Observer`. It calls `show(step)` whenever a step has moved, one call at a time."""
+
+    def __init__(self, state_of: Mapping[str, str], show: Callable[[Step], None]) -> None:
+        self._state_of = state_of
+        self._show = show
+        self._lock = threading.Lock()
+        self._sums: dict[str, dict[str, int]] = {}
+        self.steps = {state: Step(state) for state in dict.fromkeys(state_of.values())}
+        self.failures: dict[str, dict[str, Any]] = {}
+        self.report_uri = ""
+
+    def invoked(self, function: str) -> None:
+        """An invocation begins."""
+        with self._lock:
+            step = self.steps[self._state_of[function]]
+            if not step.started:
+                step.started = time.monotonic()
+                self._show(step)
+
+    def answered(self, function: str, answer: Answer) -> None:
+        """An invocation ends; a failed one may be retried, and its error is kept in case it is not."""
+        content = _content(answer)
+        with self._lock:
+            step = self.steps[self._state_of[function]]
+            if answer.failed:
+                self.failures[step.name] = content
+                return
+            step.done += 1
+            step.ended = time.monotonic()
+            self._take_totals(step.name, content)
+            sums = self._sums.setdefault(step.name, {})
+            for key, value in content.items():
+                if type(value) is int:
+                    sums[key] = sums.get(key, 0) + value
+            step.detail = _describe(function, sums, content)
+            self.report_uri = content.get("report_uri", self.report_uri)
+            self._show(step)
+
+    def _take_totals(self, state: str, content: Mapping[str, Any]) -> None:
+        for name, (source, (outer, inner)) in MAPS.items():
+            if state == source and name in self.steps:
+                self.steps[name].total = int(content.get(outer, {}).get(inner, 1))
+
+
+def _content(answer: Answer) -> dict[str, Any]:
+    """The answer's JSON object; empty for anything else."""
+    try:
+        content = json.loads(answer.payload)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _describe(function: str, sums: Mapping[str, int], content: Mapping[str, Any]) -> str:
+    """A step's result in words."""
+    match function.removesuffix("Function"):
+        case "Plan":
+            shards = {"shards": content.get("shards", {}).get("count", 0)}
+            return _count({**sums, **shards}, "images", "tables", "shards")
+        case "Extract":
+            return _count({"images": sums.get("extracted", 0)}, "images")
+        case "Split":
+            batches = {"batches": content.get("batches", {}).get("count", 0)}
+            return _count({**sums, **batches}, "records", "orphans", "batches")
+        case "Embed" | "Classify":
+            return _count(sums, "rows")
+        case "Compact":
+            return ", ".join(f"{sums.get(key, 0):,} {key}" for key in ("embedded", "predicted", "rejected"))
+        case "Report" | "RecordFailure":
+            return str(content.get("report_uri", "")).removeprefix("file://")
+    return ""
+
+
+def _count(values: Mapping[str, int], *nouns: str) -> str:
+    """`1 image, 2 tables`."""
+    pairs = [(values.get(noun, 0), noun) for noun in nouns]
+    return ", ".join(f"{number:,} {ONE[noun] if number == 1 else noun}" for number, noun in pairs)

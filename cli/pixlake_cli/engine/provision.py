@@ -1,0 +1,41 @@
+"""What a lake on a laptop must hold before a run: a place for the execution, and the models that come with Pixlake."""
+
+import secrets
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pixlake_cli.engine.uploads import Upload
+
+# Step Functions takes names of 80 characters.
+EXPERIMENT_LENGTH = 56
+
+
+def put_models(bundles: Path, lake: Path) -> None:
+    """Copy each bundle that the lake lacks. One of that name that is there stays, whatever is in it."""
+    for bundle in sorted(path.parent for path in bundles.glob("*/bundle.json")):
+        target = lake / "models" / bundle.name
+        if target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        incoming = target.with_name(f".{bundle.name}-{secrets.token_hex(4)}")
+        shutil.copytree(bundle, incoming)
+        try:
+            incoming.rename(target)
+        except OSError:
+            # another run was faster
+            shutil.rmtree(incoming)
+            if not target.exists():
+                raise
+
+
+def name_execution(upload: Upload, lake: Path) -> str:
+    """A name that sorts by time, says what it is of, and that no other run on this lake has: its work folder is new."""
+    while True:
+        start = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        name = f"{start}-{upload.experiment_id[:EXPERIMENT_LENGTH]}-{secrets.token_hex(2)}"
+        try:
+            (lake / "work" / name).mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return name

@@ -1,0 +1,57 @@
+"""The state machine and the code agree on names."""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pixlake import errors
+
+ROOT = Path(__file__).parents[2]
+DEFINITION = yaml.safe_load((ROOT / "statemachine" / "ingest.asl.yaml").read_text())
+SERVICES = ("Lambda.", "Runtime.", "Sandbox.", "States.")
+
+
+def states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, state in machine["States"].items():
+        yield name, state
+        if "ItemProcessor" in state:
+            yield from states(state["ItemProcessor"])
+
+
+TASKS = {name: state for name, state in states(DEFINITION) if state["Type"] == "Task"}
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
+def test_every_passing_trouble_is_retried_and_nothing_else_of_ours(task: dict[str, Any]) -> None:
+    named = {error for retry in task["Retry"] for error in retry["ErrorEquals"]}
+    ours = {error for error in named if not error.startswith(SERVICES)}
+    passing = {
+        kind.__name__
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, errors.PassingTrouble) and kind is not errors.PassingTrouble
+    }
+    assert ours == passing
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
+def test_every_task_says_what_happens_when_it_fails(task: dict[str, Any]) -> None:
+    assert task["TimeoutSeconds"] <= 900
+    assert all(retry["JitterStrategy"] == "FULL" and retry["BackoffRate"] > 1 for retry in task["Retry"])
+    # inside a Map the Map catches
+    assert "Catch" in task or task.get("End")
+
+
+def test_every_failure_ends_red() -> None:
+    for name, state in DEFINITION["States"].items():
+        for catch in state.get("Catch", []):
+            assert catch["Next"] == ("Failed" if name == "RecordFailure" else "RecordFailure")
+    assert DEFINITION["States"]["RecordFailure"]["Next"] == "Failed"
+    assert DEFINITION["States"]["Failed"]["Type"] == "Fail"
+
+
+def test_every_state_says_what_it_is_for() -> None:
+    assert [name for name, state in states(DEFINITION) if not state.get("Comment")] == []
