@@ -1,0 +1,163 @@
+"""template.yaml keeps what it promises: it lints, its functions get what they read, and nobody may do more than needed."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pixlake import settings
+from pixlake.settings import from_environment
+from pixlake_cli.engine.template import Deployment
+
+ROOT = Path(__file__).resolve().parents[2]
+LINTER = Path(sys.executable).with_name("cfn-lint")
+FUNCTIONS = "AWS::Serverless::Function"
+Resources = Callable[[str], dict[str, Any]]
+
+
+def settings_class(folder: Path) -> Any:
+    """The settings dataclass that a handler reads: `SETTINGS = from_environment(THIS)` in its app.py."""
+    for node in ast.walk(ast.parse((folder / "app.py").read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "from_environment":
+            (name,) = node.args
+            assert isinstance(name, ast.Name)
+            return getattr(settings, name.id)
+    raise AssertionError(f"{folder}/app.py reads no settings")
+
+
+def test_lint_is_clean() -> None:
+    linted = subprocess.run([LINTER, "template.yaml"], cwd=ROOT, capture_output=True, text=True)
+    assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
+
+
+def test_sections_come_in_the_order_in_which_data_flows() -> None:
+    lines = (ROOT / "template.yaml").read_text().splitlines()
+    sections = [line.strip("# -") for line in lines if line.strip().startswith("# ----")]
+    assert sections == ["parameters", "globals", "ways in", "flow", "lake", "watching", "outputs"]
+
+
+def test_environment_is_exactly_the_settings(deployment: Deployment) -> None:
+    for name, function in deployment.functions.items():
+        variables = {field.name.upper() for field in fields(settings_class(function.folder))}
+        assert function.environment.keys() == variables, name
+
+
+def test_defaults_of_template_and_code_agree(deployment: Deployment) -> None:
+    for name, function in deployment.functions.items():
+        kind = settings_class(function.folder)
+        deployed = from_environment(kind, function.environment)
+        places = {"lake_uri": deployed.lake_uri}
+        if "CATALOG_URI" in function.environment:
+            places["catalog_uri"] = deployed.catalog_uri
+        assert deployed == kind(**places), name
+
+
+def test_parameters_are_described_and_used(template: dict[str, Any]) -> None:
+    parameters = template.pop("Parameters")
+    text = yaml.safe_dump(template)
+    template["Parameters"] = parameters
+    for name, parameter in parameters.items():
+        assert parameter["Description"].endswith("."), name
+        assert f"Ref: {name}\n" in text, f"{name} is used nowhere"
+
+
+def test_functions_stay_within_lambda(template: dict[str, Any], deployment: Deployment) -> None:
+    default = template["Globals"]["Function"]["Timeout"]
+    assert default <= 900
+    for name, function in deployment.functions.items():
+        assert 0 < function.timeout <= 900, name
+        assert 128 <= function.memory <= 10_240, name
+        assert sum(len(key) + len(value) for key, value in function.environment.items()) < 4_096, name
+
+
+def test_containers_name_their_folder(resources: Resources, template: dict[str, Any], deployment: Deployment) -> None:
+    for name, properties in resources(FUNCTIONS).items():
+        folder = deployment.functions[name].folder
+        metadata = template["Resources"][name]["Metadata"]
+        if properties.get("PackageType") == "Image":
+            assert metadata["DockerBuildArgs"]["FUNCTION"] == folder.name
+            assert (folder.parent / metadata["DockerBuildArgs"]["PACKAGES"] / "requirements.txt").is_file()
+            assert (ROOT / metadata["DockerContext"] / metadata["Dockerfile"]).is_file()
+        else:
+            assert properties["CodeUri"] == f"functions/{folder.name}"
+            assert metadata["BuildMethod"] == "makefile"
+            assert f"build-{name}:" in (folder / "Makefile").read_text()
+
+
+def statements(template: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every policy statement of the template, with the name of its resource."""
+
+    def search(value: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(value, dict):
+            if "Effect" in value:
+                yield value
+            value = list(value.values())
+        if isinstance(value, list):
+            for item in value:
+                yield from search(item)
+
+    for name, resource in template["Resources"].items():
+        for statement in search(resource):
+            yield name, statement
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_nobody_may_everything(template: dict[str, Any]) -> None:
+    allowing = [(name, it) for name, it in statements(template) if it["Effect"] == "Allow"]
+    assert allowing
+    for name, statement in allowing:
+        assert not [action for action in listed(statement["Action"]) if "*" in action], name
+        if "*" in listed(statement.get("Resource", [])):
+            assert statement["Sid"] == "DeliverLogs", f"{name} has a statement for all resources"
+
+
+def test_functions_reach_only_prefixes_of_the_buckets(resources: Resources) -> None:
+    for name, properties in resources(FUNCTIONS).items():
+        for _, statement in statements({"Resources": {name: properties}}):
+            actions = listed(statement["Action"])
+            if actions == ["s3:ListBucket"]:
+                assert "s3:prefix" in statement["Condition"]["StringLike"], name
+            elif actions[0].startswith("s3:"):
+                assert all(it["Sub"].split("/")[1] for it in listed(statement["Resource"])), name
+
+
+def test_uploads_are_never_written_by_the_stack(template: dict[str, Any]) -> None:
+    for name, statement in statements(template):
+        if statement["Effect"] == "Allow" and "UploadsBucket" in yaml.safe_dump(statement.get("Resource", "")):
+            assert set(listed(statement["Action"])) <= {"s3:GetObject", "s3:ListBucket"}, name
+
+
+@pytest.mark.parametrize("bucket", ["UploadsBucket", "LakeBucket"])
+def test_buckets_are_closed_and_kept(template: dict[str, Any], bucket: str) -> None:
+    resource, policy = template["Resources"][bucket], template["Resources"][f"{bucket}Policy"]
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert resource["UpdateReplacePolicy"] == "Retain"
+    properties = resource["Properties"]
+    assert "BucketName" not in properties
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert properties["BucketEncryption"]
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_physical_names_follow_the_stack(template: dict[str, Any]) -> None:
+    names = ("FunctionName", "QueueName", "TopicName", "RoleName", "StateMachineName", "LayerName", "AlarmName")
+    for name, resource in template["Resources"].items():
+        properties = resource["Properties"]
+        assert not [key for key in names if key in properties], name
+        for key in ("LogGroupName", "Name"):
+            if isinstance(value := properties.get(key), dict):
+                assert "${AWS::StackName}" in value["Sub"], name
+            else:
+                assert value is None or resource["Type"] == "AWS::Athena::NamedQuery", name
