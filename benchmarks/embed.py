@@ -1,0 +1,273 @@
+"""How much of bare ONNX Runtime's speed is left when images come encoded from a lake: `python benchmarks/embed.py`.
+
+The model is the image tower of ViT-B/32 (Dosovitskiy et al., https://arxiv.org/abs/2010.11929, table 1: 12 layers,
+width 768, 12 heads, MLP 3072; patches of 32 at 224 pixels make 50 tokens, 4.4 G multiply-adds an image) with random
+weights, which serve for speed. The images are photograph-like JPEGs of one megapixel, made here. The peer is
+`InferenceSession.run` on ready tensors, taken before and after `embed()` in the same run.
+"""
+
+import argparse
+import functools
+import hashlib
+import io
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image, ImageFilter
+from rich.console import Console
+from rich.table import Table
+
+from pixlake.inference.bundles import load_embedder
+from pixlake.inference.embed import embed
+from pixlake.inference.folders import open_folder
+from pixlake.inference.graphs import available_threads
+from pixlake.lake import Work
+from pixlake.messages import Batch, BatchRequest, Run
+from pixlake.schemas import EMBED_BATCH
+from pixlake.settings import InferenceSettings
+
+LAYERS, WIDTH, HEADS, MLP, PATCH, SIDE, DIMENSIONS = 12, 768, 12, 3072, 32, 224, 512
+MODEL, LIMIT = "vit-b-32-random", ">= 80 %"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one image takes: time on the clock, and on the cores (which others on the machine disturb less)."""
+
+    seconds: float
+    core_seconds: float
+
+
+class Tower:
+    """Collects the nodes and weights of an ONNX graph."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self._random = np.random.default_rng(seed)
+
+    def op(self, kind: str, *inputs: str, **attributes: object) -> str:
+        """Add a node; the name of its output."""
+        output = f"t{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        return output
+
+    def constant(self, value: NDArray[np.generic]) -> str:
+        name = f"w{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(value, name))
+        return name
+
+    def weight(self, *shape: int) -> str:
+        """Normal values of the deviation that keeps activations in range."""
+        return self.constant((self._random.standard_normal(shape) / np.sqrt(shape[0])).astype(np.float32))
+
+    def shape(self, *axes: int) -> str:
+        return self.constant(np.array(axes, dtype=np.int64))
+
+    def linear(self, source: str, inputs: int, outputs: int) -> str:
+        return self.op("Add", self.op("MatMul", source, self.weight(inputs, outputs)), self.weight(outputs))
+
+    def norm(self, source: str) -> str:
+        ones, zeros = self.constant(np.ones(WIDTH, np.float32)), self.constant(np.zeros(WIDTH, np.float32))
+        return self.op("LayerNormalization", source, ones, zeros, axis=-1, epsilon=1e-5)
+
+    def heads(self, source: str, order: list[int]) -> str:
+        """`[n, tokens, width]` to a head each, its axes in `order`."""
+        split = self.op("Reshape", source, self.shape(0, 0, HEADS, WIDTH // HEADS))
+        return self.op("Transpose", split, perm=order)
+
+    def attention(self, source: str) -> str:
+        """Multi-head self-attention (Vaswani et al., https://arxiv.org/abs/1706.03762, 3.2)."""
+        query, key, value = (self.linear(source, WIDTH, WIDTH) for _ in range(3))
+        scale = self.constant(np.float32((WIDTH // HEADS) ** -0.5))
+        scores = self.op("MatMul", self.heads(query, [0, 2, 1, 3]), self.heads(key, [0, 2, 3, 1]))
+        shares = self.op("Softmax", self.op("Mul", scores, scale), axis=-1)
+        mixed = self.op("MatMul", shares, self.heads(value, [0, 2, 1, 3]))
+        joined = self.op("Reshape", self.op("Transpose", mixed, perm=[0, 2, 1, 3]), self.shape(0, 0, WIDTH))
+        return self.linear(joined, WIDTH, WIDTH)
+
+    def mlp(self, source: str) -> str:
+        """Two layers with CLIP's sigmoid approximation of GELU between."""
+        hidden = self.linear(source, WIDTH, MLP)
+        gate = self.op("Sigmoid", self.op("Mul", hidden, self.constant(np.float32(1.702))))
+        return self.linear(self.op("Mul", hidden, gate), MLP, WIDTH)
+
+
+def vision_transformer() -> bytes:
+    """The graph: `image` float32 `[n, 3, 224, 224]` to `embedding` `[n, 512]`."""
+    tower, tokens = Tower(), (SIDE // PATCH) ** 2 + 1
+    patches = tower.op("Conv", "image", tower.weight(WIDTH, 3, PATCH, PATCH), strides=[PATCH, PATCH])
+    flat = tower.op("Transpose", tower.op("Reshape", patches, tower.shape(0, WIDTH, -1)), perm=[0, 2, 1])
+    # the class token: as many as there are images, made from the first patch times zero
+    first = tower.op("Slice", flat, tower.shape(0), tower.shape(1), tower.shape(1))
+    blank = tower.op("Mul", first, tower.constant(np.float32(0)))
+    state = tower.op("Concat", tower.op("Add", blank, tower.weight(WIDTH)), flat, axis=1)
+    state = tower.norm(tower.op("Add", state, tower.weight(tokens, WIDTH)))
+    for _ in range(LAYERS):
+        state = tower.op("Add", state, tower.attention(tower.norm(state)))
+        state = tower.op("Add", state, tower.mlp(tower.norm(state)))
+    token = tower.op("Gather", tower.norm(state), tower.constant(np.array(0, dtype=np.int64)), axis=1)
+    tower.nodes.append(helper.make_node("MatMul", [token, tower.weight(WIDTH, DIMENSIONS)], ["embedding"]))
+    graph = helper.make_graph(
+        tower.nodes,
+        "vit_b_32",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", DIMENSIONS])],
+        tower.weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    return bytes(model.SerializeToString())
+
+
+def write_bundle(folder: Path) -> str:
+    """Put the model into a lake's `models/`; its name."""
+    data = vision_transformer()
+    preprocessing = {
+        "width": SIDE,
+        "height": SIDE,
+        "resize": "shortest",
+        "interpolation": "bicubic",
+        "background": [255, 255, 255],
+        "mean": [0.48145466, 0.4578275, 0.40821073],
+        "std": [0.26862954, 0.26130258, 0.27577711],
+    }
+    manifest = {
+        "format": 1,
+        "name": MODEL,
+        "kind": "embedder",
+        "dimensions": DIMENSIONS,
+        "inputs": [{"type": "image", "tensor": "image", "preprocessing": preprocessing}],
+        "graph": "image.onnx",
+        "output": {"tensor": "embedding", "activation": "normalize"},
+        "files": {"image.onnx": hashlib.sha256(data).hexdigest()},
+        "source": {"origin": "benchmarks/embed.py"},
+    }
+    target = folder / "models" / MODEL
+    target.mkdir(parents=True)
+    (target / "image.onnx").write_bytes(data)
+    (target / "bundle.json").write_text(json.dumps(manifest))
+    return target.name
+
+
+def photograph(seed: int, size: tuple[int, int]) -> bytes:
+    """A JPEG with detail at all scales, as photographs have: smooth areas, edges and grain."""
+    random, (width, height) = np.random.default_rng(seed), size
+    picture = Image.new("RGB", size)
+    for cells, weight in ((8, 0.5), (32, 0.3), (256, 0.2)):
+        noise = random.integers(0, 256, (cells * height // width, cells, 3), dtype=np.uint8)
+        layer = Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+        picture = layer if cells == 8 else Image.blend(picture, layer, weight)
+    grain = Image.fromarray(random.integers(0, 256, (height, width, 3), dtype=np.uint8))
+    picture = Image.blend(picture, grain.filter(ImageFilter.BoxBlur(1)), 0.15)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()
+
+
+def write_batch(folder: Path, model: str, images: int, size: tuple[int, int]) -> tuple[BatchRequest, int]:
+    """Put JPEGs and their batch into the lake; the request, and the JPEGs' mean size in bytes."""
+    run = Run("benchmark", "benchmark", "file:///none", "0" * 16, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
+    rows, total = [], 0
+    (folder / "images").mkdir()
+    made = [photograph(seed, size) for seed in range(min(images, 32))]
+    for index in range(images):
+        path, data = folder / "images" / f"{index:06d}.jpg", made[index % len(made)]
+        total += path.write_bytes(data)
+        rows.append({"image_path": path.name, "image_uri": f"file://{path}", "record_id": None})
+    uri = Work(f"file://{folder}", run.execution_id).batch("embed-0")
+    target = Path(uri.removeprefix("file://"))
+    target.parent.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(rows, schema=EMBED_BATCH), target)
+    return BatchRequest(run, Batch("embed-0", "embed", "image", model, images, total)), total // images
+
+
+def prepare(folder: Path, images: int, size: tuple[int, int]) -> tuple[BatchRequest, int]:
+    """Everything that a run needs, in a folder."""
+    name = write_bundle(folder)
+    return write_batch(folder, open_folder(f"file://{folder}", name).model, images, size)
+
+
+def cost(images: int, work: Callable[[], object]) -> Cost:
+    """Time and processor time for an image of `images`."""
+    start, cores = time.perf_counter(), time.process_time()
+    work()
+    return Cost((time.perf_counter() - start) / images, (time.process_time() - cores) / images)
+
+
+@functools.cache
+def bare_session(graph: Path, threads: int) -> ort.InferenceSession:
+    """ONNX Runtime with its own defaults, but for the number of threads."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    return ort.InferenceSession(graph, options, ["CPUExecutionProvider"])
+
+
+def bare_cost(graph: Path, threads: int, images: int, batch: int) -> Cost:
+    """ONNX Runtime alone, on tensors that are ready."""
+    session = bare_session(graph, threads)
+    tensors = np.random.default_rng(1).standard_normal((batch, 3, SIDE, SIDE)).astype(np.float32)
+    session.run(["embedding"], {"image": tensors})
+    rounds = max(1, images // batch)
+    return cost(rounds * batch, lambda: [session.run(["embedding"], {"image": tensors}) for _ in range(rounds)])
+
+
+def measure(options: argparse.Namespace, size: tuple[int, int]) -> tuple[Cost, Cost, int]:
+    """The costs of bare ONNX Runtime and of `embed()`, and the JPEGs' mean size.
+
+    The peer and the preparation have a process of their own, so that the peak memory here is `embed()`'s.
+    """
+    threads = options.threads or available_threads()
+    with tempfile.TemporaryDirectory() as temporary, ProcessPoolExecutor(1, get_context("spawn")) as other:
+        folder = Path(temporary)
+        request, mean_bytes = other.submit(prepare, folder, options.images, size).result()
+        graph = folder / "models" / MODEL / "image.onnx"
+        half = (graph, threads, options.images // 2, options.batch)
+        settings = InferenceSettings(f"file://{folder}", inference_batch=options.batch, inference_threads=threads)
+        load_embedder(settings.lake_uri, request.batch.model, threads)
+        before = other.submit(bare_cost, *half).result()
+        whole = cost(options.images, lambda: embed(request, settings))
+        after = other.submit(bare_cost, *half).result()
+    bare = Cost((before.seconds + after.seconds) / 2, (before.core_seconds + after.core_seconds) / 2)
+    return bare, whole, mean_bytes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=512, help="how many to embed (default 512)")
+    parser.add_argument("--size", default="1152x864", help="pixels of an image (default 1152x864)")
+    parser.add_argument("--batch", type=int, default=32, help="images an inference (default 32)")
+    parser.add_argument("--threads", type=int, default=0, help="cores to use (default 0, all)")
+    options = parser.parse_args()
+    width, height = (int(side) for side in options.size.split("x"))
+    bare, whole, mean_bytes = measure(options, (width, height))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    table = Table(title=f"embed: {options.images} JPEGs of {width} x {height}, {mean_bytes / 1024:.0f} KiB each")
+    for column in ("", "images/s", "core-seconds an image", "share", "limit"):
+        table.add_column(column, justify="right" if column else "left")
+    table.add_row(
+        "bare ONNX Runtime, ready tensors", f"{1 / bare.seconds:.1f}", f"{bare.core_seconds:.3f}", "100 %", ""
+    )
+    share = f"{100 * bare.seconds / whole.seconds:.0f} %"
+    table.add_row(
+        "embed(), encoded images to a part", f"{1 / whole.seconds:.1f}", f"{whole.core_seconds:.3f}", share, LIMIT
+    )
+    Console().print(table)
+    print(f"peak memory of the process that embeds, model loaded: {peak:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
