@@ -1,4 +1,4 @@
-"""template.yaml keeps what it promises: it lints, its functions get what they read, and nobody may do more than needed."""
+"""The template keeps what it promises: it lints, functions get what they read, and nobody may do more than needed."""
 
 import ast
 import subprocess
