@@ -41,7 +41,7 @@ class Execution:
 
 
 def _request(lake: str, images: int, records: int, rejected: int) -> ReportRequest:
-    run = Run("demo-1", "emoji", "file:///uploads/emoji.zip?<x>", "0123456789abcdef", STARTED, STARTED)
+    run = Run("demo-1", "emoji", f"{lake}/uploads/emoji/emoji.zip?<x>", "0123456789abcdef", STARTED, STARTED)
     models = {"embedder": "clip-tiny@0123456789ab", "with_image": "fusion@ba9876543210"}
     return ReportRequest(
         run,

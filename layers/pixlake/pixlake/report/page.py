@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from pixlake.messages import CompactAnswer, PlanAnswer, Run, SplitAnswer
+from pixlake.report.causes import Cause
 from pixlake.report.sheet import Tile
 from pixlake.report.tallies import RejectGroup
 from pixlake.report.timings import Step
@@ -49,18 +50,14 @@ class Page:
 
 @dataclass(frozen=True)
 class FailurePage:
-    """What the page of a failed execution shows. `step` is empty where it is not known."""
+    """What the page of a failed execution shows."""
 
     execution_id: str
     experiment_id: str
     upload_uri: str
-    started_at: str
-    written_at: datetime
-    error: str
-    message: str
-    step: str
-    advice: str
-    trace: list[str]
+    started_at: datetime
+    recorded_at: datetime
+    cause: Cause
 
 
 def render_page(page: Page) -> str:

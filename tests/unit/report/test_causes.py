@@ -1,0 +1,66 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from pixlake import errors
+from pixlake.messages import StateError
+from pixlake.report.causes import explain, find_step
+from pixlake.report.gather import Listing
+from pixlake.storage import ObjectInfo
+
+
+def listing(*paths: str) -> Listing:
+    moment = datetime(2026, 11, 20, tzinfo=UTC)
+    return Listing("file:///w", tuple(ObjectInfo(f"file:///w/{path}", 1, moment, None) for path in paths))
+
+
+PLANNED = ("shards.json", "members.jsonl")
+SPLIT = (*PLANNED, "extracted/000000.jsonl", "batches.json", "batches/a.parquet", "batches/b.parquet")
+
+
+@pytest.mark.parametrize(
+    ("paths", "shards", "step"),
+    [
+        ((), 0, "Plan"),
+        (PLANNED, 2, "Extract"),
+        ((*PLANNED, "extracted/000000.jsonl"), 2, "Extract"),
+        ((*PLANNED, "extracted/000000.jsonl"), 1, "Split"),
+        (PLANNED, 0, "Split"),
+        ((*SPLIT, "parts/embeddings/a.parquet"), 1, "Infer"),
+        ((*SPLIT, "parts/embeddings/a.parquet", "parts/predictions/b.parquet"), 1, "Compact"),
+    ],
+)
+def test_the_step_is_the_first_that_did_not_leave_all(paths: tuple[str, ...], shards: int, step: str) -> None:
+    assert find_step(listing(*paths), shards) == step
+
+
+def test_the_stack_tells_the_step_before_the_objects_do() -> None:
+    trace = ['  File "/var/task/app.py", line 9', '  File "/opt/python/pixlake/compact/commit.py", line 3']
+    cause = json.dumps({"errorMessage": "busy", "stackTrace": trace})
+    assert explain(StateError("CommitConflict", cause), listing(), 0).step == "Compact"
+
+
+@pytest.mark.parametrize("error", ["BadUpload", "BadTable", "TooManyLost", "CatalogTrouble", "States.Timeout"])
+def test_an_expected_error_has_advice_and_no_stack(error: str) -> None:
+    cause = explain(StateError(error, json.dumps({"errorMessage": "m", "stackTrace": ["line"]})), listing(), 0)
+    assert "on purpose" not in cause.advice
+    assert cause.trace == []
+
+
+def test_every_error_that_reaches_a_catch_has_advice() -> None:
+    leaves = [
+        leaf
+        for branch in (errors.BadInput, errors.PassingTrouble)
+        for leaf in branch.__subclasses__()
+        if leaf is not errors.BadImage  # becomes a reject
+    ]
+    assert leaves
+    for leaf in leaves:
+        assert "on purpose" not in explain(StateError(leaf.__name__), listing(), 0).advice, leaf
+
+
+def test_a_refused_upload_is_grouped_by_its_code() -> None:
+    cause = json.dumps({"errorMessage": str(errors.BadUpload("zip_bomb", "ratio 900: too much"))})
+    assert explain(StateError("BadUpload", cause), listing(), 0).reason == "zip_bomb"
+    assert explain(StateError("KeyError", '{"errorMessage": "abc: d"}'), listing(), 0).reason == "KeyError"
