@@ -1,1 +1,16 @@
-""""""
+"""Tables and images become records, orphans and batches.
+
+Reading (`tables` and the files' kinds, `images`) and writing (`outputs`) are apart from the decisions: `encodings`,
+`dialects`, `columns`, `names`, `references`, `records`, `join` and `cutting` touch nothing outside.
+
+What is decided here, where the data leaves a choice:
+
+- Of rows with one id the first stays, by the files' names and then by their rows; the others are rejects.
+- An empty cell of a CSV is null. Spaces around an id or a column's name are dropped, nothing else is changed.
+- Tables of several files, of one kind or of several, are one table with the columns of all. A file without the id
+  column is one reject, for its rows name no record.
+- A whole number is written without `.0`, a time as ISO 8601, what is nested as JSON.
+- An image that several records name by the image column is read for each of them; in `embeddings` it belongs to the
+  first by id.
+- Where only the classifier `without_image` is named, records with images are predicted by it too, from the table alone.
+"""

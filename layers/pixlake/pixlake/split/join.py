@@ -1,0 +1,118 @@
+"""The decisions of Split in their order: which columns, which rows are records, which images are theirs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from pixlake.messages import Options
+from pixlake.rejects import Reject, Stage
+from pixlake.split.columns import Choice, Profile, check_column, choose_id, choose_images
+from pixlake.split.joined import Joined
+from pixlake.split.names import match_names, parse_names
+from pixlake.split.records import Records, select_records
+from pixlake.split.references import AMBIGUOUS, MISSING, References, match_references
+from pixlake.split.tables import Tables
+
+
+@dataclass(frozen=True)
+class Join:
+    """Table and images joined, with what it took to do so."""
+
+    joined: Joined
+    tables: Tables
+    records: Records
+    id_column: str | None
+    id_column_why: str
+    image_column: str | None
+    references: References | None
+    left_out: tuple[Reject, ...]
+
+    def rejects(self) -> Iterator[Reject]:
+        """What of the tables is not used, and why."""
+        yield from self.left_out
+        yield from self.tables.faults()
+        yield from self._empty_ids()
+        yield from self._duplicate_ids()
+        yield from self._unresolved()
+
+    def _empty_ids(self) -> Iterator[Reject]:
+        for place in self.tables.places(self.records.empty):
+            yield Reject(place, Stage.SPLIT, "empty_id", f"the row has no value in the id column {self.id_column!r}")
+
+    def _duplicate_ids(self) -> Iterator[Reject]:
+        rows, firsts = self.records.repeated, self.records.firsts
+        if not len(rows):
+            return
+        ids = self.tables.columns[self.id_column].take(pa.array(rows)).to_pylist()
+        for place, first, name in zip(self.tables.places(rows), self.tables.places(firsts), ids, strict=True):
+            yield Reject(place, Stage.SPLIT, "duplicate_id", f"the id {name!r} is taken by {first}, which stays")
+
+    def _unresolved(self) -> Iterator[Reject]:
+        if self.references is None:
+            return
+        kept = self.records.ranks(self.tables.columns.num_rows)[self.references.rows] >= 0
+        for code, reason, words in (
+            (MISSING, "image_not_found", "no image of the upload"),
+            (AMBIGUOUS, "ambiguous_image", "several images of the upload equally well"),
+        ):
+            here = np.flatnonzero(kept & (self.references.images == code))
+            texts = self.references.texts.take(pa.array(here)).to_pylist()
+            for place, text in zip(self.tables.places(self.references.rows[here]), texts, strict=True):
+                yield Reject(place, Stage.SPLIT, reason, f"{self.image_column!r} names {text!r}, which fits {words}")
+
+
+def join(images: pa.Table, tables: Tables, options: Options) -> Join:
+    """Join the upload's images (sorted by path) with its tables as `options` say, or as the data do.
+
+    Raises BadTable where a column that is named is not there, or none can be the id.
+    """
+    paths = _column(images, "image_path")
+    names = parse_names(paths)
+    if not tables.files:
+        records = select_records(pa.array([], pa.string()))
+        joined = Joined(records.ids, records.rows, tables.columns, None, images, match_names(names, records.ids))
+        return Join(joined, tables, records, None, "the upload has no table", None, None, ())
+    choice, tables, left_out, named = _choose(tables, paths, options)
+    records = select_records(_column(tables.columns, choice.column))
+    if named is None:
+        matches = match_names(names, records.ids)
+    else:
+        ranks = records.ranks(tables.columns.num_rows)
+        matches = match_references(named[1], ranks, len(records.ids), len(paths))
+    joined = Joined(records.ids, records.rows, tables.columns, choice.column, images, matches)
+    column, references = named or (None, None)
+    return Join(joined, tables, records, choice.column, choice.why, column, references, left_out)
+
+
+def _choose(
+    tables: Tables, paths: pa.Array, options: Options
+) -> tuple[Choice, Tables, tuple[Reject, ...], tuple[str, References] | None]:
+    """The id column, the files that have it, a reject for each other file, and what an image column names."""
+    columns = tables.columns.column_names
+    for option in ("id_column", "image_column", "label_column"):
+        check_column(columns, option, getattr(options, option))
+    named = choose_images(tables.columns, paths, options.image_column)
+    profiles = [Profile(name, tables.columns[name], tables.rows_with(name)) for name in columns]
+    choice = choose_id(profiles, parse_names(paths), options.id_column, named[0] if named else None)
+    kept = tables.with_column(choice.column)
+    if kept is not tables and named is not None:
+        told = options.image_column if options.image_column in kept.columns.column_names else None
+        named = choose_images(kept.columns, paths, told)
+    left_out = tuple(
+        Reject(
+            file.path,
+            Stage.SPLIT,
+            "no_id_column",
+            f"it has no column {choice.column!r}, so its {file.columns.num_rows:,} rows name no record",
+        )
+        for file in tables.files
+        if choice.column not in file.columns.column_names
+    )
+    return choice, kept, left_out, named
+
+
+def _column(table: pa.Table, name: str) -> pa.Array:
+    """One column in one piece: ids and paths stay below the 2 GiB that a piece of text may have."""
+    return table[name].combine_chunks()
