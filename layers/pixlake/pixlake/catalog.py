@@ -1,10 +1,11 @@
 """The catalog of a lake: Glue on AWS, SQLite in the folder on a laptop, with the tables that `schemas` describes.
 
-`CATALOG_URI` is `glue`, or `sqlite:////abs/path/catalog.db`. Opening makes what is missing; any number of processes
-may open a new lake at once.
+`CATALOG_URI` is `glue://database`, `glue` for the database `pixlake`, or `sqlite:////abs/path/catalog.db`. A catalog's
+name is its database's. Opening makes what is missing; any number of processes may open a new lake at once.
 """
 
 import os
+import re
 import sqlite3
 import time
 from contextlib import closing, suppress
@@ -71,7 +72,7 @@ def open_catalog(lake_uri: str, catalog_uri: str) -> Catalog:
 def load_table(catalog: Catalog, name: str) -> Table:
     """The table as it is now."""
     with translated(f"table {name}"):
-        return catalog.load_table((NAMESPACE, name))
+        return catalog.load_table((catalog.name, name))
 
 
 def commit_rows(catalog: Catalog, table_name: str, rows: pa.Table, commit_id: str) -> int:
@@ -93,14 +94,14 @@ def is_partitioned(schema: TableSchema) -> bool:
 
 def _connect(catalog_uri: str) -> Catalog:
     io = {"py-io-impl": fileio.IMPLEMENTATION}
-    if catalog_uri == "glue":
-        return load_catalog(NAMESPACE, type="glue", **io, **_region())
+    if glue := re.fullmatch(r"glue(?:://([a-z0-9_]+))?", catalog_uri):
+        return load_catalog(glue[1] or NAMESPACE, type="glue", **io, **_region())
     scheme, separator, path = catalog_uri.partition(":///")
     if scheme == "sqlite" and separator and path.startswith("/"):
         _make_database(Path(path))
         uri = URL.create("sqlite", database=path, query={"timeout": str(_BUSY_SECONDS)}).render_as_string()
         return load_catalog(NAMESPACE, type="sql", uri=uri, init_catalog_tables="false", **io)
-    raise BadRequest(f"CATALOG_URI {catalog_uri!r}: use glue or sqlite:////absolute/path/catalog.db")
+    raise BadRequest(f"CATALOG_URI {catalog_uri!r}: use glue://database or sqlite:////absolute/path/catalog.db")
 
 
 def _region() -> dict[str, str]:
@@ -127,17 +128,17 @@ def _make_database(path: Path) -> None:
 
 def _table_names(catalog: Catalog) -> set[str]:
     try:
-        return {identifier[-1] for identifier in catalog.list_tables(NAMESPACE)}
+        return {identifier[-1] for identifier in catalog.list_tables(catalog.name)}
     except NoSuchNamespaceError:
         with suppress(NamespaceAlreadyExistsError, IntegrityError):
-            catalog.create_namespace(NAMESPACE)
+            catalog.create_namespace(catalog.name)
         return set()
 
 
 def _create_table(catalog: Catalog, lake_uri: str, table: TableSchema) -> None:
     schema = _iceberg_schema(table)
     catalog.create_table_if_not_exists(
-        (NAMESPACE, table.name),
+        (catalog.name, table.name),
         schema,
         location=join(lake_uri, "warehouse", table.name),
         partition_spec=_partition_spec(table, schema),
