@@ -1,5 +1,6 @@
 """The state machine under faults: what is retried, what is caught, what may be lost, and that failure is always red."""
 
+import json
 import os
 import signal
 import threading
@@ -51,7 +52,7 @@ def test_trouble_that_does_not_pass_fails_the_run(stack: Stack) -> None:
 def test_bad_input_is_not_retried_and_ends_red_under_its_own_name(stack: Stack, state: str, error: str) -> None:
     outcome = stack.run({state: [error]})
     assert (outcome.status, outcome.error, outcome.state) == ("FAILED", error, state)
-    assert "as told" in outcome.cause
+    assert json.loads(outcome.cause)["errorMessage"].endswith("as told")
     assert stack.attempts(outcome)[state] == 1
     assert stack.failure(outcome) == {"Error": error, "Cause": outcome.cause}
 

@@ -18,7 +18,8 @@ ONE = {
     "shards": "shard",
     "tables": "table",
 }
-MAPS = {"Extract": ("Plan", ("shards", "count")), "Infer": ("Split", ("batches", "count"))}
+# which step says how many invocations a Map takes, and in which list
+MAPS = {"Extract": ("Plan", "shards"), "Infer": ("Split", "batches")}
 
 
 @dataclass
@@ -77,9 +78,9 @@ class Progress:
             self._show(step)
 
     def _take_totals(self, state: str, content: Mapping[str, Any]) -> None:
-        for name, (source, (outer, inner)) in MAPS.items():
+        for name, (source, key) in MAPS.items():
             if state == source and name in self.steps:
-                self.steps[name].total = int(content.get(outer, {}).get(inner, 1))
+                self.steps[name].total = _length(content, key)
 
 
 def _content(answer: Answer) -> dict[str, Any]:
@@ -91,16 +92,22 @@ def _content(answer: Answer) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def _length(content: Mapping[str, Any], key: str) -> int:
+    """The count of a `messages.ItemList` in an answer."""
+    items = content.get(key)
+    return int(items.get("count", 0)) if isinstance(items, dict) else 0
+
+
 def _describe(function: str, sums: Mapping[str, int], content: Mapping[str, Any]) -> str:
     """A step's result in words."""
     match function.removesuffix("Function"):
         case "Plan":
-            shards = {"shards": content.get("shards", {}).get("count", 0)}
+            shards = {"shards": _length(content, "shards")}
             return _count({**sums, **shards}, "images", "tables", "shards")
         case "Extract":
             return _count({"images": sums.get("extracted", 0)}, "images")
         case "Split":
-            batches = {"batches": content.get("batches", {}).get("count", 0)}
+            batches = {"batches": _length(content, "batches")}
             return _count({**sums, **batches}, "records", "orphans", "batches")
         case "Embed" | "Classify":
             return _count(sums, "rows")

@@ -122,6 +122,8 @@ class Sandbox:
         with self._lock:
             self._settle(answer)
         self.kill()
+        # until it is gone it would pass for a warm one
+        self._process.wait()
 
     def _settle(self, answer: Answer) -> None:
         """Give the current invocation its answer, once; the lock is held."""

@@ -40,7 +40,7 @@ def obey(order: str) -> None:
     elif order == "BadUpload":
         raise errors.BadUpload("damaged", "as told")
     else:
-        raise getattr(errors, order, None) or getattr(builtins, order)("as told")
+        raise (getattr(errors, order, None) or getattr(builtins, order))("as told")
 
 
 def put(key: str, items: list[Any]) -> Event:

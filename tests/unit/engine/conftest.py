@@ -1,0 +1,36 @@
+"""Functions of one line, in sandboxes of their own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pixlake_cli.engine.cores import Cores
+from pixlake_cli.engine.pool import Pool
+from pixlake_cli.engine.template import Function
+
+MakePool = Callable[..., Pool]
+
+
+@pytest.fixture
+def make_pool(tmp_path: Path) -> Iterator[MakePool]:
+    """`make_pool(source, …)` gives the pool of a function whose module is `source`; all end with the test."""
+    made = []
+
+    def make(
+        source: str,
+        *,
+        timeout: float = 20,
+        memory: int = 512,
+        cores: int = 2,
+        overrides: dict[str, str] | None = None,
+        **variables: str,
+    ) -> Pool:
+        (tmp_path / "app.py").write_text(source)
+        function = Function("OneFunction", tmp_path, "app.handler", timeout, memory, variables)
+        made.append(Pool(function, overrides or {}, Cores(cores), tmp_path))
+        return made[-1]
+
+    yield make
+    for pool in made:
+        pool.close()

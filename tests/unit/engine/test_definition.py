@@ -1,0 +1,37 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from pixlake.errors import BadRequest
+from pixlake_cli.engine import definition, template
+from pixlake_cli.engine.engine import ROOT
+
+DEPLOYMENT = template.load(ROOT / "template.yaml", {}, {"LakeBucket": "lake"})
+OURS = definition.load(DEPLOYMENT.definition, DEPLOYMENT.substitutions)
+
+
+def test_functions_are_in_the_order_in_which_a_good_run_comes_to_them() -> None:
+    found = [name.removesuffix("Function") for name in definition.functions_in_order(OURS)]
+    assert found == ["Plan", "Extract", "Split", "Embed", "Classify", "Compact", "Report"]
+
+
+def test_each_function_has_a_state() -> None:
+    states = definition.states_by_function(OURS)
+    assert states["EmbedFunction"] == states["ClassifyFunction"] == "Infer"
+    assert states["RecordFailureFunction"] == "RecordFailure"
+
+
+def test_only_two_numbers_differ_from_what_is_deployed() -> None:
+    adapted = json.loads(definition.to_json(OURS))
+    assert type(adapted["States"]["Infer"]["ToleratedFailurePercentage"]) is float
+    for name in ("Extract", "Infer"):
+        assert adapted["States"][name]["MaxConcurrency"] == definition.MAP_THREADS
+        adapted["States"][name]["MaxConcurrency"] = OURS["States"][name]["MaxConcurrency"]
+    assert adapted == OURS
+
+
+def test_a_substitution_that_the_template_lacks_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "asl.yaml").write_text("StartAt: ${Nothing}")
+    with pytest.raises(BadRequest, match="Nothing"):
+        definition.load(tmp_path / "asl.yaml", {})
