@@ -50,9 +50,15 @@ def resize(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
 
 def least_size(size: Size, preprocessing: Preprocessing) -> Size:
     """The smallest size at which a JPEG of `size` may be decoded without a difference that matters."""
-    width, height = {"squash": _target(preprocessing), "shortest": _cover(size, preprocessing)}.get(
-        preprocessing.resize, _fit(size, preprocessing)
-    )
+    if preprocessing.interpolation == "nearest":
+        return size  # it picks single pixels, which a smaller decoding would have averaged
+    match preprocessing.resize:
+        case "squash":
+            width, height = _target(preprocessing)
+        case "shortest":
+            width, height = _cover(size, preprocessing)
+        case "longest":
+            width, height = _fit(size, preprocessing)
     return width * _DRAFT_MARGIN, height * _DRAFT_MARGIN
 
 

@@ -1,0 +1,360 @@
+"""Every kind of image that people upload comes out as the pixels that one sees; every hostile one as a reason."""
+
+import io
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Lock
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from pixlake.errors import BadImage
+from pixlake.inference import images
+from pixlake.inference.images import FORMATS, Picture, decode
+from tests.unit.inference.tiny import encode
+
+LIMIT = 1_000_000
+RED, BLUE = (220, 30, 40), (20, 60, 200)
+# what a camera does to an upright picture before it writes the orientation
+STORED_AS = {
+    1: None,
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_90",
+    7: "TRANSVERSE",
+    8: "ROTATE_270",
+}
+
+
+def halves(mode: str = "RGB", size: tuple[int, int] = (64, 48)) -> Image.Image:
+    """Red on the left, blue on the right."""
+    image = Image.new("RGB", size, RED)
+    image.paste(BLUE, (size[0] // 2, 0, *size))
+    return image if mode == "RGB" else image.quantize() if mode == "P" else image.convert(mode)
+
+
+def seen(data: bytes, **options: object) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The colors of the left and the right half."""
+    picture = decode(data, max_pixels=LIMIT, **options)  # type: ignore[arg-type]
+    assert picture.pixels.mode == "RGB"
+    width, height = picture.pixels.size
+    pixels = np.asarray(picture.pixels).astype(int)
+    left, right = pixels[height // 2, width // 4], pixels[height // 2, 3 * width // 4]
+    return tuple(left.tolist()), tuple(right.tolist())
+
+
+def close(found: tuple[tuple[int, ...], ...], expected: tuple[tuple[int, ...], ...], within: int = 4) -> bool:
+    return bool(np.abs(np.array(found) - np.array(expected)).max() <= within)
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, depth: int, color: int, rows: bytes, *chunks: bytes) -> bytes:
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0))
+    body = png_chunk(b"IDAT", zlib.compress(rows))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + body + png_chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_of_the_list_is_decoded(kind: str) -> None:
+    options = {"lossless": True} if kind == "WEBP" else {}
+    assert close(seen(encode(halves(), kind, **options)), (RED, BLUE), within=8)
+
+
+@pytest.mark.parametrize("kind", ["ICO", "PCX", "TGA", "SGI", "DDS", "EPS", "PDF"])
+def test_a_format_that_is_not_on_the_list_is_refused_though_pillow_knows_it(kind: str) -> None:
+    with pytest.raises(BadImage) as caught:
+        decode(encode(halves(), kind), max_pixels=LIMIT)
+    assert caught.value.reason == "not_an_image"
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [
+        ("RGB", "PNG"),
+        ("P", "PNG"),
+        ("P", "GIF"),
+        ("CMYK", "JPEG"),
+        ("CMYK", "TIFF"),
+        ("YCbCr", "JPEG"),
+        ("YCbCr", "TIFF"),
+    ],
+)
+def test_colors_survive_every_mode(mode: str, kind: str) -> None:
+    assert close(seen(encode(halves(mode), kind)), (RED, BLUE), within=8)
+
+
+def test_lab_is_made_rgb() -> None:
+    srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    image = ImageCms.profileToProfile(halves(), srgb, lab, outputMode="LAB")
+    assert image is not None
+    assert close(seen(encode(image, "TIFF")), (RED, BLUE), within=8)
+
+
+def test_one_bit_is_black_and_white() -> None:
+    image = Image.new("1", (8, 8), 0)
+    image.paste(1, (4, 0, 8, 8))
+    assert seen(encode(image)) == ((0, 0, 0), (255, 255, 255))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
+def test_sixteen_bits_of_grey_are_scaled_not_clipped(kind: str) -> None:
+    values = np.full((8, 8), 10_000, dtype=np.uint16)
+    values[:, 4:] = 50_000
+    grey = tuple((round(value / 257),) * 3 for value in (10_000, 50_000))
+    assert seen(encode(Image.fromarray(values), kind)) == grey
+
+
+def test_sixteen_bits_a_channel_keep_their_high_byte() -> None:
+    row = b"\x00" + struct.pack(">3H", 60_000, 30_000, 1_000) * 8
+    assert close(seen(png(8, 8, 16, 2, row * 8)), ((234, 117, 3), (234, 117, 3)), within=1)
+
+
+def test_floats_from_zero_to_one_are_the_whole_range() -> None:
+    values = np.full((8, 8), 0.25, dtype=np.float32)
+    values[:, 4:] = 0.5
+    assert seen(encode(Image.fromarray(values), "TIFF")) == ((64, 64, 64), (128, 128, 128))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_other_deep_values_are_stretched_from_least_to_most(dtype: type) -> None:
+    values = np.full((8, 8), -5_000, dtype=dtype)
+    values[:, 4:] = 200_000
+    assert seen(encode(Image.fromarray(values), "TIFF")) == ((0, 0, 0), (255, 255, 255))
+
+
+def test_values_that_are_no_numbers_are_black() -> None:
+    values = np.array([[np.nan, np.inf, 0.5, 0.5]], dtype=np.float32).repeat(4, axis=0)
+    assert seen(encode(Image.fromarray(values), "TIFF")) == ((0, 0, 0), (128, 128, 128))
+
+
+@pytest.mark.parametrize("background", [(255, 255, 255), (0, 128, 0)])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "AVIF"])
+def test_transparent_pixels_show_the_background(kind: str, background: tuple[int, int, int]) -> None:
+    image = halves("RGBA")
+    image.paste((9, 9, 9, 0), (32, 0, 64, 48))
+    options = {"lossless": True} if kind == "WEBP" else {}
+    found = seen(encode(image, kind, **options), background=background)
+    assert close(found, (RED, background), within=8)
+
+
+def test_half_transparent_pixels_are_mixed() -> None:
+    image = Image.new("RGBA", (8, 8), (200, 100, 0, 128))
+    expected = tuple(round(c * 128 / 255 + 255 * 127 / 255) for c in (200, 100, 0))
+    assert close(seen(encode(image)), (expected, expected), within=1)
+
+
+def test_grey_with_alpha_is_laid_on_the_background() -> None:
+    image = Image.new("LA", (8, 8), (100, 255))
+    image.paste((100, 0), (4, 0, 8, 8))
+    assert seen(encode(image), background=(1, 2, 3)) == ((100, 100, 100), (1, 2, 3))
+
+
+@pytest.mark.parametrize("transparency", [1, b"\xff\x00"])
+def test_a_transparent_color_of_a_palette_shows_the_background(transparency: int | bytes) -> None:
+    image = Image.new("P", (8, 8), 0)
+    image.putpalette([*RED, *BLUE])
+    image.paste(1, (4, 0, 8, 8))
+    assert seen(encode(image, transparency=transparency), background=(1, 2, 3)) == (RED, (1, 2, 3))
+
+
+def test_of_an_animation_the_first_frame_is_taken() -> None:
+    frames = [halves(), Image.new("RGB", (64, 48), (0, 255, 0))]
+    for kind in ("GIF", "WEBP", "PNG", "TIFF", "AVIF"):
+        data = encode(frames[0], kind, save_all=True, append_images=frames[1:])
+        assert close(seen(data), (RED, BLUE), within=12), kind
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_an_image_is_turned_as_its_exif_says(orientation: int, kind: str) -> None:
+    upright = Image.new("RGB", (64, 32), RED)
+    upright.paste(BLUE, (0, 16, 32, 32))
+    upright.paste((250, 250, 0), (32, 16, 64, 32))
+    name = STORED_AS[orientation]
+    stored = upright.transpose(Image.Transpose[name]) if name else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": 100, "subsampling": 0} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
+
+    picture = decode(encode(stored, kind, exif=exif, **options), max_pixels=LIMIT)
+
+    assert (picture.width, picture.height, picture.pixels.size) == (64, 32, (64, 32))
+    difference = np.asarray(picture.pixels).astype(int) - np.asarray(upright)
+    assert np.abs(difference).max() <= 8
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b""])
+def test_exif_that_cannot_be_read_says_nothing_against_the_pixels(exif: bytes) -> None:
+    assert close(seen(encode(halves(), "JPEG", exif=exif)), (RED, BLUE), within=8)
+
+
+def draft(data: bytes, least: tuple[int, int]) -> Picture:
+    return decode(data, max_pixels=LIMIT, least=lambda _: least)
+
+
+def test_a_large_jpeg_is_decoded_smaller_but_never_below_what_is_needed() -> None:
+    data = encode(halves(size=(801, 400)), "JPEG")
+    assert draft(data, (100, 50)).pixels.size == (101, 50)
+    assert draft(data, (101, 51)).pixels.size == (201, 100)
+    assert draft(data, (401, 1)).pixels.size == (801, 400)
+    assert (draft(data, (100, 50)).width, draft(data, (100, 50)).height) == (801, 400)
+
+
+def test_a_turned_jpeg_is_decoded_smaller_by_its_upright_size() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    asked: list[tuple[int, int]] = []
+
+    def least(size: tuple[int, int]) -> tuple[int, int]:
+        asked.append(size)
+        return (100, 200)
+
+    picture = decode(encode(halves(size=(800, 400)), "JPEG", exif=exif), max_pixels=LIMIT, least=least)
+
+    assert asked == [(400, 800)]
+    assert picture.pixels.size == (100, 200)
+    assert (picture.width, picture.height) == (400, 800)
+
+
+# ---- hostile ------------------------------------------------------------------------------------------------------
+
+
+def reason(data: bytes, limit: int = LIMIT) -> str:
+    with pytest.raises(BadImage) as caught:
+        decode(data, max_pixels=limit)
+    assert caught.value.detail
+    return caught.value.reason
+
+
+def test_no_bytes() -> None:
+    assert reason(b"") == "empty"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\0",
+        b"hello",
+        b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(%pipe%id) (r) file",
+        b"PK\x03\x04" + b"\0" * 60,
+        b"\x89PNG\r\n\x1a\n",
+        b"\xff\xd8\xff",
+    ],
+)
+def test_what_is_no_image(data: bytes) -> None:
+    assert reason(data) in ("not_an_image", "truncated")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF"])
+def test_a_truncated_file(kind: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = encode(Image.fromarray(noise), kind)
+    assert reason(data[: len(data) * 2 // 3]) == "truncated"
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "WEBP", "JPEG2000", "QOI"])
+def test_a_truncated_file_of_a_decoder_that_does_not_say_so(kind: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = encode(Image.fromarray(noise), kind)
+    assert reason(data[: len(data) * 2 // 3]) in ("damaged", "not_an_image")
+
+
+def test_a_header_of_more_pixels_than_allowed_is_refused_before_decoding() -> None:
+    assert reason(png(60_000, 60_000, 8, 2, b"")) == "too_many_pixels"
+    assert reason(b"GIF89a" + struct.pack("<HHBBB", 65_535, 65_535, 0, 0, 0) + b";") in (
+        "too_many_pixels",
+        "not_an_image",
+    )
+    assert reason(b"P6 999999 999999 255\n") == "too_many_pixels"
+
+
+def test_a_real_bomb_of_few_bytes_is_refused() -> None:
+    bomb = png(10_001, 10_001, 8, 0, bytes(10_002 * 10_001))
+    assert len(bomb) < LIMIT
+    assert reason(bomb, limit=100_000_000) == "too_many_pixels"
+
+
+def test_the_limit_is_on_the_product_and_reached_exactly() -> None:
+    data = encode(halves(size=(100, 40)))
+    assert decode(data, max_pixels=4_000).width == 100
+    assert reason(data, limit=3_999) == "too_many_pixels"
+
+
+def test_a_bomb_of_text_beside_small_pixels_is_damaged_not_fatal() -> None:
+    text = png_chunk(b"zTXt", b"comment\0\0" + zlib.compress(b"a" * 20_000_000))
+    assert reason(png(1, 1, 8, 2, b"\0\0\0\0", text)) == "damaged"
+
+
+def test_the_name_of_a_file_says_nothing_only_its_bytes() -> None:
+    polyglot = io.BytesIO(encode(halves(), "JPEG"))
+    polyglot.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(polyglot, "a") as archive:
+        archive.writestr("run.sh", "echo")
+    assert close(seen(polyglot.getvalue()), (RED, BLUE), within=8)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_damaged_bytes_give_pixels_or_a_reason_never_another_error(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(FORMATS))
+    good = bytearray(encode(halves(size=(16, 16)), kind))
+    for _ in range(data.draw(st.integers(1, 8))):
+        good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
+    with suppress(BadImage):
+        assert decode(bytes(good), max_pixels=LIMIT).pixels.mode == "RGB"
+
+
+def test_pillows_warnings_never_leak() -> None:
+    """In a process of its own, with warnings as errors: a file that Pillow warns of is decoded in silence."""
+    program = """
+import io, sys, warnings
+from PIL import Image
+Image.MAX_IMAGE_PIXELS = 10
+from pixlake.inference.images import decode
+buffer = io.BytesIO()
+Image.new("P", (64, 48)).save(buffer, "PNG", transparency=bytes([0] * 200))
+print(decode(buffer.getvalue(), max_pixels=10_000).pixels.size)
+Image.MAX_IMAGE_PIXELS = 2_000
+print(decode(buffer.getvalue(), max_pixels=10_000).pixels.size)
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout.split("\n")[:2], done.stderr) == (["(64, 48)", "(64, 48)"], "")
+
+
+def test_large_images_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once: list[int] = []
+    running, guard = 0, Lock()
+    original = images._rgb
+
+    def counted(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+        nonlocal running
+        with guard:
+            running += 1
+            at_once.append(running)
+        time.sleep(0.002)
+        result = original(image, background)
+        with guard:
+            running -= 1
+        return result
+
+    monkeypatch.setattr(images, "_rgb", counted)
+    monkeypatch.setattr(images, "_LARGE_PIXELS", 1_000)
+    data = encode(halves(size=(900, 900)))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: decode(data, max_pixels=LIMIT), range(24)))
+    assert max(at_once) == 1
