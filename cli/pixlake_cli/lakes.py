@@ -11,7 +11,7 @@ from pixlake.errors import MissingObject
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-GLUE = "glue://"
+GLUE = "glue"
 
 
 @dataclass(frozen=True)

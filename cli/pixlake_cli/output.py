@@ -1,0 +1,105 @@
+"""Rows of a query in the formats that people and programs read, written as they come."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time
+from itertools import islice
+from typing import IO, Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import types
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+TABLE_ROWS = 500
+_LONGEST_LIST = 6
+
+# Decimals are DuckDB's sums of integers; NaN and infinities become null, which JSON has no other word for.
+_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+
+
+def write_json(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
+    """An array with one object a row and line. Times are ISO 8601, maps objects."""
+    names = reader.schema.names
+    separator = b"["
+    for row in _rows(reader):
+        target.write(separator + b"\n " + _ENCODER.encode(dict(zip(names, row, strict=True))))
+        separator = b","
+    target.write(b"[]\n" if separator == b"[" else b"\n]\n")
+
+
+def write_csv(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
+    """UTF-8 with a header; lists and maps as JSON, null as nothing."""
+    text = io.TextIOWrapper(target, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(reader.schema.names)
+    writer.writerows([_field(value) for value in row] for row in _rows(reader))
+    text.detach()
+
+
+def write_parquet(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
+    """One Parquet file, a row group a batch of rows."""
+    with pq.ParquetWriter(target, reader.schema, compression="zstd") as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+
+
+def write_table(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
+    """For people: the first `TABLE_ROWS` rows, long lists cut short. What looks like markup is text."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for field in reader.schema:
+        is_number = any(test(field.type) for test in (types.is_integer, types.is_floating, types.is_decimal))
+        table.add_column(Text(field.name), justify="right" if is_number else "left", overflow="fold")
+    rows = _rows(reader)
+    for row in islice(rows, TABLE_ROWS):
+        table.add_row(*(Text(_cell(value)) for value in row))
+    text = io.TextIOWrapper(target, encoding="utf-8", write_through=True)
+    Console(file=text, width=None if target.isatty() else 4_000).print(table)
+    if next(rows, None) is not None:
+        text.write(f"… only the first {TABLE_ROWS} rows; --format csv, json or parquet has all\n")
+    text.detach()
+
+
+FORMATS: dict[str, Callable[[pa.RecordBatchReader, IO[bytes]], None]] = {
+    "table": write_table,
+    "csv": write_csv,
+    "json": write_json,
+    "parquet": write_parquet,
+}
+
+
+def _rows(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
+    for batch in reader:
+        columns = [column.to_pylist(maps_as_pydicts="lossy") for column in batch.columns]
+        yield from zip(*columns, strict=True)
+
+
+def _field(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, list | dict):
+        return _ENCODER.encode(value).decode()
+    return str(value)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds").replace("+00:00", "Z")
+    if isinstance(value, list):
+        shown = ", ".join(_cell(item) for item in value[:_LONGEST_LIST])
+        return f"[{shown}, … {len(value)}]" if len(value) > _LONGEST_LIST else f"[{shown}]"
+    if isinstance(value, dict):
+        shown = ", ".join(f"{key}: {_cell(item)}" for key, item in islice(value.items(), _LONGEST_LIST))
+        return f"{{{shown}, … {len(value)}}}" if len(value) > _LONGEST_LIST else f"{{{shown}}}"
+    return _field(value)
