@@ -1,0 +1,178 @@
+"""One suite over a folder and S3: what the steps ask of storage, and an upload from end to end on it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from uuid import uuid4
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from pixlake import storage
+from pixlake.errors import BadInput, BadRequest, MissingObject, StorageTrouble
+from tests.unit.unzip.test_zips import zipped
+from tests.unit.unzip.uploads import Bench
+
+NAMES = ["a.jpg", "with space.jpg", "100%.jpg", "a%20b.jpg", "Ünï/日本 🐈.png", "a+b=c&d,e.jpg", "~t#x?.jpg", "(1).jpg"]
+LARGE = Random(0).randbytes(32 << 20)
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """A bucket of moto's, reached as any S3 is: by the environment."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    bucket = f"lake-{uuid4()}"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        environment.setenv("AWS_ALLOW_HTTP", "true")
+        environment.setenv("AWS_ACCESS_KEY_ID", "testing")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        environment.setenv("AWS_REGION", "us-east-1")
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=bucket)
+        yield f"s3://{bucket}"
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "folder":
+        return f"file://{tmp_path}"
+    return f"{request.getfixturevalue('s3')}/{uuid4()}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_comes_back(root: str, name: str) -> None:
+    uri = storage.join(root, name)
+    storage.write(uri, b"data")
+    assert storage.read(uri) == b"data"
+    assert [info.uri for info in storage.list_objects(root)] == [uri]
+
+
+def test_an_object_is_replaced_at_once(root: str) -> None:
+    storage.write(f"{root}/a", b"old")
+    storage.write(f"{root}/a", memoryview(b"new"))
+    assert storage.read(f"{root}/a") == b"new"
+
+
+def test_an_empty_object(root: str) -> None:
+    storage.write(f"{root}/a", b"")
+    assert storage.read(f"{root}/a") == b""
+    assert storage.head(f"{root}/a").size == 0
+
+
+def test_head_knows_size_and_age(root: str) -> None:
+    storage.write(f"{root}/a", b"12345")
+    info = storage.head(f"{root}/a")
+    assert info.size == 5
+    assert abs(datetime.now(UTC) - info.last_modified) < timedelta(minutes=5)
+    assert info.etag
+
+
+def test_ranges(root: str) -> None:
+    storage.write(f"{root}/a", b"0123456789")
+    assert storage.read_range(f"{root}/a", 3, 4) == b"3456"
+    assert b"".join(storage.stream(f"{root}/a", 3, 4)) == b"3456"
+    with pytest.raises(StorageTrouble):
+        storage.read_range(f"{root}/a", 8, 4)
+
+
+def test_a_large_object_is_streamed_both_ways(root: str) -> None:
+    step = 3 << 20
+    storage.write_stream(f"{root}/a", (LARGE[at : at + step] for at in range(0, len(LARGE), step)))
+    chunks = list(storage.stream(f"{root}/a"))
+    assert b"".join(chunks) == LARGE
+    assert max(map(len, chunks)) < len(LARGE) // 4
+
+
+@pytest.mark.parametrize("data", [b"", b"small"])
+def test_a_small_stream(root: str, data: bytes) -> None:
+    storage.write_stream(f"{root}/a", iter([data]))
+    assert storage.read(f"{root}/a") == data
+
+
+@pytest.mark.parametrize("before", [1, 20], ids=["at once", "in the middle"])
+def test_a_stream_that_breaks_off_leaves_nothing(root: str, before: int) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(before):
+            yield bytes(1 << 20)
+        raise BadInput("the source is damaged")
+
+    with pytest.raises(BadInput, match="damaged"):
+        storage.write_stream(f"{root}/a", chunks())
+    assert not storage.exists(f"{root}/a")
+    assert list(storage.list_objects(root)) == []
+
+
+def test_a_stream_may_come_from_another_object(root: str) -> None:
+    storage.write(f"{root}/a", LARGE)
+    storage.write_stream(f"{root}/b", storage.stream(f"{root}/a"))
+    assert storage.read(f"{root}/b") == LARGE
+
+
+def test_listing_stays_in_its_folder(root: str) -> None:
+    for name in ("in/a", "in/deep/b", "inside/c", "out"):
+        storage.write(f"{root}/{name}", b"x")
+    for prefix in (f"{root}/in", f"{root}/in/"):
+        assert sorted(info.uri for info in storage.list_objects(prefix)) == [f"{root}/in/a", f"{root}/in/deep/b"]
+    assert list(storage.list_objects(f"{root}/none")) == []
+
+
+def test_what_is_missing_is_named(root: str) -> None:
+    for action in (storage.read, storage.head, lambda uri: list(storage.stream(uri))):
+        with pytest.raises(MissingObject, match="none"):
+            action(f"{root}/none")
+    assert not storage.exists(f"{root}/none")
+
+
+def test_deleting_twice_is_no_error(root: str) -> None:
+    storage.write(f"{root}/a", b"x")
+    storage.delete([f"{root}/a", f"{root}/none"])
+    storage.delete([f"{root}/a"])
+    assert not storage.exists(f"{root}/a")
+
+
+@pytest.mark.parametrize("uri", ["a.zip", "http://host/a", "file://host/a", "/tmp/a"])
+def test_other_schemes_are_refused(uri: str) -> None:
+    with pytest.raises(BadRequest, match="not an s3"):
+        storage.read(uri)
+
+
+FILES = {
+    "p/a.jpg": b"1" * 5000,
+    "p/A.jpg": b"2",
+    "p/Ünï 100%.png": b"3" * 100,
+    "p/large.bmp": LARGE,
+    "p/pets.csv": b"id\n",
+}
+
+
+def test_a_zip_from_end_to_end(root: str) -> None:
+    bench = Bench(root)
+    assert bench.run(bench.put("a.zip", zipped(FILES))) == {k: v for k, v in FILES.items() if not k.endswith("csv")}
+    assert bench.tables() == {"p/pets.csv": b"id\n"}
+    assert bench.reasons() == {"p/a.jpg": "case_collision"}
+
+
+def test_a_folder_from_end_to_end(root: str) -> None:
+    bench = Bench(root)
+    for name, data in FILES.items():
+        bench.put(f"folder/{name}", data)
+    found = bench.run(f"{root}/uploads/pets/folder/")
+    assert found == {k: v for k, v in FILES.items() if not k.endswith("csv")}
+    assert bench.tables() == {"p/pets.csv": b"id\n"}
+
+
+def test_broken_multipart_uploads_are_not_left_to_be_paid_for(s3: str) -> None:
+    with pytest.raises(BadInput):
+        storage.write_stream(f"{s3}/multi/a", _broken_large())
+    uploads = boto3.client("s3", region_name="us-east-1").list_multipart_uploads(Bucket=s3.removeprefix("s3://"))
+    assert uploads.get("Uploads", []) == []
+
+
+def _broken_large() -> Iterator[bytes]:
+    yield LARGE
+    raise BadInput("damaged")
