@@ -1,0 +1,1 @@
+"""Making bundles out of trained models. torch, open_clip and AutoGluon live here and nowhere else; see docs/bundles.md."""

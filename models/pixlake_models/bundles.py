@@ -1,0 +1,41 @@
+"""Writing bundles: files, their checksums, and `bundle.json` in the very structs that the containers read it with."""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from pixlake.inference.folders import BundleFolder, open_folder
+from pixlake.inference.manifest import MANIFEST, Manifest, parse, version
+
+
+def write_bundle(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> str:
+    """Put the bundle into the folder `target`, replacing what was there, and return its version.
+
+    `manifest.files` is filled in here. Raises BadBundle, with `target` untouched, if the result would be refused.
+    """
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    complete = msgspec.structs.replace(manifest, files=digests)
+    data = msgspec.json.format(msgspec.json.encode(complete), indent=2) + b"\n"
+    parse(data, str(target / MANIFEST))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        folder = Path(scratch) / target.name
+        folder.mkdir()
+        for name, content in {**files, MANIFEST: data}.items():
+            (folder / name).write_bytes(content)
+        shutil.rmtree(target, ignore_errors=True)
+        folder.replace(target)
+    return version(data)
+
+
+@contextmanager
+def trial_bundle(manifest: Manifest, files: Mapping[str, bytes]) -> Iterator[BundleFolder]:
+    """The bundle in a lake that is gone afterwards, to be loaded and asked as the containers would."""
+    with tempfile.TemporaryDirectory() as lake:
+        write_bundle(Path(lake) / "models" / manifest.name, manifest, files)
+        yield open_folder(f"file://{lake}", manifest.name)
