@@ -22,6 +22,9 @@ from pixlake.inference.manifest import CategoricalInput, ImageInput, Input, Nume
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
+_GREATEST = float(np.finfo(np.float32).max)
+
+
 @dataclass(frozen=True)
 class Example:
     """What one prediction is made from: the record's values by column, and its images as float32 `[3, h, w]`."""
@@ -150,6 +153,6 @@ def standardize(text: str | None, column: NumericalColumn) -> float:
     """`(x - mean) / scale` of a plain number; of `fill` for anything else, also for what float32 cannot hold."""
     value = float(text) if text is not None and _NUMBER.fullmatch(text := text.strip()) else column.fill
     standard = (value - column.mean) / column.scale
-    if math.isfinite(standard) and abs(standard) <= np.finfo(np.float32).max:
+    if math.isfinite(standard) and abs(standard) <= _GREATEST:
         return standard
     return (column.fill - column.mean) / column.scale

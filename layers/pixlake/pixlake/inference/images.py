@@ -69,16 +69,29 @@ def decode(
     with _reasons(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
         _check_size(image.size, max_pixels)
         original = image.size
-        if least and image.format in ("JPEG", "MPO"):
-            lying = _orientation(image) in _LYING
-            image.draft(None, _turned(least(_turned(original, lying)), lying))
+        extent = _reduce(image, least) if least and image.format in ("JPEG", "MPO") else original
         with _turn(image.size):
             image.load()
             orientation = _orientation(image)
             pixels = _rgb(image, background)
+            if pixels.size != extent:
+                pixels = pixels.crop((0, 0, *extent))
             if orientation in _UPRIGHT:
                 pixels = pixels.transpose(_UPRIGHT[orientation])
     return Picture(pixels, *_turned(original, orientation in _LYING))
+
+
+def _reduce(image: Image.Image, least: Callable[[Size], Size]) -> Size:
+    """Have a JPEG decoded smaller; the size that its content then has.
+
+    Decoding rounds up, and the last row or column may hold little but padding, which would stretch the picture.
+    """
+    lying = _orientation(image) in _LYING
+    reduced = image.draft(None, _turned(least(_turned(image.size, lying)), lying))
+    if reduced is None:
+        return image.size
+    _, (_, _, width, height) = reduced
+    return max(1, round(width)), max(1, round(height))
 
 
 def _turn(size: Size) -> AbstractContextManager[object]:
