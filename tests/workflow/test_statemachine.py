@@ -47,8 +47,10 @@ def test_trouble_that_does_not_pass_fails_the_run(stack: Stack) -> None:
     assert stack.attempts(outcome)["Compact"] == 5
 
 
-@pytest.mark.parametrize("state", ["Plan", "Split", "Compact", "Report"])
-@pytest.mark.parametrize("error", ["BadUpload", "BadRequest", "TooManyLost", "ValueError"])
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [("Plan", "BadUpload"), ("Split", "BadRequest"), ("Compact", "TooManyLost"), ("Report", "ValueError")],
+)
 def test_bad_input_is_not_retried_and_ends_red_under_its_own_name(stack: Stack, state: str, error: str) -> None:
     outcome = stack.run({state: [error]})
     assert (outcome.status, outcome.error, outcome.state) == ("FAILED", error, state)
