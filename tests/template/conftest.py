@@ -13,25 +13,9 @@ from pixlake_cli.engine import template as engine_template
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class TagLoader(yaml.SafeLoader):
-    """`!Sub x` and the other short forms as `{"Sub": x}`."""
-
-
-def _tagged(loader: TagLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        return {suffix: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node, deep=True)}
-    assert isinstance(node, yaml.MappingNode)
-    return {suffix: loader.construct_mapping(node, deep=True)}
-
-
-TagLoader.add_multi_constructor("!", _tagged)
-
-
 @pytest.fixture(scope="session")
 def template() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), TagLoader)
+    loaded: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), engine_template.TemplateLoader)
     return loaded
 
 

@@ -51,7 +51,7 @@ def test_events_are_json_objects() -> None:
 def test_the_machine_may_invoke_what_it_invokes(template: dict[str, Any], function_of: dict[str, str]) -> None:
     policies = template["Resources"]["IngestStateMachine"]["Properties"]["Policies"]
     (invoke,) = [it for policy in policies for it in policy["Statement"] if it["Action"] == "lambda:InvokeFunction"]
-    assert {it["GetAtt"] for it in invoke["Resource"]} == {f"{function}.Arn" for function in function_of.values()}
+    assert {it["Fn::GetAtt"] for it in invoke["Resource"]} == {f"{function}.Arn" for function in function_of.values()}
 
 
 def test_a_task_waits_at_least_as_long_as_its_function_runs(

@@ -127,7 +127,7 @@ def test_functions_reach_only_prefixes_of_the_buckets(resources: Resources) -> N
             if actions == ["s3:ListBucket"]:
                 assert "s3:prefix" in statement["Condition"]["StringLike"], name
             elif actions[0].startswith("s3:"):
-                assert all(it["Sub"].split("/")[1] for it in listed(statement["Resource"])), name
+                assert all(it["Fn::Sub"].split("/")[1] for it in listed(statement["Resource"])), name
 
 
 def test_uploads_are_never_written_by_the_stack(template: dict[str, Any]) -> None:
@@ -158,6 +158,6 @@ def test_physical_names_follow_the_stack(template: dict[str, Any]) -> None:
         assert not [key for key in names if key in properties], name
         for key in ("LogGroupName", "Name"):
             if isinstance(value := properties.get(key), dict):
-                assert "${AWS::StackName}" in value["Sub"], name
+                assert "${AWS::StackName}" in value["Fn::Sub"], name
             else:
                 assert value is None or resource["Type"] == "AWS::Athena::NamedQuery", name

@@ -49,11 +49,11 @@ class Deployment:
     substitutions: Mapping[str, str]
 
 
-class _Loader(yaml.SafeLoader):
+class TemplateLoader(yaml.SafeLoader):
     """YAML with CloudFormation's short forms: `!Ref x` is read as `{"Ref": "x"}`, `!Sub x` as `{"Fn::Sub": "x"}`."""
 
 
-def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+def _short_form(loader: TemplateLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     value: Any
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
@@ -64,7 +64,7 @@ def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
 
 
-_Loader.add_multi_constructor("!", _short_form)
+TemplateLoader.add_multi_constructor("!", _short_form)
 
 
 class Resolver:
@@ -150,7 +150,7 @@ class Resolver:
 def load(path: Path, parameters: Mapping[str, str], names: Mapping[str, str]) -> Deployment:
     """Read the template at `path` with these parameters; `names` are the resources that the engine stands in for."""
     try:
-        template = yaml.load(path.read_text("utf-8"), _Loader)
+        template = yaml.load(path.read_text("utf-8"), TemplateLoader)
     except FileNotFoundError as error:
         raise BadRequest(f"{path} does not exist: `pixlake run` needs a checkout of Pixlake") from error
     resolver = Resolver(template, parameters, names)
