@@ -20,7 +20,7 @@ def some_value(kind: pa.DataType) -> Any:
         return [some_value(kind.value_type)]
     if pa.types.is_timestamp(kind):
         return datetime(2026, 1, 1, tzinfo=UTC)
-    return "text" if pa.types.is_string(kind) else 1
+    return "text" if pa.types.is_string(kind) else pa.types.is_boolean(kind) or 1
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
