@@ -17,9 +17,8 @@ from pixlake.schemas import TableSchema
 
 def options(schema: pa.Schema) -> dict[str, Any]:
     """Keyword arguments for `pyarrow.parquet.ParquetWriter` that fit the columns of `schema`."""
-    useful = [
-        path for field in schema for path, kind in _leaves(field.name, field.type) if not pa.types.is_float32(kind)
-    ]
+    leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
+    useful = [path for path, kind in leaves if not pa.types.is_float32(kind)]
     return {"compression": "zstd", "compression_level": 1, "use_dictionary": useful, "write_statistics": useful}
 
 
