@@ -8,7 +8,7 @@ SAM := .venv-sam
 ARCHITECTURE ?= x86_64
 DEMO_QUERY := SELECT label, count(*) AS records, round(avg(score), 3) AS mean_score, count_if(modality = 'image+tabular') AS with_image FROM predictions GROUP BY label ORDER BY records DESC
 
-.PHONY: help setup demo lint test sam validate build test-containers requirements
+.PHONY: help setup demo lint docs test sam validate build test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -30,6 +30,9 @@ lint: setup ## ruff and mypy
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+docs: setup ## docs/cli.md, from what the commands say of themselves
+	$(VENV)/bin/python -m pixlake_cli.manual > docs/cli.md
 
 test: setup lint ## lint and all tests but those that need torch or containers
 	$(VENV)/bin/python -m pytest

@@ -59,7 +59,7 @@ class Commands(click.Group):
             raise Failure(error) from error
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(pixlake.__version__, prog_name="pixlake")
 def cli() -> None:
     """Images and a table in; embeddings, predictions and image search out, as Iceberg tables.

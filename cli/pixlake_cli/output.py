@@ -18,6 +18,7 @@ from rich.text import Text
 
 TABLE_ROWS = 500
 _LONGEST_LIST = 6
+_WIDEST = 4_000
 
 # Decimals are DuckDB's sums of integers; NaN and infinities become null, which JSON has no other word for.
 _ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
@@ -59,10 +60,15 @@ def write_table(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
     for row in islice(rows, TABLE_ROWS):
         table.add_row(*(Text(_cell(value)) for value in row))
     text = io.TextIOWrapper(target, encoding="utf-8", write_through=True)
-    Console(file=text, width=None if target.isatty() else 4_000).print(table)
+    make_console(text).print(table)
     if next(rows, None) is not None:
         text.write(f"… only the first {TABLE_ROWS} rows; --format csv, json or parquet has all\n")
     text.detach()
+
+
+def make_console(target: IO[str]) -> Console:
+    """A terminal has a width to fold at; a file or a pipe has none."""
+    return Console(file=target, width=None if target.isatty() else _WIDEST)
 
 
 FORMATS: dict[str, Callable[[pa.RecordBatchReader, IO[bytes]], None]] = {

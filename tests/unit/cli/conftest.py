@@ -36,7 +36,7 @@ RECORDS = [
     {"record_id": "none", "has_image": False, "image_paths": [], "attributes": [("name", None)]},
 ]
 _SAME: dict[str, dict[str, Any]] = {
-    "embeddings": {"model": MODEL, "sha256": "0" * 64},
+    "embeddings": {"model": MODEL, "sha256": "0" * 64, "width": 30, "height": 20},
     "predictions": {"modality": "image+tabular", "model": "group@ba9876543210"},
     "records": {},
 }

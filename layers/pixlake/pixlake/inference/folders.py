@@ -44,15 +44,21 @@ def open_folder(lake_uri: str, model: str) -> BundleFolder:
     `bundle.json` and the folder's listing, so that a step can name the model without loading it.
     """
     name, _, expected = model.partition("@")
-    uri = bundle_uri(lake_uri, check_identifier("bundle", name))
+    folder = read_folder(bundle_uri(lake_uri, check_identifier("bundle", name)))
+    found = folder.model.rpartition("@")[2]
+    if expected and found != expected:
+        raise BadBundle(f"{folder.uri}: the bundle changed during the run: {expected} is now {found}; run again")
+    if folder.manifest.name != name:
+        raise BadBundle(f"{folder.uri}/{MANIFEST}: the name is {folder.manifest.name!r}, the folder's is {name!r}")
+    return folder
+
+
+def read_folder(uri: str) -> BundleFolder:
+    """The bundle in any folder; BadBundle if it is missing, damaged or incomplete."""
     data = _read_manifest(uri)
-    if expected and version(data) != expected:
-        raise BadBundle(f"{uri}: the bundle changed during the run: {expected} is now {version(data)}; run again")
     manifest = parse(data, f"{uri}/{MANIFEST}")
-    if manifest.name != name:
-        raise BadBundle(f"{uri}/{MANIFEST}: the name is {manifest.name!r}, the folder's is {name!r}")
     _check_listing(uri, manifest)
-    return BundleFolder(uri, f"{name}@{version(data)}", manifest)
+    return BundleFolder(uri, f"{manifest.name}@{version(data)}", manifest)
 
 
 def _read_manifest(uri: str) -> bytes:

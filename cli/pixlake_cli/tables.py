@@ -1,0 +1,85 @@
+"""`pixlake tables`: what is in the tables of a lake, from their metadata alone."""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from pixlake_cli.lakes import Lake, lake_option
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+
+@dataclass(frozen=True)
+class TableState:
+    """A table at its current snapshot. `bytes` counts the data files of just that one; `committed_at` is ISO 8601."""
+
+    name: str
+    rows: int
+    files: int
+    bytes: int
+    snapshots: int
+    committed_at: str | None
+    columns: dict[str, str]
+
+
+@click.command()
+@lake_option
+@click.option("--json", "as_json", is_flag=True, help="Print an array of objects, with the columns and their types.")
+def tables(lake: Lake, as_json: bool) -> None:
+    """Show each table's rows, files, bytes, snapshots, last commit and columns.
+
+    \b
+      pixlake tables --lake lake
+      pixlake tables --lake lake --json
+    """
+    states = read_states(lake.existing())
+    if as_json:
+        click.echo(json.dumps([asdict(state) for state in states], indent=1))
+    else:
+        _print(states)
+
+
+def read_states(lake: Lake) -> list[TableState]:
+    """All tables, in the order in which data flows into them."""
+    from pixlake.catalog import load_table, open_catalog
+    from pixlake.schemas import TABLES
+
+    catalog = open_catalog(lake.uri, lake.catalog_uri)
+    return [_state(name, load_table(catalog, name)) for name in TABLES]
+
+
+def _state(name: str, table: "Table") -> TableState:
+    snapshot = table.current_snapshot()
+    summary = snapshot.summary if snapshot else None
+    total = {what: int((summary and summary[f"total-{what}"]) or 0) for what in ("records", "data-files", "files-size")}
+    committed = datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC) if snapshot else None
+    return TableState(
+        name,
+        rows=total["records"],
+        files=total["data-files"],
+        bytes=total["files-size"],
+        snapshots=len(table.snapshots()),
+        committed_at=committed.isoformat(timespec="seconds") if committed else None,
+        columns={field.name: str(field.field_type) for field in table.schema().fields},
+    )
+
+
+def _print(states: list[TableState]) -> None:
+    from rich import box
+    from rich.table import Table as Grid
+
+    from pixlake.report.words import describe_size
+    from pixlake_cli.output import make_console
+
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("table", "rows", "files", "bytes", "snapshots", "last commit", "columns"):
+        grid.add_column(heading, justify="right" if heading in ("rows", "files", "bytes", "snapshots") else "left")
+    for state in states:
+        counts = (f"{state.rows:,}", f"{state.files:,}", describe_size(state.bytes), f"{state.snapshots:,}")
+        grid.add_row(state.name, *counts, state.committed_at or "never", ", ".join(state.columns))
+    make_console(sys.stdout).print(grid)

@@ -1,0 +1,66 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pixlake
+from pixlake.catalog import _connect
+from pixlake.errors import BadRequest, CatalogTrouble
+from pixlake_cli.lakes import GLUE, Lake
+from pixlake_cli.main import COMMANDS, Failure, WrongUsage, cli
+
+
+def test_every_command_is_there_and_says_what_it_does(run) -> None:
+    overview = run("--help").stdout
+    for name in COMMANDS:
+        assert f"  {name} " in overview
+        assert run(name, "--help").exit_code == 0
+
+
+def test_the_version(run) -> None:
+    assert run("--version").stdout == f"pixlake, version {pixlake.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["nope"], ["tables"], ["tables", "--nope"], ["tables", "--lake", "http://x"]])
+def test_wrong_usage_exits_2(run, arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_an_error_is_one_line_whatever_its_message() -> None:
+    assert Failure(CatalogTrouble("two\n  lines")).format_message() == "two lines"
+    assert (Failure.exit_code, WrongUsage(BadRequest("x")).exit_code) == (1, 2)
+
+
+def test_the_command_starts_without_the_heavy_libraries() -> None:
+    code = (
+        "import sys; from pixlake_cli.main import cli; print(*sorted({'duckdb', 'pyarrow', 'moto'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""
+
+
+def test_a_folder_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for where in ("my lake", f"file://{tmp_path}/my lake", f"{tmp_path}/my lake/"):
+        lake = Lake.at(where)
+        assert (lake.uri, lake.folder) == (f"file://{tmp_path}/my lake", tmp_path / "my lake")
+        assert lake.catalog_uri == f"sqlite:///{tmp_path}/my lake/catalog.db"
+
+
+def test_a_bucket_has_its_tables_in_glue() -> None:
+    assert Lake.at("s3://bucket/") == Lake("s3://bucket", GLUE, None)
+    with pytest.raises(BadRequest):
+        _connect(f"{GLUE}-not-this")
+
+
+def test_a_lake_can_come_from_the_environment(lake, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIXLAKE_LAKE", str(lake.folder))
+    assert run("tables").exit_code == 0
+
+
+def test_the_manual_is_what_the_commands_say() -> None:
+    from pixlake_cli.manual import write_manual
+
+    path = Path(__file__).parents[3] / "docs/cli.md"
+    assert path.read_text() == write_manual(cli), "run `make docs`"
