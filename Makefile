@@ -6,7 +6,7 @@ LAKE ?= demo-lake
 SAM := .venv-sam
 # the processors that are built for: x86_64 or arm64
 ARCHITECTURE ?= x86_64
-DEMO_QUERY := SELECT label, count(*) AS records, round(avg(score), 3) AS mean_score, count_if(modality = 'image+tabular') AS with_image FROM predictions GROUP BY label ORDER BY records DESC
+DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
 .PHONY: help setup demo lint docs test sam validate build test-containers requirements
 help: ## list the commands
