@@ -1,0 +1,107 @@
+"""The whole main job on many images of the sample's kind: where the time goes, step by step, and inference's share.
+
+The upload is `samples/emoji.zip` several times over: each copy has ids of its own and every picture's brightness is a
+little different, so no two images are the same bytes. It goes through `pixlake run` as a person would start it. What
+is not a state's time is the start and the end of the engine.
+
+    python benchmarks/pipeline.py --images 10000
+"""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import click
+from PIL import Image, ImageEnhance
+from rich.console import Console
+from rich.table import Table
+
+SAMPLE = Path(__file__).parent.parent / "samples" / "emoji.zip"
+TABLE, ID_COLUMN, OPTIONS = "emoji.csv", "code", "pixlake.json"
+INFERENCE, LIMIT_PERCENT = "Infer", 80
+
+
+def build(target: Path, images: int) -> int:
+    """Write the upload with at least `images` images; how many it has."""
+    with zipfile.ZipFile(SAMPLE) as sample, zipfile.ZipFile(target, "w") as upload:
+        names = [name for name in sample.namelist() if name.startswith("images/") and not name.endswith("/")]
+        copies = -(-images // len(names))
+        for copy in range(copies):
+            for name in names:
+                folder, _, file = name.rpartition("/")
+                upload.writestr(f"{folder}/{prefix(copy)}{file}", variant(sample.read(name), copy, copies))
+        upload.writestr(TABLE, repeat_table(sample.read(TABLE), copies), zipfile.ZIP_DEFLATED)
+        upload.writestr(OPTIONS, sample.read(OPTIONS))
+    return copies * len(names)
+
+
+def prefix(copy: int) -> str:
+    """What makes the names and ids of one copy its own."""
+    return f"c{copy:03d}_"
+
+
+def variant(data: bytes, copy: int, copies: int) -> bytes:
+    """The picture 0 to 20 % darker; one that is broken on purpose stays so."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            changed = ImageEnhance.Brightness(image.convert("RGBA")).enhance(1 - 0.2 * copy / copies)
+    except (OSError, SyntaxError, ValueError):
+        return data
+    buffer = io.BytesIO()
+    changed.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def repeat_table(data: bytes, copies: int) -> str:
+    """The sample's table, its rows once a copy, ragged ones as they are."""
+    header, *rows = csv.reader(io.StringIO(data.decode()))
+    column = header.index(ID_COLUMN)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(header)
+    for copy in range(copies):
+        for row in rows:
+            changed = [prefix(copy) + value if index == column and value else value for index, value in enumerate(row)]
+            writer.writerow(changed)
+    return buffer.getvalue()
+
+
+def run(upload: Path, lake: Path) -> tuple[dict[str, float], float, dict[str, int]]:
+    """Seconds by state, seconds from command to end, and the counts; a run that fails ends this one with its words."""
+    start = time.perf_counter()
+    command = [Path(sys.executable).with_name("pixlake"), "run", str(upload), "--lake", str(lake), "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        sys.exit(f"pixlake run failed with status {done.returncode}")
+    answer = json.loads(done.stdout)
+    return answer["timings"], seconds, {key: answer[key] for key in ("images", "embedded", "predicted", "rejected")}
+
+
+@click.command()
+@click.option("--images", default=10_000, show_default=True, help="At least so many images.")
+def main(images: int) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        upload = Path(temporary) / "many.zip"
+        count = build(upload, images)
+        timings, seconds, counts = run(upload, Path(temporary) / "lake")
+    title = f"pixlake run, {count:,} images: " + ", ".join(f"{value:,} {key}" for key, value in counts.items())
+    table = Table(title=title)
+    for column in ("step", "seconds", "share", "limit"):
+        table.add_column(column, justify="left" if column == "step" else "right")
+    rest = {"engine's start and end": seconds - sum(timings.values())}
+    for step, took in {**timings, **rest}.items():
+        limit = f">= {LIMIT_PERCENT} %" if step == INFERENCE else ""
+        table.add_row(step, f"{took:.1f}", f"{100 * took / seconds:.0f} %", limit)
+    table.add_row("from command to end", f"{seconds:.1f}", "100 %", "")
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()
