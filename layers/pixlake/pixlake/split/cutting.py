@@ -18,11 +18,16 @@ def cut(sizes: NDArray[np.int64], rows: int, size: int) -> list[tuple[int, int]]
     ranges: list[tuple[int, int]] = []
     start = 0
     for left in range(len(earliest) - 1, 0, -1):
-        ideal = int(np.searchsorted(work, work[start] + (work[count] - work[start]) / left - 1e-9))
+        ideal = _nearest(work, work[start] + (work[count] - work[start]) / left)
         stop = min(max(ideal, earliest[left - 1], start + 1), _furthest_stop(total, start, rows, size))
         ranges.append((start, stop))
         start = stop
     return ranges
+
+
+def _nearest(work: NDArray[np.float64], wanted: float) -> int:
+    after = min(int(np.searchsorted(work, wanted)), len(work) - 1)
+    return after - 1 if after and wanted - work[after - 1] < work[after] - wanted else after
 
 
 def _furthest_stop(total: NDArray[np.int64], start: int, rows: int, size: int) -> int:

@@ -25,10 +25,11 @@ _SAMPLE_BYTES = 64 << 10
 
 @dataclass(frozen=True)
 class Encoding:
-    """A codec's name, and the bytes of a byte order mark to skip."""
+    """A codec's name, the bytes of a byte order mark to skip, and whether all of the file is known to decode."""
 
     name: str
     mark: int = 0
+    proved: bool = False
 
 
 @dataclass
@@ -75,7 +76,7 @@ def detect_marked(head: bytes) -> Encoding | None:
 
 
 def detect(blocks: Iterable[bytes]) -> Encoding:
-    """The encoding of a file without a mark, given in blocks of whole lines.
+    """The encoding of a file, UTF-8 or one of no mark, given in blocks of whole lines.
 
     A UTF-8 file with some broken lines stays UTF-8, so that only these are lost.
     """
@@ -83,7 +84,7 @@ def detect(blocks: Iterable[bytes]) -> Encoding:
     for block in blocks:
         evidence.weigh(block)
     if evidence.bad <= evidence.good:
-        return Encoding("utf-8")
+        return Encoding("utf-8", proved=evidence.bad == 0)
     return Encoding(_guess(b"\n".join(evidence.sample)))
 
 
@@ -95,13 +96,14 @@ def _guess(lines: bytes) -> str:
 
 
 def _is_western(lines: bytes) -> bool:
-    """Whether `lines` make sense in cp1252: accents are the exception among letters, and no sign stands in a word."""
-    if not _decodes(lines, "cp1252"):
-        return False
-    text = lines.decode("cp1252")
+    """Whether `lines` make sense in cp1252: nearly all bytes mean something, accents are the exception among letters,
+    and no sign stands within a word."""
+    text = lines.decode("cp1252", "replace")
     letters = sum(map(str.isalpha, text))
     accented = sum(char.isalpha() and not char.isascii() for char in text)
-    return accented <= 0.3 * letters and not re.search(r"[^\W\d_][¡-©«-±²-´¶-¹»-¿×÷][^\W\d_]", text)
+    if text.count("\N{REPLACEMENT CHARACTER}") > 0.02 * len(text) or accented > 0.3 * letters:
+        return False
+    return not re.search(r"[^\W\d_][¡-©«-±²-´¶-¹»-¿×÷][^\W\d_]", text)
 
 
 def _decodes(data: bytes, encoding: str) -> bool:

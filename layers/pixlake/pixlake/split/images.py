@@ -35,5 +35,9 @@ def _read_shard(work: Work, shard: int) -> pa.RecordBatch:
         images = msgspec.json.Decoder(Image).decode_lines(storage.read(uri))
     except msgspec.DecodeError as error:
         raise StorageTrouble(f"{uri}: not the list that Extract writes: {error}") from error
-    columns = [[getattr(image, name) for image in images] for name in IMAGES.names]
+    columns = [
+        [image.image_path for image in images],
+        [image.image_uri for image in images],
+        [image.size for image in images],
+    ]
     return pa.record_batch([pa.array(column, kind) for column, kind in zip(columns, IMAGES.types, strict=True)], IMAGES)

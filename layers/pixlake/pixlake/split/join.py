@@ -10,7 +10,7 @@ from pixlake.messages import Options
 from pixlake.rejects import Reject, Stage
 from pixlake.split.columns import Choice, Profile, check_column, choose_id, choose_images
 from pixlake.split.joined import Joined
-from pixlake.split.names import match_names, parse_names
+from pixlake.split.names import ImageNames, match_names, parse_names
 from pixlake.split.records import Records, select_records
 from pixlake.split.references import AMBIGUOUS, MISSING, References, match_references
 from pixlake.split.tables import Tables
@@ -74,7 +74,7 @@ def join(images: pa.Table, tables: Tables, options: Options) -> Join:
         records = select_records(pa.array([], pa.string()))
         joined = Joined(records.ids, records.rows, tables.columns, None, images, match_names(names, records.ids))
         return Join(joined, tables, records, None, "the upload has no table", None, None, ())
-    choice, tables, left_out, named = _choose(tables, paths, options)
+    choice, tables, left_out, named = _choose(tables, paths, names, options)
     records = select_records(_column(tables.columns, choice.column))
     if named is None:
         matches = match_names(names, records.ids)
@@ -87,7 +87,7 @@ def join(images: pa.Table, tables: Tables, options: Options) -> Join:
 
 
 def _choose(
-    tables: Tables, paths: pa.Array, options: Options
+    tables: Tables, paths: pa.Array, names: ImageNames, options: Options
 ) -> tuple[Choice, Tables, tuple[Reject, ...], tuple[str, References] | None]:
     """The id column, the files that have it, a reject for each other file, and what an image column names."""
     columns = tables.columns.column_names
@@ -95,7 +95,7 @@ def _choose(
         check_column(columns, option, getattr(options, option))
     named = choose_images(tables.columns, paths, options.image_column)
     profiles = [Profile(name, tables.columns[name], tables.rows_with(name)) for name in columns]
-    choice = choose_id(profiles, parse_names(paths), options.id_column, named[0] if named else None)
+    choice = choose_id(profiles, names, options.id_column, named[0] if named else None)
     kept = tables.with_column(choice.column)
     if kept is not tables and named is not None:
         told = options.image_column if options.image_column in kept.columns.column_names else None

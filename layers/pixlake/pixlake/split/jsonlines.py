@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from pixlake.split.tablefile import Fault, Rows, TableFile, unique_names
-from pixlake.split.text import TextFile
+from pixlake.split.text import UNREADABLE, TextFile
 
 _BATCH_ROWS = 10_000
 _BUFFER_BYTES = 1 << 20
+_UNREADABLE = UNREADABLE.encode()
 
 
 def read_json_lines(path: str, file: TextFile) -> TableFile:
@@ -41,10 +42,11 @@ def _batches(file: TextFile, faults: list[Fault]) -> Iterator[tuple[list[int], l
     for number, line in enumerate(_lines(file)):
         if not line.strip():
             continue
+        if _UNREADABLE in line:
+            faults.append(Fault(number, "unreadable_bytes", "the line holds bytes that are no text"))
+            continue
         try:
             objects.append(decoder.decode(line))
-        except UnicodeDecodeError:
-            faults.append(Fault(number, "unreadable_bytes", "the line holds bytes that are no text"))
         except (msgspec.DecodeError, RecursionError) as error:
             faults.append(Fault(number, "unreadable_row", f"the line is not a JSON object: {error}"))
         else:

@@ -21,7 +21,7 @@ def read_parquet(path: str, uri: str) -> TableFile:
         with pq.ParquetFile(storage.Reader(uri)) as file:
             names = unique_names(file.schema_arrow.names)
             batches = [_text_batch(batch, names) for batch in file.iter_batches(_BATCH_ROWS)]
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise BadTable(f"{path}: it cannot be read as Parquet: {error}") from error
     columns = text_table(names, batches)
     return TableFile(path, columns, np.arange(columns.num_rows, dtype=np.int64), [], _places)

@@ -3,7 +3,7 @@
 import codecs
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
 from pixlake import storage
@@ -12,8 +12,8 @@ from pixlake.split.encodings import Encoding, detect, detect_marked
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-# Stands for bytes that are no text. As UTF-8, by "surrogateescape", it is the byte 0xFF, which text never holds.
-UNREADABLE = "\udcff"
+# Stands for bytes that are no text: a code point that Unicode promises never to make a character.
+UNREADABLE = "\uffff"
 _HANDLER = "pixlake.unreadable"
 _BUFFER_BYTES = 4 << 20
 _BLOCK_BYTES = 1 << 20
@@ -34,7 +34,7 @@ class _Recoded(io.RawIOBase):
     def readinto(self, buffer: "WriteableBuffer") -> int:
         view = memoryview(buffer)
         # A character takes up to 4 bytes. Nobody reads less than a line's worth at once.
-        data = self._text.read(len(view) // 4).encode("utf-8", "surrogateescape")
+        data = self._text.read(len(view) // 4).encode()
         view[: len(data)] = data
         return len(data)
 
@@ -47,8 +47,8 @@ class TextFile:
     encoding: Encoding
 
     def open_bytes(self) -> io.RawIOBase:
-        """UTF-8 without a mark. Bytes that are no text appear as bytes that are no UTF-8."""
-        if self.encoding.name != "utf-8":
+        """UTF-8 without a mark, always valid, with UNREADABLE for bytes that are no text."""
+        if self.encoding.name != "utf-8" or not self.encoding.proved:
             return _Recoded(self.open_text())
         raw = storage.Reader(self.uri)
         raw.seek(self.encoding.mark)
@@ -69,7 +69,12 @@ class TextFile:
 def open_text_file(uri: str) -> TextFile:
     """The object with its encoding found, which reads all of it unless its first bytes tell."""
     marked = detect_marked(_open(uri).read(4096))
-    return TextFile(uri, marked or detect(_blocks(_open(uri))))
+    if marked is None:
+        return TextFile(uri, detect(_blocks(_open(uri))))
+    if marked.name == "utf-8":
+        found = detect(_blocks(_open(uri)))
+        marked = replace(marked, proved=found.name == marked.name and found.proved)
+    return TextFile(uri, marked)
 
 
 def _open(uri: str) -> io.BufferedReader:
