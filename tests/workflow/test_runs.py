@@ -131,7 +131,7 @@ def test_two_uploads_at_once_into_a_new_lake_lose_nothing(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_a_run_that_is_killed_leaves_nothing_half_done_and_the_next_works(lake: Lake, pets: Path, state: str) -> None:
+def test_a_run_that_is_killed_leaves_nothing_half_done(lake: Lake, pets: Path, warm: Engine, state: str) -> None:
     experiment = f"killed-in-{state}"
     before = STATES[STATES.index(state) - 1] if state != "Plan" else "execution"
     with start(lake, pets, "--experiment", experiment) as process:
