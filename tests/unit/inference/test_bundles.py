@@ -107,6 +107,14 @@ def test_only_a_few_models_are_kept(lake: Lake) -> None:
     assert load_bundle(lake.uri, kept.model, 1) is not kept
 
 
+def test_of_large_models_only_the_latest_is_kept(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundles, "_KEPT_BYTES", len(image_graph()) + 1)
+    first = load_bundle(lake.uri, lake.embedder("first"), 1)
+    second = load_bundle(lake.uri, lake.embedder("second"), 1)
+    assert load_bundle(lake.uri, second.model, 1) is second
+    assert load_bundle(lake.uri, first.model, 1) is not first
+
+
 def test_another_kind_is_refused(lake: Lake) -> None:
     lake.embedder()
     lake.classifier("colors", image_graph(WEIGHTS[:, :3]), [image_input()], kind="image_classifier")

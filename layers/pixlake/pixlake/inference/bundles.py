@@ -12,8 +12,9 @@ from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.folders import BundleFolder, open_folder
 
-# An embedder beside two classifiers; more models in one process are loaded again rather than kept in memory.
+# An embedder beside two classifiers, or one large model; others are loaded again rather than kept in memory.
 _KEPT = 3
+_KEPT_BYTES = 1 << 30
 
 _loaded: OrderedDict[tuple[str, str, int], Embedder | Classifier] = OrderedDict()
 _loading = threading.Lock()
@@ -31,8 +32,7 @@ def load_bundle(lake_uri: str, model: str, threads: int = 0) -> Embedder | Class
             if (lake_uri, model, threads) not in _loaded:
                 _loaded[lake_uri, model, threads] = _load(folder, threads)
         _loaded.move_to_end((lake_uri, model, threads))
-        while len(_loaded) > _KEPT:
-            _loaded.popitem(last=False)
+        _forget()
         return _loaded[lake_uri, model, threads]
 
 
@@ -55,3 +55,9 @@ def load_classifier(lake_uri: str, model: str, threads: int = 0) -> Classifier:
 def _load(folder: BundleFolder, threads: int) -> Embedder | Classifier:
     folder.verify(folder.manifest.files.keys() - folder.manifest.loaded_files)
     return Embedder(folder, threads) if folder.manifest.kind == "embedder" else Classifier(folder, threads)
+
+
+def _forget() -> None:
+    """Let go of the models that were used longest ago; the latest stays, whatever its size."""
+    while len(_loaded) > _KEPT or (len(_loaded) > 1 and sum(each.size for each in _loaded.values()) > _KEPT_BYTES):
+        _loaded.popitem(last=False)

@@ -37,6 +37,11 @@ class Classifier:
         self._graph = load_graph(folder, manifest.graph, tensors, manifest.output, threads)
 
     @property
+    def size(self) -> int:
+        """Bytes of the graph in memory."""
+        return self._graph.size
+
+    @property
     def image_input(self) -> ImageInput | None:
         """How it takes images; None if it takes none."""
         return self._manifest.image_input

@@ -31,6 +31,11 @@ class Embedder:
         self._text_loading = threading.Lock()
 
     @property
+    def size(self) -> int:
+        """Bytes of the graphs in memory."""
+        return self._graph.size + (self._text[1].size if self._text else 0)
+
+    @property
     def preprocessing(self) -> Preprocessing:
         return self._image.preprocessing
 

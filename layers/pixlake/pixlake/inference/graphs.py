@@ -35,7 +35,7 @@ def available_threads() -> int:
 
 
 class Graph:
-    """One ONNX graph with one output of interest."""
+    """One ONNX graph with one output of interest. `size` is its bytes as a file, about what it takes in memory."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Graph:
         """`weights` are the files that the graph keeps tensors in. BadBundle if the graph does not load or does not
         take exactly `inputs`."""
         self._output = output
+        self.size = len(data) + sum(len(each) for each in (weights or {}).values())
         try:
             self._session = ort.InferenceSession(data, _options(threads, weights or {}), ["CPUExecutionProvider"])
         except Exception as error:  # its errors have no common base

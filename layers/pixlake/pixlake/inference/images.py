@@ -18,8 +18,9 @@ from PIL import Image, UnidentifiedImageError
 
 from pixlake.errors import BadImage
 
-# by Pillow's names; its JPEG covers the multi-picture files (MPO) of phones
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "QOI", "TIFF", "WEBP")
+# By Pillow's names; its JPEG covers the multi-picture files (MPO) of phones. Not ICO: the size in its header need not
+# be that of the PNG in it.
+FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "QOI", "TGA", "TIFF", "WEBP")
 
 # Pillow's own limit is one for the whole process and only warns; ours is checked on every image.
 Image.MAX_IMAGE_PIXELS = None
@@ -140,7 +141,7 @@ def _rgb(image: Image.Image, background: Color) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         return Image.fromarray(_levels(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
-        layer = image.convert("RGBA")
+        layer = image if image.mode == "RGBA" else image.convert("RGBA")
         flat = Image.new("RGB", image.size, background)
         flat.paste(layer, mask=layer)
         return flat
@@ -152,11 +153,13 @@ def _levels(values: NDArray[Any]) -> NDArray[np.uint8]:
 
     Wider integers and other floats have no agreed white, so the image's own extremes are black and white.
     """
-    finite = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(finite.min()), float(finite.max())
+    levels = np.nan_to_num(values.astype(np.float32), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(levels.min()), float(levels.max())
     if low >= 0 and high <= 1 and values.dtype.kind == "f":
         low, high = 0.0, 1.0
     elif low >= 0 and high <= 65_535 and values.dtype.kind in "iu":
         low, high = 0.0, 65_535.0
-    scaled = (finite - low) * (255 / ((high - low) or 1))
-    return np.rint(scaled).astype(np.uint8)
+    scale = 255 / ((high - low) or 1)
+    levels *= scale  # scaled before it is shifted: the extremes of float32 are further apart than float32 reaches
+    levels -= low * scale
+    return np.rint(levels, out=levels).astype(np.uint8)
