@@ -1,11 +1,16 @@
 """What Plan answers and writes: identity, times, tables, options, shards."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from pixlake import storage
 from pixlake.errors import BadRequest, BadUpload, MissingObject
-from pixlake.messages import ItemList, Options
+from pixlake.messages import ExtractRequest, ItemList, Options, PlanRequest, parse
 from tests.unit.unzip.test_zips import zipped
 from tests.unit.unzip.uploads import Bench
 from tests.unit.unzip.zips import DEFLATED, Part, build
@@ -22,6 +27,12 @@ def test_the_answer(bench: Bench) -> None:
     assert answer.run.started_at == "2026-01-02T03:04:05.678000+00:00"
     assert answer.run.uploaded_at == storage.head(upload).last_modified.isoformat(timespec="microseconds")
     assert bench.tables() == {"t/pets.csv": TABLE}
+
+
+def test_many_tables(bench: Bench) -> None:
+    files = {f"{number // 100}/{number}.csv": b"id\n%d\n" % number for number in range(1_200)}
+    assert bench.plan(bench.put("a.zip", zipped(files))).tables == 1_200
+    assert bench.tables() == files
 
 
 def test_tables_alone_make_no_shard(bench: Bench) -> None:
@@ -138,3 +149,18 @@ def test_members_are_plain_lines(bench: Bench) -> None:
     line = msgspec.json.decode(storage.read(bench.work.members))
     assert line["image_path"] == "a.jpg"
     assert line["image_uri"].startswith(f"{bench.lake}/images/pets/")
+
+
+def test_the_event_files_are_requests() -> None:
+    events = Path(__file__).parents[3] / "events"
+    assert parse(json.loads((events / "plan.json").read_text()), PlanRequest).ingest.upload_uri
+    assert parse(json.loads((events / "extract.json").read_text()), ExtractRequest).shard.count
+
+
+def test_zip_functions_import_nothing_heavy() -> None:
+    """Their layer holds obstore, msgspec and zlib-ng, no more."""
+    program = "import sys, pixlake.unzip.plan, pixlake.unzip.extract; print(*sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    found = {name.partition(".")[0] for name in answer.split()}
+    assert found >= {"pixlake", "obstore", "msgspec", "zlib_ng"}
+    assert not found & {"numpy", "pyarrow", "boto3", "botocore", "PIL", "pandas", "onnxruntime", "pyiceberg"}

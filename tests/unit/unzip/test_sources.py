@@ -68,6 +68,19 @@ def test_an_empty_folder_and_none(bench: Bench, tmp_path: Path) -> None:
         bench.plan(f"{bench.uri}/uploads/pets/empty/")
     with pytest.raises(MissingObject):
         bench.plan(f"{bench.uri}/uploads/pets/none/")
+    with pytest.raises(MissingObject):
+        bench.plan(f"{bench.put('a.zip', b'')}/")
+
+
+def test_a_folder_as_deep_as_a_path_may_be(bench: Bench, tmp_path: Path) -> None:
+    deep = "/".join("d" * 1_500)
+    folder = tmp_path / "uploads/pets/folder"
+    folder.mkdir(parents=True)
+    for _ in range(1_500):
+        folder = folder / "d"
+        folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"deep")
+    assert bench.run(f"{bench.uri}/uploads/pets/folder/") == {f"{deep}/a.jpg": b"deep"}
 
 
 def test_objects_that_change_or_vanish_before_they_are_copied(bench: Bench) -> None:

@@ -3,12 +3,11 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 
 from pixlake import storage
 from pixlake.messages import Image, Member
 from pixlake.rejects import Reject, Stage
-from pixlake.unzip.contents import Content
+from pixlake.unzip.contents import Content, read_contents
 from pixlake.unzip.entries import BadMember
 
 _WHOLE_BYTES = 8 << 20
@@ -17,7 +16,24 @@ _BYTES_IN_FLIGHT = 64 << 20
 Outcome = Image | Reject
 
 
-class Deliveries:
+def deliver_all(upload_uri: str, members: list[Member], writes_in_flight: int) -> list[Outcome]:
+    """Put the members at their `image_uri`s; what became of each, in their order.
+
+    Raises BadUpload for a bomb, StorageTrouble where the store fails; in neither case goes on to the end.
+    """
+    with ThreadPoolExecutor(writes_in_flight, thread_name_prefix="deliver") as pool:
+        deliveries = _Deliveries(pool)
+        try:
+            for content in read_contents(upload_uri, members):
+                if deliveries.failed:
+                    break
+                deliveries.deliver(content)
+            return deliveries.outcomes()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class _Deliveries:
     """Takes contents one after the other; each becomes an Image, once it is in the lake, or a Reject.
 
     A content of up to 8 MiB is written in the background, whole and verified first; a larger one flows through at
@@ -62,16 +78,6 @@ class Deliveries:
         self._room.leave(member.size)
         if not done.cancelled() and done.exception():
             self._failed.set()
-
-
-@contextmanager
-def open_deliveries(writes_in_flight: int) -> Iterator[Deliveries]:
-    """Deliveries with their threads, which end with the block."""
-    with ThreadPoolExecutor(writes_in_flight, thread_name_prefix="deliver") as pool:
-        try:
-            yield Deliveries(pool)
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _deliver_whole(member: Member, chunks: Iterator[bytes | memoryview]) -> Outcome:

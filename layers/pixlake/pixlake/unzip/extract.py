@@ -8,8 +8,7 @@ from pixlake.lake import Work
 from pixlake.messages import ExtractAnswer, ExtractRequest, Image, Member
 from pixlake.rejects import Reject
 from pixlake.settings import ExtractSettings
-from pixlake.unzip.contents import read_contents
-from pixlake.unzip.deliveries import Outcome, open_deliveries
+from pixlake.unzip.deliveries import deliver_all
 
 
 def extract(request: ExtractRequest, settings: ExtractSettings) -> ExtractAnswer:
@@ -21,7 +20,7 @@ def extract(request: ExtractRequest, settings: ExtractSettings) -> ExtractAnswer
     work = Work(settings.lake_uri, run.execution_id)
     lines = storage.read_range(work.members, shard.offset, shard.length)
     members = msgspec.json.Decoder(Member).decode_lines(lines)
-    outcomes = _deliver_all(run.upload_uri, members, settings.writes_in_flight)
+    outcomes = deliver_all(run.upload_uri, members, settings.writes_in_flight)
     images = [outcome for outcome in outcomes if isinstance(outcome, Image)]
     left_out = [outcome for outcome in outcomes if isinstance(outcome, Reject)]
     if len(images) + len(left_out) != shard.count:
@@ -30,12 +29,3 @@ def extract(request: ExtractRequest, settings: ExtractSettings) -> ExtractAnswer
     rejects.write(work.rejects("extract", f"{shard.index:06d}"), left_out)
     storage.write(work.extracted(shard.index), msgspec.json.Encoder().encode_lines(images))
     return ExtractAnswer(shard.index, len(images), len(left_out))
-
-
-def _deliver_all(upload_uri: str, members: list[Member], writes_in_flight: int) -> list[Outcome]:
-    with open_deliveries(writes_in_flight) as deliveries:
-        for content in read_contents(upload_uri, members):
-            if deliveries.failed:
-                break
-            deliveries.deliver(content)
-        return deliveries.outcomes()

@@ -147,7 +147,7 @@ class Inventory:
         if not self._database.execute("SELECT 1 FROM entry WHERE path = ?", (used,)).fetchone():
             top = "substr(path, 1, instr(path, '/'))"
             low, high = self._database.execute(f"SELECT min({top}), max({top}) FROM entry WHERE kind != 0").fetchone()
-            used = f"{low}{used}" if low == high else used
+            used = f"{low}{used}" if low and low == high else used
         dropped = f"SELECT position FROM decision WHERE verdict = {_Verdict.DROPPED:d}"
         unused = f"FROM entry WHERE kind = {Kind.OPTIONS:d} AND path != ? AND position NOT IN ({dropped})"
         reject = "'unsupported_type', 'options are read at the root of the upload, or of its only folder'"
@@ -180,5 +180,5 @@ def _within(entries: Iterable[Entry], limits: PlanSettings) -> Iterator[Entry]:
             raise BadUpload("too_large_tables", f"the tables take more than {limits.max_table_bytes} bytes")
         yield entry
     if size > compressed * limits.max_ratio:
-        detail = f"{compressed} bytes inflate to {size}, more than {limits.max_ratio} times as many"
+        detail = f"{compressed} bytes inflate to {size}; MAX_RATIO allows {limits.max_ratio} times as many"
         raise BadUpload("ratio", detail)

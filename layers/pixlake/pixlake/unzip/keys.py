@@ -5,6 +5,7 @@ that Windows forbids), and no two may meet. So: percent-encoding, which `urllib.
 too long or differs only in case a `~` with a digest; `~` stands nowhere else.
 """
 
+import functools
 import hashlib
 import re
 from urllib.parse import quote
@@ -44,6 +45,7 @@ def _name_key(name: str, end: str, distinguish: str | None) -> str:
     return f"{stem}~{_digest(distinguish or name, 16)}.{end}"
 
 
+@functools.lru_cache(maxsize=1024)
 def _folder_key(name: str) -> str:
     key = _escape(name)
     if extension(name) in _FILES:

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 
 import msgspec
 
@@ -15,8 +16,10 @@ from pixlake import storage
 from pixlake.errors import BadRequest, BadUpload
 from pixlake.lake import Work, check_identifier, images_uri
 from pixlake.messages import Ingest, ItemList, Member, Options, PlanAnswer, PlanRequest, Run
+from pixlake.rejects import Reject
 from pixlake.settings import PlanSettings
-from pixlake.unzip.contents import Content, read_contents
+from pixlake.unzip.contents import read_contents
+from pixlake.unzip.deliveries import deliver_all
 from pixlake.unzip.entries import BadMember, Entry
 from pixlake.unzip.inventory import Inventory, open_inventory
 from pixlake.unzip.keys import image_key, table_key
@@ -26,6 +29,8 @@ from pixlake.unzip.sources import open_source
 
 _UPLOADS_KEY = re.compile(r"(?:^|/)uploads/([^/]+)/")
 _LINES_BYTES = 1 << 20
+_TABLES_AT_ONCE = 1_000
+_TABLE_WRITES = 16
 
 
 def plan(request: PlanRequest, settings: PlanSettings) -> PlanAnswer:
@@ -95,25 +100,24 @@ def _read_options(upload_uri: str, entry: Entry | None) -> Options:
     if entry.size > MAX_OPTIONS_BYTES:
         raise BadUpload("bad_options", f"{entry.path}: larger than {MAX_OPTIONS_BYTES} bytes")
     content = next(read_contents(upload_uri, [_member(entry, "")]))
-    return decode_options(b"".join(_undamaged(content)), entry.path)
+    try:
+        return decode_options(b"".join(content.chunks), entry.path)
+    except BadMember as error:
+        raise BadUpload(error.reason, f"{entry.path}: {error.detail}") from error
 
 
 def _write_tables(run: Run, work: Work, inventory: Inventory) -> int:
-    """Tables are taken out here and not in Extract: a table that is damaged refuses the upload."""
+    """Tables are taken out here and not in Extract, for one that is damaged refuses the upload."""
     count = 0
-    for kept in inventory.tables():
-        uri = storage.join(work.tables, table_key(kept.entry.path, twin=kept.twin))
-        content = next(read_contents(run.upload_uri, [_member(kept.entry, uri)]))
-        storage.write_stream(uri, _undamaged(content))
-        count += 1
+    found = inventory.tables()
+    while kept := list(islice(found, _TABLES_AT_ONCE)):
+        uris = [storage.join(work.tables, table_key(table.entry.path, twin=table.twin)) for table in kept]
+        members = [_member(table.entry, uri) for table, uri in zip(kept, uris, strict=True)]
+        for outcome in deliver_all(run.upload_uri, members, _TABLE_WRITES):
+            if isinstance(outcome, Reject):
+                raise BadUpload(outcome.reason, f"{outcome.source}: {outcome.detail}")
+            count += 1
     return count
-
-
-def _undamaged(content: Content) -> Iterator[bytes | memoryview]:
-    try:
-        yield from content.chunks
-    except BadMember as error:
-        raise BadUpload(error.reason, f"{content.member.image_path}: {error.detail}") from error
 
 
 def _write_rejects(work: Work, inventory: Inventory) -> int:

@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from pixlake import storage
-from pixlake.errors import BadUpload, MissingObject
+from pixlake.errors import BadUpload, MissingObject, StorageTrouble
 from pixlake.formats import IMAGE_EXTENSIONS, TABLE_EXTENSIONS, extension
 from pixlake.storage import ObjectInfo
 from pixlake.unzip import names
@@ -77,25 +77,29 @@ class _Folder:
         self.modified = datetime.min.replace(tzinfo=UTC)
 
     def entries(self) -> Iterator[Entry]:
-        if self._uri.startswith("file://"):
-            yield from self._walk(self._uri.removeprefix("file://"), "")
+        if not self._uri.startswith("file://"):
+            for info in storage.list_objects(self._uri):
+                yield self._seen(info.uri.removeprefix(self._uri), info)
             return
-        for info in storage.list_objects(self._uri):
-            yield self._seen(info.uri.removeprefix(self._uri), info)
-
-    def _walk(self, folder: str, below: str) -> Iterator[Entry]:
-        """Depth first and in order. Not by the store's listing, which would follow links out of the folder."""
         try:
+            yield from self._walk(self._uri.removeprefix("file://"))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise MissingObject(f"{self._uri}: {error}") from error
+        except OSError as error:
+            raise StorageTrouble(f"{self._uri}: {error}") from error
+
+    def _walk(self, root: str) -> Iterator[Entry]:
+        """In an order that follows from the names. Not by the store's listing, which would follow links elsewhere."""
+        pending = [(root, "")]
+        while pending:
+            folder, below = pending.pop()
             with os.scandir(folder) as found:
                 children = sorted(found, key=lambda child: child.name)
-        except FileNotFoundError as error:
-            raise MissingObject(f"{self._uri} does not exist") from error
-        for child in children:
-            path = f"{below}{child.name}"
-            if child.is_dir(follow_symlinks=False) and not child.name.startswith("."):
-                yield from self._walk(child.path, f"{path}/")
-            elif not child.is_dir(follow_symlinks=False):
-                yield self._file(child, path)
+            for child in children:
+                if not child.is_dir(follow_symlinks=False):
+                    yield self._file(child, f"{below}{child.name}")
+                elif not child.name.startswith("."):
+                    pending.append((child.path, f"{below}{child.name}/"))
 
     def _file(self, child: os.DirEntry[str], path: str) -> Entry:
         try:
