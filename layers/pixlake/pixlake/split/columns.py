@@ -18,15 +18,17 @@ from pixlake.split.names import ImageNames, comparable
 from pixlake.split.references import References, read_references
 
 _SAMPLE_ROWS = 5_000
-_UNIQUE_SHARE, _FILLED_SHARE = 0.9, 0.9
+# Of a column's rows with a value, and of its values that differ. The rest is rejected row by row, so a column that is
+# nearly perfect will do; on the word of images, or of a name that means nothing else, a worse one.
+_NEARLY, _MOSTLY = 0.9, 0.5
 _FORMATS = "jpe?g|jfif|png|apng|gif|bmp|dib|webp|tiff?|avif|hei[cf]|ico|icns|jp2|j2k|tga|dds|p[bgpn]m"
 _IMAGE_VALUE = rf"(?i)\.(?:{_FORMATS})\"?\s*(?:$|[;|,\]])"
 # from the surest to the least sure
 _ID_NAMES = (
-    re.compile(r"id|uuid|guid|uid", re.I),
-    re.compile(r"(record|row|item|object|sample|primary)[ _.-]?(id|key)|key|identifier", re.I),
-    re.compile(r".*([ _.-][iI][dD]|[a-z0-9]I[dD]|[A-Z]ID)|ID[ _.-].*"),
-    re.compile(r"(image|img|photo|picture|file)([ _.-]?(file[ _.-]?)?(name|path|file))?", re.I),
+    (re.compile(r"id|uuid|guid|uid", re.I), _MOSTLY),
+    (re.compile(r"(record|row|item|object|sample|primary)[ _.-]?(id|key)|key|identifier", re.I), _MOSTLY),
+    (re.compile(r".*([ _.-][iI][dD]|[a-z0-9]I[dD]|[A-Z]ID)|ID[ _.-].*"), _NEARLY),
+    (re.compile(r"(image|img|photo|picture|file)([ _.-]?(file[ _.-]?)?(name|path|file))?", re.I), _NEARLY),
 )
 
 
@@ -54,10 +56,9 @@ class Profile:
     def distinct(self) -> int:
         return int(pc.count_distinct(self.values).as_py())
 
-    @property
-    def tells_apart(self) -> bool:
-        """Whether nearly every row has a value, and nearly every value is one row's; the rest can be rejected."""
-        return 0 < self.filled >= _FILLED_SHARE * self.rows and self.distinct >= _UNIQUE_SHARE * self.filled
+    def tells_apart(self, share: float) -> bool:
+        """Whether at least this share of rows has a value, and this share of the values differ."""
+        return 0 < self.filled >= share * self.rows and self.distinct >= share * self.filled
 
     def matched(self, keys: pa.Array) -> tuple[int, int]:
         """How many values are among `keys`, and how many different ones."""
@@ -101,18 +102,15 @@ def choose_images(columns: pa.Table, paths: pa.Array, told: str | None) -> tuple
 
 
 def _by_images(profiles: Sequence[Profile], keys: pa.Array) -> Choice | None:
-    """By the most different names of images."""
+    """By the most different names of images; of several such columns, by the most different values."""
     best: Choice | None = None
-    most = 0
+    most = (0, 0)
     for profile in _promising(profiles, keys):
         values, different = profile.matched(keys)
-        if different > most and profile.tells_apart:
-            best, most = Choice(profile.name, _count_names(profile, values)), different
+        if different and (different, profile.distinct) > most and profile.tells_apart(_MOSTLY):
+            most = different, profile.distinct
+            best = Choice(profile.name, f"{profile.name}: {values:,} of {profile.rows:,} values are image names")
     return best
-
-
-def _count_names(profile: Profile, values: int) -> str:
-    return f"{profile.name}: {values:,} of {profile.rows:,} values are image names"
 
 
 def _promising(profiles: Sequence[Profile], keys: pa.Array) -> Sequence[Profile]:
@@ -133,13 +131,13 @@ def _promising(profiles: Sequence[Profile], keys: pa.Array) -> Sequence[Profile]
 
 
 def _mostly_unique(values: pa.ChunkedArray) -> bool:
-    return bool(pc.count_distinct(values).as_py() >= _UNIQUE_SHARE * len(values) > 0)
+    return bool(pc.count_distinct(values).as_py() >= _MOSTLY * len(values) > 0)
 
 
 def _by_name(profiles: Sequence[Profile]) -> Choice | None:
     """By the column's name; of several the one with values in most rows."""
-    for pattern in _ID_NAMES:
-        named = [each for each in profiles if pattern.fullmatch(each.name) and each.tells_apart]
+    for pattern, share in _ID_NAMES:
+        named = [each for each in profiles if pattern.fullmatch(each.name) and each.tells_apart(share)]
         if named:
             best = max(named, key=lambda profile: profile.filled)
             why = f"{best.name}: called like an id, with {best.distinct:,} different values in {best.rows:,} rows"
