@@ -38,7 +38,7 @@ def _draw_hit(sheet: Image.Image, hit: Hit, left: int, top: int) -> None:
     if image:
         sheet.paste(image, (left + (_SIDE - image.width) // 2, top + (_SIDE - image.height) // 2))
     draw.text((left, top + _SIDE + 3), f"{hit.score:.3f}", fill=_INK, font=ImageFont.load_default(15))
-    name = shorten(hit.image_path, 30)
+    name = shorten(hit.image_path, 25)
     draw.text((left, top + _SIDE + 22), name, fill=_QUIET, font=ImageFont.load_default(12))
 
 

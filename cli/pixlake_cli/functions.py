@@ -9,6 +9,9 @@ _INTEGER_COLUMNS = {"width", "height", "images", "records", "embedded", "predict
 
 def rewrite_functions(tree: exp.Expr) -> exp.Expr:
     """The tree with every such call replaced, the inner ones first."""
+    for call in list(tree.find_all(exp.Reduce)):
+        if _is_dot_product(call):
+            call.replace(_dot_product(call))
     for node in reversed(list(tree.walk(bfs=False))):
         rewritten = _rewrite(node)
         if rewritten is node:
@@ -75,6 +78,45 @@ def _reduce(call: exp.Expr) -> exp.Expr:
         return call
     bare = exp.Reduce(this=call.this.copy(), initial=call.args["initial"].copy(), merge=call.args["merge"].copy())
     return _body(finish, {finish.expressions[0].name: bare})
+
+
+def _is_dot_product(call: exp.Expr) -> bool:
+    """reduce(zip_with(a, b, (x, y) -> x * y), 0, (s, p) -> s + p, …), with casts or without."""
+    pairs, start = call.this, _bare(call.args["initial"])
+    return (
+        isinstance(pairs, exp.Anonymous)
+        and pairs.name.lower() == "zip_with"
+        and _combines(pairs.expressions[2], exp.Mul)
+        and _combines(call.args["merge"], exp.Add)
+        and isinstance(start, exp.Literal)
+        and float(start.name) == 0
+    )
+
+
+def _combines(function: exp.Expr, operator: type[exp.Binary]) -> bool:
+    """Whether a lambda does nothing but combine its two parameters."""
+    body = _bare(function.this)
+    if not isinstance(body, operator):
+        return False
+    operands = [_bare(body.left), _bare(body.right)]
+    parameters = {each.name for each in function.expressions}
+    return all(isinstance(each, exp.Identifier) for each in operands) and {each.name for each in operands} == parameters
+
+
+def _bare(node: exp.Expr) -> exp.Expr:
+    while isinstance(node, exp.Cast | exp.Paren):
+        node = node.this
+    return node
+
+
+def _dot_product(call: exp.Expr) -> exp.Expr:
+    """DuckDB's own, about twenty times as fast as its lambdas. As in Trino, lists of different lengths have none."""
+    first, second, _ = call.this.expressions
+    product = _call("list_dot_product", exp.cast(first.copy(), "double[]"), exp.cast(second.copy(), "double[]"))
+    same_length = exp.EQ(this=_call("len", first), expression=_call("len", second))
+    dot = exp.Paren(this=exp.case().when(same_length, product))
+    finish = call.args.get("finish")
+    return _body(finish, {finish.expressions[0].name: dot}) if finish else dot
 
 
 def _matching(call: exp.Expr, negated: bool = False) -> exp.Expr:

@@ -1,6 +1,8 @@
 import json
+import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,36 @@ def test_cosine_of_vectors_finds_the_nearest(rows) -> None:
     )
     assert [row["image_path"] for row in found] == ["cat.png", "lion.png", "car.png"]
     assert [row["score"] for row in found] == pytest.approx([1.0, 0.8, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("lists", "steps", "value"),
+    [
+        ("ARRAY[1, 2], ARRAY[3, 4], (x, y) -> x * y", "0, (s, p) -> s + p, s -> s", 11),
+        (
+            "ARRAY[1, 2], ARRAY[3, 4], (x, y) -> CAST(x AS double) * y",
+            "CAST(0 AS double), (s, p) -> p + s, s -> s + 1",
+            12,
+        ),
+        ("ARRAY[1, 2], ARRAY[3], (x, y) -> x * y", "0, (s, p) -> s + p, s -> s", None),
+        # not dot products, though they look like one
+        ("ARRAY[1, 2], ARRAY[3, 4], (x, y) -> x * x", "0, (s, p) -> s + p, s -> s", 5),
+        ("ARRAY[1, 2], ARRAY[3, 4], (x, y) -> x * y", "1, (s, p) -> s + p, s -> s", 12),
+        ("ARRAY[1, 2], ARRAY[3, 4], (x, y) -> x + y", "0, (s, p) -> s + p, s -> s", 10),
+        ("ARRAY[1, 2], ARRAY[3, 4], (x, y) -> x * y", "0, (s, p) -> s + p * p, s -> s", 73),
+    ],
+)
+def test_dot_products_are_what_their_lambdas_say(rows, lists: str, steps: str, value: float | None) -> None:
+    assert rows(f"SELECT reduce(zip_with({lists}), {steps}) AS dot") == [{"dot": value}]
+
+
+def test_the_saved_queries_of_the_stack_run_here_too(rows) -> None:
+    template = (Path(__file__).parents[3] / "template.yaml").read_text()
+    queries = [textwrap.dedent(text) for text in re.findall(r"QueryString: \|\n((?:(?: {8}.*)?\n)+)", template)]
+    assert len(queries) > 3
+    for query in queries:
+        sql = re.sub(r"FOR TIMESTAMP AS OF \(.*?\) AS", "FOR TIMESTAMP AS OF current_timestamp AS", query)
+        rows(sql.replace("?", "'zoo'").replace("image_path = 'zoo'", "image_path = 'cat.png'"))
 
 
 def test_unnest_of_a_list_with_ordinality(rows) -> None:

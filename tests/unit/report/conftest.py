@@ -45,7 +45,7 @@ def _request(lake: str, images: int, records: int, rejected: int) -> ReportReque
     models = {"embedder": "clip-tiny@0123456789ab", "with_image": "fusion@ba9876543210"}
     return ReportRequest(
         run,
-        PlanAnswer(run, Options(), ItemList("work/demo-1/shards.json", 1), images, 1, 2),
+        PlanAnswer(run, Options(label_column="group"), ItemList("work/demo-1/shards.json", 1), images, 1, 2),
         SplitAnswer(
             ItemList("work/demo-1/batches.json", 4),
             images,
@@ -112,6 +112,19 @@ def _prediction(index: int, modality: str) -> dict[str, object]:
     }
 
 
+def _record(index: int, has_image: bool) -> dict[str, object]:
+    """Of 80 records, those from the 70th on are labelled otherwise than predicted."""
+    return {
+        "experiment_id": "emoji",
+        "record_id": f"r{index:05d}",
+        "has_image": has_image,
+        "image_paths": [f"photos/{index:05d}.png"] if has_image else [],
+        "attributes": [("group", LABELS[index % len(LABELS)] if index < 70 else "other")],
+        "uploaded_at": datetime(2026, 11, 20, 9, tzinfo=UTC),
+        "processed_at": datetime(2026, 11, 20, 9, tzinfo=UTC),
+    }
+
+
 def _classify_batch(embeddings: list[dict[str, object]]) -> bytes:
     rows = [
         {
@@ -152,6 +165,8 @@ def build_execution(
     for index, row in enumerate(embeddings):
         storage.write(str(row["image_uri"]), _image(index))
     predictions = [_prediction(index, "image+tabular" if index < images else "tabular") for index in range(records)]
+    described = [_record(index, index < images) for index in range(records)]
+    storage.write(work.part("records", "000000"), _table(schemas.RECORDS.columns, described))
     for start in range(0, records, 32):
         window = slice(start, start + 32)
         storage.write(work.batch(f"classify-{start:06d}"), _classify_batch(embeddings[window]))

@@ -66,6 +66,12 @@ def test_names_from_the_upload_are_text(make_execution) -> None:
     assert "x" * 500 not in page
 
 
+def test_predictions_are_compared_with_the_tables_labels(execution) -> None:
+    page = write_page(execution)
+    assert "<b>70 (87.5%)</b>" in page
+    assert "100.0% of 70 by image+tabular, 0.0% of 10 by tabular" in page
+
+
 def test_rejects_are_grouped_with_the_first_few_of_each(execution) -> None:
     page = write_page(execution)
     assert re.search(r"<code>truncated</code> <span class=\"quiet\">in embed</span> 14<", page)

@@ -13,14 +13,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from pixlake.messages import CompactAnswer, PlanAnswer, Run, SplitAnswer
+from pixlake.report.agreement import Agreement
 from pixlake.report.causes import Cause
 from pixlake.report.sheet import Tile
-from pixlake.report.tallies import RejectGroup
+from pixlake.report.tallies import RejectGroup, SizeTally
 from pixlake.report.timings import Step
 from pixlake.report.words import describe_seconds, describe_size, describe_time, shorten
 
 # Keep the page small whatever the upload holds: a reason is a code, so there are few unless something is broken.
 _MAX_GROUPS = 40
+_MAX_LABELS = 25
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Page:
     compact: CompactAnswer
     steps: list[Step]
     plots: list[Plot]
+    sizes: SizeTally
+    agreement: Agreement | None
     sample: list[Tile]
     least_certain: list[Tile]
     rejects: list[RejectGroup]
@@ -69,6 +73,7 @@ def render_page(page: Page) -> str:
         more_rejects=page.compact.rejected - sum(group.count for group in page.rejects[:_MAX_GROUPS]),
         took=(page.written_at - started_at).total_seconds(),
         started_at=started_at,
+        labels=page.agreement.by_label.most_common(_MAX_LABELS) if page.agreement else [],
         uploaded_at=datetime.fromisoformat(page.run.uploaded_at),
     )
 
@@ -97,6 +102,7 @@ def _environment() -> Environment:
         "size": describe_size,
         "time": describe_time,
         "shorten": shorten,
+        "share": lambda part, whole: f"{part / whole:.1%}",
         "drawing": Markup,
     }
     return environment

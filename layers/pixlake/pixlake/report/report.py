@@ -9,6 +9,7 @@ from pixlake import storage
 from pixlake.lake import Work, report_uri
 from pixlake.messages import ReportAnswer, ReportRequest
 from pixlake.report import plots
+from pixlake.report.agreement import Agreement, compare_labels
 from pixlake.report.gather import MAX_PARTS, Listing, list_work, read_columns, read_rejects, spread
 from pixlake.report.page import Page, Plot, render_page
 from pixlake.report.sheet import Tile, choose_pictures, least_certain, make_tiles, predictions_of
@@ -29,13 +30,16 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
     written_at = datetime.now(UTC)
     listing = list_work(Work(settings.lake_uri, run.execution_id))
     sample, uncertain = _tiles(listing)
+    sizes = _sizes(listing)
     page = Page(
         run=run,
         plan=request.plan,
         split=request.split,
         compact=compact,
         steps=time_steps(listing, datetime.fromisoformat(run.started_at), written_at),
-        plots=_plots(listing),
+        plots=_plots(listing, sizes),
+        sizes=sizes,
+        agreement=_agreement(request, listing),
         sample=sample,
         least_certain=uncertain,
         rejects=group_rejects(read_rejects(listing)),
@@ -88,12 +92,25 @@ def _tiles(listing: Listing) -> tuple[list[Tile], list[Tile]]:
     return tiles[: len(sample)], tiles[len(sample) :]
 
 
-def _plots(listing: Listing) -> list[Plot]:
-    predictions, sizes = PredictionTally(), SizeTally()
-    for batch in _predictions(listing):
-        predictions.add(batch)
+def _agreement(request: ReportRequest, listing: Listing) -> Agreement | None:
+    column = request.plan.options.label_column
+    if column is None or not listing.under("parts/predictions/"):
+        return None
+    records = read_columns(spread(listing.under("parts/records/")), ("record_id", "attributes"))
+    return compare_labels(column, request.compact.records, _predictions(listing), records)
+
+
+def _sizes(listing: Listing) -> SizeTally:
+    sizes = SizeTally()
     for batch in read_columns(spread(listing.under("parts/embeddings/")), ("width", "height")):
         sizes.add(batch)
+    return sizes
+
+
+def _plots(listing: Listing, sizes: SizeTally) -> list[Plot]:
+    predictions = PredictionTally()
+    for batch in _predictions(listing):
+        predictions.add(batch)
     return list(_drawn(predictions, sizes, _sampled(listing)))
 
 
@@ -104,7 +121,7 @@ def _drawn(predictions: PredictionTally, sizes: SizeTally, note: str) -> Iterabl
         yield Plot("Scores", plots.plot_scores(predictions), note)
     if predictions.values:
         yield Plot("Predicted values", plots.plot_values(predictions), note)
-    if sizes.cells:
+    if len(sizes.cells) > 1:
         yield Plot("Image sizes", plots.plot_sizes(sizes), note)
 
 

@@ -62,6 +62,16 @@ class SizeTally:
         if len(self.cells) > _EXACT_SIZES:
             self._coarsen()
 
+    @property
+    def extent(self) -> str:
+        """The widths and heights there are, in words; empty where there is no image."""
+        if not self.cells:
+            return ""
+        widths, heights = zip(*self.cells, strict=True)
+        if len(self.cells) == 1:
+            return f"all {widths[0]} × {heights[0]}"
+        return f"{min(widths)} to {max(widths)} wide, {min(heights)} to {max(heights)} high"
+
     def _coarsen(self) -> None:
         cells: Counter[tuple[int, int]] = Counter()
         for (width, height), count in self.cells.items():
