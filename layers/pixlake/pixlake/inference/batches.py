@@ -1,7 +1,8 @@
 """What embed and classify have in common: the rows of a batch come in, a part and its rejects go out."""
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -11,15 +12,24 @@ import pyarrow.parquet as pq
 
 from pixlake import rejects, storage
 from pixlake.errors import BadRequest
+from pixlake.inference.graphs import available_threads
+from pixlake.inference.readahead import mapped, prepared
 from pixlake.lake import Work
 from pixlake.messages import BatchAnswer, BatchRequest
 from pixlake.parquet import write_part
 from pixlake.rejects import Reject
 from pixlake.schemas import TableSchema
+from pixlake.settings import InferenceSettings
 
+D = TypeVar("D")
 T = TypeVar("T")
+R = TypeVar("R")
 
 _ROWS_READ = 256
+# Enough reads in flight to hide the latency of S3 from the fastest models.
+_READERS = 32
+# Batches are inferred side by side, a core each.
+SESSION_THREADS = 1
 
 
 def read_rows(request: BatchRequest, lake_uri: str) -> Iterator[dict[str, Any]]:
@@ -37,6 +47,25 @@ def grouped(items: Iterable[T], size: int) -> Iterator[list[T]]:
     source = iter(items)
     while group := list(islice(source, size)):
         yield group
+
+
+def infer_rows(
+    request: BatchRequest,
+    settings: InferenceSettings,
+    read: Callable[[dict[str, Any]], D],
+    prepare: Callable[[dict[str, Any], D], T],
+    infer: Callable[[list[T]], R],
+) -> Iterator[R]:
+    """`infer` of each group of `prepare(row, read(row))`, in the batch's order.
+
+    Reading and preparing run ahead of inference. Each core infers a group of its own (a session of one thread), rather
+    than all cores one group together: none waits for another, at any size of model.
+    """
+    threads = settings.inference_threads or available_threads()
+    rows = read_rows(request, settings.lake_uri)
+    ahead = 2 * settings.inference_batch
+    with closing(prepared(rows, read, prepare, readers=_READERS, workers=threads, ahead=ahead)) as ready:
+        yield from mapped(grouped(ready, settings.inference_batch), infer, workers=threads, ahead=threads + 1)
 
 
 def write_answer(

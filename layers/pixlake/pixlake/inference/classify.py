@@ -5,7 +5,6 @@ either way it is answered.
 """
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,20 +13,17 @@ from numpy.typing import NDArray
 
 from pixlake import storage
 from pixlake.errors import BadBundle, BadImage
-from pixlake.inference.batches import grouped, read_rows, write_answer
+from pixlake.inference.batches import SESSION_THREADS, infer_rows, write_answer
 from pixlake.inference.bundles import load_classifier
 from pixlake.inference.classifier import Classifier, Prediction
 from pixlake.inference.encoders import Example
-from pixlake.inference.graphs import available_threads
 from pixlake.inference.manifest import ImageInput
 from pixlake.inference.preprocessing import decode_for, tensor
-from pixlake.inference.readahead import prepared
 from pixlake.messages import BatchAnswer, BatchRequest
 from pixlake.rejects import Reject, Stage
 from pixlake.schemas import PREDICTIONS
 from pixlake.settings import InferenceSettings
 
-_READERS = 32
 _KINDS = {"image": "image_classifier", "image+tabular": "record_classifier", "tabular": "record_classifier"}
 
 
@@ -53,47 +49,41 @@ class _Prepared:
     rejected: tuple[Reject, ...] = ()
 
 
+_Predicted = tuple[_Subject, Prediction]
+
+
 def classify(request: BatchRequest, settings: InferenceSettings) -> BatchAnswer:
     """Predict each record or image of one batch; what cannot be predicted becomes a reject.
 
     Raises BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
     """
     classifier = _classifier(request, settings)
-    predicted: list[tuple[_Subject, Prediction]] = []
+    limit = classifier.image_input.max_images if classifier.image_input else 0
+    predicted: list[_Predicted] = []
     rejected: list[Reject] = []
-    for group in grouped(_prepared(request, classifier, settings), settings.inference_batch):
-        rejected += [reject for each in group for reject in each.rejected]
-        for subject, prediction in _predicted(group, classifier):
-            if prediction is None:
-                rejected.append(_reject(subject.name, "bad_prediction", f"{classifier.model} answered with no number"))
-            else:
-                predicted.append((subject, prediction))
+    read = functools.partial(_read, limit=limit)
+    prepare = functools.partial(_prepare, classifier=classifier, max_pixels=settings.max_pixels)
+    for group in infer_rows(request, settings, read, prepare, functools.partial(_predict, classifier=classifier)):
+        rejected += [each for each in group if isinstance(each, Reject)]
+        predicted += [each for each in group if not isinstance(each, Reject)]
     return write_answer(request, settings.lake_uri, PREDICTIONS, _columns(predicted), rejected)
 
 
 def _classifier(request: BatchRequest, settings: InferenceSettings) -> Classifier:
-    classifier = load_classifier(settings.lake_uri, request.batch.model, settings.inference_threads)
+    classifier = load_classifier(settings.lake_uri, request.batch.model, SESSION_THREADS)
     modality = request.batch.modality
     if _KINDS.get(modality) != classifier.kind:
         raise BadBundle(f"{classifier.model}: a {classifier.kind} cannot predict the modality {modality!r}")
     return classifier
 
 
-def _prepared(request: BatchRequest, classifier: Classifier, settings: InferenceSettings) -> Iterator[_Prepared]:
-    """The rows of the batch, made ready ahead of the model; a model that takes no images has none read."""
-    limit = classifier.image_input.max_images if classifier.image_input else 0
-    return prepared(
-        read_rows(request, settings.lake_uri),
-        lambda row: [storage.read(uri) for uri in row["image_uris"][:limit]],
-        functools.partial(_prepare, classifier=classifier, max_pixels=settings.max_pixels),
-        readers=_READERS,
-        workers=settings.inference_threads or available_threads(),
-        ahead=2 * settings.inference_batch,
-    )
+def _read(row: dict[str, Any], *, limit: int) -> list[bytes]:
+    """As many of a record's images as the model takes."""
+    return [storage.read(uri) for uri in row["image_uris"][:limit]]
 
 
 def _prepare(row: dict[str, Any], read: list[bytes], *, classifier: Classifier, max_pixels: int) -> _Prepared:
-    """Decode and preprocess one record's images, in a worker's thread."""
+    """Decode and preprocess one record's images."""
     record_id, paths = row["record_id"], row["image_paths"]
     subject = _Subject(record_id, None if record_id is not None else paths[0])
     declared = classifier.image_input
@@ -124,17 +114,23 @@ def _images(
     return images, rejected
 
 
-def _predicted(group: list[_Prepared], classifier: Classifier) -> Iterator[tuple[_Subject, Prediction | None]]:
+def _predict(group: list[_Prepared], *, classifier: Classifier) -> list[_Predicted | Reject]:
+    outcomes: list[_Predicted | Reject] = [reject for each in group for reject in each.rejected]
     possible = [(each.subject, each.example) for each in group if each.example is not None]
     predictions = classifier.predict([example for _, example in possible])
-    return ((subject, prediction) for (subject, _), prediction in zip(possible, predictions, strict=True))
+    for (subject, _), prediction in zip(possible, predictions, strict=True):
+        if prediction is None:
+            outcomes.append(_reject(subject.name, "bad_prediction", f"{classifier.model} answered with no number"))
+        else:
+            outcomes.append((subject, prediction))
+    return outcomes
 
 
 def _reject(source: str, reason: str, detail: str) -> Reject:
     return Reject(source=source, stage=Stage.CLASSIFY, reason=reason, detail=detail)
 
 
-def _columns(predicted: list[tuple[_Subject, Prediction]]) -> dict[str, Any]:
+def _columns(predicted: list[_Predicted]) -> dict[str, Any]:
     subjects, predictions = [subject for subject, _ in predicted], [prediction for _, prediction in predicted]
     return {
         "record_id": [each.record_id for each in subjects],

@@ -1,13 +1,12 @@
 """The step Embed: the images of one batch become one part of the table `embeddings`.
 
 Reading, decoding and preprocessing run ahead in threads while ONNX Runtime works on the images before them. In memory
-are the encoded bytes of images read ahead, the pixels of those being decoded, the tensors of three inference batches,
-and the vectors.
+are the encoded bytes of images read ahead, the pixels of those being decoded, the tensors of a few groups, and the
+vectors.
 """
 
 import functools
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,19 +16,14 @@ from numpy.typing import NDArray
 
 from pixlake import storage
 from pixlake.errors import BadImage
-from pixlake.inference.batches import grouped, read_rows, write_answer
+from pixlake.inference.batches import SESSION_THREADS, infer_rows, write_answer
 from pixlake.inference.bundles import load_embedder
 from pixlake.inference.embedder import Embedder
-from pixlake.inference.graphs import available_threads
 from pixlake.inference.preprocessing import decode_for, tensor
-from pixlake.inference.readahead import prepared
 from pixlake.messages import BatchAnswer, BatchRequest
 from pixlake.rejects import Reject, Stage
 from pixlake.schemas import EMBEDDINGS
 from pixlake.settings import InferenceSettings
-
-# Enough reads in flight to hide the latency of S3 from the fastest models.
-_READERS = 32
 
 
 @dataclass(frozen=True)
@@ -52,33 +46,22 @@ def embed(request: BatchRequest, settings: InferenceSettings) -> BatchAnswer:
 
     Raises BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
     """
-    embedder = load_embedder(settings.lake_uri, request.batch.model, settings.inference_threads)
+    embedder = load_embedder(settings.lake_uri, request.batch.model, SESSION_THREADS)
     embedded: list[_Ready] = []
     rejected: list[Reject] = []
-    for group in grouped(_prepared(request, embedder, settings), settings.inference_batch):
+    prepare = functools.partial(_prepare, embedder=embedder, max_pixels=settings.max_pixels)
+    for group in infer_rows(request, settings, _read, prepare, functools.partial(_embed, embedder=embedder)):
         rejected += [each for each in group if isinstance(each, Reject)]
-        for image, vector in _embedded([each for each in group if not isinstance(each, Reject)], embedder):
-            if np.isfinite(vector).all():
-                embedded.append((image, vector))
-            else:
-                rejected.append(_reject(image.image_path, "bad_embedding", "the model's vector is zero or no number"))
+        embedded += [each for each in group if not isinstance(each, Reject)]
     return write_answer(request, settings.lake_uri, EMBEDDINGS, _columns(embedded, embedder.dimensions), rejected)
 
 
-def _prepared(request: BatchRequest, embedder: Embedder, settings: InferenceSettings) -> Iterator[_Ready | Reject]:
-    """The images of the batch with their tensors, made ready ahead of the model."""
-    return prepared(
-        read_rows(request, settings.lake_uri),
-        lambda row: storage.read(row["image_uri"]),
-        functools.partial(_prepare, embedder=embedder, max_pixels=settings.max_pixels),
-        readers=_READERS,
-        workers=settings.inference_threads or available_threads(),
-        ahead=2 * settings.inference_batch,
-    )
+def _read(row: dict[str, Any]) -> bytes:
+    return storage.read(row["image_uri"])
 
 
 def _prepare(row: dict[str, Any], data: bytes, *, embedder: Embedder, max_pixels: int) -> _Ready | Reject:
-    """Decode and preprocess one image, in a worker's thread."""
+    """Decode and preprocess one image."""
     try:
         picture = decode_for(data, embedder.preprocessing, max_pixels)
     except BadImage as error:
@@ -87,10 +70,17 @@ def _prepare(row: dict[str, Any], data: bytes, *, embedder: Embedder, max_pixels
     return image, tensor(picture.pixels, embedder.preprocessing)
 
 
-def _embedded(ready: list[_Ready], embedder: Embedder) -> Iterator[_Ready]:
+def _embed(group: list[_Ready | Reject], *, embedder: Embedder) -> list[_Ready | Reject]:
     """The images with their vectors in place of their tensors."""
-    vectors = embedder.embed_tensors([values for _, values in ready])
-    return ((image, vector) for (image, _), vector in zip(ready, vectors, strict=True))
+    ready = [each for each in group if not isinstance(each, Reject)]
+    vectors = iter(embedder.embed_tensors([values for _, values in ready]))
+    return [each if isinstance(each, Reject) else _checked(each[0], next(vectors)) for each in group]
+
+
+def _checked(image: _Image, vector: NDArray[np.float32]) -> _Ready | Reject:
+    if np.isfinite(vector).all():
+        return image, vector
+    return _reject(image.image_path, "bad_embedding", "the model's vector is zero or no number")
 
 
 def _reject(image_path: str, reason: str, detail: str) -> Reject:

@@ -99,8 +99,6 @@ def _options(threads: int, weights: Mapping[str, bytes]) -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = _ERRORS_ONLY
-    # A thread that spins while it waits takes the core from a thread that decodes the next images.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if weights:
         sizes = [len(each) for each in weights.values()]
         options.add_external_initializers_from_files_in_memory(list(weights), list(weights.values()), sizes)

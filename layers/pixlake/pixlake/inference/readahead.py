@@ -1,13 +1,30 @@
-"""Reads and preparation that run ahead of the work they are for, in order and in bounded memory."""
+"""Work in threads that runs ahead of who takes its results, in order and in bounded memory."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
 D = TypeVar("D")
 R = TypeVar("R")
+
+
+def mapped(items: Iterable[T], work: Callable[[T], R], *, workers: int, ahead: int) -> Generator[R]:
+    """`work(item)` for each item, in order, computed by `workers` threads up to `ahead` items before it is taken.
+
+    What `work` raises is raised here, in its place; nothing further is begun then.
+    """
+    pool, window = ThreadPoolExecutor(workers), deque[Future[R]]()
+    try:
+        for item in items:
+            window.append(pool.submit(work, item))
+            if len(window) >= ahead:
+                yield window.popleft().result()
+        while window:
+            yield window.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def prepared(
@@ -18,27 +35,14 @@ def prepared(
     readers: int,
     workers: int,
     ahead: int,
-) -> Iterator[R]:
-    """`prepare(item, read(item))` for each item, in order, computed in threads up to `ahead` items before it is taken.
+) -> Generator[R]:
+    """`prepare(item, read(item))` for each item, as `mapped` does it.
 
-    Reading waits for a network and preparing for a core, so each has threads of its own. What `read` or `prepare`
-    raises is raised here, in its place; nothing further is begun then.
+    Reading waits for a network and preparing for a core, so each has threads of its own.
     """
-    reading, preparing = ThreadPoolExecutor(readers, "read"), ThreadPoolExecutor(workers, "prepare")
-    window: deque[Future[R]] = deque()
+    reading = ThreadPoolExecutor(readers)
     try:
-        for item in items:
-            data = reading.submit(read, item)
-            window.append(preparing.submit(_prepare, prepare, item, data))
-            if len(window) >= ahead:
-                yield window.popleft().result()
-        while window:
-            yield window.popleft().result()
+        pairs = ((item, reading.submit(read, item)) for item in items)
+        yield from mapped(pairs, lambda pair: prepare(pair[0], pair[1].result()), workers=workers, ahead=ahead)
     finally:
-        preparing.shutdown(wait=False, cancel_futures=True)
-        reading.shutdown(wait=True, cancel_futures=True)
-        preparing.shutdown(wait=True)
-
-
-def _prepare(prepare: Callable[[T, D], R], item: T, data: Future[D]) -> R:
-    return prepare(item, data.result())
+        reading.shutdown(cancel_futures=True)
