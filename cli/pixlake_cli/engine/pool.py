@@ -4,6 +4,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pixlake_cli.engine.cores import Cores
@@ -11,6 +12,8 @@ from pixlake_cli.engine.sandbox import Answer, Sandbox, failure
 from pixlake_cli.engine.template import REGION, Function
 
 WHOLE_MACHINE = "INFERENCE_THREADS"
+# MB with which Lambda gives one processor
+MEMORY_PER_CORE = 1769
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH")
 
 
@@ -34,15 +37,19 @@ def environment(function: Function, overrides: Mapping[str, str]) -> dict[str, s
 class Pool:
     """Invokes one function. There are never more workers than invocations that hold cores at one time.
 
-    A function that sets INFERENCE_THREADS fills the cores by itself, so it holds up to `WIDEST` of them and its
-    environment says how many; any other holds one.
+    A function that sets INFERENCE_THREADS fills the cores by itself: it holds all of them, or an equal share of up to
+    `WIDEST`, and its environment says how many. Its memory is then what Lambda gives with so many, if that is more.
+    Any other function holds one core.
     """
 
     WIDEST = 8
 
     def __init__(self, function: Function, overrides: Mapping[str, str], cores: Cores, logs: Path) -> None:
+        self.width = 1
+        if WHOLE_MACHINE in function.environment:
+            self.width = cores.total // -(-cores.total // self.WIDEST)
+            function = replace(function, memory=max(function.memory, self.width * MEMORY_PER_CORE))
         self.function = function
-        self.width = min(cores.total, self.WIDEST) if WHOLE_MACHINE in function.environment else 1
         self._environment = environment(function, {**overrides, WHOLE_MACHINE: str(self.width)})
         self._cores = cores
         self._logs = logs

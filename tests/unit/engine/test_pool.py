@@ -75,6 +75,12 @@ def test_a_function_that_fills_the_machine_has_one_worker_that_knows_its_cores(m
     assert len(pool.workers()) == 1
 
 
+@pytest.mark.parametrize(("cores", "width"), [(1, 1), (2, 2), (8, 8), (9, 4), (12, 6), (16, 8), (64, 8)])
+def test_many_cores_are_shared_evenly(make_pool: MakePool, cores: int, width: int) -> None:
+    pool = make_pool(ECHO, cores=cores, INFERENCE_THREADS="0")
+    assert (pool.width, pool.function.memory) == (width, 1769 * width)
+
+
 def test_past_its_timeout_a_worker_is_ended(make_pool: MakePool) -> None:
     pool = make_pool(PID, timeout=1)
     answer = pool.invoke(b"60")
