@@ -318,3 +318,11 @@ def test_a_reader_that_leaves_is_no_trace(lake) -> None:
     process.stderr.close()
     assert process.wait(60) == 1
     assert errors == b""
+
+
+def test_the_examples_of_the_manual_run(lake, run) -> None:
+    manual = (Path(__file__).parents[3] / "docs/cli.md").read_text()
+    examples = re.findall(r'pixlake query "([^"]*)" --lake', manual)
+    assert len(examples) == 4
+    for sql in examples:
+        assert run("query", sql, "--lake", lake.folder).exit_code == 0, sql

@@ -25,8 +25,8 @@ def test_many_sizes_become_few_cells_and_no_image_is_lost() -> None:
     for _ in range(20):
         tally.add(sizes(*generator.integers(1, 100_000, (5_000, 2)).tolist()))
     assert tally.cells.total() == tally.rows == 100_000
-    assert len(tally.cells) < 20_000
-    assert {width for width, _ in tally.cells} <= {round(2 ** (step / 8)) for step in range(140)}
+    assert len(tally.cells) < 6_000
+    assert {width for width, _ in tally.cells} <= {round(2 ** (step / 4)) for step in range(70)}
 
 
 def test_predictions_are_counted_by_label_score_and_modality() -> None:

@@ -19,7 +19,7 @@ from pixlake.storage import ObjectInfo
 
 # About a million rows a table. Beyond it an even spread of the parts is read, and the page says so.
 MAX_PARTS = 1_000
-_READERS = 8
+_READERS = 16
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ in the page's font. The figures are made without pyplot, which would keep global
 """
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +27,7 @@ _VARIABLES = {_INK: "var(--muted)", _LINE: "var(--line)"} | {
     color: f"var(--series-{index})" for index, color in enumerate(_SERIES, start=1)
 }
 _TOP_LABELS = 20
+_MOST_CELLS = 600
 _WIDTH = 5.2  # inches at 72 points: the SVG scales to its column, so this sets the text's relative size
 
 _STYLE: dict[Any, Any] = {
@@ -101,12 +104,16 @@ def plot_values(tally: PredictionTally) -> str:
 
 @rc_context(_STYLE)
 def plot_sizes(tally: SizeTally) -> str:
-    """Width against height, both logarithmic; a dot's area grows with how many images have that size."""
+    """Width against height, both logarithmic; a dot's area grows with how many images have about that size."""
     figure, axes = _figure(2.9)
-    widths, heights = np.array(list(tally.cells)).T
-    counts = np.array(list(tally.cells.values()), np.float64)
-    areas = 8 + 400 * np.sqrt(counts / counts.max()) / np.sqrt(len(counts))
-    axes.scatter(widths, heights, s=areas, color=_SERIES[0], alpha=0.65, linewidths=0)
+    cells = tally.cells.most_common(_MOST_CELLS)
+    most = cells[0][1]
+    # Counts by powers of two: dots of one area are one shape in the SVG, which else grows with every dot.
+    for level, dots in groupby(cells, lambda cell: cell[1].bit_length()):
+        shown = np.array([cell for cell, _ in dots])
+        area = 8 + 400 * math.sqrt(2**level / most / len(cells))
+        axes.scatter(shown[:, 0], shown[:, 1], s=area, color=_SERIES[0], alpha=0.65, linewidths=0)
+    widths, heights = np.array([cell for cell, _ in cells]).T
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
     axes.set(xlim=_room(widths), ylim=_room(heights))

@@ -16,7 +16,7 @@ from pixlake.rejects import Reject
 
 SCORE_BINS = 20
 _EXACT_SIZES = 500
-_STEPS_PER_OCTAVE = 8
+_STEPS_PER_OCTAVE = 4
 _VALUE_SAMPLE = 20_000
 _FIRST_REJECTS = 10
 
@@ -47,7 +47,7 @@ class PredictionTally:
 
 @dataclass
 class SizeTally:
-    """Images by width and height in pixels: exact while there are few sizes, else by eighths of an octave."""
+    """Images by width and height in pixels: exact while there are few sizes, else by quarters of an octave."""
 
     cells: Counter[tuple[int, int]] = field(default_factory=Counter)
     rows: int = 0
