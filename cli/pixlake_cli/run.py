@@ -52,6 +52,7 @@ def run(
         raise BadRequest(f"{lake.uri}: `pixlake run` works on a folder; for a bucket, upload to the stack instead")
     found = find_uploads(uploads, lake.folder, experiment)
     put_models(ROOT / "bundles", lake.folder)
+    click.echo(f"Starting, on lake {lake.folder}", err=True)
     options = {} if embedder is None else {"embedder": embedder}
     parameters = {"Embedder": embedder or _default_embedder(lake.folder)}
     with _interruptible(), Engine(lake.uri, lake.catalog_uri, parameters) as engine:

@@ -44,7 +44,7 @@ def _lines() -> Callable[[Step], None]:
     def show(step: Step) -> None:
         now = time.monotonic()
         if step.done == step.total:
-            click.echo(f"{step.name:<14}{step.seconds:7.1f} s  {step.detail}", err=True)
+            click.echo(f"{step.name:<14}{step.seconds:7.1f} s  {step.detail}".rstrip(), err=True)
         elif now - said.setdefault(step.name, now) >= LINE_SECONDS:
             said[step.name] = now
             running = now - step.started

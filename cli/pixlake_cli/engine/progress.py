@@ -113,8 +113,6 @@ def _describe(function: str, sums: Mapping[str, int], content: Mapping[str, Any]
             return _count(sums, "rows")
         case "Compact":
             return ", ".join(f"{sums.get(key, 0):,} {key}" for key in ("embedded", "predicted", "rejected"))
-        case "Report" | "RecordFailure":
-            return str(content.get("report_uri", "")).removeprefix("file://")
     return ""
 
 
