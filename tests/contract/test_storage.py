@@ -28,7 +28,6 @@ def s3() -> Iterator[str]:
     bucket = f"lake-{uuid4()}"
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        environment.setenv("AWS_ALLOW_HTTP", "true")
         environment.setenv("AWS_ACCESS_KEY_ID", "testing")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         environment.setenv("AWS_REGION", "us-east-1")

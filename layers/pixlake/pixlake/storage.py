@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import obstore
@@ -22,11 +22,19 @@ from pixlake.errors import BadRequest, MissingObject, StorageTrouble
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+    from obstore.store import ClientConfig
 
 _CHUNK_BYTES = 1 << 20
 # S3 takes 10,000 parts an object: this allows 80 GB, the largest object that Lambda has time for
 _PART_BYTES = 8 << 20
 _PARTS_IN_FLIGHT = 4
+_CLIENT: "ClientConfig" = {
+    # by default a request ends after 30 seconds, however well it goes; a shard may be read for as long as Lambda runs
+    "timeout": timedelta(minutes=15),
+    "read_timeout": timedelta(minutes=2),
+    # for an AWS_ENDPOINT_URL on loopback; AWS's own endpoints are https
+    "allow_http": True,
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ def _folder() -> ObjectStore:
 
 @functools.cache
 def _bucket(name: str) -> ObjectStore:
-    return from_url(f"s3://{name}")
+    return from_url(f"s3://{name}", client_options=_CLIENT)
 
 
 def join(base: str, *parts: str) -> str:
