@@ -206,6 +206,37 @@ def test_images_by_a_column(upload: Upload) -> None:
     assert owners == {"x/a.jpg": "11", "x/b.jpg": "7", "x/same.jpg": None, "y/same.jpg": None, "y/7.jpg": None}
 
 
+def test_a_column_that_names_one_image_of_several_is_no_image_column(upload: Upload) -> None:
+    upload.put_table("a.csv", "PetID,cover\na,a-1.jpg\nb,b-1.jpg\n")
+    upload.put_images([{"a-1.jpg": 1, "a-2.jpg": 1, "b-1.jpg": 1}])
+    answer = upload.split()
+    assert [record["image_paths"] for record in upload.records()] == [["a-1.jpg", "a-2.jpg"], ["b-1.jpg"]]
+    assert answer.id_column_why == "PetID: 2 of 2 values are image names"
+    told = upload.split(Options(image_column="cover"))
+    assert [record["image_paths"] for record in upload.records()] == [["a-1.jpg"], ["b-1.jpg"]]
+    assert (told.orphans, told.id_column) == (1, "PetID")
+    assert told.id_column_why.endswith("; 'cover' names 2 images")
+
+
+def test_an_image_column_in_a_file_without_ids(upload: Upload) -> None:
+    upload.put_table("a.csv", "id,name\n1,x\n2,y\n")
+    upload.put_table("covers.csv", "photo,by\n1.jpg,me\n9.jpg,you\n")
+    upload.put_images([{"1.jpg": 1, "9.jpg": 1}])
+    answer = upload.split(Options(id_column="id", image_column="photo"))
+    assert [record["image_paths"] for record in upload.records()] == [["1.jpg"], []]
+    assert answer.orphans == 1
+
+
+def test_the_table_that_says_most_is_kept(upload: Upload) -> None:
+    upload.put_table("sample_submission.csv", "PetID,AdoptionSpeed\na,0\nb,0\n")
+    upload.put_table("test/test.csv", "Type,Name,PetID\n1,Nibble,a\n2,Max,b\n")
+    upload.put_images([{"a-1.jpg": 1}])
+    answer = upload.split()
+    assert [record["attributes"]["Name"] for record in upload.records()] == ["Nibble", "Max"]
+    assert answer.rejected == 2
+    assert [reject.source for reject in upload.rejects()] == ["sample_submission.csv:2", "sample_submission.csv:3"]
+
+
 def test_images_alone(upload: Upload) -> None:
     upload.put_bundle("clip", "embedder")
     upload.put_images([{"a.jpg": 1}, {"b.jpg": 1}])

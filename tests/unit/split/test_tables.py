@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pixlake.errors import BadTable
+from pixlake.split import tablefile
+from pixlake.split.tablefile import unique_names
 from pixlake.split.tables import read_tables
 from tests.unit.split.conftest import Upload
 
@@ -46,15 +48,17 @@ def test_files_with_a_column(upload: Upload) -> None:
     tables = read_tables(upload.work)[0]
     assert (tables.rows_with("id"), tables.rows_with("v"), tables.rows_with("x")) == (3, 2, 0)
     some = tables.with_column("id")
-    assert some.columns.to_pydict() == {"id": ["1", "2", "3"], "v": [None, None, "4"]}
-    assert some.places(np.arange(3)) == ["b.csv:2", "b.csv:3", "c.csv:2"]
+    assert some.columns.to_pydict() == {"id": ["3", "1", "2"], "v": ["4", None, None]}
+    assert some.places(np.arange(3)) == ["c.csv:2", "b.csv:2", "b.csv:3"]
     assert some.with_column("id") is some
 
 
 def test_names_that_are_awkward_in_urls(upload: Upload) -> None:
-    upload.put_table("ta bles/ü%20#1?.csv", "id\n1\n")
+    """Plan writes a path with `%` or `~` percent-encoded, and any other as it is."""
+    upload.put_table("ta bles/ü#1?.csv", "id\n1\n")
+    upload.put_table("50%25%20of%7E.csv", "id\n2\n")
     tables, _ = read_tables(upload.work)
-    assert tables.places(np.array([0])) == ["ta bles/ü%20#1?.csv:2"]
+    assert tables.places(np.arange(2)) == ["50% of~.csv:2", "ta bles/ü#1?.csv:2"]
 
 
 def test_a_file_of_which_nothing_can_be_read(upload: Upload) -> None:
@@ -76,4 +80,34 @@ def test_nothing_can_be_read_at_all(upload: Upload) -> None:
     upload.put_table("a.csv", "")
     upload.put_table("c.parquet", b"x")
     with pytest.raises(BadTable, match=r"a\.csv: it is empty.*c\.parquet: it cannot be read"):
+        read_tables(upload.work)
+
+
+def test_names_of_columns_are_unique() -> None:
+    assert unique_names(["a", " a ", "", "a_2", "a", " "]) == ["a", "a_3", "column_3", "a_2", "a_4", "column_6"]
+    many = unique_names(["a"] * 50_000)
+    assert (len(set(many)), many[-1]) == (50_000, "a_50000")
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("a.csv", "a,b,c,d,e,f\n1,2,3,4,5,6\n"),
+        ("a.jsonl", "".join(f'{{"k{n}": 1}}\n' for n in range(6))),
+        ("a.jsonl", '{"k": 1}\n' * 101),
+    ],
+)
+def test_a_table_too_large_to_hold(upload: Upload, monkeypatch: pytest.MonkeyPatch, path: str, data: str) -> None:
+    monkeypatch.setattr(tablefile, "MAX_COLUMNS", 5)
+    monkeypatch.setattr(tablefile, "MAX_CELLS", 100)
+    upload.put_table(path, data)
+    with pytest.raises(BadTable, match=rf"^{path}: .* at most 5 columns and 100 cells"):
+        read_tables(upload.work)
+
+
+def test_tables_too_large_together(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tablefile, "MAX_COLUMNS", 5)
+    upload.put_table("a.csv", "a,b,c\n1,2,3\n")
+    upload.put_table("b.csv", "d,e,f\n1,2,3\n")
+    with pytest.raises(BadTable, match=r"^the tables together: 2 rows of 6 columns"):
         read_tables(upload.work)

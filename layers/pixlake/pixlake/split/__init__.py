@@ -5,11 +5,13 @@ Reading (`tables` and the files' kinds, `images`) and writing (`outputs`) are ap
 
 What is decided here, where the data leaves a choice:
 
-- Of rows with one id the first stays, by the files' names and then by their rows; the others are rejects.
+- Of rows with one id the first stays, in the order of the files (most columns first, then by name) and of their rows;
+  the others are rejects.
 - An empty cell of a CSV is null. Spaces around an id or a column's name are dropped, nothing else is changed.
 - Tables of several files, of one kind or of several, are one table with the columns of all. A file without the id
   column is one reject, for its rows name no record.
 - A whole number is written without `.0`, a time as ISO 8601, what is nested as JSON.
+- A column that names images is used without being told where it finds as many images as their own names do.
 - An image that several records name by the image column is read for each of them; in `embeddings` it belongs to the
   first by id.
 - Where only the classifier `without_image` is named, records with images are predicted by it too, from the table alone.

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pixlake.errors import BadTable
+from pixlake.formats import IMAGE_EXTENSIONS
 from pixlake.split.names import ImageNames, comparable
 from pixlake.split.references import References, read_references
 
@@ -21,8 +22,7 @@ _SAMPLE_ROWS = 5_000
 # Of a column's rows with a value, and of its values that differ. The rest is rejected row by row, so a column that is
 # nearly perfect will do; on the word of images, or of a name that means nothing else, a worse one.
 _NEARLY, _MOSTLY = 0.9, 0.5
-_FORMATS = "jpe?g|jfif|png|apng|gif|bmp|dib|webp|tiff?|avif|hei[cf]|ico|icns|jp2|j2k|tga|dds|p[bgpn]m"
-_IMAGE_VALUE = rf"(?i)\.(?:{_FORMATS})\"?\s*(?:$|[;|,\]])"
+_IMAGE_VALUE = rf"(?i)\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\"?\s*(?:$|[;|,\]])"
 # from the surest to the least sure
 _ID_NAMES = (
     (re.compile(r"id|uuid|guid|uid", re.I), _MOSTLY),
@@ -95,9 +95,8 @@ def choose_images(columns: pa.Table, paths: pa.Array, told: str | None) -> tuple
         if not _looks_like_images(columns[name]):
             continue
         references = read_references(columns[name].combine_chunks(), paths)
-        named = len(np.unique(references.images[references.images >= 0]))
-        if named > most:
-            best, most = (name, references), named
+        if references.matched > most:
+            best, most = (name, references), references.matched
     return best
 
 

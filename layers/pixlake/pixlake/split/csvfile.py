@@ -6,10 +6,11 @@ where a quote is never closed; then the careful way loses that row alone.
 """
 
 from pixlake.errors import BadTable
+from pixlake.formats import extension
 from pixlake.split.csvarrow import read_fast
 from pixlake.split.csvrecords import RecordLines, read_carefully, read_records
 from pixlake.split.dialects import choose_dialect
-from pixlake.split.tablefile import TableFile, unique_names
+from pixlake.split.tablefile import TableFile, check_size, unique_names
 from pixlake.split.text import UNREADABLE, TextFile
 
 _SAMPLE_CHARACTERS = 64 << 10
@@ -20,12 +21,13 @@ def read_csv(path: str, file: TextFile) -> TableFile:
     sample, whole = file.head(_SAMPLE_CHARACTERS)
     if not sample.strip():
         raise BadTable(f"{path}: it is empty; the first line must name the columns")
-    dialect = choose_dialect(sample, whole, path.rpartition(".")[2].lower())
+    dialect = choose_dialect(sample, whole, extension(path))
     header = next((fields for _, fields in read_records(file, dialect)), None)
     if not header:
         raise BadTable(f"{path}: a quote in its first line is never closed, so it names no columns")
     if any("\0" in name for name in header):
         raise BadTable(f"{path}: it is not text; save the table as CSV, JSON Lines or Parquet")
+    check_size(path, 0, len(header))
     names = unique_names([name.replace(UNREADABLE, "\N{REPLACEMENT CHARACTER}") for name in header])
     found = read_fast(file, dialect, names) or read_carefully(file, dialect, names)
     return TableFile(path, found.columns, found.rows, found.faults, RecordLines(file, dialect))

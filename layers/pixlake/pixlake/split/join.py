@@ -74,32 +74,39 @@ def join(images: pa.Table, tables: Tables, options: Options) -> Join:
         records = select_records(pa.array([], pa.string()))
         joined = Joined(records.ids, records.rows, tables.columns, None, images, match_names(names, records.ids))
         return Join(joined, tables, records, None, "the upload has no table", None, None, ())
-    choice, tables, left_out, named = _choose(tables, paths, names, options)
-    records = select_records(_column(tables.columns, choice.column))
-    if named is None:
+    chosen = _choose(tables, paths, names, options)
+    tables, id_column = chosen.tables, chosen.id.column
+    records = select_records(_column(tables.columns, id_column))
+    image_column, references = chosen.images or (None, None)
+    if references is None:
         matches = match_names(names, records.ids)
     else:
         ranks = records.ranks(tables.columns.num_rows)
-        matches = match_references(named[1], ranks, len(records.ids), len(paths))
-    joined = Joined(records.ids, records.rows, tables.columns, choice.column, images, matches)
-    column, references = named or (None, None)
-    return Join(joined, tables, records, choice.column, choice.why, column, references, left_out)
+        matches = match_references(references, ranks, len(records.ids), len(paths))
+    joined = Joined(records.ids, records.rows, tables.columns, id_column, images, matches)
+    return Join(joined, tables, records, id_column, chosen.id.why, image_column, references, chosen.left_out)
 
 
-def _choose(
-    tables: Tables, paths: pa.Array, names: ImageNames, options: Options
-) -> tuple[Choice, Tables, tuple[Reject, ...], tuple[str, References] | None]:
-    """The id column, the files that have it, a reject for each other file, and what an image column names."""
+@dataclass(frozen=True)
+class _Choices:
+    """The columns chosen, the files that have the id column, and a reject for each other file."""
+
+    id: Choice
+    images: tuple[str, References] | None
+    tables: Tables
+    left_out: tuple[Reject, ...]
+
+
+def _choose(tables: Tables, paths: pa.Array, names: ImageNames, options: Options) -> _Choices:
     columns = tables.columns.column_names
     for option in ("id_column", "image_column", "label_column"):
         check_column(columns, option, getattr(options, option))
-    named = choose_images(tables.columns, paths, options.image_column)
-    profiles = [Profile(name, tables.columns[name], tables.rows_with(name)) for name in columns]
-    choice = choose_id(profiles, names, options.id_column, named[0] if named else None)
+    choice, named = _choose_columns(tables, paths, names, options)
     kept = tables.with_column(choice.column)
     if kept is not tables and named is not None:
-        told = options.image_column if options.image_column in kept.columns.column_names else None
-        named = choose_images(kept.columns, paths, told)
+        # the rows are others now, and what named images may be gone with a file
+        known = named[0] in kept.columns.column_names
+        named = choose_images(kept.columns, paths, named[0]) if known else None
     left_out = tuple(
         Reject(
             file.path,
@@ -110,7 +117,25 @@ def _choose(
         for file in tables.files
         if choice.column not in file.columns.column_names
     )
-    return choice, kept, left_out, named
+    return _Choices(choice, named, kept, left_out)
+
+
+def _choose_columns(
+    tables: Tables, paths: pa.Array, names: ImageNames, options: Options
+) -> tuple[Choice, tuple[str, References] | None]:
+    """The id column, and the image column if there is one; one that nobody named must find as many images as the ids
+    do, for it may name but one of several images of a record."""
+    profiles = [Profile(name, tables.columns[name], tables.rows_with(name)) for name in tables.columns.column_names]
+    named = choose_images(tables.columns, paths, options.image_column)
+    if named is None:
+        return choose_id(profiles, names, options.id_column, None), None
+    if options.image_column is None:
+        rival = choose_id(profiles, names, options.id_column, None)
+        ids = select_records(_column(tables.columns, rival.column)).ids
+        if match_names(names, ids).matched > named[1].matched:
+            return rival, None
+    choice = choose_id(profiles, names, options.id_column, named[0])
+    return Choice(choice.column, f"{choice.why}; {named[0]!r} names {named[1].matched:,} images"), named
 
 
 def _column(table: pa.Table, name: str) -> pa.Array:

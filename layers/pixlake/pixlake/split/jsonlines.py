@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from pixlake.split.tablefile import Fault, Rows, TableFile, unique_names
+from pixlake.split.tablefile import Fault, Rows, TableFile, check_size, unique_names
 from pixlake.split.text import UNREADABLE, TextFile
 
 _BATCH_ROWS = 10_000
@@ -17,12 +17,18 @@ _UNREADABLE = UNREADABLE.encode()
 
 
 def read_json_lines(path: str, file: TextFile) -> TableFile:
-    """The table `file`, which lies at `path` in the upload. Columns are the names of all objects, as first met."""
+    """The table `file`, which lies at `path` in the upload; BadTable if it has too many columns.
+
+    Columns are the names of all objects, as first met.
+    """
     faults: list[Fault] = []
     rows: list[int] = []
     batches: list[pa.RecordBatch] = []
+    names: dict[str, None] = {}
     for numbers, objects in _batches(file, faults):
         rows += numbers
+        names.update(dict.fromkeys(name for each in objects for name in each))
+        check_size(path, len(rows), len(names))
         batches.append(_columns(objects))
     tables = [pa.Table.from_batches([batch]) for batch in batches]
     columns = pa.concat_tables(tables, promote_options="default") if tables else pa.table({})

@@ -37,6 +37,11 @@ class Matches:
     images: Positions
 
     @property
+    def matched(self) -> int:
+        """How many images are some record's."""
+        return int((self.record_of_image >= 0).sum())
+
+    @property
     def counts(self) -> Positions:
         """The number of images of each record."""
         return np.diff(self.starts)

@@ -1,6 +1,7 @@
 """A Parquet table, its values as text."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pixlake import storage
 from pixlake.errors import BadTable
-from pixlake.split.tablefile import Rows, TableFile, text_table, unique_names
+from pixlake.split.tablefile import Rows, TableFile, check_size, text_table, unique_names
 
 _BATCH_ROWS = 50_000
 
@@ -20,8 +21,9 @@ def read_parquet(path: str, uri: str) -> TableFile:
     try:
         with pq.ParquetFile(storage.Reader(uri)) as file:
             names = unique_names(file.schema_arrow.names)
+            check_size(path, file.metadata.num_rows, len(names))
             batches = [_text_batch(batch, names) for batch in file.iter_batches(_BATCH_ROWS)]
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise BadTable(f"{path}: it cannot be read as Parquet: {error}") from error
     columns = text_table(names, batches)
     return TableFile(path, columns, np.arange(columns.num_rows, dtype=np.int64), [], _places)
@@ -66,9 +68,13 @@ def _time(column: pa.Array) -> pa.Array:
 
 
 def _as_json(column: pa.Array) -> pa.Array:
-    encode = msgspec.json.Encoder(enc_hook=str).encode
-    values = (None if value is None else encode(value).decode() for value in column.to_pylist())
-    return pa.array(values, pa.string())
+    return pa.array([_value_as_json(value) for value in column.to_pylist()], pa.string())
+
+
+def _value_as_json(value: Any) -> str | None:
+    """JSON; what would be one JSON string (bytes as Base64, a UUID) as that string's text."""
+    plain = msgspec.to_builtins(value, enc_hook=str)
+    return plain if plain is None or isinstance(plain, str) else msgspec.json.encode(plain).decode()
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -29,6 +29,11 @@ class References:
     texts: pa.Array
     images: Positions
 
+    @property
+    def matched(self) -> int:
+        """How many different images are named."""
+        return len(np.unique(self.images[self.images >= 0]))
+
 
 def read_references(cells: pa.Array, paths: pa.Array) -> References:
     """The references in `cells`, resolved among `paths`.

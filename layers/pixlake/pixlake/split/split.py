@@ -43,7 +43,7 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
         images=images.num_rows,
         records=len(found.joined.ids),
         with_image=int((found.joined.matches.counts > 0).sum()),
-        orphans=int((found.joined.matches.record_of_image < 0).sum()),
+        orphans=images.num_rows - found.joined.matches.matched,
         rejected=rejected,
         models=models,
         id_column=found.id_column,

@@ -7,6 +7,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pixlake.errors import BadTable
+
+MAX_COLUMNS = 10_000
+MAX_CELLS = 400_000_000  # at 4 bytes and more a cell, what a function's memory may take
+
 # A table's row numbers count its rows from 0, whether they could be read or not; a place is what a person looks for.
 Rows = NDArray[np.int64]
 
@@ -35,16 +40,25 @@ class TableFile:
     places: Callable[[Rows], Rows]
 
 
+def check_size(where: str, rows: int, columns: int) -> None:
+    """BadTable for a table that cannot be held: one of few bytes may have many columns, and as many nulls a row."""
+    if columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
+        limits = f"at most {MAX_COLUMNS:,} columns and {MAX_CELLS:,} cells can be read"
+        raise BadTable(f"{where}: {rows:,} rows of {columns:,} columns; {limits}")
+
+
 def unique_names(names: Sequence[str]) -> list[str]:
     """Column names, trimmed; an empty one is named by its position, one that is taken gets a number."""
-    result: list[str] = []
-    taken = set(names)
-    for position, raw in enumerate(names, 1):
-        name = raw.strip() or f"column_{position}"
-        candidate, number = name, 1
-        while candidate in result or (number > 1 and candidate in taken):
-            number += 1
-            candidate = f"{name}_{number}"
+    trimmed = [name.strip() or f"column_{position}" for position, name in enumerate(names, 1)]
+    reserved, taken = set(trimmed), set[str]()
+    numbers: dict[str, int] = {}
+    result = []
+    for name in trimmed:
+        candidate = name
+        while candidate in taken or (candidate != name and candidate in reserved):
+            numbers[name] = numbers.get(name, 1) + 1
+            candidate = f"{name}_{numbers[name]}"
+        taken.add(candidate)
         result.append(candidate)
     return result
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
 
 from pixlake import storage
 from pixlake.errors import BadTable
+from pixlake.formats import extension
 from pixlake.lake import Work
 from pixlake.rejects import Reject, Stage
 from pixlake.split.csvfile import read_csv
 from pixlake.split.jsonlines import read_json_lines
 from pixlake.split.parquetfile import read_parquet
-from pixlake.split.tablefile import Rows, TableFile
+from pixlake.split.tablefile import Rows, TableFile, check_size
 from pixlake.split.text import open_text_file
 
 
@@ -54,27 +56,32 @@ class Tables:
 
 
 def read_tables(work: Work) -> tuple[Tables, list[Reject]]:
-    """The table files in order of their paths, and a reject for each of which nothing can be read.
+    """The table files, those of most columns first, and a reject for each of which nothing can be read.
+
+    The order matters where files have rows of one id: the first row stays, and a wide table says more than a list
+    of answers to be handed in.
 
     Raises BadTable if that is all of them.
     """
     files: list[TableFile] = []
     rejects: list[Reject] = []
     for uri in sorted(info.uri for info in storage.list_objects(work.tables)):
-        path = uri.removeprefix(work.tables + "/")
+        path = unquote(uri.removeprefix(work.tables + "/"))
         try:
             files.append(_read(path, uri))
         except BadTable as error:
             rejects.append(Reject(path, Stage.SPLIT, "unreadable_table", str(error)))
     if rejects and not files:
         raise BadTable("; ".join(reject.detail for reject in rejects))
-    return lay_together(files), rejects
+    return lay_together(sorted(files, key=lambda file: (-file.columns.num_columns, file.path))), rejects
 
 
 def lay_together(files: Sequence[TableFile]) -> Tables:
     """One table of all files, each column in one piece; a column that a file lacks is null in its rows."""
     if not files:
         return Tables((), pa.table({}))
+    names = {name for file in files for name in file.columns.column_names}
+    check_size("the tables together", sum(file.columns.num_rows for file in files), len(names))
     union = pa.concat_tables([file.columns for file in files], promote_options="default").combine_chunks()
     slices = []
     start = 0
@@ -86,10 +93,10 @@ def lay_together(files: Sequence[TableFile]) -> Tables:
 
 
 def _read(path: str, uri: str) -> TableFile:
-    extension = path.rpartition(".")[2].lower()
-    if extension == "parquet":
+    kind = extension(path)
+    if kind == "parquet":
         file = read_parquet(path, uri)
-    elif extension in ("jsonl", "ndjson"):
+    elif kind in ("jsonl", "ndjson"):
         file = read_json_lines(path, open_text_file(uri))
     else:
         file = read_csv(path, open_text_file(uri))
