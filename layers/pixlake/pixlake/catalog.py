@@ -13,7 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
-import boto3
 import pyarrow as pa
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.sql import IcebergNamespaceProperties, IcebergTables
@@ -95,18 +94,13 @@ def is_partitioned(schema: TableSchema) -> bool:
 def _connect(catalog_uri: str) -> Catalog:
     io = {"py-io-impl": fileio.IMPLEMENTATION}
     if glue := re.fullmatch(r"glue(?:://([a-z0-9_]+))?", catalog_uri):
-        return load_catalog(glue[1] or NAMESPACE, type="glue", **io, **_region())
+        return load_catalog(glue[1] or NAMESPACE, type="glue", **io)
     scheme, separator, path = catalog_uri.partition(":///")
     if scheme == "sqlite" and separator and path.startswith("/"):
         _make_database(Path(path))
         uri = URL.create("sqlite", database=path, query={"timeout": str(_BUSY_SECONDS)}).render_as_string()
         return load_catalog(NAMESPACE, type="sql", uri=uri, init_catalog_tables="false", **io)
     raise BadRequest(f"CATALOG_URI {catalog_uri!r}: use glue://database or sqlite:////absolute/path/catalog.db")
-
-
-def _region() -> dict[str, str]:
-    region = boto3.Session().region_name
-    return {"s3.region": region} if region else {}
 
 
 def _make_database(path: Path) -> None:

@@ -22,7 +22,7 @@ from pixlake.compact.merge import EMPTY_INDEX, KeyIndex, index_keys, merge_rows
 from pixlake.compact.plan import SMALL_FILES, Plan, Stream, plan_commit
 from pixlake.compact.rows import Rows
 from pixlake.compact.translation import CONFLICTS, translated
-from pixlake.errors import CommitConflict
+from pixlake.errors import CommitConflict, StorageTrouble
 from pixlake.schemas import TableSchema
 
 COMMIT_ID = "pixlake.commit-id"
@@ -128,7 +128,7 @@ class _Committer:
         """Delete data files that no snapshot names. What is missed here, `maintain` finds."""
         for identity in identities:
             for file in self.written[identity]:
-                with suppress(OSError):
+                with suppress(StorageTrouble):
                     self.target.table.io.delete(file.file_path)
 
     def _conflict(self, error: RetryError) -> CommitConflict:

@@ -1,48 +1,102 @@
-"""pyiceberg's files, by the URIs of this lake: plain text, where `#`, `?` and `%` are characters of a folder's name.
+"""pyiceberg's files through `pixlake.storage`, so that tables and other objects are reached in one way.
 
-On a laptop a file is on disk before a table names it, so that a power cut leaves the table at its old or its new
-snapshot, too. On S3 an answered write is durable.
+URIs are plain text, where `#`, `?` and `%` are characters of a name. On a laptop a file is on disk before a table names
+it, so that a power cut, too, leaves the table at its old or its new snapshot. On S3 an answered write is durable.
 """
 
 import io
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
-from pyiceberg.typedef import EMPTY_DICT, Properties
+import obstore
+import pyarrow as pa
+from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
+
+from pixlake import storage
+from pixlake.errors import MissingObject
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 IMPLEMENTATION = "pixlake.compact.fileio.LakeFileIO"
 """The value of the catalog property `py-io-impl`."""
+_LOCAL = "file://"
 
 
-class LakeFileIO(PyArrowFileIO):
-    """Reads and writes through pyarrow's file systems."""
+class LakeFileIO(FileIO):
+    """Reads and writes the objects of a lake."""
 
-    @staticmethod
-    def parse_location(location: str, properties: Properties = EMPTY_DICT) -> tuple[str, str, str]:  # noqa: ARG004
-        """Scheme, bucket and path of a URI; a path without a scheme is a local file."""
-        scheme, separator, rest = location.partition("://")
-        if not separator:
-            return "file", "", str(Path(location).absolute())
-        return scheme, rest.partition("/")[0], rest
+    def new_input(self, location: str) -> "LakeFile":
+        return LakeFile(location)
 
-    def new_output(self, location: str) -> PyArrowFile:
-        scheme, netloc, path = self.parse_location(location, self.properties)
-        if scheme != "file":
-            return super().new_output(location)
-        return _LocalFile(fs=self.fs_by_scheme(scheme, netloc), location=location, path=path)
+    def new_output(self, location: str) -> "LakeFile":
+        return LakeFile(location)
+
+    def delete(self, location: str | InputFile | OutputFile) -> None:
+        storage.delete([location if isinstance(location, str) else location.location])
 
 
-class _LocalFile(PyArrowFile):
-    def create(self, overwrite: bool = False) -> "_Durable":
-        path = Path(self._path)
+class LakeFile(InputFile, OutputFile):
+    """One object, to read or to write."""
+
+    def __len__(self) -> int:
+        return storage.head(self.location).size
+
+    def exists(self) -> bool:
+        return storage.exists(self.location)
+
+    def open(self, seekable: bool = True) -> InputStream:  # noqa: ARG002
+        if not self.location.startswith(_LOCAL):
+            return storage.Reader(self.location)
+        try:
+            file: InputStream = pa.OSFile(self.location.removeprefix(_LOCAL))
+        except FileNotFoundError as error:
+            raise MissingObject(f"{self.location} does not exist") from error
+        return file
+
+    def create(self, overwrite: bool = False) -> OutputStream:
+        if not self.location.startswith(_LOCAL):
+            if not overwrite and self.exists():
+                raise FileExistsError(self.location)
+            return _Upload(self.location)
+        path = Path(self.location.removeprefix(_LOCAL))
         path.parent.mkdir(parents=True, exist_ok=True)
-        return _Durable(io.FileIO(path, "w" if overwrite else "x"))
+        return _DurableFile(io.FileIO(path, "w" if overwrite else "x"))
+
+    def to_input_file(self) -> "LakeFile":
+        return self
 
 
-class _Durable(io.BufferedWriter):
+class _DurableFile(io.BufferedWriter):
     def close(self) -> None:
         if not self.closed:
             self.flush()
             os.fsync(self.fileno())
+        super().close()
+
+
+class _Upload(io.RawIOBase):
+    """An object that appears when it is closed, uploaded in parts while it is written."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__()
+        self._writer = obstore.open_writer(*storage.locate(uri))
+        self._position = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def write(self, data: "ReadableBuffer") -> int:
+        view = memoryview(data).cast("B")
+        self._writer.write(view)
+        self._position += len(view)
+        return len(view)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._writer.close()
         super().close()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pyiceberg.exceptions
 from botocore.exceptions import BotoCoreError, ClientError
+from obstore.exceptions import BaseError
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,5 +30,5 @@ def translated(subject: str) -> Iterator[None]:
         raise
     except (*_CATALOG, SQLAlchemyError, BotoCoreError, ClientError) as error:
         raise CatalogTrouble(f"{subject}: {type(error).__name__}: {error}") from error
-    except OSError as error:
+    except (BaseError, OSError) as error:
         raise StorageTrouble(f"{subject}: {error}") from error

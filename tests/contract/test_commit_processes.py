@@ -1,0 +1,49 @@
+"""Real processes on one lake in a folder: many at once, and one that is killed at any instant."""
+
+import signal
+from pathlib import Path
+
+from tests.contract.commits import Put, expected, forks, held, put, put_and_die, put_at_once
+from tests.contract.lakes import folder_lake
+
+MANY = 20
+
+
+def test_twenty_processes_commit_to_one_experiment(tmp_path: Path) -> None:
+    lake = folder_lake(tmp_path)
+    puts = [
+        Put(f"n{n}", (n * 7) % MANY, ("shared", f"pair {n // 2}", *(f"own {n} {row}" for row in range(50))))
+        for n in range(MANY)
+    ]
+    context = forks()
+    barrier = context.Barrier(MANY)
+    processes = [context.Process(target=put_at_once, args=(lake, some, barrier)) for some in puts]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=300)
+    assert [process.exitcode for process in processes] == [0] * MANY
+    assert held(lake) == expected(puts)
+    assert len(held(lake)) == 1 + MANY // 2 + 50 * MANY
+
+
+def test_killed_at_every_step_of_a_commit(tmp_path: Path) -> None:
+    lake = folder_lake(tmp_path)
+    puts = [Put("first", 1, ("a", "b", "c"))]
+    put(lake, puts[0])
+    context = forks()
+    outcomes = set()
+    for step in range(1, 200):
+        old = held(lake)
+        puts.append(Put(f"n{step}", step, ("b", f"own {step}")))
+        process = context.Process(target=put_and_die, args=(lake, puts[-1], step))
+        process.start()
+        process.join(timeout=120)
+        new = expected(puts)
+        assert held(lake) in (old, new)
+        outcomes.add((process.exitcode, held(lake) == new))
+        put(lake, puts[-1])
+        assert held(lake) == new
+        if process.exitcode == 0:
+            break
+    assert outcomes == {(-signal.SIGKILL, False), (-signal.SIGKILL, True), (0, True)}
