@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pyarrow as pa
 
@@ -26,6 +28,7 @@ def test_many_sizes_become_few_cells_and_no_image_is_lost() -> None:
         tally.add(sizes(*generator.integers(1, 100_000, (5_000, 2)).tolist()))
     assert tally.cells.total() == tally.rows == 100_000
     assert len(tally.cells) < 6_000
+    assert re.fullmatch(r"\d{1,2} to 99,9\d\d wide, \d{1,2} to 99,9\d\d high", tally.extent)
     assert {width for width, _ in tally.cells} <= {round(2 ** (step / 4)) for step in range(70)}
 
 

@@ -80,7 +80,13 @@ def _started_at(request: FailureRequest) -> datetime:
 def _find_cause(request: FailureRequest, settings: ReportSettings) -> Cause:
     work = Work(settings.lake_uri, request.execution_id)
     listing = list_work(work)
-    return explain(request.error, listing, count_shards(work, listing))
+    return explain(_behind(request.error, listing), listing, count_shards(work, listing))
+
+
+def _behind(error: StateError, listing: Listing) -> StateError:
+    """A Map that failed says nothing of why; the first of its children that left a note does."""
+    notes = listing.under("failures/")
+    return read_note(notes[0].uri) if error.error == MAP_FAILED and notes else error
 
 
 def _page(request: FailureRequest, ingest: _Ingest, cause: Cause) -> FailurePage:

@@ -26,7 +26,7 @@ _SERIES = ("#030303", "#040404", "#050505")
 _VARIABLES = {_INK: "var(--muted)", _LINE: "var(--line)"} | {
     color: f"var(--series-{index})" for index, color in enumerate(_SERIES, start=1)
 }
-_TOP_LABELS = 20
+TOP_LABELS = 20
 _MOST_CELLS = 600
 _WIDTH = 5.2  # inches at 72 points: the SVG scales to its column, so this sets the text's relative size
 
@@ -53,15 +53,11 @@ _STYLE: dict[Any, Any] = {
 
 @rc_context(_STYLE)
 def plot_labels(tally: PredictionTally) -> str:
-    """Predicted labels, the most frequent on top; the rest as one bar."""
-    rows = tally.labels.most_common(_TOP_LABELS)
+    """Predicted labels, the most frequent on top, and no more than `TOP_LABELS`."""
+    rows = tally.labels.most_common(TOP_LABELS)
     rows.sort(key=lambda row: (-row[1], row[0]))
     names = [shorten(label, 34) for label, _ in rows]
     counts = [count for _, count in rows]
-    others = len(tally.labels) - len(rows)
-    if others:
-        names.append(f"{others:,} other labels")
-        counts.append(tally.labels.total() - sum(counts))
     figure, axes = _figure(0.7 + 0.24 * len(names))
     positions = range(len(names))
     bars = axes.barh(positions, counts, color=_SERIES[0], height=0.72)
@@ -117,8 +113,9 @@ def plot_sizes(tally: SizeTally) -> str:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
     axes.set(xlim=_room(widths), ylim=_room(heights))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(base=2, subs=(1, 1.5)))
+    for axis, pixels in ((axes.xaxis, widths), (axes.yaxis, heights)):
+        narrow = pixels.max() < 8 * pixels.min()
+        axis.set_major_locator(LogLocator(base=2, subs=(1, 1.5) if narrow else (1,), numticks=8))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set(xlabel="width, pixels", ylabel="height, pixels")

@@ -116,7 +116,9 @@ def _plots(listing: Listing, sizes: SizeTally) -> list[Plot]:
 
 def _drawn(predictions: PredictionTally, sizes: SizeTally, note: str) -> Iterable[Plot]:
     if predictions.labels:
-        yield Plot("Predicted labels", plots.plot_labels(predictions), note)
+        others = len(predictions.labels) - plots.TOP_LABELS
+        more = f"And {others:,} other labels. " if others > 0 else ""
+        yield Plot("Predicted labels", plots.plot_labels(predictions), more + note)
     if any(counts.any() for counts in predictions.scores.values()):
         yield Plot("Scores", plots.plot_scores(predictions), note)
     if predictions.values:

@@ -51,11 +51,17 @@ class SizeTally:
 
     cells: Counter[tuple[int, int]] = field(default_factory=Counter)
     rows: int = 0
+    smallest: tuple[int, ...] = ()
+    largest: tuple[int, ...] = ()
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count one batch with the columns width and height."""
+        if not batch.num_rows:
+            return
         self.rows += batch.num_rows
         pairs = np.stack([batch.column(name).to_numpy(zero_copy_only=False) for name in ("width", "height")], axis=1)
+        extremes = np.concatenate([pairs, *(np.array([each]) for each in (self.smallest, self.largest) if each)])
+        self.smallest, self.largest = tuple(extremes.min(axis=0).tolist()), tuple(extremes.max(axis=0).tolist())
         cells, counts = np.unique(pairs, axis=0, return_counts=True)
         for (width, height), count in zip(cells.tolist(), counts.tolist(), strict=True):
             self.cells[width, height] += count
@@ -65,12 +71,12 @@ class SizeTally:
     @property
     def extent(self) -> str:
         """The widths and heights there are, in words; empty where there is no image."""
-        if not self.cells:
+        if not self.rows:
             return ""
-        widths, heights = zip(*self.cells, strict=True)
-        if len(self.cells) == 1:
-            return f"all {widths[0]} × {heights[0]}"
-        return f"{min(widths)} to {max(widths)} wide, {min(heights)} to {max(heights)} high"
+        (narrow, low), (wide, high) = self.smallest, self.largest
+        if (narrow, low) == (wide, high):
+            return f"all {wide:,} × {high:,}"
+        return f"{narrow:,} to {wide:,} wide, {low:,} to {high:,} high"
 
     def _coarsen(self) -> None:
         cells: Counter[tuple[int, int]] = Counter()
