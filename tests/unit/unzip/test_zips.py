@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.unzip.uploads import Bench
-from tests.unit.unzip.zips import DEFLATED, DESCRIPTOR, STORED, UTF8, Part, build, unicode_path
+from tests.unit.unzip.zips import DEFLATED, DESCRIPTOR, STORED, UTF8, Part, build, end, unicode_path
 
 RANDOM = random.Random(7)
 FILES = {
@@ -159,6 +159,21 @@ def test_bytes_between_members_are_read_past(bench: Bench) -> None:
         Part(b"c.jpg", b"3", DEFLATED),
     ]
     assert bench.run(bench.put("gaps.zip", build(*parts))) == {"a.jpg": b"1", "b.jpg": b"2", "c.jpg": b"3"}
+
+
+def test_members_beyond_4_gib_are_read_without_what_lies_before(bench: Bench, tmp_path: Path) -> None:
+    """A sparse file of 5 GiB; reading all of it would take longer than this whole suite."""
+    start = 5 << 30
+    parts = [Part(b"far.jpg", b"far away", DEFLATED, zip64=True), Part(b"pets.csv", b"id\n1\n", zip64=True)]
+    offsets = [start, start + len(parts[0].local())]
+    directory = b"".join(part.central(offset) for part, offset in zip(parts, offsets, strict=True))
+    body = b"".join(part.local() for part in parts)
+    upload = bench.put("far.zip", b"")
+    with (tmp_path / "uploads/pets/far.zip").open("wb") as file:
+        file.seek(start)
+        file.write(body + directory + end(len(parts), start + len(body), len(directory), zip64=True))
+    assert bench.run(upload) == {"far.jpg": b"far away"}
+    assert bench.tables() == {"pets.csv": b"id\n1\n"}
 
 
 def test_a_large_member_flows_through_in_parts(bench: Bench) -> None:

@@ -54,7 +54,7 @@ class Part:
         name = self.name if self.local_name is None else self.local_name
         method = self.method if self.local_method is None else self.local_method
         flags = self.flags if self.local_flags is None else self.local_flags
-        sizes = (0, 0, 0) if flags & DESCRIPTOR else self.sizes
+        sizes = (0, 0, 0) if flags & DESCRIPTOR else (min(size, MAX_32) for size in self.sizes)
         extra_length = len(self.local_extra) if self.local_extra_length is None else self.local_extra_length
         fields = (20, flags, method, 0, *sizes, len(name), extra_length)
         header = struct.pack("<4sHHHLLLLHH", self.local_signature, *fields)
