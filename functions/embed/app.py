@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from pixlake.failures import noted
 from pixlake.inference.embed import embed
+from pixlake.lake import Work
 from pixlake.messages import BatchRequest, parse, plain
 from pixlake.settings import InferenceSettings, from_environment
 
@@ -10,4 +12,6 @@ SETTINGS = from_environment(InferenceSettings)
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    return plain(embed(parse(event, BatchRequest), SETTINGS))
+    request = parse(event, BatchRequest)
+    with noted(Work(SETTINGS.lake_uri, request.run.execution_id), request.batch.batch_id):
+        return plain(embed(request, SETTINGS))

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pixlake.failures import noted
+from pixlake.lake import Work
 from pixlake.messages import ExtractRequest, parse, plain
 from pixlake.settings import ExtractSettings, from_environment
 from pixlake.unzip.extract import extract
@@ -10,4 +12,6 @@ SETTINGS = from_environment(ExtractSettings)
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    return plain(extract(parse(event, ExtractRequest), SETTINGS))
+    request = parse(event, ExtractRequest)
+    with noted(Work(SETTINGS.lake_uri, request.run.execution_id), f"extract-{request.shard.index:06d}"):
+        return plain(extract(request, SETTINGS))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pixlake.failures import MAP_FAILED
 from pixlake_cli.engine.engine import ROOT, Engine
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.lakes import Lake
@@ -154,6 +155,21 @@ def test_a_hostile_zip_is_refused_with_a_report_and_changes_no_table(ingest: Ing
     assert executions[outcome.name] == "FAILED"
     report = Path(ingest.lake.uri.removeprefix("file://")) / "reports" / f"{outcome.name}.html"
     assert "evil.png" in report.read_text()
+
+
+def test_a_zip_bomb_that_lies_about_its_size_ends_red_and_its_page_says_so(ingest: Ingest, tmp_path: Path) -> None:
+    upload = make_zip(tmp_path / "bomb.zip", {"a.png": b"0" * 100_000})
+    data = upload.read_bytes()
+    true, lie = (100_000).to_bytes(4, "little"), (1_000).to_bytes(4, "little")
+    assert data.count(true) == 2
+    upload.write_bytes(data.replace(true, lie))
+    outcome = ingest.run(upload, "bomb")
+    assert (outcome.status, outcome.state, outcome.error) == ("FAILED", "Extract", MAP_FAILED)
+    (reject,) = ingest.rows("rejects", "bomb")
+    assert (reject["stage"], reject["reason"]) == ("extract", "bomb")
+    report = Path(ingest.lake.uri.removeprefix("file://")) / "reports" / f"{outcome.name}.html"
+    assert "BadUpload" in report.read_text()
+    assert ingest.rows("embeddings", "bomb") == []
 
 
 def test_a_damaged_member_is_lost_alone_and_named(ingest: Ingest, tmp_path: Path) -> None:

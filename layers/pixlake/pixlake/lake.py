@@ -86,6 +86,10 @@ class Work:
         """JSON Lines of `rejects.Reject`. Written before the part that completes the same work."""
         return join(self.uri, "parts", "rejects", f"{stage}-{part_id}.jsonl")
 
+    def failure(self, child: str) -> str:
+        """The error of a Map's child (`extract-000003`, `embed-000001`) that failed for good (`failures`)."""
+        return join(self.uri, "failures", f"{child}.json")
+
     def key(self, uri: str) -> str:
         """The object's key below the lake, as an ItemReader wants it."""
         return uri.removeprefix(self.lake.rstrip("/") + "/")

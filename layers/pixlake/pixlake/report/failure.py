@@ -11,10 +11,11 @@ from pyiceberg.catalog import Catalog
 from pixlake import schemas, storage
 from pixlake.catalog import commit_rows, open_catalog
 from pixlake.errors import BadRequest
+from pixlake.failures import MAP_FAILED, read_note
 from pixlake.lake import Work, check_identifier, report_uri
-from pixlake.messages import FailureAnswer, FailureRequest
+from pixlake.messages import FailureAnswer, FailureRequest, StateError
 from pixlake.report.causes import Cause, explain
-from pixlake.report.gather import count_shards, list_work
+from pixlake.report.gather import Listing, count_shards, list_work
 from pixlake.report.page import FailurePage, render_failure
 from pixlake.settings import ReportSettings
 

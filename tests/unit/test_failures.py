@@ -1,0 +1,36 @@
+"""Notes of failed children."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pixlake import failures
+from pixlake.errors import BadBundle, StorageTrouble
+from pixlake.lake import Work
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    return Work(f"file://{tmp_path}", "run-1")
+
+
+@pytest.mark.parametrize("error", [BadBundle("no such model"), ValueError("a bug")])
+def test_an_error_for_good_is_noted_and_goes_on(work: Work, error: Exception) -> None:
+    with pytest.raises(type(error)), failures.noted(work, "embed-7"):
+        raise error
+    note = failures.read_note(work.failure("embed-7"))
+    assert note.error == type(error).__name__
+    assert json.loads(note.cause) == {"errorType": note.error, "errorMessage": str(error)}
+
+
+def test_trouble_that_may_pass_leaves_no_note(work: Work, tmp_path: Path) -> None:
+    with pytest.raises(StorageTrouble), failures.noted(work, "embed-7"):
+        raise StorageTrouble("slow down")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_success_leaves_no_note(work: Work, tmp_path: Path) -> None:
+    with failures.noted(work, "embed-7"):
+        pass
+    assert list(tmp_path.iterdir()) == []
