@@ -57,13 +57,13 @@ def measure(folder: Path, records: int, images: int) -> None:
     write_upload(folder, records, images)
     peer = in_process("peer", folder)
     table = Table(title=f"{records:,} records, {images:,} images, {os.cpu_count()} cores")
-    for column in ("case", "seconds", "peak MB", "pyarrow s", "pyarrow MB", "share", "limits"):
+    for column in ("case", "s", "CPU s", "peak MB", "pyarrow s", "CPU s", "peak MB", "share", "limits"):
         table.add_column(column, justify="left" if column == "case" else "right")
     for case in CASES:
         ours = in_process("ours", folder, case)
         table.add_row(
             case,
-            *(f"{run[name]:,.1f}" for run in (ours, peer) for name in ("seconds", "megabytes")),
+            *(f"{run[name]:,.1f}" for run in (ours, peer) for name in ("seconds", "cores", "megabytes")),
             f"{peer['seconds'] / ours['seconds']:.0%}",
             verdict(ours, max(records, images)),
         )
@@ -159,11 +159,12 @@ def in_process(command: str, folder: Path, *arguments: str) -> dict[str, float]:
 
 
 def report(work: Callable[[], object]) -> None:
-    """Do `work` and print its seconds and this process's peak memory."""
-    start = time.perf_counter()
+    """Do `work` and print its seconds, the cores' seconds and this process's peak memory."""
+    start, cores = time.perf_counter(), time.process_time()
     work()
     figures = {
         "seconds": time.perf_counter() - start,
+        "cores": time.process_time() - cores,
         "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_000,
     }
     click.echo(json.dumps(figures))
