@@ -1,4 +1,4 @@
-"""A residual network for pictures of 64 pixels, as a timm model, so that open_clip and AutoGluon can both build it by name."""
+"""A residual network for pictures of 64 pixels, as a timm model that open_clip and AutoGluon can both build by name."""
 
 from typing import Any
 

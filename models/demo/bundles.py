@@ -12,8 +12,8 @@ from open_clip.model import CLIP
 from tokenizers import Tokenizer
 
 from demo import backbone
-from demo.captions import LENGTH, PAD
-from demo.train_classifiers import IMAGE, WITH_IMAGE, WITHOUT_IMAGE
+from demo.captions import LENGTH, pad_token
+from demo.train_classifiers import IMAGE, ROWS, WITH_IMAGE, WITHOUT_IMAGE
 from pixlake.inference.manifest import Preprocessing
 from pixlake_models.compile_autogluon import AutoGluonSource, compile_autogluon
 from pixlake_models.export_clip import ClipSource, export_clip
@@ -23,7 +23,8 @@ EMBEDDER = "emoji-clip"
 PROOF_ROWS = 200
 SOURCE = {
     "licence": "Apache-2.0",
-    "data": "pictures: Noto Color Emoji 2.042, SIL OFL 1.1; names, properties, keywords: Unicode 15.0 and CLDR 41, Unicode-DFS-2016",
+    "pictures": "Noto Color Emoji 2.042, SIL OFL 1.1",
+    "words": "Unicode 15.0 and CLDR 41, Unicode-DFS-2016",
     "rebuild": "make demo-models",
 }
 WHITE = (255, 255, 255)
@@ -45,7 +46,7 @@ def export_embedder(folder: Path, target: Path) -> str:
             mean=backbone.MEAN,
             std=backbone.STD,
         ),
-        pad=tokenizer.token_to_id(PAD),
+        pad=pad_token(tokenizer),
         length=LENGTH,
         source=SOURCE | {"origin": "models/demo/train_embedder.py, trained with open_clip"},
         texts=["a red heart", "sleepy cat face", "flag", "ⓤⓝⓚⓝⓞⓦⓝ 文字", "word " * 50],
@@ -54,7 +55,7 @@ def export_embedder(folder: Path, target: Path) -> str:
 
 
 def compile_classifier(folder: Path, name: str, target: Path) -> str:
-    rows = pandas.read_parquet(folder / "rows.parquet")
+    rows = pandas.read_parquet(folder / ROWS)
     if name == WITHOUT_IMAGE:
         rows = rows.drop(columns=IMAGE)
     origin = {"origin": "models/demo/train_classifiers.py, trained with AutoGluon"}

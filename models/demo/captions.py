@@ -40,6 +40,13 @@ def _corpus(emoji: Iterable[Emoji]) -> Iterator[str]:
         yield " ".join((*one.keywords, _words(one.group), _words(one.subgroup)))
 
 
+def pad_token(tokenizer: Tokenizer) -> int:
+    """The id that fills a text up."""
+    pad = tokenizer.token_to_id(PAD)
+    assert pad is not None
+    return pad
+
+
 def train_tokenizer(emoji: Iterable[Emoji]) -> Tokenizer:
     """Byte pairs of lower-case words, learned from the training emoji alone.
 
@@ -63,5 +70,5 @@ def train_tokenizer(emoji: Iterable[Emoji]) -> Tokenizer:
         special_tokens=[(token, tokenizer.token_to_id(token)) for token in (START, END)],
     )
     tokenizer.enable_truncation(LENGTH)
-    tokenizer.enable_padding(pad_id=tokenizer.token_to_id(PAD), pad_token=PAD, length=LENGTH)
+    tokenizer.enable_padding(pad_id=pad_token(tokenizer), pad_token=PAD, length=LENGTH)
     return tokenizer

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from demo.unicode import Emoji
 
-SAMPLE_SHARE = 0.33
+SAMPLE_SHARE, VALIDATION_SHARE = 0.33, 0.12
 _PEOPLE = re.compile(
     r"\b(men|man|women|woman|people|person|boy|girl|boys|girls|child|old|older|adult|mx|mrs|santa|claus|prince|princess"
     r"|merman|mermaid|merperson|with crown|and|bride|pregnant|in tuxedo|with veil)\b"
@@ -31,15 +31,21 @@ def family(emoji: Emoji) -> str:
     return f"{emoji.subgroup} {' '.join(_PEOPLE.sub(' ', stem).split())}"
 
 
-def in_sample(name: str) -> bool:
-    """Whether the family goes to the sample; decided by its name's hash, so a new emoji never moves an old one."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") < SAMPLE_SHARE * 2**32
-
-
 def divide(emoji: Iterable[Emoji]) -> tuple[list[Emoji], list[Emoji]]:
     """(training, sample), each in the order given."""
-    training: list[Emoji] = []
-    sample: list[Emoji] = []
+    return _draw(emoji, SAMPLE_SHARE, salt="")
+
+
+def divide_training(training: Iterable[Emoji]) -> tuple[list[Emoji], list[Emoji]]:
+    """(to learn from, to choose the best epoch by), whole families again."""
+    return _draw(training, VALIDATION_SHARE, salt="validation ")
+
+
+def _draw(emoji: Iterable[Emoji], share: float, salt: str) -> tuple[list[Emoji], list[Emoji]]:
+    """(left, drawn). A family's lot is its name's hash, so a new emoji never moves an old one."""
+    left: list[Emoji] = []
+    drawn: list[Emoji] = []
     for one in emoji:
-        (sample if in_sample(family(one)) else training).append(one)
-    return training, sample
+        lot = int.from_bytes(hashlib.sha256(f"{salt}{family(one)}".encode()).digest()[:4], "big")
+        (drawn if lot < share * 2**32 else left).append(one)
+    return left, drawn

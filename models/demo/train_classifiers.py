@@ -1,14 +1,15 @@
 """Train the demo's record classifiers with AutoGluon on emoji that the sample does not have.
 
-`python -m demo.train_classifiers EMBEDDER FOLDER [EPOCHS]`: EMBEDDER is what `demo.train_embedder` left; its image tower
-is where the network with images begins. Leaves AutoGluon's folders `emoji-group` and `emoji-group-table`, and the rows
-they were trained on.
+`python -m demo.train_classifiers EMBEDDER FOLDER`: EMBEDDER is what `demo.train_embedder` left; its image tower is
+where the network with images begins. Leaves AutoGluon's folders `emoji-group` and `emoji-group-table`, and the rows
+that they were trained on.
 """
 
 import json
 import logging
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,15 @@ from autogluon.multimodal import MultiModalPredictor
 from PIL import Image
 
 from demo import backbone
-from demo.families import divide
+from demo.families import divide, divide_training
 from demo.glyphs import draw_small
 from demo.table import CATEGORICAL, LABEL, NUMERICAL, describe_emoji
 from demo.unicode import Emoji, read_emoji, read_properties
 
-IMAGE = "image"
+IMAGE, ROWS = "image", "rows.parquet"
 SIDE = 72
 WITH_IMAGE, WITHOUT_IMAGE = "emoji-group", "emoji-group-table"
-EPOCHS = {WITH_IMAGE: 20, WITHOUT_IMAGE: 40}
+EPOCHS = {WITH_IMAGE: 12, WITHOUT_IMAGE: 40}
 SEED = 0
 _TRUNK = "visual.trunk."
 _COMMON: dict[str, Any] = {
@@ -39,6 +40,7 @@ _COMMON: dict[str, Any] = {
     "env.num_workers_inference": 0,
     "env.per_gpu_batch_size": 64,
     "env.batch_size": 64,
+    "optim.lr": 1e-3,
     "optim.val_check_interval": 1.0,
     "optim.top_k": 1,
 }
@@ -46,6 +48,14 @@ _TABULAR: dict[str, Any] = {
     "model.categorical_mlp.dropout": 0.2,
     "model.numerical_mlp.dropout": 0.2,
 }
+
+
+@dataclass(frozen=True)
+class Rows:
+    """To learn from, and to choose the best epoch by; no family is in both."""
+
+    learning: pandas.DataFrame
+    validation: pandas.DataFrame
 
 
 def _draw(emoji: Emoji, folder: Path) -> str:
@@ -90,39 +100,39 @@ def _with_image(timm_folder: Path) -> dict[str, Any]:
         "model.timm_image.max_image_num_per_column": 2,
         "model.timm_image.train_transforms": ["resize_to_square", "affine", "color_jitter"],
         "model.timm_image.val_transforms": ["resize_to_square"],
-        "optim.lr": 1e-3,
     }
 
 
 def _without_image() -> dict[str, Any]:
-    return _TABULAR | {"model.names": ["categorical_mlp", "numerical_mlp", "fusion_mlp"], "optim.lr": 1e-3}
+    return _TABULAR | {"model.names": ["categorical_mlp", "numerical_mlp", "fusion_mlp"]}
 
 
-def train(name: str, rows: pandas.DataFrame, hyperparameters: dict[str, Any], folder: Path, epochs: int) -> None:
+def train(name: str, rows: Rows, hyperparameters: dict[str, Any], folder: Path) -> None:
     shutil.rmtree(folder / name, ignore_errors=True)
-    columns = {column: "numerical" for column in NUMERICAL} | {column: "categorical" for column in CATEGORICAL}
-    if IMAGE in rows:
+    columns = dict.fromkeys(NUMERICAL, "numerical") | dict.fromkeys(CATEGORICAL, "categorical")
+    if IMAGE in rows.learning:
         columns[IMAGE] = "image_path"
     predictor = MultiModalPredictor(label=LABEL, problem_type="multiclass", path=str(folder / name), verbosity=1)
     predictor.fit(
-        rows,
-        hyperparameters=_COMMON | hyperparameters | {"optim.max_epochs": epochs},
+        rows.learning,
+        tuning_data=rows.validation,
+        hyperparameters=_COMMON | hyperparameters | {"optim.max_epochs": EPOCHS[name]},
         column_types=columns,
         seed=SEED,
     )
 
 
-def main(embedder: Path, folder: Path, epochs: dict[str, int]) -> None:
+def main(embedder: Path, folder: Path) -> None:
     logging.basicConfig(level=logging.WARNING)
     training, _ = divide(read_emoji())
-    rows = make_rows(training, folder / "images")
-    rows.to_parquet(folder / "rows.parquet")
+    parts = divide_training([emoji for emoji in training if not emoji.toned])
+    learning, validation = (make_rows(part, folder / "images") for part in parts)
+    learning.to_parquet(folder / ROWS)
     timm_folder = save_backbone(embedder, folder / "backbone")
-    train(WITH_IMAGE, rows, _with_image(timm_folder), folder, epochs[WITH_IMAGE])
-    plain = rows.drop(columns=IMAGE)
-    train(WITHOUT_IMAGE, plain, _without_image(), folder, epochs[WITHOUT_IMAGE])
+    train(WITH_IMAGE, Rows(learning, validation), _with_image(timm_folder), folder)
+    plain = Rows(learning.drop(columns=IMAGE), validation.drop(columns=IMAGE))
+    train(WITHOUT_IMAGE, plain, _without_image(), folder)
 
 
 if __name__ == "__main__":
-    given = int(sys.argv[3]) if len(sys.argv) > 3 else None
-    main(Path(sys.argv[1]), Path(sys.argv[2]), {name: given or epochs for name, epochs in EPOCHS.items()})
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

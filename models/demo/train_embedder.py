@@ -1,6 +1,6 @@
 """Train a small CLIP with open_clip on emoji and what is said of them; none of the sample's emoji is among them.
 
-`python -m demo.train_embedder FOLDER [EPOCHS]` leaves a model configuration of open_clip, weights and a tokenizer there.
+`python -m demo.train_embedder FOLDER [EPOCHS]` leaves open_clip's model configuration, weights and a tokenizer there.
 Interrupted, it goes on from its last checkpoint.
 """
 
@@ -17,6 +17,7 @@ from open_clip.loss import ClipLoss
 from open_clip.model import CLIP
 from tokenizers import Tokenizer
 from torch import Tensor
+from torch.nn import functional
 
 from demo import backbone
 from demo.captions import LENGTH, VOCABULARY, keyword_caption, name_caption, train_tokenizer
@@ -36,7 +37,7 @@ CONFIG: dict[str, Any] = {
     },
     "text_cfg": {"context_length": LENGTH, "vocab_size": VOCABULARY, "width": 128, "heads": 4, "layers": 2},
 }
-EPOCHS, BATCH, RATE, WARM_UP, DECAY = 150, 256, 1.5e-3, 40, 0.1
+EPOCHS, BATCH, RATE, WARM_UP, DECAY = 72, 256, 1.5e-3, 40, 0.1
 GREATEST_SCALE = math.log(100)  # CLIP's own limit on the temperature
 CHECKPOINT_EVERY = 10
 
@@ -78,14 +79,17 @@ def _optimizer(model: CLIP) -> torch.optim.Optimizer:
 
 def _loss(model: CLIP, tokenizer: Tokenizer, examples: Examples, batch: list[int], draw: random.Random) -> Tensor:
     """CLIP's loss of the pictures with their names, and again with their keywords."""
-    images = model.encode_image(augment_pictures(examples.pictures[batch]), normalize=True)
-    total = torch.zeros(())
-    for caption in (name_caption, keyword_caption):
-        texts = model.encode_text(
-            _encode(tokenizer, [caption(examples.emoji[index], draw) for index in batch]), normalize=True
-        )
-        total = total + ClipLoss()(images, texts, model.logit_scale.exp())
-    return total / 2
+    pictures = augment_pictures(examples.pictures[batch]).contiguous(memory_format=torch.channels_last)
+    tokens = [
+        _encode(tokenizer, [caption(examples.emoji[index], draw) for index in batch])
+        for caption in (name_caption, keyword_caption)
+    ]
+    with torch.autocast("cpu", torch.bfloat16):
+        images, texts = model.encode_image(pictures), model.encode_text(torch.cat(tokens))
+    images, texts = (functional.normalize(each.float(), dim=-1) for each in (images, texts))
+    scale = model.logit_scale.exp()
+    losses = [ClipLoss()(images, half, scale) for half in texts.chunk(2)]
+    return torch.stack(losses).mean()
 
 
 def train(model: CLIP, tokenizer: Tokenizer, examples: Examples, epochs: int, checkpoint: Path) -> None:
@@ -96,7 +100,7 @@ def train(model: CLIP, tokenizer: Tokenizer, examples: Examples, epochs: int, ch
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         first = state["epoch"]
-    model.train()
+    model.train().to(memory_format=torch.channels_last)
     for epoch in range(first, epochs):
         draw = random.Random(epoch)
         torch.manual_seed(epoch)

@@ -1,1 +1,1 @@
-"""Making bundles out of trained models. torch, open_clip and AutoGluon live here and nowhere else; see docs/bundles.md."""
+"""Making bundles of trained models, as docs/bundles.md describes them. torch lives here and nowhere else."""

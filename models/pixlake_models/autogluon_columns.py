@@ -1,7 +1,7 @@
 """What an AutoGluon model makes of a row before its network, as inputs of a bundle.
 
-Read out of the fitted preprocessor and the data processors of MultiModalPredictor (autogluon.multimodal 1.6), which keep
-it in private attributes: `compile_autogluon` proves the result on rows, so another AutoGluon shows itself there.
+Read out of the fitted preprocessor and the data processors of MultiModalPredictor (autogluon.multimodal 1.6), which
+keep it in private attributes: `compile_autogluon` proves the result on rows, so another AutoGluon shows itself there.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def read_inputs(learner: Any) -> tuple[Input, ...]:
     columns = learner._df_preprocessor
     inputs: list[Input] = []
     for processor in processors.get(IMAGE, ()):
-        inputs.append(_image(columns, processor))
+        inputs.append(_image(processor))
     for processor in processors.get(NUMERICAL, ()):
         inputs.append(NumericalInput(processor.numerical_key, tuple(_numerical(columns))))
     for processor in processors.get(CATEGORICAL, ()):
@@ -53,7 +53,7 @@ def categorical_tensor(key: str, column: str) -> str:
     return f"{key}.{column}"
 
 
-def _image(columns: Any, processor: Any) -> ImageInput:
+def _image(processor: Any) -> ImageInput:
     resize = _RESIZES.get(tuple(processor.val_transforms))
     if resize is None:
         raise NotServable(f"no bundle preprocesses images with {processor.val_transforms}; known are {list(_RESIZES)}")

@@ -3,11 +3,13 @@
 AutoGluon's own `export_onnx` fails on categorical columns, which its models take as a tuple; here each is a tensor.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Sized
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from autogluon.multimodal.constants import LOGITS
+from autogluon.multimodal.models import custom_transformer
 from autogluon.multimodal.models.utils import run_model
 from torch import Tensor
 
@@ -36,10 +38,25 @@ class Network(torch.nn.Module):
         batch: dict[str, Any] = {}
         for key in self.model.input_keys:
             parts = tuple(tensor for name, tensor in named.items() if name.startswith(f"{key}."))
-            batch[key] = named[key] if key in named else parts
+            batch[key] = named.get(key, parts)
             if key in self.counts:
                 batch[key] = batch[key].float()
         return batch
+
+
+@contextmanager
+def traceable_lengths() -> Iterator[None]:
+    """Let AutoGluon's transformer for tables be traced for any number of rows: it counts them with `len`, which a trace
+    takes for a constant, where `shape` stays a part of the graph."""
+
+    def length(value: Sized) -> Any:
+        return value.shape[0] if isinstance(value, Tensor) else len(value)
+
+    vars(custom_transformer)["len"] = length
+    try:
+        yield
+    finally:
+        del vars(custom_transformer)["len"]
 
 
 def example_tensors(inputs: Sequence[Input], rows: int = 2) -> dict[str, Tensor]:

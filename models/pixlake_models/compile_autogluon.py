@@ -1,4 +1,4 @@
-"""An AutoGluon MultiModalPredictor as a record classifier bundle: columns, scaling, categories, image transform, network.
+"""An AutoGluon MultiModalPredictor as a record classifier bundle: columns, scaling, categories, images, network.
 
 The bundle is proved on rows before it is written: loaded as the containers load it and asked for the same rows, it must
 give AutoGluon's own probabilities. What cannot be compiled is refused with the reason.
@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.manifest import Manifest, Output, Regression
 from pixlake_models.autogluon_columns import image_column, read_inputs
-from pixlake_models.autogluon_graph import OUTPUT, Network, example_tensors
+from pixlake_models.autogluon_graph import OUTPUT, Network, example_tensors, traceable_lengths
 from pixlake_models.autogluon_replay import greatest_difference, vary_rows
 from pixlake_models.bundles import trial_bundle, write_bundle
 from pixlake_models.errors import NotEqual, NotServable
@@ -45,7 +45,9 @@ def compile_autogluon(model: AutoGluonSource, target: Path, metrics: dict[str, A
     learner = model.predictor._learner
     manifest = _describe(learner, target.name, model.source)
     learner._model.float().cpu()
-    files = {GRAPH: export_graph(Network(learner._model, manifest.inputs), example_tensors(manifest.inputs), OUTPUT)}
+    network = Network(learner._model, manifest.inputs)
+    with traceable_lengths():
+        files = {GRAPH: export_graph(network, example_tensors(manifest.inputs), OUTPUT)}
     rows = vary_rows(model.rows, manifest, image_column(learner))
     with trial_bundle(manifest, files) as folder:
         difference = greatest_difference(model.predictor, Classifier(folder), manifest, rows)

@@ -2,12 +2,27 @@
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import onnx
 import torch
 
 OPSET = 18
+
+
+@contextmanager
+def _traceable() -> Iterator[None]:
+    """Without gradients, without torch's fused attention, which ONNX has no operator for, and without the tracer's
+    warnings of every Python value that it sees: whether the graph holds for other rows, a proof on rows shows."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def export_graph(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], output: str) -> bytes:
@@ -16,8 +31,7 @@ def export_graph(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], ou
     The rows are the first dimension of every input. Give two at least, since tracing may take one for a constant.
     """
     target = io.BytesIO()
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of every Python value that the tracer sees; what holds, a proof shows
+    with _traceable():
         torch.onnx.export(
             module.eval(),
             tuple(inputs.values()),

@@ -1,0 +1,67 @@
+"""A written bundle is what the containers read, or it is not written."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pixlake.errors import BadBundle
+from pixlake.inference.folders import open_folder
+from pixlake.inference.manifest import ImageInput, Manifest, Output, Preprocessing
+from pixlake_models.bundles import trial_bundle, write_bundle
+
+PREPROCESSING = Preprocessing(
+    width=8, height=8, resize="squash", interpolation="nearest", background=(0, 0, 0), mean=(0, 0, 0), std=(1, 1, 1)
+)
+MANIFEST = Manifest(
+    format=1,
+    name="tiny",
+    kind="embedder",
+    inputs=(ImageInput("image", PREPROCESSING),),
+    graph="image.onnx",
+    output=Output("embedding", "normalize"),
+    files={},
+    source={"origin": "a test"},
+    dimensions=4,
+)
+FILES = {"image.onnx": b"graph"}
+
+
+def test_what_is_written_is_read(target: Path, tmp_path: Path) -> None:
+    version = write_bundle(target, MANIFEST, FILES)
+    folder = open_folder(f"file://{tmp_path}", "tiny")
+    assert folder.model == f"tiny@{version}"
+    assert folder.read("image.onnx") == b"graph"
+    assert msgspec.structs.replace(folder.manifest, files={}) == MANIFEST
+
+
+def test_the_same_content_has_the_same_version(target: Path) -> None:
+    version = write_bundle(target, MANIFEST, FILES)
+    assert write_bundle(target, MANIFEST, FILES) == version
+    assert write_bundle(target, MANIFEST, {"image.onnx": b"another graph"}) != version
+
+
+def test_a_bundle_replaces_the_whole_one_before(target: Path, tmp_path: Path) -> None:
+    write_bundle(target, MANIFEST, {**FILES, "image.onnx.data": b"weights"})
+    write_bundle(target, MANIFEST, FILES)
+    assert sorted(path.name for path in target.iterdir()) == ["bundle.json", "image.onnx"]
+    assert [path.name for path in target.parent.iterdir()] == ["tiny"]
+    open_folder(f"file://{tmp_path}", "tiny")
+
+
+@pytest.mark.parametrize(
+    ("change", "files"),
+    [({"dimensions": None}, FILES), ({}, {"other.onnx": b""}), ({"graph": "../up"}, {"../up": b""})],
+)
+def test_what_would_be_refused_is_not_written(target: Path, change: dict[str, object], files: dict[str, bytes]) -> None:
+    write_bundle(target, MANIFEST, FILES)
+    with pytest.raises(BadBundle, match=r"tiny/bundle\.json"):
+        write_bundle(target, msgspec.structs.replace(MANIFEST, **change), files)
+    assert (target / "image.onnx").read_bytes() == b"graph"
+
+
+def test_a_trial_leaves_nothing() -> None:
+    with trial_bundle(MANIFEST, FILES) as folder:
+        assert folder.read("image.onnx") == b"graph"
+    with pytest.raises(Exception, match=r"image\.onnx"):
+        folder.read("image.onnx")
