@@ -55,7 +55,14 @@ def test_times_are_utc_with_microseconds(bench: Bench, given: str, meant: str) -
 
 
 @pytest.mark.parametrize(
-    "ingest", [{"uploaded_at": "yesterday"}, {"experiment_id": "../x"}, {"experiment_id": ""}], ids=str
+    "ingest",
+    [
+        {"uploaded_at": "yesterday"},
+        {"uploaded_at": "0001-01-01T00:00:00+10:00"},
+        {"experiment_id": "../x"},
+        {"experiment_id": ""},
+    ],
+    ids=str,
 )
 def test_a_request_that_makes_no_sense(bench: Bench, ingest: dict[str, str]) -> None:
     upload = bench.put("a.zip", build(Part(b"a.jpg", b"1")))

@@ -88,10 +88,10 @@ def _utc(field: str, time: str) -> str:
     """ISO 8601 in UTC with microseconds; a time without a zone is taken as UTC."""
     try:
         parsed = datetime.fromisoformat(time)
-    except ValueError as error:
+        aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        return aware.astimezone(UTC).isoformat(timespec="microseconds")
+    except (ValueError, OverflowError) as error:
         raise BadRequest(f"{field} {time!r} is not an ISO 8601 time") from error
-    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _read_options(upload_uri: str, entry: Entry | None) -> Options:
