@@ -10,6 +10,7 @@ from typing import TextIO
 import numpy as np
 import pyarrow as pa
 
+from pixlake.errors import BadTable
 from pixlake.split.dialects import Dialect
 from pixlake.split.tablefile import Fault, Rows, text_table
 from pixlake.split.text import UNREADABLE, TextFile
@@ -79,8 +80,8 @@ def _batch(records: Sequence[Sequence[str]], names: list[str]) -> pa.RecordBatch
 def read_records(file: TextFile, dialect: Dialect) -> Iterator[tuple[int, list[str] | None]]:
     """Every record, the header first, with the line it begins on.
 
-    None stands for a line with a quote that is never closed; reading goes on behind that line, or ends there when
-    it happened too often.
+    None stands for a line with a quote that is never closed; reading goes on behind that line. BadTable if it happens
+    too often.
     """
     csv.field_size_limit(sys.maxsize)  # a value may be as long as the file, whose size Plan has limited
     skipped = 0
@@ -93,6 +94,7 @@ def read_records(file: TextFile, dialect: Dialect) -> Iterator[tuple[int, list[s
         if open_line is None:
             return
         skipped = open_line
+    raise BadTable(f"{file.uri}: {_RESUMPTIONS} quotes are never closed; save the table again, its quotes doubled")
 
 
 def _read_from(text: TextIO, skipped: int, dialect: Dialect) -> Iterator[tuple[int, list[str] | None]]:

@@ -32,7 +32,7 @@ class References:
     @property
     def matched(self) -> int:
         """How many different images are named."""
-        return len(np.unique(self.images[self.images >= 0]))
+        return int(np.count_nonzero(np.bincount(self.images[self.images >= 0])))
 
 
 def read_references(cells: pa.Array, paths: pa.Array) -> References:
