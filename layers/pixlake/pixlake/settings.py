@@ -66,7 +66,8 @@ class SplitSettings:
 
 @dataclass(frozen=True)
 class InferenceSettings:
-    """For embed and classify. `inference_threads` 0 means all cores that the process may use."""
+    """For embed and classify. `inference_batch` examples are in inference at once, shared by `inference_threads` cores;
+    0 means all cores that the process may use."""
 
     lake_uri: str
     max_pixels: int = 100_000_000

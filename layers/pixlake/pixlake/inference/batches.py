@@ -62,10 +62,10 @@ def infer_rows(
     than all cores one group together: none waits for another, at any size of model.
     """
     threads = settings.inference_threads or available_threads()
-    rows = read_rows(request, settings.lake_uri)
-    ahead = 2 * settings.inference_batch
+    rows, ahead = read_rows(request, settings.lake_uri), 2 * settings.inference_batch
+    size = max(1, settings.inference_batch // threads)
     with closing(prepared(rows, read, prepare, readers=_READERS, workers=threads, ahead=ahead)) as ready:
-        yield from mapped(grouped(ready, settings.inference_batch), infer, workers=threads, ahead=threads + 1)
+        yield from mapped(grouped(ready, size), infer, workers=threads, ahead=threads + 1)
 
 
 def write_answer(
