@@ -5,7 +5,7 @@ import pytest
 from pixlake.errors import BadUpload
 from tests.unit.unzip import attacks
 from tests.unit.unzip.uploads import Bench
-from tests.unit.unzip.zips import Part, build
+from tests.unit.unzip.zips import DEFLATED, Part, build
 
 
 @pytest.mark.parametrize("attack", attacks.REFUSED)
@@ -56,3 +56,8 @@ def test_what_is_just_within_the_limits_passes(bench: Bench) -> None:
     upload = bench.put("limits.zip", build(*[Part(name, b"0123456789") for name in (b"a.jpg", b"b.jpg", b"c.csv")]))
     answer = bench.limited(max_members=3, max_total_bytes=30, max_table_bytes=10, max_ratio=1).plan(upload)
     assert (answer.images, answer.tables) == (2, 1)
+
+
+def test_a_small_blank_picture_is_no_bomb(bench: Bench) -> None:
+    upload = bench.put("blank.zip", build(Part(b"blank.bmp", bytes(900_000), DEFLATED)))
+    assert bench.plan(upload).images == 1

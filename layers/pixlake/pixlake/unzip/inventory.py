@@ -165,6 +165,10 @@ def _fold(entry: Entry) -> str:
     return "" if entry.kind in (Kind.IGNORED, Kind.REJECTED) else names.fold(entry.path)
 
 
+# a small blank bitmap deflates beyond any ratio and hurts nobody
+_HARMLESS = 1_000_000
+
+
 def _within(entries: Iterable[Entry], limits: PlanSettings) -> Iterator[Entry]:
     """The entries, as long as they keep to the limits. What the headers declare is held to while inflating."""
     size = compressed = tables = 0
@@ -179,6 +183,6 @@ def _within(entries: Iterable[Entry], limits: PlanSettings) -> Iterator[Entry]:
         if tables > limits.max_table_bytes:
             raise BadUpload("too_large_tables", f"the tables take more than {limits.max_table_bytes} bytes")
         yield entry
-    if size > compressed * limits.max_ratio:
+    if size >= _HARMLESS and size > compressed * limits.max_ratio:
         detail = f"{compressed} bytes inflate to {size}; MAX_RATIO allows {limits.max_ratio} times as many"
         raise BadUpload("ratio", detail)
