@@ -50,7 +50,13 @@ class Interpreter:
         self._open = ExitStack()
 
     def __enter__(self) -> "Interpreter":
-        self._open.enter_context(_environment(self._endpoint))
+        with ExitStack() as opened:
+            self._start(opened)
+            self._open = opened.pop_all()
+        return self
+
+    def _start(self, opened: ExitStack) -> None:
+        opened.enter_context(isolated_environment(self._endpoint))
         # imported here, for it takes a second in which the first workers start
         import boto3
         from moto import mock_aws
@@ -63,14 +69,13 @@ class Interpreter:
             "stepfunctions": {"execute_state_machine": True},
             "core": {"passthrough": {"urls": [f"{self._endpoint}/.*"]}},
         }
-        self._open.enter_context(mock_aws(config=config))
-        self._open.enter_context(tolerance.enforced())
+        opened.enter_context(mock_aws(config=config))
+        opened.enter_context(tolerance.enforced())
         # made before the interpreter's threads make theirs: the first clients of a session are not safe to make at once
         self._client, *_ = [boto3.client(name, region_name=REGION) for name in ("stepfunctions", "lambda", "s3")]
         role = f"arn:aws:iam::{ACCOUNT}:role/laptop"
         machine = self._client.create_state_machine(name="ingest", definition=self._definition, roleArn=role)
         self._machine = machine["stateMachineArn"]
-        return self
 
     def __exit__(self, *exception: object) -> None:
         self._open.close()
@@ -131,7 +136,7 @@ def _spare_ec2() -> None:
 
 
 @contextmanager
-def _environment(endpoint: str) -> Iterator[None]:
+def isolated_environment(endpoint: str) -> Iterator[None]:
     """Nothing of the user's AWS account or proxies in sight, and the endpoints in their place; then all as it was."""
     before = dict(os.environ)
     for name in before:
