@@ -48,7 +48,7 @@ class BadBundle(BadInput):
 
 
 class BadImage(BadInput):
-    """An image cannot be decoded within the limits. A step makes a reject of it; only a request for one image sees it."""
+    """An image cannot be decoded within the limits. A step makes a reject of it; a request for one image sees it."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
