@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, PermissionDeniedError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from pixlake.errors import BadRequest, MissingObject, StorageTrouble
@@ -224,5 +224,8 @@ def _translated(uri: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise MissingObject(f"{uri} does not exist") from error
+    except PermissionDeniedError as error:
+        # S3 answers so for a missing object, too, where the caller may not list the whole bucket; no function may.
+        raise MissingObject(f"{uri} does not exist, or access to it is denied") from error
     except (BaseError, OSError) as error:
         raise StorageTrouble(f"{uri}: {error}") from error
