@@ -1,12 +1,13 @@
-"""How much of bare ONNX Runtime's speed is left when images come encoded from a lake: `python benchmarks/embed.py`.
+"""How much of bare ONNX Runtime's speed is left when images come encoded from a lake.
 
 The model is the image tower of ViT-B/32 (Dosovitskiy et al., https://arxiv.org/abs/2010.11929, table 1: 12 layers,
 width 768, 12 heads, MLP 3072; patches of 32 at 224 pixels make 50 tokens, 4.4 G multiply-adds an image) with random
 weights, which serve for speed. The images are photograph-like JPEGs of one megapixel, made here. The peer is
 `InferenceSession.run` on ready tensors, taken before and after `embed()` in the same run.
+
+    python benchmarks/embed.py --images 512
 """
 
-import argparse
 import functools
 import hashlib
 import io
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+import click
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -31,6 +33,7 @@ from PIL import Image, ImageFilter
 from rich.console import Console
 from rich.table import Table
 
+from pixlake.inference.batches import SESSION_THREADS
 from pixlake.inference.bundles import load_embedder
 from pixlake.inference.embed import embed
 from pixlake.inference.folders import open_folder
@@ -40,6 +43,7 @@ from pixlake.messages import Batch, BatchRequest, Run
 from pixlake.schemas import EMBED_BATCH
 from pixlake.settings import InferenceSettings
 
+BATCH = 32
 LAYERS, WIDTH, HEADS, MLP, PATCH, SIDE, DIMENSIONS = 12, 768, 12, 3072, 32, 224, 512
 MODEL, LIMIT = "vit-b-32-random", ">= 80 %"
 
@@ -216,46 +220,42 @@ def bare_session(graph: Path, threads: int) -> ort.InferenceSession:
     return ort.InferenceSession(graph, options, ["CPUExecutionProvider"])
 
 
-def bare_cost(graph: Path, threads: int, images: int, batch: int) -> Cost:
+def bare_cost(graph: Path, threads: int, images: int) -> Cost:
     """ONNX Runtime alone, on tensors that are ready."""
     session = bare_session(graph, threads)
-    tensors = np.random.default_rng(1).standard_normal((batch, 3, SIDE, SIDE)).astype(np.float32)
+    tensors = np.random.default_rng(1).standard_normal((BATCH, 3, SIDE, SIDE)).astype(np.float32)
     session.run(["embedding"], {"image": tensors})
-    rounds = max(1, images // batch)
-    return cost(rounds * batch, lambda: [session.run(["embedding"], {"image": tensors}) for _ in range(rounds)])
+    rounds = max(1, images // BATCH)
+    return cost(rounds * BATCH, lambda: [session.run(["embedding"], {"image": tensors}) for _ in range(rounds)])
 
 
-def measure(options: argparse.Namespace, size: tuple[int, int]) -> tuple[Cost, Cost, int]:
+def measure(images: int, size: tuple[int, int], threads: int) -> tuple[Cost, Cost, int]:
     """The costs of bare ONNX Runtime and of `embed()`, and the JPEGs' mean size.
 
     The peer and the preparation have a process of their own, so that the peak memory here is `embed()`'s.
     """
-    threads = options.threads or available_threads()
     with tempfile.TemporaryDirectory() as temporary, ProcessPoolExecutor(1, get_context("spawn")) as other:
         folder = Path(temporary)
-        request, mean_bytes = other.submit(prepare, folder, options.images, size).result()
+        request, mean_bytes = other.submit(prepare, folder, images, size).result()
         graph = folder / "models" / MODEL / "image.onnx"
-        half = (graph, threads, options.images // 2, options.batch)
-        settings = InferenceSettings(f"file://{folder}", inference_batch=options.batch, inference_threads=threads)
-        load_embedder(settings.lake_uri, request.batch.model, threads)
+        half = (graph, threads, images // 2)
+        settings = InferenceSettings(f"file://{folder}", inference_threads=threads)
+        load_embedder(settings.lake_uri, request.batch.model, SESSION_THREADS)
         before = other.submit(bare_cost, *half).result()
-        whole = cost(options.images, lambda: embed(request, settings))
+        whole = cost(images, lambda: embed(request, settings))
         after = other.submit(bare_cost, *half).result()
     bare = Cost((before.seconds + after.seconds) / 2, (before.core_seconds + after.core_seconds) / 2)
     return bare, whole, mean_bytes
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=512, help="how many to embed (default 512)")
-    parser.add_argument("--size", default="1152x864", help="pixels of an image (default 1152x864)")
-    parser.add_argument("--batch", type=int, default=32, help="images an inference (default 32)")
-    parser.add_argument("--threads", type=int, default=0, help="cores to use (default 0, all)")
-    options = parser.parse_args()
-    width, height = (int(side) for side in options.size.split("x"))
-    bare, whole, mean_bytes = measure(options, (width, height))
+@click.command()
+@click.option("--images", default=512, show_default=True, help="How many to embed.")
+@click.option("--size", default=(1152, 864), show_default=True, type=(int, int), help="Width and height of an image.")
+@click.option("--threads", default=0, show_default=True, help="Cores to use; 0 for all.")
+def main(images: int, size: tuple[int, int], threads: int) -> None:
+    bare, whole, mean_bytes = measure(images, size, threads or available_threads())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    table = Table(title=f"embed: {options.images} JPEGs of {width} x {height}, {mean_bytes / 1024:.0f} KiB each")
+    table = Table(title=f"embed: {images} JPEGs of {size[0]} x {size[1]}, {mean_bytes / 1024:.0f} KiB each")
     for column in ("", "images/s", "core-seconds an image", "share", "limit"):
         table.add_column(column, justify="right" if column else "left")
     table.add_row(
@@ -265,7 +265,7 @@ def main() -> None:
     table.add_row(
         "embed(), encoded images to a part", f"{1 / whole.seconds:.1f}", f"{whole.core_seconds:.3f}", share, LIMIT
     )
-    Console().print(table)
+    Console(width=110).print(table)
     print(f"peak memory of the process that embeds, model loaded: {peak:.0f} MiB")
 
 

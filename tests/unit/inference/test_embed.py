@@ -1,8 +1,8 @@
 """Embed: vectors equal to numpy's, every bad image a reject, parts byte-identical."""
 
 import hashlib
+import threading
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -141,7 +141,7 @@ def test_vectors_spend_nothing_on_dictionaries_and_statistics(lake: Lake) -> Non
 
 def test_an_image_that_the_lake_lost_raises(lake: Lake) -> None:
     rows = put_colors(lake)
-    (Path(lake.folder) / "images" / "pets" / "3.png").unlink()
+    (lake.folder / "images" / "pets" / "3.png").unlink()
     with pytest.raises(MissingObject, match=r"3\.png"):
         embed(lake.request("embed", lake.embedder(), rows), lake.settings)
     assert not storage.exists(lake.work.part("embeddings", "embed-0"))
@@ -172,3 +172,24 @@ def test_the_pixel_limit_is_the_settings(lake: Lake) -> None:
     answer = embed(lake.request("embed", lake.embedder(), rows), replace(lake.settings, max_pixels=20 * 30))
     assert (answer.rows, answer.rejected) == (1, len(COLORS) - 1)
     assert {each.reason for each in lake.rejects("embed")} == {"too_many_pixels"}
+
+
+@pytest.mark.parametrize(("threads", "batch"), [(1, 1), (1, 64), (3, 2), (8, 4)])
+def test_the_part_is_the_same_however_the_work_is_shared(lake: Lake, threads: int, batch: int) -> None:
+    request = lake.request("embed", lake.embedder(), put_colors(lake))
+    embed(request, lake.settings)
+    part = storage.read(lake.work.part("embeddings", "embed-0"))
+    embed(request, replace(lake.settings, inference_threads=threads, inference_batch=batch))
+    assert storage.read(lake.work.part("embeddings", "embed-0")) == part
+
+
+def test_no_thread_is_left_when_a_batch_ends_well_or_badly(lake: Lake) -> None:
+    request = lake.request("embed", lake.embedder(), put_colors(lake))
+    embed(request, lake.settings)
+    before = threading.active_count()
+    embed(request, lake.settings)
+    assert threading.active_count() == before
+    (lake.folder / "images" / "pets" / "0.png").unlink()
+    with pytest.raises(MissingObject):
+        embed(request, lake.settings)
+    assert threading.active_count() == before
