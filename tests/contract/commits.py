@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from pixlake.catalog import commit_rows, load_table, open_catalog
 from pixlake.compact import fileio
 from pixlake.schemas import PREDICTIONS, RECORDS, TABLES
 from tests.contract.lakes import Lake
+from tests.unit.compact.executions import Execution
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -130,17 +130,19 @@ def put_at_once(lake: Lake, some: Put, barrier: Barrier) -> None:
 
 def put_and_die(lake: Lake, some: Put, step: int) -> None:
     """Commit, and be killed at the `step`-th thing that another process could see."""
+    _die_at(step, (fileio.LakeFile, "create"), (fileio._DurableFile, "close"), (SqlCatalog, "commit_table"))
+    put(lake, some)
+
+
+def _die_at(step: int, *methods: tuple[type, str]) -> None:
     steps = iter(range(1, step + 1))
 
     def tick() -> None:
-        if next(steps) == step:
+        if next(steps, None) == step:
             os.kill(os.getpid(), signal.SIGKILL)
-            time.sleep(60)
 
-    _interrupt(fileio.LakeFile, "create", tick)
-    _interrupt(fileio._DurableFile, "close", tick)
-    _interrupt(SqlCatalog, "commit_table", tick)
-    put(lake, some)
+    for owner, name in methods:
+        _interrupt(owner, name, tick)
 
 
 def _interrupt(owner: type, name: str, tick: Any) -> None:
@@ -154,3 +156,9 @@ def _interrupt(owner: type, name: str, tick: Any) -> None:
         return result
 
     setattr(owner, name, method)
+
+
+def compact_and_die(execution: Execution, step: int) -> None:
+    """Compact, and be killed before or after one of its commits."""
+    _die_at(step, (SqlCatalog, "commit_table"))
+    execution.compact()

@@ -4,15 +4,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
 
+from pixlake import storage
 from pixlake.catalog import commit_rows, load_table, open_catalog
 from pixlake.compact.commit import Target, commit_sources
 from pixlake.compact.rows import TableRows
-from pixlake.errors import CommitConflict
+from pixlake.errors import BadRequest, CommitConflict
 from pixlake.schemas import RECORDS
 from tests.contract.commits import Put, data_files, expected, held, prediction, put, put_predictions, read
 from tests.contract.lakes import Lake
@@ -160,15 +163,46 @@ def test_what_is_written_is_used_again_after_a_conflict(lake: Lake) -> None:
 
 
 def test_others_are_first_until_the_time_is_up(lake: Lake) -> None:
-    days = iter(range(10, 1000))
+    ids = tuple(f"{number:03d}" for number in range(200))
+    taken = iter(ids)
 
     def meddle() -> None:
-        day = next(days)
-        put(lake, Put(f"meddler {day}", day, (f"x{day}", "a" if day % 2 else "b")))
+        record_id = next(taken)
+        put(lake, Put(f"meddler {record_id}", 9, (record_id,)))
 
     with pytest.raises(CommitConflict, match=r"records.*attempts"):
-        commit_meddled(lake, Put("ours", 5, ("a", "b", "c")), meddle, 0.5)
+        commit_meddled(lake, Put("ours", 5, ids), meddle, 0.5)
     assert "ours" not in {who for _, who in held(lake).values()}
+    table = records(lake)
+    scans = [table.scan(snapshot_id=snapshot.snapshot_id) for snapshot in table.metadata.snapshots]
+    named = {task.file.file_path.rpartition("/")[2] for scan in scans for task in scan.plan_files()}
+    found = {info.uri.rpartition("/")[2] for info in storage.list_objects(f"{table.location()}/data")}
+    assert found == named
+
+
+def test_rows_of_two_experiments_are_refused(lake: Lake) -> None:
+    rows = pa.concat_tables([Put("one", 1, ("a",)).table(), Put("two", 1, ("b",), experiment="cars").table()])
+    with pytest.raises(BadRequest, match="another experiment than 'pets'"):
+        commit_rows(open_catalog(lake.uri, lake.catalog_uri), "records", rows, "both")
+    assert held(lake) == {}
+
+
+def test_a_commit_that_landed_but_was_answered_as_a_conflict(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    puts = [Put("first", 1, ("a", "b")), Put("second", 2, ("b", "c"))]
+    put(lake, puts[0])
+    catalog = type(open_catalog(lake.uri, lake.catalog_uri))
+    original, lost = catalog.commit_table, iter([True])
+
+    def commit_table(*arguments: Any) -> Any:
+        response = original(*arguments)
+        if next(lost, False):
+            raise CommitFailedException("the answer was lost, and the client asked again")
+        return response
+
+    monkeypatch.setattr(catalog, "commit_table", commit_table)
+    put(lake, puts[1])
+    assert held(lake) == expected(puts)
+    assert len(records(lake).metadata.snapshots) == 2
 
 
 def test_many_threads_commit_at_once(lake: Lake) -> None:

@@ -3,8 +3,9 @@
 import signal
 from pathlib import Path
 
-from tests.contract.commits import Put, expected, forks, held, put, put_and_die, put_at_once
+from tests.contract.commits import Put, compact_and_die, expected, forks, held, put, put_and_die, put_at_once
 from tests.contract.lakes import folder_lake
+from tests.unit.compact import executions as compacting
 
 MANY = 20
 
@@ -47,3 +48,23 @@ def test_killed_at_every_step_of_a_commit(tmp_path: Path) -> None:
         if process.exitcode == 0:
             break
     assert outcomes == {(-signal.SIGKILL, False), (-signal.SIGKILL, True), (0, True)}
+
+
+def test_compact_killed_around_each_of_its_commits(tmp_path: Path) -> None:
+    lake, context = compacting.Lake(tmp_path), forks()
+    for step in range(1, 20):
+        execution = compacting.Execution(lake, f"run-{step}", step)
+        execution.embed("embed-0", ["same.jpg", f"own {step}.jpg"])
+        execution.records("00000", ["same", f"own {step}"])
+        process = context.Process(target=compact_and_die, args=(execution, step))
+        process.start()
+        process.join(timeout=120)
+        execution.compact()
+        for name, column in (("embeddings", "image_path"), ("records", "record_id")):
+            rows = lake.rows(name)
+            assert len(rows) == 1 + step
+            assert [row["uploaded_at"] for row in rows if row[column].startswith("same")] == [execution.when]
+        assert len(lake.rows("executions")) == step
+        if process.exitcode == 0:
+            break
+    assert (process.exitcode, step) == (0, 7)  # before and after each of three commits

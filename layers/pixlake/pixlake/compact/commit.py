@@ -8,21 +8,25 @@ conflict, and planned again here.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from uuid import uuid4
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import ancestors_of
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from pixlake.compact.datafiles import Destination, write_data_files
+from pixlake.compact.keys import PARTITION
 from pixlake.compact.merge import EMPTY_INDEX, KeyIndex, index_keys, merge_rows
 from pixlake.compact.plan import SMALL_FILES, Plan, Stream, plan_commit
 from pixlake.compact.rows import Rows
 from pixlake.compact.translation import CONFLICTS, translated
-from pixlake.errors import CommitConflict, StorageTrouble
+from pixlake.errors import BadRequest, CommitConflict, StorageTrouble
 from pixlake.schemas import TableSchema
 
 COMMIT_ID = "pixlake.commit-id"
@@ -58,7 +62,7 @@ def commit_sources(target: Target, sources: Sequence[Rows], commit_id: str) -> i
 def pack_small_files(target: Target) -> bool:
     """Merge the partition's small files beyond `small_files`; whether there was anything to merge."""
     with translated(f"table {target.schema.name}"):
-        return _Committer(target, EMPTY_INDEX, "").run()
+        return _Committer(target, EMPTY_INDEX, f"pack {uuid4()}").run()
 
 
 def is_committed(table: Table, commit_id: str) -> bool:
@@ -86,6 +90,8 @@ class _Committer:
         try:
             changed = bool(attempts(self._attempt))
         except RetryError as error:
+            if is_committed(self.target.table.refresh(), self.commit_id):
+                return True  # the last answer was lost, not the commit
             self._discard(self.written)
             raise self._conflict(error) from error.last_attempt.exception()
         return changed
@@ -94,7 +100,7 @@ class _Committer:
         """Plan on the newest snapshot, write what is not written yet, and commit on just that snapshot."""
         target = self.target
         table = target.table.refresh()
-        if self.commit_id and is_committed(table, self.commit_id):
+        if is_committed(table, self.commit_id):
             return False
         plan = plan_commit(
             table, target.schema, target.partition, self.incoming, target.target_file_bytes, target.small_files
@@ -110,14 +116,22 @@ class _Committer:
         identity = stream.identity
         if identity not in self.written:
             target = self.target
-            rows = merge_rows(*stream.resolve(), target.schema.columns.names)
+            rows = self._checked(merge_rows(*stream.resolve(), target.schema.columns.names))
             destination = Destination(target.table, target.partition, target.target_file_bytes)
             self.written[identity] = write_data_files(destination, rows)
         return self.written[identity]
 
+    def _checked(self, chunks: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """The rows, as long as they belong to the partition; elsewhere no reader would find them."""
+        for chunk in chunks:
+            partition = self.target.partition
+            if partition is not None and not pc.all(pc.equal(chunk[PARTITION], partition)).as_py():
+                raise BadRequest(f"table {self.target.schema.name}: rows of another experiment than {partition!r}")
+            yield chunk
+
     def _replace(self, table: Table, plan: Plan, added: Iterable[DataFile]) -> None:
         """Files out and files in, as one snapshot."""
-        summary = {COMMIT_ID: self.commit_id} if self.commit_id else {}
+        summary = {COMMIT_ID: self.commit_id}
         with table.transaction() as transaction, transaction.update_snapshot(summary).overwrite() as snapshot:
             for file in plan.removed:
                 snapshot.delete_data_file(file)
@@ -125,7 +139,7 @@ class _Committer:
                 snapshot.append_data_file(file)
 
     def _discard(self, identities: Iterable[str]) -> None:
-        """Delete data files that no snapshot names. What is missed here, `maintain` finds."""
+        """Delete files of attempts known not to have landed. What is missed here, `maintain` finds."""
         for identity in identities:
             for file in self.written[identity]:
                 with suppress(StorageTrouble):

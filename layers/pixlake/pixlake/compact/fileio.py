@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 IMPLEMENTATION = "pixlake.compact.fileio.LakeFileIO"
 """The value of the catalog property `py-io-impl`."""
 _LOCAL = "file://"
+_SMALL = 8 << 20  # one request for all is faster than one for each column
 
 
 class LakeFileIO(FileIO):
@@ -48,7 +49,8 @@ class LakeFile(InputFile, OutputFile):
 
     def open(self, seekable: bool = True) -> InputStream:  # noqa: ARG002
         if not self.location.startswith(_LOCAL):
-            return storage.Reader(self.location)
+            size = len(self)
+            return io.BytesIO(storage.read(self.location)) if size < _SMALL else storage.Reader(self.location, size)
         try:
             file: InputStream = pa.OSFile(self.location.removeprefix(_LOCAL))
         except FileNotFoundError as error:

@@ -7,6 +7,7 @@ commit can run, and a work folder only when it has been idle as long.
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from pyiceberg.catalog import Catalog
@@ -19,35 +20,39 @@ from pixlake import storage
 from pixlake.catalog import is_partitioned, load_table, open_catalog
 from pixlake.compact.commit import Target, pack_small_files
 from pixlake.compact.translation import CONFLICTS, translated
+from pixlake.errors import CommitConflict
 from pixlake.messages import MaintainAnswer
 from pixlake.schemas import EXECUTIONS, TABLES, TableSchema
 from pixlake.settings import CompactSettings, MaintainSettings
 
 SAFE_AGE = timedelta(days=1)
 """Longer than any commit or execution step runs, retries and all."""
-_PACK_SECONDS = 300.0
+SECONDS = 600.0
+"""How long small files are merged by default; the next call goes on."""
 _FOLDERS_DEEPER = {"map-runs"}  # folders of work/ that hold one folder a run themselves
 
 
-def maintain(settings: MaintainSettings) -> MaintainAnswer:
-    """Clean one lake. Raises CommitConflict, CatalogTrouble, StorageTrouble; run again, it goes on."""
+def maintain(settings: MaintainSettings, seconds: float = SECONDS) -> MaintainAnswer:
+    """Clean one lake, then merge small files for up to `seconds`. Raises CatalogTrouble, StorageTrouble."""
     catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
     now = datetime.now(UTC)
     expired = deleted = 0
-    for name, schema in TABLES.items():
-        _pack(load_table(catalog, name), schema, CompactSettings.target_file_bytes)
+    for name in TABLES:
         expired += _expire(load_table(catalog, name), now - timedelta(days=settings.snapshot_days))
         deleted += _delete_orphans(load_table(catalog, name), now - SAFE_AGE)
     folders = _delete_work(settings.lake_uri, catalog, now - timedelta(days=settings.work_days), now - SAFE_AGE)
+    for name, schema in TABLES.items():
+        _pack(load_table(catalog, name), schema, time.monotonic() + seconds / len(TABLES))
     return MaintainAnswer(expired_snapshots=expired, deleted_files=deleted, deleted_work=folders)
 
 
-def _pack(table: Table, schema: TableSchema, target_file_bytes: int) -> None:
-    """Merge the small files of each partition, as long as that makes them fewer."""
+def _pack(table: Table, schema: TableSchema, deadline: float) -> None:
+    """Merge the small files of each partition, as long as that makes them fewer; what others write to can wait."""
     for partition in _partitions(table, schema):
-        deadline = time.monotonic() + _PACK_SECONDS
-        while pack_small_files(Target(table, schema, partition, target_file_bytes, deadline, small_files=1)):
-            pass
+        target = Target(table, schema, partition, CompactSettings.target_file_bytes, deadline, small_files=1)
+        with suppress(CommitConflict):
+            while time.monotonic() < deadline and pack_small_files(target):
+                pass
 
 
 def _partitions(table: Table, schema: TableSchema) -> list[str | None]:
@@ -58,7 +63,7 @@ def _partitions(table: Table, schema: TableSchema) -> list[str | None]:
 
 
 @retry(
-    retry=retry_if_exception_type(CONFLICTS),
+    retry=retry_if_exception_type(CONFLICTS),  # others commit, and the catalog swaps one pointer
     wait=wait_random_exponential(multiplier=0.1, max=5),
     stop=stop_after_attempt(10),
     reraise=True,

@@ -19,6 +19,7 @@ from pixlake.schemas import TableSchema
 
 READERS = 4
 """How many sources are read ahead of the one that is merged."""
+_KEY_READERS = 16
 _FIRST_CHUNK = 256  # the first chunk shows how large a row is
 _CHUNK_ROWS = 8192
 
@@ -66,7 +67,7 @@ EMPTY_INDEX = KeyIndex((), (), pa.array([], pa.large_string()), np.empty(0, np.i
 
 def index_keys(sources: Sequence[Rows], table: TableSchema) -> KeyIndex:
     """Read the deciding columns of all sources, several at a time; they are numbered by their first keys."""
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(_KEY_READERS) as pool:
         read = list(pool.map(lambda source: _read_keys(source, table), sources))
     read.sort(key=lambda found: found.first)
     return KeyIndex(

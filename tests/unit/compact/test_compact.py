@@ -1,0 +1,122 @@
+"""Parts become rows, lost batches become rejects, and a second run changes nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pixlake.catalog import load_table, open_catalog
+from pixlake.compact.commit import COMMIT_ID
+from pixlake.errors import TooManyLost
+from pixlake.messages import CompactAnswer, CompactRequest, Options, parse
+from pixlake.rejects import Reject
+from pixlake.schemas import TABLES
+from tests.unit.compact.executions import MODEL, Execution, Lake
+
+EVENTS = Path(__file__).parents[3] / "events"
+
+
+def fill(execution: Execution) -> None:
+    execution.embed("embed-0", ["a.jpg", "b.jpg"])
+    execution.embed("embed-1", ["c.jpg", "ü #1 100%.jpg"])
+    execution.classify("classify-0", ["1", "3"])
+    execution.classify("classify-1", ["2", "4"])
+    execution.classify("classify-2", [None, None])
+    execution.records("00000", ["1", "2", "3"])
+    execution.records("00001", ["4"])
+    execution.reject("extract", "000000", Reject("x.jpg", "extract", "damaged", "It is cut short."))
+
+
+def test_the_answer_counts_what_is_in_the_tables(execution: Execution, lake: Lake) -> None:
+    fill(execution)
+    answer = execution.compact()
+    assert answer == CompactAnswer(images=7, records=4, embedded=4, predicted=6, rejected=1, lost_batches=0)
+    assert [row["image_path"] for row in lake.rows("embeddings")] == ["a.jpg", "b.jpg", "c.jpg", "ü #1 100%.jpg"]
+    predicted = [(row["record_id"], row["image_path"]) for row in lake.rows("predictions")]
+    assert predicted == [(None, "0.jpg"), (None, "1.jpg"), *((str(number), None) for number in range(1, 5))]
+    assert [row["record_id"] for row in lake.rows("records")] == ["1", "2", "3", "4"]
+    (reject,) = lake.rows("rejects")
+    assert (reject["source"], reject["reason"], reject["uploaded_at"]) == ("x.jpg", "damaged", execution.when)
+    (done,) = lake.rows("executions")
+    assert (done["execution_id"], done["status"], done["models"]) == ("run", "SUCCEEDED", [("embedder", MODEL)])
+    assert (done["embedded"], done["predicted"], done["rejected"], done["images"]) == (4, 6, 1, 7)
+    assert done["started_at"] == execution.when < done["finished_at"]
+
+
+def test_running_again_changes_nothing(execution: Execution, lake: Lake) -> None:
+    fill(execution)
+    first = execution.compact()
+    catalog = open_catalog(lake.uri, lake.catalog_uri)
+    before = {name: load_table(catalog, name).metadata_location for name in TABLES}
+    assert execution.compact() == first
+    assert {name: load_table(catalog, name).metadata_location for name in TABLES} == before
+
+
+def test_the_same_upload_in_another_execution_adds_only_the_execution(execution: Execution, lake: Lake) -> None:
+    again = Execution(lake, "again")
+    for some in (execution, again):
+        fill(some)
+        some.compact()
+    summaries = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings").metadata.snapshots
+    assert len(summaries) == 1
+    assert summaries[0].summary is not None
+    assert summaries[0].summary[COMMIT_ID]
+    assert {row["execution_id"] for row in lake.rows("executions")} == {"run", "again"}
+
+
+def test_a_newer_upload_replaces_its_rows_alone(execution: Execution, lake: Lake) -> None:
+    fill(execution)
+    newer = Execution(lake, "newer", day=2)
+    newer.embed("embed-0", ["b.jpg"])
+    newer.compact()
+    execution.compact()
+    days = {row["image_path"]: row["uploaded_at"] for row in lake.rows("embeddings")}
+    assert days == dict.fromkeys(["a.jpg", "c.jpg", "ü #1 100%.jpg"], execution.when) | {"b.jpg": newer.when}
+
+
+def test_rows_of_lost_batches_are_rejects(execution: Execution, lake: Lake) -> None:
+    execution.embed("embed-0", ["a.jpg"])
+    execution.embed("embed-1", ["b.jpg", "c.jpg"], lost=True)
+    execution.classify("classify-0", ["1"])
+    execution.classify("classify-1", ["2", None], lost=True)
+    execution.reject("embed", "embed-1", Reject("b.jpg", "embed", "damaged", "Told before the batch was lost."))
+    answer = execution.compact()
+    assert (answer.lost_batches, answer.embedded, answer.predicted, answer.rejected) == (2, 1, 1, 4)
+    found = {(row["source"], row["stage"], row["reason"]) for row in lake.rows("rejects")}
+    embed = {("b.jpg", "embed", "batch_lost"), ("c.jpg", "embed", "batch_lost")}
+    assert found == embed | {("2", "classify", "batch_lost"), ("1.jpg", "classify", "batch_lost")}
+
+
+def test_too_many_lost_batches_commit_nothing(execution: Execution, lake: Lake) -> None:
+    execution.embed("embed-0", ["a.jpg"])
+    execution.embed("embed-1", ["b.jpg"], lost=True)
+    execution.records("00000", ["1"])
+    with pytest.raises(TooManyLost, match=r"1 of 2 batches.*embed-1"):
+        execution.compact(tolerated_lost_percent=49.9)
+    assert not any(lake.rows(name) for name in TABLES)
+
+
+def test_a_part_without_rows_is_not_lost(execution: Execution) -> None:
+    execution.embed("embed-0", [])
+    answer = execution.compact(tolerated_lost_percent=0.0)
+    assert (answer.embedded, answer.lost_batches) == (0, 0)
+
+
+def test_the_same_reject_from_two_steps_is_one_row(execution: Execution, lake: Lake) -> None:
+    for part, detail in (("0", "First."), ("1", "Second.")):
+        execution.reject("extract", part, Reject("x.jpg", "extract", "damaged", detail))
+    assert execution.compact().rejected == 1
+    assert [row["detail"] for row in lake.rows("rejects")] == ["Second."]
+
+
+def test_other_options_are_another_commit(execution: Execution) -> None:
+    from pixlake.compact.compact import commit_id
+
+    request = execution.request
+    other = CompactRequest(request.run, request.split, Options(image_column="photo"))
+    assert commit_id(request, [], "records") != commit_id(other, [], "records")
+    assert commit_id(request, [], "records") != commit_id(request, [], "rejects")
+
+
+def test_the_event_is_a_request() -> None:
+    parse(json.loads((EVENTS / "compact.json").read_bytes()), CompactRequest)
