@@ -91,8 +91,9 @@ def main(images: int) -> None:
         upload = Path(temporary) / "many.zip"
         count = build(upload, images)
         timings, seconds, counts = run(upload, Path(temporary) / "lake")
-    title = f"pixlake run, {count:,} images: " + ", ".join(f"{value:,} {key}" for key, value in counts.items())
-    table = Table(title=title)
+    console = Console(width=110)
+    console.print(f"pixlake run, {count:,} images: " + ", ".join(f"{value:,} {key}" for key, value in counts.items()))
+    table = Table()
     for column in ("step", "seconds", "share", "limit"):
         table.add_column(column, justify="left" if column == "step" else "right")
     rest = {"engine's start and end": seconds - sum(timings.values())}
@@ -100,7 +101,7 @@ def main(images: int) -> None:
         limit = f">= {LIMIT_PERCENT} %" if step == INFERENCE else ""
         table.add_row(step, f"{took:.1f}", f"{100 * took / seconds:.0f} %", limit)
     table.add_row("from command to end", f"{seconds:.1f}", "100 %", "")
-    Console(width=110).print(table)
+    console.print(table)
 
 
 if __name__ == "__main__":
