@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
     lake = make_lake(folder / "lake")
     with Engine(lake.uri, lake.catalog_uri, MODELS, ROOT) as engine:
         yield Ingest(engine, lake, folder, itertools.count())
+    shutil.rmtree(engine.logs)
 
 
 PETS = {

@@ -46,7 +46,7 @@ def start(lake: Lake, *arguments: str | Path) -> "subprocess.Popen[str]":
     command = [str(PIXLAKE), "run", *map(str, arguments), "--lake", str(lake.folder)]
     # a user's AWS account and proxy must not matter
     elsewhere = {"AWS_PROFILE": "nobody", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
-    environment = {**os.environ, **elsewhere}
+    environment = {**os.environ, **elsewhere, "TMPDIR": str(lake.folder)}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 

@@ -28,24 +28,27 @@ def load(path: Path, substitutions: Mapping[str, str]) -> dict[str, Any]:
 
 
 def to_json(definition: Mapping[str, Any]) -> str:
-    """The definition as text for moto, which differs from AWS in two numbers.
+    """The definition as text for moto, which differs from AWS in three numbers.
 
-    Its grammar knows the tolerated percentage only as a float. And it starts a thread for each that a Map's
-    MaxConcurrency allows, needed or not; here no more run than there are cores.
+    Its grammar knows the tolerated percentage only as a float. It starts a thread for each that a Map's MaxConcurrency
+    allows, needed or not. And here a Map's invocations wait for cores, for which no TimeoutSeconds must run out: they
+    end by their function's own Timeout alone.
     """
     return json.dumps(_adapted(definition))
 
 
-def _adapted(value: Any) -> Any:
+def _adapted(value: Any, in_map: bool = False) -> Any:
     if isinstance(value, list):
-        return [_adapted(item) for item in value]
+        return [_adapted(item, in_map) for item in value]
     if not isinstance(value, dict):
         return value
-    adapted = {key: _adapted(item) for key, item in value.items()}
+    adapted = {key: _adapted(item, in_map or key == "ItemProcessor") for key, item in value.items()}
     if "ToleratedFailurePercentage" in adapted:
         adapted["ToleratedFailurePercentage"] = float(adapted["ToleratedFailurePercentage"])
     if "MaxConcurrency" in adapted:
         adapted["MaxConcurrency"] = min(adapted["MaxConcurrency"], MAP_THREADS)
+    if in_map:
+        adapted.pop("TimeoutSeconds", None)
     return adapted
 
 

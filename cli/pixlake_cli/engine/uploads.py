@@ -27,7 +27,7 @@ def find_uploads(paths: Sequence[Path], lake: Path, experiment: str | None) -> l
     """The uploads behind `paths`, in their order, loose files last. A listing of these is written into the lake."""
     found, loose = [], []
     for path in paths:
-        path = path.absolute()
+        path = _whole(path)
         if path.is_dir():
             if lake.is_relative_to(path):
                 raise BadRequest(f"{path} holds the lake {lake}: give a folder that holds only the upload")
@@ -50,6 +50,11 @@ def _gather(paths: Sequence[Path], lake: Path, experiment: str | None) -> Upload
     uri = storage.join(f"file://{lake}", "uploads", name, f"{digest}.listing.jsonl")
     storage.write(uri, lines)
     return Upload(uri, name, f"{len(unique)} files of {root}")
+
+
+def _whole(path: Path) -> Path:
+    """`path` from the root and without `..`, which no URI takes; a link keeps its own name."""
+    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
 
 
 def _experiment(given: str | None, name: str) -> str:
