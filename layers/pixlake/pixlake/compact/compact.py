@@ -7,6 +7,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -27,6 +28,7 @@ from pixlake.settings import CompactSettings
 
 SECONDS = 840.0
 """How long to try by default: a Lambda's 15 minutes, less what a last attempt takes."""
+_READERS = 16
 
 
 def compact(request: CompactRequest, settings: CompactSettings, seconds: float = SECONDS) -> CompactAnswer:
@@ -70,7 +72,10 @@ class _Job:
         target = self._target(REJECTS)
         lost = {f"{batch.task}-{batch.batch_id}" for batch in self.lost}
         files = [uri for uri in parts[REJECTS.name] if part_id(uri) not in lost]
-        sources: list[Rows] = [TableRows(uri, self._reject_table(rejects.decode(storage.read(uri)))) for uri in files]
+        with ThreadPoolExecutor(_READERS) as pool:
+            written = list(pool.map(storage.read, files))
+        tables = [self._reject_table(rejects.decode(data)) for data in written]
+        sources = [TableRows(uri, table) for uri, table in zip(files, tables, strict=True)]
         named = reject_rows(self.work, target.table.io, self.lost)
         return self._commit(target, [*sources, TableRows("lost", self._reject_table(named))])
 

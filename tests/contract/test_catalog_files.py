@@ -1,0 +1,52 @@
+"""pyiceberg's files on a folder and on S3: small and large, with any character in their names."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pixlake.compact.fileio import LakeFileIO
+from pixlake.errors import MissingObject
+from tests.contract.lakes import Lake
+
+NAMES = ["plain.bin", "a b/ü #1?x=100%25.bin", "deep/er/still.bin"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_written_is_read(lake: Lake, name: str) -> None:
+    io, uri = LakeFileIO(), f"{lake.uri}/files/{name}"
+    assert not io.new_input(uri).exists()
+    with io.new_output(uri).create() as sink:
+        sink.write(b"one ")
+        sink.write(b"two")
+    assert io.new_input(uri).exists()
+    assert len(io.new_input(uri)) == 7
+    with io.new_input(uri).open() as source:
+        source.seek(4)
+        assert source.read() == b"two"
+    io.delete(uri)
+    assert not io.new_input(uri).exists()
+
+
+def test_a_large_parquet_file_goes_up_and_comes_down_in_pieces(lake: Lake) -> None:
+    io, uri = LakeFileIO(), f"{lake.uri}/large.parquet"
+    rows = pa.table({"number": np.arange(600_000), "noise": np.random.default_rng(0).random(600_000)})
+    with io.new_output(uri).create() as sink, pq.ParquetWriter(sink, rows.schema) as writer:
+        for start in range(0, rows.num_rows, 100_000):
+            writer.write_table(rows.slice(start, 100_000))
+    assert len(io.new_input(uri)) > 9 << 20
+    with io.new_input(uri).open() as source:
+        assert pq.read_table(source).equals(rows)
+
+
+def test_an_object_is_not_written_over_unasked(lake: Lake) -> None:
+    output = LakeFileIO().new_output(f"{lake.uri}/once.bin")
+    output.create().close()
+    with pytest.raises(FileExistsError):
+        output.create()
+    output.create(overwrite=True).close()
+
+
+def test_a_missing_object_is_named(lake: Lake) -> None:
+    with pytest.raises(MissingObject, match="nowhere"):
+        LakeFileIO().new_input(f"{lake.uri}/nowhere.bin").open()
