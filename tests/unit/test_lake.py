@@ -1,6 +1,7 @@
 """Names in a lake follow from the input alone and stay inside the lake."""
 
 import pytest
+
 from pixlake.errors import BadRequest
 from pixlake.lake import Work, check_identifier
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from pixlake.errors import BadRequest
 from pixlake.messages import Classifiers, Ingest, Options, PlanRequest, StateError, parse, plain
 

@@ -3,6 +3,7 @@
 from dataclasses import fields
 
 import pytest
+
 from pixlake.errors import BadRequest
 from pixlake.settings import CompactSettings, PlanSettings, from_environment
 
