@@ -27,7 +27,8 @@ class Lake:
         """A folder by its path or `file://` URI, made absolute; or `s3://bucket`."""
         if where.startswith("s3://"):
             return cls(where.rstrip("/"), GLUE, None)
-        folder = Path(where.removeprefix("file://")).expanduser().absolute()
+        # resolved, since an object's URI takes no `..`
+        folder = Path(where.removeprefix("file://")).expanduser().resolve()
         return cls(f"file://{folder}", f"sqlite:///{folder}/catalog.db", folder)
 
     def existing(self) -> "Lake":

@@ -66,7 +66,7 @@ def push(folder: Path, lake: Lake) -> None:
     """
     from pixlake.inference.folders import read_folder
 
-    source = read_folder(f"file://{folder.absolute()}")
+    source = read_folder(f"file://{folder.resolve()}")
     source.verify(source.manifest.files)
     _copy(source, lake)
     click.echo(f"{source.model} is in {lake.uri}")

@@ -51,6 +51,12 @@ def test_any_name_comes_back(root: str, name: str) -> None:
     assert [info.uri for info in storage.list_objects(root)] == [uri]
 
 
+@pytest.mark.parametrize("name", ["../a", "a/./b", "a//b", "new\nline", "\udcff"])
+def test_a_name_that_no_object_can_have(root: str, name: str) -> None:
+    with pytest.raises(BadRequest, match="in its path"):
+        storage.write(f"{root}/{name}", b"data")
+
+
 def test_an_object_is_replaced_at_once(root: str) -> None:
     storage.write(f"{root}/a", b"old")
     storage.write(f"{root}/a", memoryview(b"new"))

@@ -8,6 +8,7 @@ import functools
 import io
 import itertools
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from obstore.store import ClientConfig
 
+# neither a folder nor Arrow's object store takes these in a path
+_UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|//|(^|/)\.\.?(/|$)")
 _CHUNK_BYTES = 1 << 20
 # S3 takes 10,000 parts an object: this allows 80 GB, the largest object that Lambda has time for
 _PART_BYTES = 8 << 20
@@ -50,9 +53,11 @@ class ObjectInfo:
 def locate(uri: str) -> tuple[ObjectStore, str]:
     """The store that holds `uri`, and the object's path in it.
 
-    Raises BadRequest for a scheme other than `s3` and `file`.
+    Raises BadRequest for a scheme other than `s3` and `file`, and for a path that no object can have.
     """
     scheme, separator, rest = uri.partition("://")
+    if _UNUSABLE.search(rest):
+        raise BadRequest(f"{uri!r}: no '.', '..', empty name, control character or undecodable byte can be in its path")
     if separator and scheme == "file" and rest.startswith("/"):
         return _folder(), rest.lstrip("/")
     if separator and scheme == "s3":

@@ -81,3 +81,18 @@ def test_an_execution_has_a_name_of_its_own(lake: Path) -> None:
     assert len(set(names)) == 50
     assert all(len(name) <= 80 for name in names)
     assert all((lake / "work" / name).is_dir() for name in names)
+
+
+def test_a_path_with_dots_is_taken_from_the_root_and_a_link_keeps_its_name(
+    tmp_path: Path, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = touch(tmp_path / "pets" / "2026-11.zip")
+    (here := tmp_path / "here").mkdir()
+    (here / "latest.zip").symlink_to(target)
+    monkeypatch.chdir(here)
+    paths = [Path("../pets"), Path("../here/../here/latest.zip"), Path()]
+    assert [(upload.uri, upload.experiment_id) for upload in find_uploads(paths, lake, None)] == [
+        (f"file://{tmp_path}/pets/", "pets"),
+        (f"file://{here}/latest.zip", "latest"),
+        (f"file://{here}/", "here"),
+    ]

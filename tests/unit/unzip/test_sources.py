@@ -62,6 +62,17 @@ def test_links_and_pipes_are_rejected_and_never_followed(bench: Bench, tmp_path:
     assert bench.reasons() == {**symlinks, "pipe.jpg": "special_file", "\\xff.jpg": "undecodable_name"}
 
 
+def test_an_unsafe_name_outside_a_zip_leaves_out_that_file_alone(bench: Bench) -> None:
+    good = bench.put("folder/a.jpg", b"1")
+    folder = Path(good.removeprefix("file://")).parent
+    for name in ("new\nline.jpg", "C:b.jpg", "Icon\r"):
+        (folder / name).write_bytes(b"x")
+    assert bench.run(f"file://{folder}/") == {"a.jpg": b"1"}
+    assert bench.reasons() == {"new\\nline.jpg": "unsafe_path", "C:b.jpg": "unsafe_path"}
+    assert bench.run(listing(bench, {"../b.jpg": good, "c.jpg": f"{bench.uri}/../c.jpg", "a.jpg": good})) == {"a.jpg": b"1"}
+    assert bench.reasons() == {"../b.jpg": "unsafe_path", "c.jpg": "missing_object"}
+
+
 def test_an_empty_folder_and_none(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "uploads/pets/empty").mkdir(parents=True)
     with pytest.raises(BadUpload, match="empty_upload"):
@@ -121,7 +132,7 @@ def test_a_long_listing(bench: Bench) -> None:
     [
         (b'{"path": "a.jpg"}', "bad_listing"),
         (b"a.jpg", "bad_listing"),
-        (b'{"path": "../a.jpg", "uri": "URI"}', "unsafe_path"),
+        (b'{"path": "../a.jpg", "uri": "URI"}', "empty_upload"),
         (b"x" * (3 << 20), "bad_listing"),
         (b"\n", "empty_upload"),
     ],

@@ -20,6 +20,8 @@ _UNSAFE_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DRIVE = re.compile("[A-Za-z]:")
 # Windows drops trailing dots and spaces, so ".. " and "..." climb there
 _PARENT = re.compile(r"\.\.[. ]*")
+# what Finder leaves in a folder that has an icon of its own
+_FOLDER_ICON = re.compile(r"(?:^|/)Icon\r\Z")
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini"})
 
 
@@ -45,13 +47,15 @@ def decode_name(raw: bytes, flags: int, host: int, unicode_name: bytes | None) -
 
 
 def clean_path(name: str) -> str:
-    """`name` as a relative path in NFC with single slashes; empty for the upload's own folder.
+    """`name` as a relative path in NFC with single slashes; empty for the upload's own folder, and a folder's icon.
 
     Backslashes that stand alone are separators (Windows tools write them); mixed with slashes they are a trick.
     Raises BadUpload `unsafe_path`.
     """
     if not name.isascii():
         name = unicodedata.normalize("NFC", name)
+    if _FOLDER_ICON.search(name):
+        return ""
     problem = _problem(name)
     if problem:
         raise BadUpload("unsafe_path", f"{name[:200]!a} {problem}")

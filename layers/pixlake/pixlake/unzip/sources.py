@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from pixlake import storage
-from pixlake.errors import BadUpload, MissingObject, StorageTrouble
+from pixlake.errors import BadInput, BadUpload, MissingObject, StorageTrouble
 from pixlake.formats import IMAGE_EXTENSIONS, TABLE_EXTENSIONS, extension
 from pixlake.storage import ObjectInfo
 from pixlake.unzip import names
@@ -138,18 +138,18 @@ class _Listing:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadUpload("bad_listing", f"{self._uri}:{number}: {error}") from error
 
-    def _entry(self, listed: Listed, info: ObjectInfo | None) -> Entry:
-        if info is None:
-            return rejected(names.clean_path(listed.path), "missing_object", f"{listed.uri} does not exist")
+    def _entry(self, listed: Listed, info: ObjectInfo | BadInput) -> Entry:
+        if isinstance(info, BadInput):
+            return rejected(_printable(listed.path), "missing_object", str(info))
         self.modified = max(self.modified, info.last_modified)
         return _entry(listed.path, info)
 
 
-def _look_up(listed: Listed) -> ObjectInfo | None:
+def _look_up(listed: Listed) -> ObjectInfo | BadInput:
     try:
         return storage.head(listed.uri)
-    except MissingObject:
-        return None
+    except BadInput as error:
+        return error
 
 
 def _lines(uri: str) -> Iterator[bytes]:
@@ -164,8 +164,18 @@ def _lines(uri: str) -> Iterator[bytes]:
         yield rest
 
 
+def _printable(name: str) -> str:
+    """`name` with escapes in place of what cannot be shown."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
+
+
 def _entry(name: str, info: ObjectInfo) -> Entry:
-    path = names.clean_path(name)
+    """What an object is, by its name. Unlike a zip's, an unsafe name is no one's trick, and only that object is left
+    out."""
+    try:
+        path = names.clean_path(name)
+    except BadUpload as error:
+        return rejected(_printable(name), error.reason, str(error).removeprefix(f"{error.reason}: "))
     if not path:
         return Entry(path, Kind.IGNORED)
     kind = names.classify(path)
