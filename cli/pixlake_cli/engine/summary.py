@@ -1,6 +1,7 @@
 """What a run says at its end: in words for people, as one object for programs."""
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class Ended:
                 f"{self.experiment_id}: {counts}",
                 f"Seconds: {self.seconds} ({steps})",
                 f"Report:  {self.report}",
-                f'Query:   pixlake query "{self._query()}" --lake {self.lake}',
+                f'Query:   pixlake query "{self._query()}" --lake {shlex.quote(str(self.lake))}',
             ]
         )
 
@@ -57,7 +58,8 @@ class Ended:
         cause = explain(self._error(), listing, count_shards(work, listing))
         report = f"Report: {self.report}. " if self.report else ""
         state = self.outcome.state or cause.step
-        text = f"{state} failed with {cause.error}: {cause.message} {cause.advice} {report}Logs: {logs}"
+        message = cause.message if cause.message.endswith((".", "!", "?")) else f"{cause.message}."
+        text = f"{state} failed with {cause.error}: {message} {cause.advice} {report}Logs: {logs}"
         return " ".join(text.split())
 
     def result(self) -> dict[str, Any]:

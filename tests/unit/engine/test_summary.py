@@ -1,6 +1,7 @@
 """What a run says while it goes on and when it has ended."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,12 @@ def ended(outcome: Outcome, lake: Path, *, played: bool = True) -> Ended:
     return Ended(outcome, progress, "pets", lake, 3.2)
 
 
+def test_the_query_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    good = ended(Outcome("e", "SUCCEEDED", {"records": 1}), tmp_path / "my lake?")
+    words = shlex.split(good.summary().splitlines()[-1])
+    assert words == ["Query:", "pixlake", "query", *words[3:4], "--lake", f"{tmp_path}/my lake?"]
+
+
 def test_a_good_end(tmp_path: Path) -> None:
     output = {"images": 5, "records": 4, "embedded": 5, "predicted": 4, "rejected": 0}
     good = ended(Outcome("e", "SUCCEEDED", output, timings={"Plan": 0.25}), tmp_path)
@@ -111,7 +118,7 @@ def test_a_bad_end_is_one_paragraph_that_says_what_to_do(tmp_path: Path) -> None
     cause = json.dumps({"errorType": "BadUpload", "errorMessage": "encrypted: a.png is\nencrypted", "stackTrace": []})
     bad = ended(Outcome("e", "FAILED", error="BadUpload", cause=cause, state="Plan"), tmp_path, played=False)
     text = bad.explanation(Path("/logs"))
-    assert text.startswith("Plan failed with BadUpload: encrypted: a.png is encrypted")
+    assert text.startswith("Plan failed with BadUpload: encrypted: a.png is encrypted. Nothing of it is in a table.")
     assert text.endswith("Logs: /logs")
     assert "\n" not in text
     assert bad.result()["error"] == "BadUpload"

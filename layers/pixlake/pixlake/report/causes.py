@@ -12,8 +12,8 @@ from pixlake.report.gather import Listing
 _OUT_OF_TIME = "A function ran out of time. Give it more time or memory, or make the shards or batches smaller."
 _ADVICE = {
     "BadRequest": "Correct the event, the setting or pixlake.json as the message says, and put the upload in again.",
-    "BadUpload": "Nothing of it is in a table. Make the zip again without what the message names, and upload it.",
-    "BadTable": "Save the table again as CSV (UTF-8), TSV, JSON Lines or Parquet, and upload again.",
+    "BadUpload": "Nothing of it is in a table. Put right what the message names, and upload it again.",
+    "BadTable": "Nothing of it is in a table. Put right the table or pixlake.json, and upload it again.",
     "BadBundle": "Check the model in the lake with `pixlake models show NAME`, push it again, and redo the upload.",
     "MissingObject": "Something was deleted while the execution ran, or was never there. Put the upload in again.",
     "TooManyLost": "Nothing is committed. The logs of Embed and Classify say why batches failed; then upload again.",
