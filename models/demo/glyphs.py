@@ -1,6 +1,5 @@
 """Pictures of emoji, from the bitmaps in Noto Color Emoji as Debian's `fonts-noto-color-emoji` installs it."""
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -31,9 +30,9 @@ def draw_glyph(text: str) -> Image.Image | None:
     return image
 
 
-def draw_small(text: str, side: int, draw: Callable[[str], Image.Image | None] = draw_glyph) -> Image.Image:
+def draw_small(text: str, side: int) -> Image.Image:
     """One emoji on a transparent square of `side` pixels, RGBA."""
-    image = draw(text)
+    image = draw_glyph(text)
     if image is None:
         raise ValueError(f"{FONT} has no single picture of {text!r}")
     return image.resize((side, side), Image.Resampling.LANCZOS)
