@@ -53,7 +53,7 @@ def test_a_refused_upload_has_its_row_its_reject_and_its_page(lake) -> None:
     page = storage.read(answer.report_uri).decode()
     assert "in the step Plan" in page
     assert "/etc/passwd" in page
-    assert "Make the zip again" in page
+    assert "Put right what the message names" in page
 
 
 def test_a_second_run_adds_nothing(lake) -> None:
