@@ -65,7 +65,9 @@ def _read_manifest(uri: str) -> bytes:
     try:
         return storage.read(storage.join(uri, MANIFEST))
     except MissingObject as error:
-        raise BadBundle(f"{uri}: there is no bundle here; `pixlake models` puts one into the lake") from error
+        raise BadBundle(
+            f"{uri}: there is no bundle here, for it has no {MANIFEST}; `pixlake models push FOLDER` puts one into a lake"
+        ) from error
 
 
 def _check_listing(uri: str, manifest: Manifest) -> None:
