@@ -3,11 +3,13 @@
 from typing import Any
 
 from pixlake.compact.compact import compact
+from pixlake.handler import observed
 from pixlake.messages import CompactRequest, parse, plain
 from pixlake.settings import CompactSettings, from_environment
 
 SETTINGS = from_environment(CompactSettings)
 
 
+@observed("lost_batches")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return plain(compact(parse(event, CompactRequest), SETTINGS))

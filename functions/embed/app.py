@@ -3,6 +3,7 @@
 from typing import Any
 
 from pixlake.failures import noted
+from pixlake.handler import observed
 from pixlake.inference.embed import embed
 from pixlake.lake import Work
 from pixlake.messages import BatchRequest, parse, plain
@@ -11,6 +12,7 @@ from pixlake.settings import InferenceSettings, from_environment
 SETTINGS = from_environment(InferenceSettings)
 
 
+@observed("rows", "rejected")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     request = parse(event, BatchRequest)
     with noted(Work(SETTINGS.lake_uri, request.run.execution_id), request.batch.batch_id):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pixlake.failures import noted
+from pixlake.handler import observed
 from pixlake.lake import Work
 from pixlake.messages import ExtractRequest, parse, plain
 from pixlake.settings import ExtractSettings, from_environment
@@ -11,6 +12,7 @@ from pixlake.unzip.extract import extract
 SETTINGS = from_environment(ExtractSettings)
 
 
+@observed("extracted", "rejected")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     request = parse(event, ExtractRequest)
     with noted(Work(SETTINGS.lake_uri, request.run.execution_id), f"extract-{request.shard.index:06d}"):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pixlake.handler import observed
 from pixlake.messages import PlanRequest, parse, plain
 from pixlake.settings import PlanSettings, from_environment
 from pixlake.unzip.plan import plan
@@ -9,5 +10,6 @@ from pixlake.unzip.plan import plan
 SETTINGS = from_environment(PlanSettings)
 
 
+@observed()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return plain(plan(parse(event, PlanRequest), SETTINGS))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pixlake.handler import observed
 from pixlake.messages import ReportRequest, parse, plain
 from pixlake.report.report import report
 from pixlake.settings import ReportSettings, from_environment
@@ -9,5 +10,6 @@ from pixlake.settings import ReportSettings, from_environment
 SETTINGS = from_environment(ReportSettings)
 
 
+@observed("images", "records", "embedded", "predicted", "rejected")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return plain(report(parse(event, ReportRequest), SETTINGS))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pixlake.handler import observed
 from pixlake.messages import SplitRequest, parse, plain
 from pixlake.settings import SplitSettings, from_environment
 from pixlake.split.split import split
@@ -9,5 +10,6 @@ from pixlake.split.split import split
 SETTINGS = from_environment(SplitSettings)
 
 
+@observed()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return plain(split(parse(event, SplitRequest), SETTINGS))

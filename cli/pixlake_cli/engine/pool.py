@@ -29,6 +29,8 @@ def environment(function: Function, overrides: Mapping[str, str]) -> dict[str, s
         "LAMBDA_TASK_ROOT": str(function.folder),
         "_HANDLER": function.handler,
         "TZ": ":UTC",
+        # CloudWatch makes metrics of log lines; nobody reads them from a laptop's log
+        "POWERTOOLS_METRICS_DISABLED": "true",
         "PYTHONPATH": str(function.folder),
     }
     return {**{key: os.environ[key] for key in PASSED_ON if key in os.environ}, **own, **lambda_sets}

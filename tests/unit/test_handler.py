@@ -1,0 +1,86 @@
+"""Every invocation leaves a line in the log that names its execution; counts become metrics."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pixlake.errors import BadRequest
+from pixlake.handler import SERVICE, Handler, observed
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+CONTEXT = SimpleNamespace(
+    function_name="pixlake-EmbedFunction", memory_limit_in_mb=1769, invoked_function_arn="arn", aws_request_id="1"
+)
+
+
+@observed("rows")
+def embed(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+    if "refuse" in event:
+        raise BadRequest("no such thing")
+    return {"rows": 3, "batch_id": "embed-000001"}
+
+
+@observed()
+def plan(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+    return {}
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
+    """What the log has got since it was last asked for."""
+    stream = io.StringIO()
+    (log,) = logging.getLogger(SERVICE).handlers
+    assert isinstance(log, logging.StreamHandler)
+    before = log.setStream(stream)
+
+    def read() -> list[dict[str, Any]]:
+        found = [json.loads(line) for line in (stream.getvalue() + capsys.readouterr().out).splitlines()]
+        stream.seek(0)
+        stream.truncate()
+        return found
+
+    yield read
+    log.setStream(before)
+
+
+@pytest.mark.parametrize(("handler", "event"), [(embed, {"run": {"execution_id": "x"}}), (plan, {"execution_id": "x"})])
+def test_a_line_names_the_execution(handler: Handler, event: dict[str, Any], lines: Lines) -> None:
+    answer = handler(event, CONTEXT)
+    line = lines()[0]
+    assert (line["message"], line["correlation_id"], line["answer"]) == ("done", "x", answer)
+
+
+def test_a_child_of_a_map_names_its_item(lines: Lines) -> None:
+    embed({"run": {"execution_id": "x"}, "batch": {"batch_id": "embed-000007"}}, CONTEXT)
+    assert lines()[0]["batch_id"] == "embed-000007"
+
+
+def test_counts_are_metrics_of_the_function(lines: Lines) -> None:
+    embed({}, CONTEXT)
+    metric = lines()[1]
+    assert metric["rows"] == [3.0]
+    assert metric["function"] == "pixlake-EmbedFunction"
+    (directive,) = metric["_aws"]["CloudWatchMetrics"]
+    assert (directive["Namespace"], sorted(directive["Dimensions"][0])) == ("Pixlake", ["function", "service"])
+    plan({}, CONTEXT)
+    assert len(lines()) == 1
+
+
+@pytest.mark.parametrize("batch", [{"batch_id": "embed-000007"}, "embed-000007", None])
+def test_an_error_is_logged_and_raised_as_it_is(batch: Any, lines: Lines) -> None:
+    with pytest.raises(BadRequest, match="no such thing"):
+        embed({"run": {"execution_id": "x"}, "batch": batch, "refuse": True}, CONTEXT)
+    (line,) = lines()
+    assert (line["level"], line["error"], line["correlation_id"]) == ("ERROR", "BadRequest", "x")
+
+
+def test_the_next_execution_is_not_taken_for_the_last_one(lines: Lines) -> None:
+    plan({"execution_id": "x"}, CONTEXT)
+    plan({}, CONTEXT)
+    assert lines()[1].get("correlation_id") is None
