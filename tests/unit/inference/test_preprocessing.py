@@ -86,8 +86,8 @@ def test_nearest_picks_the_same_pixels_but_where_two_are_as_near(kind: str) -> N
 def test_any_size_gives_the_graphs_size(width: int, height: int, w: int, h: int, kind: str, crop: float) -> None:
     wanted = spec(resize=kind, width=w, height=h, crop=crop)
     image = photo(width, height)
-    # resizing rounds to a level after each of its two passes
-    assert worst_level(tensor(image, wanted), naive(image, wanted), wanted) <= 2.01
+    # Pillow rounds to a level after each of its two passes, and takes the cheaper one first: not the same for a part
+    assert worst_level(tensor(image, wanted), naive(image, wanted), wanted) <= 4.01
 
 
 @pytest.mark.parametrize("kind", ["squash", "shortest", "longest"])

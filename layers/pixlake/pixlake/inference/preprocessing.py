@@ -1,7 +1,7 @@
 """From upright RGB pixels to the tensor that a graph was trained on; pure functions, as docs/bundles.md specifies them.
 
 Resizing is Pillow's, as in torchvision and timm. Where a crop follows, only the part that stays is resized: the same
-pixels, and a picture of 1 x 1,000,000 does not become one of 224 x 224,000,000 on the way.
+pixels but for rounding, and a picture of 1 x 1,000,000 does not become one of 224 x 224,000,000 on the way.
 """
 
 import functools
