@@ -9,11 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo, Reference
-from pyiceberg.expressions.literals import literal
 from pyiceberg.table import Table
 
-from pixlake.compact.rows import ParquetRows
+from pixlake.compact.existing import list_existing
 from pixlake.errors import MissingObject
 from pixlake.schemas import EMBEDDINGS
 
@@ -32,12 +30,14 @@ class Hit:
 
 
 def read_batches(table: Table, experiment_id: str | None, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
-    """The current rows, of one experiment or of all."""
-    only: BooleanExpression = AlwaysTrue()
-    if experiment_id is not None:
-        only = EqualTo(term=Reference("experiment_id"), value=literal(experiment_id))
-    for task in table.scan(row_filter=only).plan_files():
-        yield from ParquetRows(table.io, task.file.file_path, EMBEDDINGS.columns).batches(list(columns))
+    """The current rows, of one experiment or of all; not those that Athena's MERGE has marked as deleted."""
+    for file in list_existing(table, EMBEDDINGS, experiment_id):
+        dead = file.dead(table.io)
+        start = 0
+        for batch in file.rows.batches(list(columns)):
+            alive = ~np.isin(np.arange(start, start + batch.num_rows), dead)
+            start += batch.num_rows
+            yield batch if alive.all() else batch.filter(pa.array(alive))
 
 
 def count_models(batches: Iterable[pa.RecordBatch]) -> Counter[str]:

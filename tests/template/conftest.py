@@ -55,7 +55,8 @@ def states(machine: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def tasks(states: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {name: state for name, state in states.items() if state["Type"] == "Task"}
+    """The states that invoke a function."""
+    return {name: state for name, state in states.items() if state.get("Resource", "").endswith(":lambda:invoke")}
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,11 @@ def build(root: Path, properties: dict[str, dict[str, Any]]) -> None:
         "Type": "AWS::Serverless::StateMachine",
         "Properties": {
             "DefinitionUri": "ingest.asl.yaml",
-            "DefinitionSubstitutions": {**substitutions, "LakeBucket": {"Ref": "LakeBucket"}},
+            "DefinitionSubstitutions": {
+                **substitutions,
+                "LakeBucket": {"Ref": "LakeBucket"},
+                "CompactAthenaStateMachine": "not started here",
+            },
         },
     }
     (root / "template.yaml").write_text(yaml.safe_dump({"Resources": resources}))

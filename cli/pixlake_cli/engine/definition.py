@@ -75,7 +75,7 @@ def _next(state: Mapping[str, Any]) -> Iterator[str]:
 def _invoked(state: Mapping[str, Any]) -> list[str]:
     if "ItemProcessor" in state:
         return functions_in_order(state["ItemProcessor"])
-    if state["Type"] != "Task":
+    if "FunctionName" not in state.get("Parameters", {}):
         return []
     return [str(state["Parameters"]["FunctionName"]).rpartition(":")[2]]
 

@@ -160,7 +160,8 @@ def load(path: Path, parameters: Mapping[str, str], names: Mapping[str, str]) ->
         if resource["Type"] == "AWS::Serverless::Function":
             functions[name] = _function(name, path.parent, _merged(defaults, resource["Properties"]), resolver)
         elif resource["Type"] == "AWS::Serverless::StateMachine":
-            machine = resource["Properties"]
+            # the first is what an upload starts; others are started by it, and stay on AWS
+            machine = machine or resource["Properties"]
     if machine is None:
         raise BadRequest(f"{path} has no state machine")
     substitutions = resolver.resolve(machine["DefinitionSubstitutions"])

@@ -82,6 +82,10 @@ class Work:
         """Rows for a table, Parquet in its schema, sorted by its key. It is there only when complete."""
         return join(self.uri, "parts", table, f"{part_id}.parquet")
 
+    def account(self, table: str) -> str:
+        """What Compact adds to the parts for Athena: all rows for `rejects` or `executions`, Parquet."""
+        return join(self.uri, "accounts", table, "rows.parquet")
+
     def rejects(self, stage: str, part_id: str) -> str:
         """JSON Lines of `rejects.Reject`. Written before the part that completes the same work."""
         return join(self.uri, "parts", "rejects", f"{stage}-{part_id}.jsonl")

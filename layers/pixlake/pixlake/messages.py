@@ -133,8 +133,20 @@ class CompactRequest(msgspec.Struct, frozen=True):
     options: Options = Options()
 
 
+class TableStatements(msgspec.Struct, frozen=True):
+    """SQL for Athena that brings one table up to date, in the order in which it runs (`compact.statements`)."""
+
+    table: str
+    register: str
+    merge: str
+    keep: str
+    optimize: str
+    vacuum: str
+
+
 class CompactAnswer(msgspec.Struct, frozen=True):
-    """The execution's totals. `lost_batches` are those whose part never came; their rows are rejects."""
+    """The execution's totals. `lost_batches` are those whose part never came; their rows are rejects.
+    `statements` are what is left to do where Athena merges, a few KB for each table."""
 
     images: int
     records: int
@@ -142,6 +154,7 @@ class CompactAnswer(msgspec.Struct, frozen=True):
     predicted: int
     rejected: int
     lost_batches: int
+    statements: tuple[TableStatements, ...] = ()
 
 
 class ReportRequest(msgspec.Struct, frozen=True):

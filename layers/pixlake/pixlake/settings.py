@@ -6,6 +6,7 @@ A field is a variable of the same name in upper case; the template sets exactly 
 import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
 from typing import TypeVar, get_type_hints
 
 from pixlake.errors import BadRequest
@@ -75,15 +76,24 @@ class InferenceSettings:
     inference_threads: int = 0
 
 
+class Engine(StrEnum):
+    """What merges the parts into the tables: the function itself, or Athena, which knows no 15 minutes."""
+
+    LAMBDA = "lambda"
+    ATHENA = "athena"
+
+
 @dataclass(frozen=True)
 class CompactSettings:
     """`catalog_uri` is `glue://<database>` on AWS and `sqlite:///<path>` on a laptop. `tolerated_lost_percent` of the
-    batches may be missing; above it the execution fails."""
+    batches may be missing; above it the execution fails. `snapshot_days` are kept by Athena's VACUUM."""
 
     lake_uri: str
     catalog_uri: str
     target_file_bytes: int = 256 << 20
     tolerated_lost_percent: float = 5.0
+    compaction_engine: Engine = Engine.LAMBDA
+    snapshot_days: float = 7.0
 
 
 @dataclass(frozen=True)

@@ -2,5 +2,6 @@
 
 `compact` is the state; it gives each table's parts to `commit`, which plans on keys alone (`plan`, over `merge`,
 `existing` and `keys`), streams rows into data files (`datafiles`) and swaps one snapshot for the next. `lost` compares
-the batches planned with the parts found. `maintain` cleans up on a schedule.
+the batches planned with the parts found, and `accounts` has what the execution says of itself. Where Athena merges,
+`handover` answers SQL instead, written by `statements`. `maintain` cleans up on a schedule.
 """

@@ -6,7 +6,6 @@ it, so that a power cut, too, leaves the table at its old or its new snapshot. O
 
 import io
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obstore
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 IMPLEMENTATION = "pixlake.compact.fileio.LakeFileIO"
 """The value of the catalog property `py-io-impl`."""
-_LOCAL = "file://"
 _SMALL = 8 << 20  # one request for all is faster than one for each column
 
 
@@ -48,21 +46,22 @@ class LakeFile(InputFile, OutputFile):
         return storage.exists(self.location)
 
     def open(self, seekable: bool = True) -> InputStream:  # noqa: ARG002
-        if not self.location.startswith(_LOCAL):
+        path = storage.local_path(self.location)
+        if path is None:
             size = len(self)
             return io.BytesIO(storage.read(self.location)) if size < _SMALL else storage.Reader(self.location, size)
         try:
-            file: InputStream = pa.OSFile(self.location.removeprefix(_LOCAL))
+            file: InputStream = pa.OSFile(str(path))
         except FileNotFoundError as error:
             raise MissingObject(f"{self.location} does not exist") from error
         return file
 
     def create(self, overwrite: bool = False) -> OutputStream:
-        if not self.location.startswith(_LOCAL):
+        path = storage.local_path(self.location)
+        if path is None:
             if not overwrite and self.exists():
                 raise FileExistsError(self.location)
             return _Upload(self.location)
-        path = Path(self.location.removeprefix(_LOCAL))
         path.parent.mkdir(parents=True, exist_ok=True)
         return _DurableFile(io.FileIO(path, "w" if overwrite else "x"))
 
