@@ -55,23 +55,15 @@ def worst_level(found: NDArray[Any], expected: NDArray[Any], wanted: Preprocessi
     return float(difference.max())
 
 
-@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "lanczos"])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "lanczos", "nearest"])
 @pytest.mark.parametrize("kind", ["squash", "shortest", "longest"])
-@pytest.mark.parametrize("size", [(640, 480), (97, 301), (8, 8), (5, 3), (1, 900)])
+@pytest.mark.parametrize("size", [(640, 480), (97, 301), (8, 8), (5, 3), (60, 300)])
 def test_the_tensor_is_what_the_page_says(kind: str, interpolation: str, size: tuple[int, int]) -> None:
     wanted = spec(resize=kind, interpolation=interpolation, width=48, height=32, background=[9, 99, 200], crop=0.875)
     image = photo(*size)
     found = tensor(image, wanted)
     assert (found.shape, found.dtype) == ((3, 32, 48), np.float32)
-    assert worst_level(found, naive(image, wanted), wanted) <= 1.01
-
-
-@pytest.mark.parametrize("kind", ["squash", "shortest", "longest"])
-def test_nearest_picks_the_same_pixels_but_where_two_are_as_near(kind: str) -> None:
-    wanted = spec(resize=kind, interpolation="nearest", width=48, height=32, crop=0.875)
-    image = photo(640, 480)
-    same = np.isclose(tensor(image, wanted), naive(image, wanted), atol=1e-4)
-    assert same.mean() > 0.95
+    assert worst_level(found, naive(image, wanted), wanted) < 0.01
 
 
 @settings(deadline=None, max_examples=50)
@@ -86,14 +78,20 @@ def test_nearest_picks_the_same_pixels_but_where_two_are_as_near(kind: str) -> N
 def test_any_size_gives_the_graphs_size(width: int, height: int, w: int, h: int, kind: str, crop: float) -> None:
     wanted = spec(resize=kind, width=w, height=h, crop=crop)
     image = photo(width, height)
-    # Pillow rounds to a level after each of its two passes, and takes the cheaper one first: not the same for a part
-    assert worst_level(tensor(image, wanted), naive(image, wanted), wanted) <= 4.01
+    found, expected = tensor(image, wanted), naive(image, wanted)
+    assert found.shape == (3, h, w)
+    if max(width / height * h / w, height / width * w / h) * (1 / crop) ** 2 < 12:
+        assert worst_level(found, expected, wanted) < 0.01
+    else:
+        # a part resized: Pillow takes the cheaper of its two passes first, and clips and rounds in between
+        assert np.abs(found - expected).mean() < 0.02
 
 
 @pytest.mark.parametrize("kind", ["squash", "shortest", "longest"])
 def test_a_line_of_a_million_pixels_stays_small_on_the_way(kind: str) -> None:
     found = tensor(Image.new("RGB", (1, 1_000_000), (255, 0, 0)), spec(resize=kind))
     assert found.shape == (3, 8, 8)
+    assert found[0].max() == pytest.approx((1 - 0.5) / 0.25)
 
 
 def test_a_plain_picture_has_the_formulas_value() -> None:

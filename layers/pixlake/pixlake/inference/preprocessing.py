@@ -1,7 +1,7 @@
 """From upright RGB pixels to the tensor that a graph was trained on; pure functions, as docs/bundles.md specifies them.
 
-Resizing is Pillow's, as in torchvision and timm. Where a crop follows, only the part that stays is resized: the same
-pixels but for rounding, and a picture of 1 x 1,000,000 does not become one of 224 x 224,000,000 on the way.
+Resizing is Pillow's, as in torchvision and timm. Where a crop follows and little of a long picture stays, only that
+part is resized: the same pixels but for rounding, and 1 x 1,000,000 does not become 224 x 224,000,000 on the way.
 """
 
 import functools
@@ -22,6 +22,8 @@ _FILTERS = {
 }
 # A JPEG decoded smaller than this times the target loses detail that resizing would have kept.
 _DRAFT_MARGIN = 2
+# Up to so many times the target's area a picture is resized whole before it is cut, exactly as in training.
+_MOST_COVER = 16
 
 
 def decode_for(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> Picture:
@@ -77,13 +79,14 @@ def _cover(size: Size, preprocessing: Preprocessing) -> Size:
 
 def _covered(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     """Resized to cover, then cut to the centre; rounded as torchvision's `CenterCrop` does."""
-    cover, target = _cover(image.size, preprocessing), _target(preprocessing)
-    scale = [image.size[axis] / cover[axis] for axis in (0, 1)]
-    start = [round((cover[axis] - target[axis]) / 2) for axis in (0, 1)]
-    left, top = (start[axis] * scale[axis] for axis in (0, 1))
-    right, bottom = ((start[axis] + target[axis]) * scale[axis] for axis in (0, 1))
-    box = (left, top, min(right, image.width), min(bottom, image.height))
-    return image.resize(target, _FILTERS[preprocessing.interpolation], box=box)
+    cover, (width, height) = _cover(image.size, preprocessing), _target(preprocessing)
+    left, top = round((cover[0] - width) / 2), round((cover[1] - height) / 2)
+    kind = _FILTERS[preprocessing.interpolation]
+    if cover[0] * cover[1] <= _MOST_COVER * width * height:
+        return image.resize(cover, kind).crop((left, top, left + width, top + height))
+    across, down = image.width / cover[0], image.height / cover[1]
+    right, bottom = min((left + width) * across, image.width), min((top + height) * down, image.height)
+    return image.resize((width, height), kind, box=(left * across, top * down, right, bottom))
 
 
 def _fit(size: Size, preprocessing: Preprocessing) -> Size:
