@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import LocalStore, ObjectStore, S3Store, from_url
 
 from pixlake.errors import BadRequest, MissingObject, StorageTrouble
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # neither a folder nor Arrow's object store takes these in a path
 _UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|//|(^|/)\.\.?(/|$)")
+_FILES_ENDPOINT = "FILES_ENDPOINT"
+"""Where the files of a laptop are served as objects of the S3 bucket `files`, for functions that run in containers."""
 _CHUNK_BYTES = 1 << 20
 # S3 takes 10,000 parts an object: this allows 80 GB, the largest object that Lambda has time for
 _PART_BYTES = 8 << 20
@@ -66,9 +69,19 @@ def locate(uri: str) -> tuple[ObjectStore, str]:
     raise BadRequest(f"{uri!r} is not an s3:// or file:/// URI")
 
 
+def local_path(uri: str) -> Path | None:
+    """The file that `uri` names, if it is one that this process can open."""
+    if uri.startswith("file://") and _FILES_ENDPOINT not in os.environ:
+        return Path(uri.removeprefix("file://"))
+    return None
+
+
 @functools.cache
 def _folder() -> ObjectStore:
-    return LocalStore()
+    endpoint = os.environ.get(_FILES_ENDPOINT)
+    if endpoint is None:
+        return LocalStore()
+    return S3Store("files", endpoint=endpoint, region="us-east-1", skip_signature=True, client_options=_CLIENT)
 
 
 @functools.cache
@@ -233,4 +246,6 @@ def _translated(uri: str) -> Iterator[None]:
         # S3 answers so for a missing object, too, where the caller may not list the whole bucket; no function may.
         raise MissingObject(f"{uri} does not exist, or access to it is denied") from error
     except (BaseError, OSError) as error:
-        raise StorageTrouble(f"{uri}: {error}") from error
+        # obstore appends its error's source code, which says the same again
+        reason = str(error).partition("\n\nDebug source:")[0]
+        raise StorageTrouble(f"{uri}: {reason}") from error

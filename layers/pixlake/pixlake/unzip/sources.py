@@ -77,12 +77,13 @@ class _Folder:
         self.modified = datetime.min.replace(tzinfo=UTC)
 
     def entries(self) -> Iterator[Entry]:
-        if not self._uri.startswith("file://"):
+        root = storage.local_path(self._uri)
+        if root is None:
             for info in storage.list_objects(self._uri):
                 yield self._seen(info.uri.removeprefix(self._uri), info)
             return
         try:
-            yield from self._walk(self._uri.removeprefix("file://"))
+            yield from self._walk(str(root))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise MissingObject(f"{self._uri}: {error}") from error
         except OSError as error:
