@@ -142,19 +142,33 @@ def test_buckets_are_closed_and_kept(template: dict[str, Any], bucket: str) -> N
     assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
     assert resource["UpdateReplacePolicy"] == "Retain"
     properties = resource["Properties"]
-    assert "BucketName" not in properties
+    assert properties["BucketName"]["Fn::If"][0] == f"Has{bucket}Name"
+    assert template["Parameters"][f"{bucket}Name"]["Default"] == ""
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
-    assert properties["BucketEncryption"]
+    (encryption,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    condition, with_key, without = encryption["Fn::If"]
+    assert condition == "HasKmsKey"
+    assert with_key["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] == {"Ref": "KmsKeyArn"}
+    assert without["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
     (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_physical_names_follow_the_stack(template: dict[str, Any]) -> None:
-    names = ("FunctionName", "QueueName", "TopicName", "RoleName", "StateMachineName", "LayerName", "AlarmName")
+    names = (
+        "FunctionName",
+        "QueueName",
+        "TopicName",
+        "RoleName",
+        "StateMachineName",
+        "LayerName",
+        "AlarmName",
+        "DashboardName",
+    )
     for name, resource in template["Resources"].items():
-        properties = resource["Properties"]
+        properties = resource.get("Properties", {})
         assert not [key for key in names if key in properties], name
         for key in ("LogGroupName", "Name"):
             if isinstance(value := properties.get(key), dict):

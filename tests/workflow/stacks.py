@@ -47,6 +47,7 @@ def build(root: Path, properties: dict[str, dict[str, Any]]) -> None:
             "DefinitionSubstitutions": {
                 **substitutions,
                 "LakeBucket": {"Ref": "LakeBucket"},
+                "MapConcurrency": "100",
                 "CompactAthenaStateMachine": "not started here",
             },
         },

@@ -1,0 +1,117 @@
+"""What a stack logs, encrypts and raises alarms about."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pixlake.handler import NAMESPACE, SERVICE
+
+ROOT = Path(__file__).resolve().parents[2]
+FUNCTIONS = "AWS::Serverless::Function"
+Resources = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def alarms(resources: Resources) -> dict[str, Any]:
+    return resources("AWS::CloudWatch::Alarm")
+
+
+def watched(alarm: dict[str, Any]) -> set[str]:
+    """The functions whose metrics an alarm computes with."""
+    metrics = [it["MetricStat"]["Metric"] for it in alarm["Metrics"] if "MetricStat" in it]
+    return {
+        dimension["Value"]["Ref"] for it in metrics for dimension in it["Dimensions"] if "Ref" in dimension["Value"]
+    }
+
+
+def test_every_alarm_tells_the_topic_and_no_data_is_no_alarm(alarms: dict[str, Any]) -> None:
+    assert alarms
+    for name, alarm in alarms.items():
+        assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
+        assert alarm["TreatMissingData"] == "notBreaching", name
+        assert alarm["AlarmDescription"], name
+        assert len(alarm.get("Metrics", [])) <= 10, f"{name}: CloudWatch takes ten metrics an alarm"
+
+
+def test_errors_and_throttles_of_every_function_are_watched(alarms: dict[str, Any], resources: Resources) -> None:
+    for name in ("ErrorsAlarm", "ThrottlesAlarm"):
+        assert watched(alarms[name]) == resources(FUNCTIONS).keys()
+
+
+def test_an_alarm_comes_before_a_function_runs_out_of_time(
+    alarms: dict[str, Any], resources: Resources, template: dict[str, Any]
+) -> None:
+    default = template["Globals"]["Function"]["Timeout"]
+    long = {name for name, function in resources(FUNCTIONS).items() if function.get("Timeout", default) == default}
+    assert watched(alarms["DurationAlarm"]) == long
+    assert alarms["DurationAlarm"]["Threshold"] == 0.9 * default * 1000
+
+
+def test_counts_are_read_where_the_handlers_write_them(alarms: dict[str, Any]) -> None:
+    written = re.search(r"@observed\((.*)\)", (ROOT / "functions/report/app.py").read_text())
+    assert written
+    own = [it["MetricStat"]["Metric"] for it in alarms["RejectsAlarm"]["Metrics"] if "MetricStat" in it]
+    assert {it["MetricName"] for it in own} <= set(re.findall(r'"(\w+)"', written[1]))
+    assert [it["Namespace"] for it in own] == [NAMESPACE] * 3
+    assert all({"Name": "service", "Value": SERVICE} in it["Dimensions"] for it in own)
+
+
+def test_the_dashboard_is_json_about_resources_that_are_there(resources: Resources, template: dict[str, Any]) -> None:
+    (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
+    text = dashboard["DashboardBody"]["Fn::Sub"]
+    named = {name.partition(".")[0] for name in re.findall(r"\$\{([^}]+)\}", text)} - {"AWS::Region"}
+    assert named <= template["Resources"].keys()
+    widgets = json.loads(re.sub(r"\$\{([^}]+)\}", r"\1", text))["widgets"]
+    areas = [(it["x"], it["y"]) for it in widgets]
+    assert len(areas) == len(set(areas))
+    for widget in widgets:
+        for metric in widget["properties"].get("metrics", []):
+            assert len(metric) % 2 == 0, metric
+
+
+def test_logs_end_and_take_the_key(resources: Resources) -> None:
+    groups = resources("AWS::Logs::LogGroup")
+    assert len(groups) == 2
+    for group in groups.values():
+        assert group["RetentionInDays"] == {"Ref": "LogDays"}
+        assert group["KmsKeyId"]["Fn::If"][:2] == ["HasKmsKey", {"Ref": "KmsKeyArn"}]
+
+
+def test_who_works_with_the_buckets_may_use_their_key(template: dict[str, Any]) -> None:
+    machines = {name for name, it in template["Resources"].items() if it["Type"] == "AWS::Serverless::StateMachine"}
+    functions = {name for name, it in template["Resources"].items() if it["Type"] == FUNCTIONS}
+    policy = template["Resources"]["KmsKeyPolicy"]
+    assert policy["Condition"] == "HasKmsKey"
+    assert {it["Ref"] for it in policy["Properties"]["Roles"]} == {f"{name}Role" for name in machines | functions}
+
+
+def test_queue_and_topic_are_reached_by_tls_only(resources: Resources) -> None:
+    policies = {**resources("AWS::SQS::QueuePolicy"), **resources("AWS::SNS::TopicPolicy")}
+    assert len(policies) == 2
+    for name, policy in policies.items():
+        denied = [it for it in policy["PolicyDocument"]["Statement"] if it["Effect"] == "Deny"]
+        assert [it["Condition"] for it in denied] == [{"Bool": {"aws:SecureTransport": "false"}}], name
+
+
+def test_what_is_invoked_without_an_answer_leaves_its_failures_in_the_queue(template: dict[str, Any]) -> None:
+    queue = {"Fn::GetAtt": "UndeliveredQueue.Arn"}
+    resources = template["Resources"]
+    for target in resources["UploadedRule"]["Properties"]["Targets"]:
+        assert target["DeadLetterConfig"] == {"Arn": queue}
+    for name, resource in resources.items():
+        if resource["Type"] == FUNCTIONS and "Events" in resource["Properties"]:
+            destination = resource["Properties"]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+            assert destination == {"Type": "SQS", "Destination": queue}, name
+            for event in resource["Properties"]["Events"].values():
+                assert event["Properties"]["DeadLetterConfig"] == {"Arn": queue}, name
+
+
+def test_there_are_no_secrets(template: dict[str, Any]) -> None:
+    text = yaml.safe_dump(template)
+    assert not re.findall(r"(?i)(AKIA[0-9A-Z]{16}|secret_access_key|password|\bapi_?key\b|\btoken\b)", text)
+    assert not [name for name, it in template["Parameters"].items() if it.get("NoEcho")]
