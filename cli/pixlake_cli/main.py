@@ -9,7 +9,7 @@ import sys
 import click
 
 import pixlake
-from pixlake.errors import BadRequest, PixlakeError
+from pixlake.errors import BadRequest, PixlakeError, StorageTrouble
 
 COMMANDS = {
     "run": "pixlake_cli.run:run",
@@ -57,6 +57,11 @@ class Commands(click.Group):
             raise WrongUsage(error) from error
         except PixlakeError as error:
             raise Failure(error) from error
+        except BrokenPipeError:
+            # whoever read the output has enough; click ends it quietly
+            raise
+        except OSError as error:
+            raise Failure(StorageTrouble(str(error))) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

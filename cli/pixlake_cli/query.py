@@ -50,7 +50,7 @@ def query(sql: str, lake: Lake, kind: str, out: Path | None) -> None:
 
     if kind == "parquet" and out is None and sys.stdout.isatty():
         raise BadRequest("Parquet is not for a terminal: give --out FILE")
-    with run_query(lake.existing(), sql) as rows, _open(out) as target:
+    with _open(out) as target, run_query(lake.existing(), sql) as rows:
         FORMATS[kind](rows, target)
 
 

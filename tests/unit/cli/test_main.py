@@ -32,6 +32,16 @@ def test_an_error_is_one_line_whatever_its_message() -> None:
     assert (Failure.exit_code, WrongUsage(BadRequest("x")).exit_code) == (1, 2)
 
 
+def test_a_lake_that_cannot_be_is_one_line(run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (upload := tmp_path / "a.zip").write_bytes(b"")
+    failed = run("run", str(upload), "--lake", str(tmp_path / "file"))
+    assert failed.exit_code == 1
+    assert failed.stderr.startswith("pixlake: ")
+    assert "Not a directory" in failed.stderr
+    assert failed.stderr.count("\n") == 1
+
+
 def test_the_command_starts_without_the_heavy_libraries() -> None:
     code = (
         "import sys; from pixlake_cli.main import cli; print(*sorted({'duckdb', 'pyarrow', 'moto'} & set(sys.modules)))"

@@ -326,3 +326,12 @@ def test_the_examples_of_the_manual_run(lake, run) -> None:
     assert len(examples) == 4
     for sql in examples:
         assert run("query", sql, "--lake", lake.folder).exit_code == 0, sql
+
+
+def test_a_file_that_cannot_be_written_is_one_line(lake) -> None:
+    # in a process of its own: what DuckDB has to say of objects left over comes at the interpreter's end
+    arguments = ["query", "SELECT record_id FROM records", "--lake", str(lake.folder), "--out", "/nowhere/x"]
+    code = "import sys; from pixlake_cli.main import cli; cli(sys.argv[1:])"
+    failed = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert failed.returncode == 2
+    assert failed.stderr == "pixlake: cannot write /nowhere/x: No such file or directory\n"

@@ -29,6 +29,8 @@ def translated(subject: str) -> Iterator[None]:
     except CONFLICTS:
         raise
     except (*_CATALOG, SQLAlchemyError, BotoCoreError, ClientError) as error:
-        raise CatalogTrouble(f"{subject}: {type(error).__name__}: {error}") from error
+        # SQLAlchemy's own text quotes the statement and its parameters
+        reason = getattr(error, "orig", None) or error
+        raise CatalogTrouble(f"{subject}: {type(error).__name__}: {reason}") from error
     except (BaseError, OSError) as error:
         raise StorageTrouble(f"{subject}: {error}") from error
