@@ -4,11 +4,12 @@ PYTHON ?= python3.11
 VENV := .venv
 LAKE ?= demo-lake
 SAM := .venv-sam
+CHECKOV := .venv-checkov
 # the processors that are built for: x86_64 or arm64
 ARCHITECTURE ?= x86_64
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs test sam validate build test-containers requirements
+.PHONY: help setup demo lint docs test sam validate lint-template build test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -51,15 +52,25 @@ validate build test-containers: export PATH := $(CURDIR)/$(SAM)/bin:$(PATH)
 validate: sam ## lint the template as SAM reads it
 	sam validate --lint
 
+# WS1004 wants a log group for each function; they share one, so that one query follows an execution through all
+lint-template: $(CHECKOV)/.ready validate ## the template by cfn-lint's serverless rules and checkov's for security
+	$(CHECKOV)/bin/cfn-lint template.yaml --append-rules cfn_lint_serverless.rules --ignore-checks WS1004
+	$(CHECKOV)/bin/checkov --config-file .checkov.yaml
+
+$(CHECKOV)/.ready: requirements/checkov.txt $(VENV)/.ready
+	@test -x $(CHECKOV)/bin/python || $(VENV)/bin/python -m venv $(CHECKOV)
+	VIRTUAL_ENV=$(CHECKOV) $(VENV)/bin/uv pip sync -q --require-hashes requirements/checkov.txt
+	@touch $@
+
 build: sam ## all that is deployed, into .aws-sam (needs a Docker engine)
 	ARCHITECTURE=$(ARCHITECTURE) sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
-test-containers: setup validate ## build, then run the functions in their containers
+test-containers: setup lint-template ## build, then run the functions in their containers
 	@if docker info >/dev/null 2>&1; then $(MAKE) build && $(VENV)/bin/python -m pytest -s tests/containers; \
 	  else echo "NOT RUN, no Docker engine: sam build, and the functions in their containers"; fi
 
 requirements: setup ## pin all requirements again, the deployed ones to what the tests use
-	cd requirements && for name in dev sam uv; do ../$(VENV)/bin/uv pip compile -q --python-version 3.11 \
+	cd requirements && for name in dev sam checkov uv; do ../$(VENV)/bin/uv pip compile -q --python-version 3.11 \
 	  --generate-hashes $$name.in -o $$name.txt || exit 1; done
 	for folder in layers/pixlake $(dir $(wildcard functions/*/requirements.in)); do $(VENV)/bin/uv pip compile -q \
 	  --python-version 3.13 --python-platform x86_64-manylinux_2_34 --generate-hashes --no-annotate \
