@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from pixlake.settings import CompactSettings, from_environment
@@ -21,9 +22,11 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
-def test_every_substitution_is_given_and_used(template: dict[str, Any]) -> None:
-    given = template["Resources"]["IngestStateMachine"]["Properties"]["DefinitionSubstitutions"]
-    assert set(re.findall(r"\$\{(\w+)\}", DEFINITION.read_text())) == given.keys()
+@pytest.mark.parametrize("machine", ["IngestStateMachine", "CompactAthenaStateMachine"])
+def test_every_substitution_is_given_and_used(template: dict[str, Any], machine: str) -> None:
+    properties = template["Resources"][machine]["Properties"]
+    definition = (ROOT / properties["DefinitionUri"]).read_text()
+    assert set(re.findall(r"\$\{(\w+)\}", definition)) == properties["DefinitionSubstitutions"].keys()
 
 
 def test_no_yaml_that_step_functions_refuses() -> None:

@@ -22,6 +22,7 @@ PSEUDO_PARAMETERS = {
     "AWS::StackName": "pixlake",
 }
 ABSENT = object()
+MACHINE = "AWS::Serverless::StateMachine"
 
 
 @dataclass(frozen=True)
@@ -153,19 +154,25 @@ def load(path: Path, parameters: Mapping[str, str], names: Mapping[str, str]) ->
         template = yaml.load(path.read_text("utf-8"), TemplateLoader)
     except FileNotFoundError as error:
         raise BadRequest(f"{path} does not exist: `pixlake run` needs a checkout of Pixlake") from error
-    resolver = Resolver(template, parameters, names)
+    machines = [name for name, it in template["Resources"].items() if it["Type"] == MACHINE]
+    resolver = Resolver(template, parameters, {**{name: machine_arn(name) for name in machines}, **names})
     defaults = template.get("Globals", {}).get("Function", {})
     functions, machine = {}, None
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             functions[name] = _function(name, path.parent, _merged(defaults, resource["Properties"]), resolver)
-        elif resource["Type"] == "AWS::Serverless::StateMachine":
+        elif resource["Type"] == MACHINE:
             # the first is what an upload starts; others are started by it, and stay on AWS
             machine = machine or resource["Properties"]
     if machine is None:
         raise BadRequest(f"{path} has no state machine")
     substitutions = resolver.resolve(machine["DefinitionSubstitutions"])
     return Deployment(functions, path.parent / machine["DefinitionUri"], substitutions)
+
+
+def machine_arn(name: str) -> str:
+    """What the engine knows a state machine by."""
+    return f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{name}"
 
 
 def _merged(defaults: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,128 @@
+"""The branch of the state machine on which Athena merges, with DuckDB in Athena's place."""
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+
+from pixlake.schemas import TABLES
+from pixlake_cli.engine import definition
+from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.interpreter import Outcome
+from pixlake_cli.engine.template import REGION
+from pixlake_cli.lakes import Lake
+from tests.unit.compact.athena import Athena, open_athena
+from tests.workflow.athenas import MORE, Queries, answering
+from tests.workflow.lakes import MODELS, image, make_lake, make_zip, rows
+
+MACHINE = ROOT / "statemachine/compact_athena.asl.yaml"
+ONCE = ["CREATE", "MERGE", "ALTER", "OPTIMIZE", "VACUUM"]
+
+
+@dataclass
+class Scale:
+    """A warm engine whose stack compacts on Athena; each test has an Athena of its own."""
+
+    engine: Engine
+    lake: Lake
+    numbers: "itertools.count[int]"
+
+    def run(self, upload: Path, queries: Queries) -> Outcome:
+        number = next(self.numbers)
+        request = {"upload_uri": f"file://{upload}", "experiment_id": f"pets-{number}"}
+        with answering(queries):
+            return self.engine.execute(f"run-{number}", request)
+
+
+@pytest.fixture(scope="module")
+def scale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scale]:
+    lake = make_lake(tmp_path_factory.mktemp("athena") / "lake")
+    machine = definition.load(MACHINE, {"WorkGroup": "merges", "Database": "pets"})
+    with Engine(lake.uri, lake.catalog_uri, {**MODELS, "CompactionEngine": "athena"}, ROOT) as engine:
+        client = boto3.client("stepfunctions", region_name=REGION)
+        role = "arn:aws:iam::123456789012:role/laptop"
+        client.create_state_machine(
+            name="CompactAthenaStateMachine", definition=definition.to_json(machine), roleArn=role
+        )
+        yield Scale(engine, lake, itertools.count())
+    shutil.rmtree(engine.logs, ignore_errors=True)
+
+
+@pytest.fixture
+def athena() -> Iterator[Athena]:
+    with open_athena() as opened:
+        yield opened
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return make_zip(tmp_path / "pets.zip", {"pets.csv": "id,Age\n01,3\n02,5\n"})
+
+
+def test_an_upload_becomes_rows_on_athena(scale: Scale, athena: Athena, tmp_path: Path) -> None:
+    members: dict[str, Any] = {"pets.csv": "id,Age\n01,3\n02,5\n", "a/01.png": image(), "a/bad.png": b"none"}
+    queries = Queries(athena.run)
+    outcome = scale.run(make_zip(tmp_path / "pets.zip", members), queries)
+    assert outcome.status == "SUCCEEDED", (outcome.state, outcome.error, outcome.cause)
+    assert {name: len(athena.rows(name)) for name in TABLES} == {
+        "embeddings": 1,
+        "predictions": 2,
+        "records": 2,
+        "rejects": 1,
+        "executions": 1,
+    }
+    (done,) = athena.rows("executions")
+    totals = ("images", "records", "embedded", "predicted", "rejected")
+    assert {key: done[key] for key in totals} == {key: outcome.output[key] for key in totals}
+    assert all(rows(scale.lake, name) == [] for name in TABLES)
+    assert [it["QueryString"].split()[0] for it in queries.asked] == ONCE * len(TABLES)
+    assert "executions" in queries.asked[-1]["QueryString"]
+    asked = [(it["WorkGroup"], it["QueryExecutionContext"]) for it in queries.asked]
+    assert asked == [("merges", {"Database": "pets"})] * len(asked)
+
+
+def test_athena_is_asked_again_until_all_is_done(scale: Scale, athena: Athena, table: Path) -> None:
+    refusals = {
+        "OPTIMIZE records": [MORE.format("OPTIMIZE")] * 3,
+        "VACUUM executions": [MORE.format("VACUUM")] * 2,
+    }
+    queries = Queries(athena.run, refusals=refusals)
+    outcome = scale.run(table, queries)
+    assert outcome.status == "SUCCEEDED", (outcome.error, outcome.cause)
+    assert queries.verbs("records") == ["CREATE", "MERGE", "ALTER", *["OPTIMIZE"] * 4, "VACUUM"]
+    assert queries.verbs("executions") == ["CREATE", "MERGE", "ALTER", "OPTIMIZE", *["VACUUM"] * 3]
+    assert queries.verbs("predictions") == ONCE
+
+
+def test_a_merge_that_lost_is_run_again_and_packing_left_to_the_next(scale: Scale, athena: Athena, table: Path) -> None:
+    conflict = "ICEBERG_COMMIT_ERROR: Failed to commit the transaction during write"
+    refusals = {'MERGE INTO "records"': [conflict], "OPTIMIZE records": [conflict], "VACUUM records": [conflict]}
+    queries = Queries(athena.run, refusals=refusals)
+    outcome = scale.run(table, queries)
+    assert outcome.status == "SUCCEEDED", (outcome.error, outcome.cause)
+    assert queries.verbs("records") == ["CREATE", "MERGE", "MERGE", "ALTER", "OPTIMIZE", "VACUUM"]
+    assert len(athena.rows("records")) == 2
+
+
+def test_another_failure_ends_red_before_the_execution_is_a_row(scale: Scale, athena: Athena, table: Path) -> None:
+    queries = Queries(athena.run, refusals={"VACUUM records": ["PERMISSION_DENIED: not this bucket"]})
+    outcome = scale.run(table, queries)
+    assert (outcome.status, outcome.state) == ("FAILED", "CompactOnAthena")
+    assert "PERMISSION_DENIED: not this bucket" in outcome.cause
+    assert athena.rows("executions") == []
+    (recorded,) = [row for row in rows(scale.lake, "executions") if row["execution_id"] == outcome.name]
+    assert recorded["status"] == "FAILED"
+
+
+def test_every_statement_has_a_state_and_the_other_way_round() -> None:
+    states = yaml.safe_load(MACHINE.read_text())["States"]["Tables"]["ItemProcessor"]["States"]
+    tasks = [state for state in states.values() if state["Type"] == "Task"]
+    fields = [task["Parameters"]["QueryString.$"].removeprefix("$.") for task in tasks]
+    assert fields == ["register", "merge", "keep", "optimize", "vacuum"]
+    assert all(state["Comment"] for state in states.values())
