@@ -65,9 +65,8 @@ def _read_manifest(uri: str) -> bytes:
     try:
         return storage.read(storage.join(uri, MANIFEST))
     except MissingObject as error:
-        raise BadBundle(
-            f"{uri}: there is no bundle here, for it has no {MANIFEST}; `pixlake models push FOLDER` puts one into a lake"
-        ) from error
+        way_out = "`pixlake models push FOLDER` puts one into a lake"
+        raise BadBundle(f"{uri}: there is no bundle here, for it has no {MANIFEST}; {way_out}") from error
 
 
 def _check_listing(uri: str, manifest: Manifest) -> None:
