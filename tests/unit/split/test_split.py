@@ -206,6 +206,16 @@ def test_images_by_a_column(upload: Upload) -> None:
     assert owners == {"x/a.jpg": "11", "x/b.jpg": "7", "x/same.jpg": None, "y/same.jpg": None, "y/7.jpg": None}
 
 
+def test_several_missing_images_of_a_row_are_one_reject_that_names_all(upload: Upload) -> None:
+    upload.put_table("a.csv", "id,photo\n7,a.jpg;b.jpg;c.jpg\n8,d.jpg\n")
+    upload.put_images([{"b.jpg": 1}])
+    assert upload.split().rejected == 2
+    assert [(reject.source, reject.detail) for reject in upload.rejects()] == [
+        ("a.csv:2", "'photo' names 'a.jpg', 'c.jpg': no image of the upload fits"),
+        ("a.csv:3", "'photo' names 'd.jpg': no image of the upload fits"),
+    ]
+
+
 def test_a_column_that_names_one_image_of_several_is_no_image_column(upload: Upload) -> None:
     upload.put_table("a.csv", "PetID,cover\na,a-1.jpg\nb,b-1.jpg\n")
     upload.put_images([{"a-1.jpg": 1, "a-2.jpg": 1, "b-1.jpg": 1}])

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
@@ -54,13 +56,16 @@ class Join:
             return
         kept = self.records.ranks(self.tables.columns.num_rows)[self.references.rows] >= 0
         for code, reason, words in (
-            (MISSING, "image_not_found", "no image of the upload"),
-            (AMBIGUOUS, "ambiguous_image", "several images of the upload equally well"),
+            (MISSING, "image_not_found", "no image of the upload fits"),
+            (AMBIGUOUS, "ambiguous_image", "several images of the upload fit equally well"),
         ):
             here = np.flatnonzero(kept & (self.references.images == code))
             texts = self.references.texts.take(pa.array(here)).to_pylist()
-            for place, text in zip(self.tables.places(self.references.rows[here]), texts, strict=True):
-                yield Reject(place, Stage.SPLIT, reason, f"{self.image_column!r} names {text!r}, which fits {words}")
+            found = zip(self.tables.places(self.references.rows[here]), texts, strict=True)
+            # one a cell: the key of a reject does not tell the names in it apart
+            for place, named in groupby(found, itemgetter(0)):
+                listed = ", ".join(repr(text) for _, text in named)
+                yield Reject(place, Stage.SPLIT, reason, f"{self.image_column!r} names {listed}: {words}")
 
 
 def join(images: pa.Table, tables: Tables, options: Options) -> Join:

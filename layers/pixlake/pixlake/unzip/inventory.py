@@ -130,15 +130,19 @@ class Inventory:
                 digest.update("\0".join([path, *map(str, content), "\n"]).encode())
                 if first:
                     detail = f"kept under a key of its own, for {first} differs from it only in case"
-                    self._decide(position, _Verdict.TWIN, path, "case_collision", detail)
+                    self._decide(position, _Verdict.TWIN)
+                    self._reject(path, "case_collision", detail)
                 first = first or path
         return digest.hexdigest()
 
     def _drop_older(self, path: str, same: Iterator[tuple[object, ...]]) -> tuple[object, ...]:
-        last = next(same)
+        """The last of them; one reject for all others, which its key could not tell apart."""
+        count, last = 1, next(same)
         for newer in same:
-            self._decide(last[2], _Verdict.DROPPED, path, "duplicate_name", "a later entry of the same name is used")
-            last = newer
+            self._decide(last[2], _Verdict.DROPPED)
+            count, last = count + 1, newer
+        if count > 1:
+            self._reject(path, "duplicate_name", f"of {count} entries of this name the last is used")
         return last
 
     def _settle_options(self) -> None:
@@ -156,8 +160,10 @@ class Inventory:
             f"INSERT OR REPLACE INTO decision SELECT position, {_Verdict.DROPPED:d} {unused}", (used,)
         )
 
-    def _decide(self, position: object, verdict: _Verdict, path: str, reason: str, detail: str) -> None:
+    def _decide(self, position: object, verdict: _Verdict) -> None:
         self._database.execute("INSERT INTO decision VALUES (?, ?)", (position, verdict))
+
+    def _reject(self, path: str, reason: str, detail: str) -> None:
         self._database.execute("INSERT INTO reject VALUES (?, ?, ?)", (path, reason, detail))
 
 
