@@ -28,6 +28,11 @@ DEFAULT_EMBEDDER = "emoji-clip"
 @lake_option
 @click.option("--experiment", metavar="ID", help="The name of the data set. Default: the upload's file name.")
 @click.option("--embedder", metavar="NAME", help=f"The model that embeds the images. Default: {DEFAULT_EMBEDDER}.")
+@click.option(
+    "--containers",
+    is_flag=True,
+    help="Run the functions in the containers that `make build` made, by `sam local start-lambda`. Needs Docker.",
+)
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object a run on standard output.")
 @click.option("--open", "open_report", is_flag=True, help="Open the report in a browser.")
 def run(
@@ -35,6 +40,7 @@ def run(
     lake: Lake,
     experiment: str | None,
     embedder: str | None,
+    containers: bool,
     as_json: bool,
     open_report: bool,
 ) -> None:
@@ -55,7 +61,7 @@ def run(
     click.echo(f"Starting, on lake {lake.folder}", err=True)
     options = {} if embedder is None else {"embedder": embedder}
     parameters = {"Embedder": embedder or _default_embedder(lake.folder)}
-    with _interruptible(), Engine(lake.uri, lake.catalog_uri, parameters) as engine:
+    with _interruptible(), Engine(lake.uri, lake.catalog_uri, parameters, containers=containers) as engine:
         ended = []
         for upload in found:
             ended.append(_run_one(engine, lake.folder, upload, options, begun))

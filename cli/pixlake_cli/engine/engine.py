@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pixlake_cli.engine import definition, template
+from pixlake_cli.engine.containers import Containers
 from pixlake_cli.engine.cores import Cores, available
 from pixlake_cli.engine.endpoints import BUCKET, Endpoints
 from pixlake_cli.engine.interpreter import Interpreter, Outcome
@@ -25,10 +26,23 @@ class Observer(Protocol):
     def answered(self, function: str, answer: Answer) -> None: ...
 
 
+class Runner(Protocol):
+    """Runs one function: in worker processes, or in its container."""
+
+    def prestart(self) -> None: ...
+
+    def invoke(self, payload: bytes) -> Answer: ...
+
+    def workers(self) -> list[int]: ...
+
+    def close(self) -> None: ...
+
+
 class Engine:
     """Runs executions on the lake at `lake_uri`, one after another, with functions that stay warm in between.
 
-    `parameters` are the template's; `root` is the folder that holds template.yaml and functions/.
+    `parameters` are the template's; `root` is the folder that holds template.yaml and functions/. With `containers` the
+    functions run in those that `sam build` made.
     """
 
     def __init__(
@@ -38,15 +52,23 @@ class Engine:
         parameters: Mapping[str, str] | None = None,
         root: Path = ROOT,
         cores: int | None = None,
+        containers: bool = False,
     ) -> None:
         deployment = template.load(root / "template.yaml", parameters or {}, {"LakeBucket": BUCKET})
         self._definition = definition.load(deployment.definition, deployment.substitutions)
         self.logs = Path(tempfile.mkdtemp(prefix="pixlake-logs-"))
-        overrides = {"LAKE_URI": lake_uri, "CATALOG_URI": catalog_uri}
-        shared = Cores(cores or available())
-        self._pools = {
-            name: Pool(function, overrides, shared, self.logs) for name, function in deployment.functions.items()
-        }
+        self._containers: Containers | None = None
+        self._runners: Mapping[str, Runner]
+        if containers:
+            lake = Path(lake_uri.removeprefix("file://"))
+            self._containers = Containers(root, deployment.functions, lake, self.logs)
+            self._runners = self._containers.functions
+        else:
+            overrides = {"LAKE_URI": lake_uri, "CATALOG_URI": catalog_uri}
+            shared = Cores(cores or available())
+            self._runners = {
+                name: Pool(function, overrides, shared, self.logs) for name, function in deployment.functions.items()
+            }
         self._observer: Observer | None = None
         self._endpoints = Endpoints(lake_uri, self.invoke)
         self._interpreter = Interpreter(definition.to_json(self._definition), self._endpoints.url)
@@ -74,20 +96,20 @@ class Engine:
 
     def invoke(self, function: str, payload: bytes) -> Answer:
         """Invoke one function, as the state machine does."""
-        pool = self._pools.get(function)
-        if pool is None:
+        runner = self._runners.get(function)
+        if runner is None:
             return failure("ResourceNotFoundException", f"template.yaml has no function {function}")
         observer = self._observer
         if observer is not None:
             observer.invoked(function)
-        answer = pool.invoke(payload)
+        answer = runner.invoke(payload)
         if observer is not None:
             observer.answered(function, answer)
         return answer
 
     def workers(self) -> dict[str, list[int]]:
         """The process ids of the living workers, by function."""
-        return {name: pool.workers() for name, pool in self._pools.items()}
+        return {name: runner.workers() for name, runner in self._runners.items()}
 
     def states(self) -> dict[str, str]:
         """The state in which each function works, in the order written."""
@@ -95,8 +117,10 @@ class Engine:
 
     def close(self) -> None:
         """End all workers. The logs stay only where something failed in them."""
-        for pool in self._pools.values():
-            pool.close()
+        for runner in self._runners.values():
+            runner.close()
+        if self._containers is not None:
+            self._containers.close()
         threading.Thread(target=self._endpoints.shutdown, daemon=True).start()
         self._endpoints.server_close()
         if not self._failed:
@@ -105,4 +129,4 @@ class Engine:
     def _prestart(self) -> None:
         """One worker of each function that a run comes to, one after another in that order, while earlier steps run."""
         for name in definition.functions_in_order(self._definition):
-            self._pools[name].prestart()
+            self._runners[name].prestart()
