@@ -1,13 +1,15 @@
 """Which lake a command works on: a folder with its own catalog, or a bucket with Glue."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from pixlake.errors import MissingObject
+from pixlake.errors import BadRequest, MissingObject
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,7 +37,25 @@ class Lake:
         """This lake; MissingObject if nothing was ever put into it."""
         if self.folder is not None and not (self.folder / "catalog.db").is_file():
             raise MissingObject(f"{self.folder} holds no lake yet: `pixlake run UPLOAD --lake {self.folder}` makes one")
+        return self.at_home()
+
+    def at_home(self) -> "Lake":
+        """This lake; BadRequest if it was moved or copied here, for its tables would lead to the files there."""
+        for (location,) in self._locations():
+            home = location.partition("/warehouse/")[0]
+            if home != self.uri:
+                raise BadRequest(f"{self.uri} was made at {home}, where its tables look for their files: move it back")
         return self
+
+    def _locations(self) -> list[tuple[str]]:
+        if self.folder is None or not (self.folder / "catalog.db").is_file():
+            return []
+        try:
+            with closing(sqlite3.connect(self.folder / "catalog.db")) as catalog:
+                return catalog.execute("SELECT metadata_location FROM iceberg_tables LIMIT 1").fetchall()
+        except sqlite3.Error:
+            # said better by whoever opens the tables
+            return []
 
 
 class LakeType(click.ParamType[Lake]):

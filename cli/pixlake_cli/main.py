@@ -61,7 +61,9 @@ class Commands(click.Group):
             # whoever read the output has enough; click ends it quietly
             raise
         except OSError as error:
-            raise Failure(StorageTrouble(str(error))) from error
+            raise Failure(
+                StorageTrouble(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            ) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -45,6 +45,8 @@ def search(
     from pixlake.catalog import load_table, open_catalog
     from pixlake_cli.nearest import find_nearest, read_batches
 
+    if not query.strip():
+        raise BadRequest("give the name of an image file, or a text that is not empty")
     lake = lake.existing()
     table = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings")
     chosen = _choose(table, lake, experiment, model)

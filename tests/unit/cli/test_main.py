@@ -38,7 +38,7 @@ def test_a_lake_that_cannot_be_is_one_line(run, tmp_path: Path) -> None:
     failed = run("run", str(upload), "--lake", str(tmp_path / "file"))
     assert failed.exit_code == 1
     assert failed.stderr.startswith("pixlake: ")
-    assert "Not a directory" in failed.stderr
+    assert "/file/models: Not a directory" in failed.stderr
     assert failed.stderr.count("\n") == 1
 
 

@@ -89,6 +89,7 @@ def test_the_sheet_shows_the_hits(run, gallery, tmp_path: Path) -> None:
 def test_errors_say_what_to_do(run, gallery, lake, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")
     cases = [
+        (gallery, [" "], 2, "not empty"),
         (gallery, ["no-such-file.jpg"], 2, "there is no image no-such-file.jpg"),
         (gallery, [tmp_path / "broken.png", "--model", "tiny"], 1, "not_an_image"),
         (gallery, ["x", "--model", "other"], 1, "there are embeddings by: emoji-clip@0123456789ab, tiny@"),
