@@ -32,8 +32,9 @@ lint: setup ## ruff and mypy
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-docs: setup ## docs/cli.md, from what the commands say of themselves
+docs: setup ## docs/cli.md, from what the commands say of themselves, and docs/limits.md, from the settings
 	$(VENV)/bin/python -m pixlake_cli.manual > docs/cli.md
+	$(VENV)/bin/python -m benchmarks.limits > docs/limits.md
 
 test: setup lint ## lint and all tests but those that need torch or containers
 	$(VENV)/bin/python -m pytest

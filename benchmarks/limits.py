@@ -1,0 +1,272 @@
+"""AWS's limits against what the code's own settings make of a thousand, a million and a hundred million images.
+
+    python -m benchmarks.limits > docs/limits.md
+
+Messages are built with the longest names that are let in and encoded as the functions encode them; events are counted
+in the state machine as it is written.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from benchmarks.costs import MILLION, PRICES, Work, costs, monthly, others
+from pixlake import messages
+from pixlake.messages import Batch, BatchRequest, Classifiers, ExtractRequest, Ingest, ItemList, Options, Run, Shard
+from pixlake.settings import CompactSettings, ExtractSettings, PlanSettings
+from pixlake_cli.engine.template import TemplateLoader
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = (1_000, MILLION, 100 * MILLION)
+
+PAYLOAD_BYTES = 256 << 10
+HISTORY_EVENTS = 25_000
+ITEM_FILE_BYTES = 10 << 30
+LAMBDA_SECONDS = 900
+PUTS_PER_SECOND, GETS_PER_SECOND = 3_500, 5_500
+CAUSE_BYTES = 32 << 10
+
+# the longest that S3, Step Functions and `lake.check_identifier` let in
+KEY, EXECUTION, NAME = "k" * 1024, "e" * 80, "n" * 100
+VERSIONED = f"{NAME}@{'0' * 16}"
+
+
+def machine() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "statemachine/ingest.asl.yaml").read_text())
+    return loaded
+
+
+def parameter(name: str) -> int:
+    """A number of template.yaml's parameters, by default."""
+    template = yaml.load((ROOT / "template.yaml").read_text(), TemplateLoader)
+    return int(template["Parameters"][name]["Default"])
+
+
+# ---- payloads ------------------------------------------------------------------------------------------------------
+
+RUN = Run(EXECUTION, NAME, f"s3://{KEY}", "0" * 16, *["2026-11-21T00:00:00.000000+00:00"] * 2)
+OPTIONS = Options(NAME, NAME, NAME, NAME, Classifiers(NAME, NAME, NAME))
+ROLES = ("embedder", "with_image", "without_image", "orphan")
+
+
+def payloads(work: Work) -> dict[str, int]:
+    """Bytes of the largest messages of one execution. Only counts grow with the images, by a digit."""
+    items = ItemList(f"work/{EXECUTION}/batches.json", work.batches)
+    n = work.largest
+    plan = messages.PlanAnswer(RUN, OPTIONS, items, n, n, n)
+    split = messages.SplitAnswer(items, n, n, n, n, n, dict.fromkeys(ROLES, VERSIONED), NAME, NAME * 5)
+    compact = messages.CompactAnswer(n, n, n, n, n, work.batches)
+    ingest = Ingest(f"s3://{KEY}", NAME, RUN.uploaded_at, OPTIONS)
+    failed = messages.FailureRequest(
+        EXECUTION, RUN.started_at, ingest, messages.StateError("States.ItemReaderFailed", "c" * CAUSE_BYTES)
+    )
+    return {
+        "a child of Extract": size(ExtractRequest(RUN, Shard(work.shards, n, n, n, 1 << 40))),
+        "a child of Infer": size(BatchRequest(RUN, batch(work.batches))),
+        "Report, with all that came before": size(messages.ReportRequest(RUN, plan, split, compact)),
+        "RecordFailure, with the longest cause": size(failed),
+    }
+
+
+def size(message: Any) -> int:
+    return len(msgspec.json.encode(message))
+
+
+def batch(number: int) -> Batch:
+    return Batch(f"classify-with_image-{number:06d}", "classify", "image+tabular", VERSIONED, 16_384, 1 << 40)
+
+
+def manifest_bytes(work: Work) -> int:
+    """The larger of the two files that the Maps read their items from."""
+    one_batch, one_shard = size(batch(work.batches)), size(Shard(work.shards, 1 << 40, 1 << 30, 2_000, 1 << 30))
+    return max((one_batch + 1) * work.batches, (one_shard + 1) * work.shards)
+
+
+# ---- history -------------------------------------------------------------------------------------------------------
+
+
+def events(states: Mapping[str, Any]) -> int:
+    """Events of a machine of these states, each gone through once with every retry that is written.
+
+    A task has two for the state and three for each attempt, a Map four: its children have histories of their own.
+    """
+    total = 2
+    for state in states.values():
+        match state["Type"]:
+            case "Task":
+                total += 2 + 3 * (1 + max(retry["MaxAttempts"] for retry in state["Retry"]))
+            case "Map":
+                total += 4
+            case _:
+                total += 2
+    return total
+
+
+def histories() -> dict[str, int]:
+    """Of the execution, and of the child with the longest."""
+    states = machine()["States"]
+    maps = [state["ItemProcessor"]["States"] for state in states.values() if state["Type"] == "Map"]
+    return {"the execution": events(states), "a child of a Map": max(events(each) for each in maps)}
+
+
+# ---- the page ------------------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    print(page(), end="")
+
+
+def page() -> str:
+    """docs/limits.md."""
+    parts = [HEAD, table(ROWS), AFTER_LIMITS, "".join(price_tables()), PRICES_HEAD, "".join(prices())]
+    return "\n".join(part.strip("\n") + "\n" for part in parts)
+
+
+def number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:,.2g}"
+
+
+def size_text(value: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:,.3g} {unit}"
+        value /= 1024
+    return f"{value:,.3g} TiB"
+
+
+def extract_puts(work: Work) -> float:
+    """Images a second written below one upload's prefix, by all children of Extract at once."""
+    at_once = min(work.shards, parameter("MapConcurrency"))
+    return min(at_once * work.measured.passed_bytes_per_second / work.image_bytes, work.largest)
+
+
+def embed_gets(work: Work) -> float:
+    at_once = min(work.batches, parameter("MapConcurrency"))
+    return at_once * work.measured.embedded_per_second * work.inference_cores
+
+
+Row = tuple[str, Callable[[Work], str], str]
+ROWS: list[Row] = [
+    ("uploads", lambda w: number(w.uploads), f"{PlanSettings.max_members:,} members each"),
+    ("shards of the largest (children of Extract)", lambda w: number(w.shards), "-"),
+    ("batches of the largest (children of Infer)", lambda w: number(w.batches), "-"),
+    ("items file of a Map", lambda w: size_text(manifest_bytes(w)), size_text(ITEM_FILE_BYTES)),
+    ("largest payload", lambda w: size_text(max(payloads(w).values())), size_text(PAYLOAD_BYTES)),
+    ("events of the execution, every retry taken", lambda _: number(histories()["the execution"]), "25,000"),
+    ("events of a child, every retry taken", lambda _: number(histories()["a child of a Map"]), "25,000"),
+    ("Extract, seconds a shard", lambda w: number(w.extract_seconds), "900"),
+    ("Embed, seconds a batch (ViT-B/32)", lambda w: number(w.embed_seconds), "900"),
+    ("Embed, hours an upload", lambda w: number(w.batches * w.embed_seconds / at_once(w) / 3600), "-"),
+    ("Compact, seconds an upload", lambda w: number(w.compact_seconds), "900"),
+    ("PUT a second below one prefix", lambda w: number(extract_puts(w)), f"{PUTS_PER_SECOND:,}"),
+    ("GET a second below one prefix", lambda w: number(embed_gets(w)), f"{GETS_PER_SECOND:,}"),
+    (
+        "data files of `embeddings`",
+        lambda w: number(-(-w.images * w.vector_bytes // CompactSettings.target_file_bytes)),
+        "-",
+    ),
+    ("snapshots and manifests made", lambda w: number(w.uploads), "expire after SnapshotDays"),
+    ("Glue table versions kept", lambda _: "1", "100,000"),
+    ("Plan, bytes of names in /tmp", lambda w: size_text(w.largest * len(KEY)), "2 GiB"),
+]
+
+
+def at_once(work: Work) -> int:
+    return min(work.batches, parameter("MapConcurrency"))
+
+
+def table(rows: list[Row]) -> str:
+    works = [Work(images) for images in IMAGES]
+    lines = [line("images", [f"{images:,}" for images in IMAGES], "limit"), RULE]
+    lines += [line(what, [value(work) for work in works], limit) for what, value, limit in rows]
+    return "\n".join(lines)
+
+
+RULE = "| --- |" + " ---: |" * (len(IMAGES) + 1)
+
+
+def line(name: str, values: list[str], last: str) -> str:
+    return f"| {' | '.join([name, *values, last])} |"
+
+
+def price_tables() -> Iterator[str]:
+    """Dollars by service, for each count of images and by the million."""
+    yield line("dollars", [f"{images:,}" for images in IMAGES], "a million") + f"\n{RULE}\n"
+    works = [Work(images) for images in IMAGES]
+    for title, kind in (("**in all, once**", costs), ("**in all, a month**", monthly), ("", others)):
+        by_work = [kind(work) for work in works]
+        rate = 1 if kind is not monthly else 0
+        for name in by_work[0]:
+            yield row(name, [each[name] for each in by_work], rate)
+        if title:
+            yield row(title, [sum(each.values()) for each in by_work], rate)
+
+
+def row(name: str, dollars: list[float], rate: int) -> str:
+    million = f"{dollars[-1] / IMAGES[-1] * MILLION:,.2f}" if rate else "-"
+    return line(name, [f"{each:,.2f}" for each in dollars], million) + "\n"
+
+
+def prices() -> Iterator[str]:
+    yield "| dollars | for a | page |\n| ---: | --- | --- |\n"
+    for price in PRICES.values():
+        yield f"| {price.dollars:g} | {price.what} | {price.page} |\n"
+
+
+SAMPLE = Work(MILLION)
+# children of Extract that together write no faster than S3 takes below one prefix
+SLOW = int(PUTS_PER_SECOND * SAMPLE.image_bytes / SAMPLE.measured.passed_bytes_per_second)
+HEAD = f"""
+# Limits and cost
+
+Written by `make docs` from the settings in the code, the state machine and the figures of benchmarks/; a test keeps it
+current. An image has {SAMPLE.image_bytes:,} bytes, its vector {SAMPLE.dimensions} floats; `InferenceMemory` is
+{SAMPLE.inference_mb:,} MB, `MapConcurrency` {parameter("MapConcurrency")}.
+
+## Limits
+"""
+AFTER_LIMITS = f"""
+Payloads do not grow with the images: they carry keys and counts. Nor does an execution's history: the children of a
+Distributed Map have their own.
+
+Where a limit is met:
+
+- **More than {PlanSettings.max_members:,} images in one upload**: Plan refuses it with `too_many_members`. Put in
+  several uploads of one experiment; they can run at once, and the tables hold them all. `MAX_MEMBERS` of PlanFunction
+  can be raised with its `/tmp` and memory.
+- **PUT above {PUTS_PER_SECOND:,} a second below a prefix**: S3 answers 503 until it has split the prefix. obstore backs
+  off and repeats, then the state does; a first large upload is slower, and is not lost. Each Extract has up to
+  {ExtractSettings.writes_in_flight} writes in flight; `MapConcurrency={SLOW}` stays below the limit from the start.
+  Every upload has a prefix of its own.
+- **Compact above 900 s**: the commit replaces what it must of an experiment's files, so it grows with the experiment
+  where uploads overlap it. `CompactionEngine=athena` has no such limit.
+- **Embed above 900 s a batch**: a larger model, or less memory. Lower `BatchRows`, or raise `InferenceMemory`: an alarm
+  says so at 90 %.
+- **Many uploads at once on one experiment**: commits conflict and are planned again; CommitConflict is retried by the
+  state. Hundreds at once are better spread over experiments, or put in as fewer, larger zips.
+- **Lambda's concurrency**: an account starts with as few as 10. Throttled invocations are retried; an alarm says so.
+
+## Cost
+"""
+PRICES_HEAD = """
+One part is the PUT of each image into the lake, the other is inference, which follows the model: a network ten times
+faster costs a tenth. Titan and Nova are paid by the image whatever the model's work; Rekognition's labels are its own,
+and cheaper above the first million. `CompactionEngine=athena` adds what its merges read.
+Queries cost what they read, 5 dollars a TB: a search
+through a million vectors reads about 2.2 GB, a cent.
+
+The figures for embedding are of one core of the machine that runs the benchmarks; measure your model with
+`benchmarks/embed.py` and scale.
+
+## Prices
+
+List prices for us-east-1 as the pages named had them in 2025, without free tiers and discounts. Change them in
+`benchmarks/costs.py`, then `make docs`.
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Limits hold for a thousand, a million and a hundred million images, and docs/limits.md says what the code says."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import limits
+from benchmarks.costs import MILLION, Work, costs, others
+from pixlake.messages import Member
+from pixlake.settings import PlanSettings, SplitSettings
+from pixlake.split.cutting import cut
+from pixlake.unzip.shards import ShardCutter
+from pixlake_cli.engine.template import Deployment
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKS = [Work(images) for images in limits.IMAGES]
+by_images = pytest.mark.parametrize("work", WORKS, ids=[f"{work.images:,}" for work in WORKS])
+
+
+def test_the_page_is_current() -> None:
+    assert (ROOT / "docs/limits.md").read_text() == limits.page(), "run make docs"
+
+
+@by_images
+def test_payloads_stay_far_below_what_step_functions_takes(work: Work) -> None:
+    for name, size in limits.payloads(work).items():
+        assert size < limits.PAYLOAD_BYTES / 2, name
+
+
+@by_images
+def test_a_map_can_read_its_items(work: Work) -> None:
+    assert limits.manifest_bytes(work) < limits.ITEM_FILE_BYTES / 100
+
+
+def test_histories_end_long_before_the_limit() -> None:
+    for name, events in limits.histories().items():
+        assert events < limits.HISTORY_EVENTS / 10, name
+
+
+@by_images
+def test_functions_end_in_time(work: Work, deployment: Deployment) -> None:
+    seconds = {"Extract": work.extract_seconds, "Embed": work.embed_seconds, "Compact": work.compact_seconds}
+    for name, needed in seconds.items():
+        timeout = deployment.functions[f"{name}Function"].timeout
+        assert timeout == limits.LAMBDA_SECONDS
+        assert needed < timeout / 4, name
+
+
+@by_images
+def test_the_names_of_an_upload_have_room(work: Work, resources: Any) -> None:
+    disk = resources("AWS::Serverless::Function")["PlanFunction"]["EphemeralStorage"]["Size"] << 20
+    assert work.largest * len(limits.KEY) < disk
+
+
+@by_images
+def test_reads_stay_below_what_s3_serves(work: Work) -> None:
+    assert limits.embed_gets(work) < limits.GETS_PER_SECOND
+
+
+def test_as_many_extracts_as_the_page_advises_write_no_faster_than_s3_takes() -> None:
+    rate = limits.SAMPLE.measured.passed_bytes_per_second / limits.SAMPLE.image_bytes
+    assert limits.SLOW * rate <= limits.PUTS_PER_SECOND < (limits.SLOW + 1) * rate
+
+
+def test_the_arithmetic_cuts_as_the_code_cuts() -> None:
+    work = Work(20_000)
+    members = (Member(f"{n}.jpg", "", work.image_bytes, compressed=work.image_bytes) for n in range(work.images))
+    cutter = ShardCutter(PlanSettings("file:///lake"))
+    assert sum(1 for _ in cutter.lines(members)) == work.images
+    assert abs(len(cutter.shards) - work.shards) <= 1
+    sizes = np.full(work.images, work.image_bytes)
+    assert len(cut(sizes, SplitSettings.batch_rows, SplitSettings.batch_bytes)) == work.batches
+
+
+def test_a_million_images_cost_less_than_elsewhere() -> None:
+    ours, theirs = costs(Work(MILLION)), others(Work(MILLION))
+    assert all(dollars > 0 for dollars in ours.values())
+    assert sum(ours.values()) < min(theirs.values()) / 3
+
+
+def test_cost_grows_with_the_images() -> None:
+    small, large = (sum(costs(work).values()) for work in WORKS[1:])
+    assert large == pytest.approx(100 * small, rel=0.01)
