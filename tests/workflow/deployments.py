@@ -1,0 +1,67 @@
+"""The stack as CloudFormation makes it: the template as SAM translates it, created by moto."""
+
+import io
+import json
+import warnings
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+import yaml
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+
+from pixlake_cli.engine.engine import ROOT
+from pixlake_cli.engine.template import REGION, TemplateLoader
+
+CODE = "code-of-the-stack"
+# What `sam build` and `sam package` put in place of the folders.
+_PACKAGED = {
+    "AWS::Serverless::Function": {"CodeUri": f"s3://{CODE}/code.zip"},
+    "AWS::Serverless::LayerVersion": {"ContentUri": f"s3://{CODE}/code.zip"},
+}
+_IMAGE = {"ImageUri": f"123456789012.dkr.ecr.{REGION}.amazonaws.com/pixlake:1"}
+
+
+def translate() -> dict[str, Any]:
+    """The template that CloudFormation gets, with its defaults, as SAM makes it of ours."""
+    template = _spelled_out(yaml.load((ROOT / "template.yaml").read_text(), TemplateLoader))
+    for resource in template["Resources"].values():
+        properties = resource["Properties"]
+        if resource["Type"] == "AWS::Serverless::StateMachine":
+            properties["Definition"] = yaml.safe_load((ROOT / properties.pop("DefinitionUri")).read_text())
+        properties.update(_IMAGE if properties.get("PackageType") == "Image" else _PACKAGED.get(resource["Type"], {}))
+    defaults = {name: str(it.get("Default", "")) for name, it in template["Parameters"].items()}
+    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
+    translated: dict[str, Any] = translator.translate(template, parameter_values=defaults)
+    return translated
+
+
+def create_stack(s3: Any, template: Mapping[str, Any]) -> dict[str, str]:
+    """Create it; the physical names of its resources, of those that moto makes, by logical name."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as code:
+        code.writestr("app.py", "")
+    s3.create_bucket(Bucket=CODE)
+    s3.put_object(Bucket=CODE, Key="code.zip", Body=archive.getvalue())
+    client = boto3.client("cloudformation", region_name=REGION)
+    with warnings.catch_warnings():
+        # it says which types it knows nothing of
+        warnings.simplefilter("ignore", UserWarning)
+        client.create_stack(StackName="pixlake", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"])
+        (stack,) = client.describe_stacks(StackName="pixlake")["Stacks"]
+        made = client.list_stack_resources(StackName="pixlake")["StackResourceSummaries"]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    return {it["LogicalResourceId"]: it["PhysicalResourceId"] for it in made if it.get("PhysicalResourceId")}
+
+
+def _spelled_out(value: Any) -> Any:
+    """`!GetAtt A.B` is a list in JSON."""
+    if isinstance(value, list):
+        return [_spelled_out(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(path := value.get("Fn::GetAtt"), str):
+        return {"Fn::GetAtt": path.split(".", 1)}
+    return {key: _spelled_out(item) for key, item in value.items()}

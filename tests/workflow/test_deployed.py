@@ -1,0 +1,108 @@
+"""From an object put into the deployed bucket, through the deployed rule, to rows."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from pixlake_cli.engine import pool
+from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.template import REGION
+from pixlake_cli.lakes import Lake
+from tests.workflow.deployments import create_stack, translate
+from tests.workflow.lakes import MODELS, image, make_lake, make_zip, rows
+
+
+@dataclass
+class Deployed:
+    """A stack in moto, whose rule delivers to a queue in place of Step Functions, and the engine beside it."""
+
+    engine: Engine
+    lake: Lake
+    s3: Any
+    resources: dict[str, str]
+    queue: str
+
+    @property
+    def uploads(self) -> str:
+        return self.resources["UploadsBucket"]
+
+    def deliveries(self) -> list[Any]:
+        """What the rule has delivered since last asked."""
+        client = boto3.client("sqs", region_name=REGION)
+        found = []
+        while messages := client.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                found.append(json.loads(message["Body"]))
+                client.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    lake = make_lake(tmp_path_factory.mktemp("deployed") / "lake")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    reached = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_REGION": REGION,
+    }
+    plain = pool.environment
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "environment", lambda *given: {**plain(*given), **reached})
+        with Engine(lake.uri, lake.catalog_uri, MODELS, ROOT) as engine:
+            s3 = boto3.client("s3", region_name=REGION, endpoint_url=reached["AWS_ENDPOINT_URL"])
+            resources = create_stack(s3, translate())
+            yield Deployed(engine, lake, s3, resources, _listen(s3, resources))
+    server.stop()
+    shutil.rmtree(engine.logs, ignore_errors=True)
+
+
+def _listen(s3: Any, resources: dict[str, str]) -> str:
+    """A queue in the place of the rule's target. And the bucket's events, which moto's CloudFormation leaves out."""
+    s3.put_bucket_notification_configuration(
+        Bucket=resources["UploadsBucket"], NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    sqs = boto3.client("sqs", region_name=REGION)
+    url: str = sqs.create_queue(QueueName="delivered")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events = boto3.client("events", region_name=REGION)
+    (target,) = events.list_targets_by_rule(Rule=resources["UploadedRule"])["Targets"]
+    assert target["Arn"] == resources["IngestStateMachine"]
+    moved = {key: target[key] for key in ("Id", "InputTransformer")}
+    events.put_targets(Rule=resources["UploadedRule"], Targets=[{**moved, "Arn": arn}])
+    return url
+
+
+def test_an_object_put_becomes_rows(deployed: Deployed, tmp_path: Path) -> None:
+    members: dict[str, Any] = {"pets.csv": "id,Age\n01,3\n02,5\n", "photos/01.png": image()}
+    upload = make_zip(tmp_path / "my pets (1).zip", members)
+    deployed.s3.put_object(Bucket=deployed.uploads, Key="uploads/pets/my pets (1).zip", Body=upload.read_bytes())
+    (event,) = deployed.deliveries()
+    assert (event["source"], event["detail-type"]) == ("aws.s3", "Object Created")
+    # moto's S3 tells the rule without its transformer; its event bus applies it
+    sent = {"Source": event["source"], "DetailType": event["detail-type"], "Detail": json.dumps(event["detail"])}
+    boto3.client("events", region_name=REGION).put_events(Entries=[sent])
+    (request,) = deployed.deliveries()
+    assert request == {"upload_uri": f"s3://{deployed.uploads}/uploads/pets/my pets (1).zip"}
+    outcome = deployed.engine.execute("deployed", request)
+    assert outcome.status == "SUCCEEDED", (outcome.state, outcome.error, outcome.cause)
+    assert outcome.output["experiment_id"] == "pets"
+    assert [row["record_id"] for row in rows(deployed.lake, "records", "pets")] == ["01", "02"]
+    assert [row["image_path"] for row in rows(deployed.lake, "embeddings", "pets")] == ["photos/01.png"]
+    assert len(rows(deployed.lake, "predictions", "pets")) == 2
+
+
+@pytest.mark.parametrize("key", ["uploads/loose.zip", "uploads/pets/notes.txt", "elsewhere/pets/pets.zip"])
+def test_other_objects_start_nothing(deployed: Deployed, key: str) -> None:
+    deployed.s3.put_object(Bucket=deployed.uploads, Key=key, Body=b"")
+    assert deployed.deliveries() == []
