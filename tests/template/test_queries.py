@@ -1,6 +1,7 @@
 """Athena's saved queries are in its dialect, name only tables and columns that exist, and run."""
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Any
 
 import duckdb
@@ -10,6 +11,7 @@ import pytest
 from pixlake.schemas import TABLES
 from pixlake_cli.dialect import translate
 
+EARLIER = " earlier"
 Resources = Callable[[str], dict[str, Any]]
 
 
@@ -25,11 +27,14 @@ def queries(template: dict[str, Any]) -> dict[str, str]:
 
 
 def run(sql: str, rows: dict[str, list[dict[str, Any]]]) -> list[tuple[Any, ...]]:
-    """The answer of one saved query over tables that hold `rows`, its parameters filled with 'x'."""
+    """The answer of one saved query over tables that hold `rows`, its parameters filled with 'x'; `EARLIER` in a
+    table's name says what it held at an earlier time."""
     statement = translate(sql.replace("?", "'x'"), list(TABLES))
     with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
         for read in statement.reads:
-            table = pa.Table.from_pylist(rows.get(read.name, []), schema=nullable(TABLES[read.name].columns))
+            held = rows.get(read.name + (EARLIER if read.kind else ""), [])
+            table = pa.Table.from_pylist(held, schema=nullable(TABLES[read.name].columns))
             connection.register(read.view, table)
         return connection.execute(statement.sql).fetchall()
 
@@ -68,3 +73,65 @@ def test_disagreement_needs_a_label_in_the_table(queries: dict[str, str]) -> Non
     predictions = [{"experiment_id": "x", "record_id": str(n), "label": "cat", "score": 0.5} for n in (1, 2, 3)]
     answer = run(queries["DisagreementQuery"], {"records": records, "predictions": predictions})
     assert [row[:3] for row in answer] == [("2", "dog", "cat")]
+
+
+def test_what_images_changed_is_seen_by_reading_the_past(queries: dict[str, str]) -> None:
+    def prediction(record_id: str, label: str, modality: str) -> dict[str, Any]:
+        return {"experiment_id": "x", "record_id": record_id, "label": label, "score": 0.5, "modality": modality}
+
+    now = [prediction(number, "cat", "image+tabular") for number in ("1", "2")] + [prediction("3", "cat", "tabular")]
+    before = [
+        prediction("1", "dog", "tabular"),
+        prediction("2", "cat", "tabular"),
+        prediction("3", "dog", "tabular"),
+    ]
+    answer = run(queries["WithAndWithoutImageQuery"], {"predictions": now, "predictions" + EARLIER: before})
+    assert answer == [("1", "dog", 0.5, "cat", 0.5)]
+
+
+def test_records_without_image_are_of_one_experiment(queries: dict[str, str]) -> None:
+    records = [
+        {"experiment_id": experiment, "record_id": record_id, "has_image": has_image, "attributes": [("Age", "3")]}
+        for experiment, record_id, has_image in (
+            ("x", "2", False),
+            ("x", "1", False),
+            ("x", "3", True),
+            ("y", "4", False),
+        )
+    ]
+    answer = run(queries["WithoutImageQuery"], {"records": records})
+    assert [row[0] for row in answer] == ["1", "2"]
+
+
+def test_rejects_are_counted_by_reason_with_an_example(queries: dict[str, str]) -> None:
+    rejects = [
+        {"experiment_id": "x", "source": source, "stage": stage, "reason": reason, "detail": f"of {source}"}
+        for source, stage, reason in (
+            ("b.jpg", "embed", "damaged"),
+            ("a.jpg", "embed", "damaged"),
+            ("pets.csv:7", "split", "no_id"),
+        )
+    ]
+    answer = run(queries["RejectsQuery"], {"rejects": rejects})
+    assert answer == [
+        ("embed", "damaged", 2, "a.jpg", "of a.jpg"),
+        ("split", "no_id", 1, "pets.csv:7", "of pets.csv:7"),
+    ]
+
+
+def test_labels_are_counted_by_day(queries: dict[str, str]) -> None:
+    predictions = [
+        {"experiment_id": "x", "label": label, "score": score, "modality": "tabular", "uploaded_at": uploaded_at}
+        for label, score, uploaded_at in (
+            ("cat", 0.5, datetime(2026, 1, 1, 23, 59, tzinfo=UTC)),
+            ("cat", 1.0, datetime(2026, 1, 1, 0, 0, tzinfo=UTC)),
+            ("dog", 1.0, datetime(2026, 1, 1, 12, 0, tzinfo=UTC)),
+            ("dog", 0.25, datetime(2026, 1, 2, 0, 0, tzinfo=UTC)),
+        )
+    ]
+    answer = run(queries["LabelsQuery"], {"predictions": predictions})
+    assert answer == [
+        (date(2026, 1, 1), "tabular", "cat", 2, 0.75),
+        (date(2026, 1, 1), "tabular", "dog", 1, 1.0),
+        (date(2026, 1, 2), "tabular", "dog", 1, 0.25),
+    ]
