@@ -1,13 +1,21 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.table import Table
 
+from pixlake.catalog import load_table, open_catalog
+from pixlake.compact.existing import list_existing
 from pixlake.errors import MissingObject
 from pixlake.inference.bundles import load_embedder
+from pixlake.schemas import EMBEDDINGS
+from pixlake_cli import nearest
 from pixlake_cli.nearest import choose_model, count_models, find_nearest
 from tests.unit.inference import tiny
 
@@ -169,3 +177,21 @@ def test_the_model_is_chosen_by_name_version_or_number_of_vectors() -> None:
     assert choose_model(models, "y@1") == "y@1"
     with pytest.raises(MissingObject, match="there are embeddings by: x@1, y@1, y@2"):
         choose_model(models, "z")
+
+
+def test_rows_that_athena_deleted_are_not_found(gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = load_table(open_catalog(gallery.uri, gallery.catalog_uri), "embeddings")
+    file, *others = list_existing(table, EMBEDDINGS, None)
+    uri = f"{table.location()}/data/deletes.parquet"
+    with table.io.new_output(uri).create() as sink:
+        pq.write_table(pa.table({"file_path": [file.file.file_path], "pos": [0]}), sink)
+    content = DataFileContent.POSITION_DELETES
+    delete = DataFile.from_args(content=content, file_path=uri, file_format=FileFormat.PARQUET)
+    before = paths(table)
+    monkeypatch.setattr(nearest, "list_existing", lambda *_: iter([replace(file, deletes=(delete,)), *others]))
+    assert paths(table) == before[1:]
+
+
+def paths(table: Table) -> list[str]:
+    batches = nearest.read_batches(table, None, ["image_path"])
+    return [path for batch in batches for path in batch.column("image_path").to_pylist()]
