@@ -1,0 +1,288 @@
+"""Each function's policy allows what its code asks of S3 and Glue, and nothing that it does not.
+
+The steps run in this process over moto's S3 and Glue; what they send is recorded as it arrives.
+"""
+
+import io
+import re
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+import boto3
+import pytest
+import yaml
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request
+
+from pixlake.compact.compact import compact
+from pixlake.compact.maintain import maintain
+from pixlake.errors import BadUpload
+from pixlake.failures import MAP_FAILED
+from pixlake.inference.classify import classify
+from pixlake.inference.embed import embed
+from pixlake.messages import (
+    Batch,
+    BatchRequest,
+    Classifiers,
+    CompactRequest,
+    ExtractRequest,
+    FailureRequest,
+    Ingest,
+    Options,
+    PlanAnswer,
+    PlanRequest,
+    ReportRequest,
+    Shard,
+    SplitRequest,
+    StateError,
+    parse,
+)
+from pixlake.report.failure import record_failure
+from pixlake.report.report import report
+from pixlake.settings import (
+    CompactSettings,
+    Engine,
+    ExtractSettings,
+    InferenceSettings,
+    MaintainSettings,
+    PlanSettings,
+    ReportSettings,
+    SplitSettings,
+)
+from pixlake.split.split import split
+from pixlake.unzip.extract import extract
+from pixlake.unzip.plan import plan
+from pixlake_cli.engine.template import TemplateLoader
+from tests.workflow.lakes import image, make_lake, make_zip
+
+ROOT = Path(__file__).resolve().parents[2]
+# an action, and the prefix of a bucket that it is for; Glue's are for the database
+Permission = tuple[str, str]
+OPTIONS = Options(embedder="tiny", classifier=Classifiers("colors", "ages"))
+PETS = {"pets.csv": "id,Age\n1,3\n2,5\n", "images/1.png": image(), "images/stray.png": image((9, 9, 9))}
+
+# What runs only when something goes wrong in the middle, which no run here brings about.
+ONLY_IN_TROUBLE = {
+    "s3:AbortMultipartUpload": "a large write that fails takes back its parts",
+    "s3:DeleteObject": "a commit that another one won against removes its files",
+}
+
+
+@dataclass
+class Recorder:
+    """A WSGI application around moto's that notes who asked for what."""
+
+    uploads: str
+    lake: str
+    application: Any = field(default_factory=lambda: DomainDispatcherApplication(create_backend_app))
+    function: str = ""
+    asked: dict[str, set[Permission]] = field(default_factory=lambda: defaultdict(set))
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if self.function:
+            request = Request(environ)
+            self.asked[self.function] |= set(self.permissions(request))
+        return self.application(environ, start_response)
+
+    def permissions(self, request: Request) -> Iterator[Permission]:
+        target = request.headers.get("X-Amz-Target", "")
+        if target.startswith("AWSGlue."):
+            yield f"glue:{target.removeprefix('AWSGlue.')}", "table"
+            return
+        bucket, _, key = unquote(request.path).lstrip("/").partition("/")
+        names = {self.uploads: "UploadsBucket", self.lake: "LakeBucket"}
+        query = parse_qs(request.query_string.decode(), keep_blank_values=True)
+        if "delete" in query:
+            body = request.get_data()
+            request.environ["wsgi.input"] = io.BytesIO(body)
+            for each in re.findall(rb"<Key>(.*?)</Key>", body):
+                yield "s3:DeleteObject", f"{names[bucket]}/{each.decode().partition('/')[0]}/*"
+            return
+        if not key:
+            assert "list-type" in query, request.url
+            yield "s3:ListBucket", f"{names[bucket]}/{query['prefix'][0].partition('/')[0]}/*"
+            return
+        yield ACTIONS[request.method], f"{names[bucket]}/{key.partition('/')[0]}/*"
+
+    @contextmanager
+    def recording(self, function: str) -> Iterator[None]:
+        self.function = function
+        try:
+            yield
+        finally:
+            self.function = ""
+
+
+ACTIONS = {
+    "GET": "s3:GetObject",
+    "HEAD": "s3:GetObject",
+    "PUT": "s3:PutObject",
+    "POST": "s3:PutObject",
+    "DELETE": "s3:DeleteObject",
+}
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Iterator[Recorder]:
+    made = Recorder(f"uploads-{uuid.uuid4()}", f"lake-{uuid.uuid4()}")
+    server = make_server("127.0.0.1", 0, made, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield made
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def asked(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[Permission]]:
+    """What each function asked for while two uploads, of which one is refused, went through all steps."""
+    folder = tmp_path_factory.mktemp("uploads")
+    client = boto3.client("s3")
+    for bucket in (recorder.uploads, recorder.lake):
+        client.create_bucket(Bucket=bucket)
+    local = Path(make_lake(folder / "lake").uri.removeprefix("file://"))
+    for path in local.glob("models/**/*"):
+        if path.is_file():
+            client.upload_file(str(path), recorder.lake, str(path.relative_to(local)))
+    client.upload_file(str(make_zip(folder / "a.zip", PETS)), recorder.uploads, "uploads/pets/a.zip")
+    evil = make_zip(folder / "evil.zip", {"../evil.png": image()})
+    client.upload_file(str(evil), recorder.uploads, "uploads/pets/evil.zip")
+    for name, data in PETS.items():
+        client.put_object(Bucket=recorder.uploads, Key=f"uploads/pets/folder/{name}", Body=data)
+    steps = Steps(recorder, client)
+    steps.ingest("uploads/pets/a.zip", "first")
+    steps.ingest("uploads/pets/folder/", "second", engine=Engine.ATHENA)
+    steps.refuse("uploads/pets/evil.zip", "third")
+    steps.maintain()
+    return recorder.asked
+
+
+@dataclass
+class Steps:
+    """The states of the machine, one after the other."""
+
+    recorder: Recorder
+    client: Any
+    databases: int = 0
+
+    @property
+    def lake(self) -> str:
+        return f"s3://{self.recorder.lake}"
+
+    def new_catalog(self) -> str:
+        """A database without tables: whoever comes first makes them."""
+        self.databases += 1
+        boto3.client("glue").create_database(DatabaseInput={"Name": f"d{self.databases}"})
+        return f"glue://d{self.databases}"
+
+    def step(self, function: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        with self.recorder.recording(function):
+            return work(*arguments)
+
+    def items(self, key: str, kind: type[Any]) -> list[Any]:
+        body = self.client.get_object(Bucket=self.recorder.lake, Key=key)["Body"].read()
+        return [parse(item, kind) for item in yaml.safe_load(body)]
+
+    def plan(self, key: str, execution: str) -> PlanAnswer:
+        ingest = Ingest(f"s3://{self.recorder.uploads}/{key}", "pets", "2026-11-01T00:00:00Z", OPTIONS)
+        request = PlanRequest(execution, "2026-11-21T00:00:00Z", ingest)
+        answer: PlanAnswer = self.step("PlanFunction", plan, request, PlanSettings(self.lake))
+        return answer
+
+    def ingest(self, key: str, execution: str, engine: Engine = Engine.LAMBDA) -> None:
+        planned = self.plan(key, execution)
+        for shard in self.items(planned.shards.key, Shard):
+            self.step("ExtractFunction", extract, ExtractRequest(planned.run, shard), ExtractSettings(self.lake))
+        request = SplitRequest(planned.run, planned.options, planned.shards)
+        joined = self.step("SplitFunction", split, request, SplitSettings(self.lake))
+        for batch in self.items(joined.batches.key, Batch):
+            name, work = ("EmbedFunction", embed) if batch.task == "embed" else ("ClassifyFunction", classify)
+            self.step(name, work, BatchRequest(planned.run, batch), InferenceSettings(self.lake))
+        settings = CompactSettings(self.lake, self.new_catalog(), compaction_engine=engine)
+        done = self.step("CompactFunction", compact, CompactRequest(planned.run, joined, planned.options), settings)
+        if engine is Engine.LAMBDA:
+            asking = ReportRequest(planned.run, planned, joined, done)
+            self.step("ReportFunction", report, asking, ReportSettings(self.lake, self.new_catalog()))
+            self.catalog_uri = settings.catalog_uri
+
+    def refuse(self, key: str, execution: str) -> None:
+        with pytest.raises(BadUpload):
+            self.plan(key, execution)
+        ingest = {"upload_uri": f"s3://{self.recorder.uploads}/{key}"}
+        failed = FailureRequest(execution, "2026-11-21T00:00:00Z", ingest, StateError("BadUpload", "{}"))
+        settings = ReportSettings(self.lake, self.new_catalog())
+        self.step("RecordFailureFunction", record_failure, failed, settings)
+        # and one that got further, whose page counts what its steps left
+        failed = FailureRequest("first", "2026-11-21T00:00:00Z", ingest, StateError(MAP_FAILED, "{}"))
+        self.step("RecordFailureFunction", record_failure, failed, ReportSettings(self.lake, self.catalog_uri))
+
+    def maintain(self) -> None:
+        """Over the tables with everything in them too old, and over a database without tables."""
+        for catalog in (self.catalog_uri, self.new_catalog()):
+            self.step("MaintainFunction", maintain, MaintainSettings(self.lake, catalog, 0.0, 0.0))
+
+
+@pytest.fixture(scope="module")
+def allowed() -> dict[str, set[Permission]]:
+    """What the template's policies let each function do, in the recorder's words."""
+    template = yaml.load((ROOT / "template.yaml").read_text(), TemplateLoader)
+    return {
+        name: {each for policy in it["Properties"]["Policies"] for each in granted(policy["Statement"])}
+        for name, it in template["Resources"].items()
+        if it["Type"] == "AWS::Serverless::Function"
+    }
+
+
+def granted(statements: list[dict[str, Any]]) -> Iterator[Permission]:
+    for statement in statements:
+        for action in listed(statement["Action"]):
+            if action.startswith("glue:"):
+                yield action, "table"
+            elif action == "s3:ListBucket":
+                bucket = statement["Resource"]["Fn::GetAtt"].removesuffix(".Arn")
+                for prefix in listed(statement["Condition"]["StringLike"]["s3:prefix"]):
+                    yield action, f"{bucket}/{prefix}"
+            else:
+                for resource in listed(statement["Resource"]):
+                    yield action, re.sub(r"\$\{(\w+)\.Arn\}", r"\1", resource["Fn::Sub"])
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_every_function_was_watched(asked: dict[str, set[Permission]], allowed: dict[str, set[Permission]]) -> None:
+    assert asked.keys() == allowed.keys()
+
+
+def test_nothing_is_missing(asked: dict[str, set[Permission]], allowed: dict[str, set[Permission]]) -> None:
+    missing = {name: sorted(asked[name] - allowed[name]) for name in allowed}
+    assert {name: found for name, found in missing.items() if found} == {}
+
+
+def test_nothing_is_allowed_that_nobody_asks_for(
+    asked: dict[str, set[Permission]], allowed: dict[str, set[Permission]]
+) -> None:
+    unused = {
+        name: sorted(it for it in allowed[name] - asked[name] if it[0] not in ONLY_IN_TROUBLE) for name in allowed
+    }
+    assert {name: found for name, found in unused.items() if found} == {}
