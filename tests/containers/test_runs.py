@@ -29,7 +29,7 @@ class Stopwatch:
         self.seconds: dict[str, list[float]] = defaultdict(list)
         self._begun: dict[int, float] = {}
 
-    def invoked(self, function: str) -> None:
+    def invoked(self, function: str) -> None:  # noqa: ARG002
         self._begun[threading.get_ident()] = time.monotonic()
 
     def answered(self, function: str, answer: Answer) -> None:

@@ -12,6 +12,7 @@ from moto.server import ThreadedMotoServer
 
 from pixlake import storage
 from pixlake.errors import BadInput, BadRequest, MissingObject, StorageTrouble
+from tests.contract.served import serving
 from tests.unit.unzip.test_zips import zipped
 from tests.unit.unzip.uploads import Bench
 
@@ -36,10 +37,23 @@ def s3() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """A folder as the functions in containers reach it: through the relay and the engine's own S3."""
+    with serving(tmp_path) as endpoint, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("FILES_ENDPOINT", endpoint)
+        storage._folder.cache_clear()
+        yield f"file://{tmp_path}"
+    storage._folder.cache_clear()
+
+
+@pytest.fixture(params=["folder", "served", "s3"])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "folder":
         return f"file://{tmp_path}"
+    if request.param == "served":
+        served: str = request.getfixturevalue("served")
+        return served
     return f"{request.getfixturevalue('s3')}/{uuid4()}"
 
 

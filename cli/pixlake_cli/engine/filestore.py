@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from pixlake import storage
-from pixlake.errors import MissingObject, PixlakeError
+from pixlake.errors import BadRequest, MissingObject, PixlakeError
 from pixlake_cli.engine.gluetables import GlueError, GlueTables
 
 BUCKET = "files"
@@ -133,7 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
         root = ElementTree.fromstring(self._body())
         keys = [element.text or "" for element in root.iter() if element.tag.rpartition("}")[2] == "Key"]
         storage.delete([self._writable(key) for key in keys])
-        self._reply_xml("DeleteResult", "")
+        deleted = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
+        self._reply_xml("DeleteResult", deleted)
 
     # ---- objects in parts --------------------------------------------------------------------------------------------
 
@@ -213,6 +214,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "NoSuchKey", str(error))
         except _Refused as error:
             self._refuse(error.status, str(error), self.path)
+        except BadRequest as error:
+            self._refuse(400, "InvalidRequest", str(error))
         except PixlakeError as error:
             self._refuse(500, "InternalError", str(error))
 
