@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -175,3 +176,14 @@ def test_physical_names_follow_the_stack(template: dict[str, Any]) -> None:
                 assert "${AWS::StackName}" in value["Fn::Sub"], name
             else:
                 assert value is None or resource["Type"] == "AWS::Athena::NamedQuery", name
+
+
+@pytest.mark.parametrize("stage", ["default", "prod"])
+def test_samconfig_sets_parameters_that_are_there(template: dict[str, Any], stage: str) -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())[stage]["deploy"]["parameters"]
+    given = dict(it.split("=", 1) for it in config["parameter_overrides"])
+    assert given.keys() <= template["Parameters"].keys()
+    for name, value in given.items():
+        parameter = template["Parameters"][name]
+        assert "AllowedValues" not in parameter or int(value) in parameter["AllowedValues"], name
+        assert parameter["Type"] != "Number" or int(value) >= parameter.get("MinValue", 0), name
