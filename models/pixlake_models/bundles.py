@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from pixlake.inference.folders import BundleFolder, open_folder
-from pixlake.inference.manifest import MANIFEST, Manifest, parse, version
+from pixlake.inference.manifest import MANIFEST, Manifest, version
+from pixlake.inference.parsing import parse
 
 
 def write_bundle(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> str:

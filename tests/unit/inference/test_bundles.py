@@ -18,7 +18,8 @@ from pixlake.inference.bundles import load_bundle, load_classifier, load_embedde
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.folders import open_folder
-from pixlake.inference.manifest import Manifest, parse
+from pixlake.inference.manifest import Manifest
+from pixlake.inference.parsing import parse
 from tests.unit.inference.tiny import (
     MEAN,
     STD,
@@ -317,4 +318,4 @@ def test_only_the_manifest_and_the_listing_are_read_to_name_a_model(
     original = storage.read
     monkeypatch.setattr(storage, "read", lambda uri: (read.append(uri), original(uri))[1])
     assert open_folder(lake.uri, "tiny").model == model
-    assert [uri.rpartition("/")[2] for uri in read] == ["bundle.json"]
+    assert {uri.rpartition("/")[2] for uri in read} == {"bundle.json"}

@@ -1,22 +1,49 @@
-"""A bundle's folder in a lake: what it says it is, and its files, none of which is used unverified."""
+"""A bundle's folder: what it says it is, and its files, none of which is used unverified.
+
+In a lake `models/<name>/bundle.json` says which version is served. A pushed version's files have a folder of their own,
+`models/<name>/<version>/`, so they are never mixed with another's, and a run that began with it ends with it; a bundle
+that was only copied there has its files beside its `bundle.json`.
+"""
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from pixlake import storage
 from pixlake.errors import BadBundle, MissingObject
-from pixlake.inference.manifest import MANIFEST, Manifest, parse, version
+from pixlake.inference.manifest import MANIFEST, Manifest, version
+from pixlake.inference.parsing import LARGEST_MANIFEST, parse
 from pixlake.lake import bundle_uri, check_identifier
+
+_PUSHED = re.compile(r"[0-9a-f]{12}/")
+# what protobuf can hold, what a tokenizer never needs, and all the memory that Lambda has
+_LARGEST_GRAPH = 2 << 30
+_LARGEST_TOKENIZER = 64 << 20
+_LARGEST_BUNDLE = 10 << 30
 
 
 @dataclass(frozen=True)
 class BundleFolder:
-    """A bundle that is described and complete; `model` is `name@version`, as the tables have it."""
+    """A bundle that is described and complete; `model` is `name@version`, as the tables have it.
+
+    `document` is `bundle.json`'s bytes, `sizes` the bytes of each other file.
+    """
 
     uri: str
     model: str
     manifest: Manifest
+    document: bytes = field(repr=False)
+    sizes: Mapping[str, int] = field(repr=False)
+
+    @property
+    def version(self) -> str:
+        return self.model.rpartition("@")[2]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return len(self.document) + sum(self.sizes.values())
 
     def read(self, name: str) -> bytes:
         """One file's bytes, verified; BadBundle if they are not what `bundle.json` says."""
@@ -24,13 +51,19 @@ class BundleFolder:
         self._compare(name, hashlib.sha256(data).hexdigest())
         return data
 
+    def stream(self, name: str) -> Iterator[memoryview]:
+        """One file's bytes in chunks. What they are is known after the last: BadBundle comes then, as in `read`."""
+        digest = hashlib.sha256()
+        for chunk in storage.stream(storage.join(self.uri, name)):
+            digest.update(chunk)
+            yield chunk
+        self._compare(name, digest.hexdigest())
+
     def verify(self, names: Iterable[str]) -> None:
         """Read files only for their checksums, a chunk at a time; BadBundle as in `read`."""
         for name in names:
-            digest = hashlib.sha256()
-            for chunk in storage.stream(storage.join(self.uri, name)):
-                digest.update(chunk)
-            self._compare(name, digest.hexdigest())
+            for _ in self.stream(name):
+                pass
 
     def _compare(self, name: str, found: str) -> None:
         if found != self.manifest.files[name]:
@@ -44,9 +77,11 @@ def open_folder(lake_uri: str, model: str) -> BundleFolder:
     `bundle.json` and the folder's listing, so that a step can name the model without loading it.
     """
     name, _, expected = model.partition("@")
-    folder = read_folder(bundle_uri(lake_uri, check_identifier("bundle", name)))
-    found = folder.model.rpartition("@")[2]
-    if expected and found != expected:
+    home = bundle_uri(lake_uri, check_identifier("bundle", name))
+    pushed = storage.join(home, expected or version(_read_manifest(home)))
+    folder = read_folder(pushed if storage.exists(storage.join(pushed, MANIFEST)) else home)
+    if expected and folder.version != expected:
+        found = folder.version
         raise BadBundle(f"{folder.uri}: the bundle changed during the run: {expected} is now {found}; run again")
     if folder.manifest.name != name:
         raise BadBundle(f"{folder.uri}/{MANIFEST}: the name is {folder.manifest.name!r}, the folder's is {name!r}")
@@ -57,21 +92,46 @@ def read_folder(uri: str) -> BundleFolder:
     """The bundle in any folder; BadBundle if it is missing, damaged or incomplete."""
     data = _read_manifest(uri)
     manifest = parse(data, f"{uri}/{MANIFEST}")
-    _check_listing(uri, manifest)
-    return BundleFolder(uri, f"{manifest.name}@{version(data)}", manifest)
+    found = {info.uri.removeprefix(uri).lstrip("/"): info.size for info in storage.list_objects(uri)}
+    sizes = {name: size for name, size in found.items() if name != MANIFEST and not _PUSHED.match(name)}
+    _check_names(uri, manifest, sizes)
+    _check_sizes(uri, manifest, sizes)
+    return BundleFolder(uri, f"{manifest.name}@{version(data)}", manifest, data, sizes)
 
 
 def _read_manifest(uri: str) -> bytes:
+    path = storage.join(uri, MANIFEST)
     try:
-        return storage.read(storage.join(uri, MANIFEST))
+        _check_plain(path)
+        if storage.head(path).size > LARGEST_MANIFEST:
+            raise BadBundle(f"{path}: it is larger than {LARGEST_MANIFEST >> 20} MiB")
+        return storage.read(path)
     except MissingObject as error:
         way_out = "`pixlake models push FOLDER` puts one into a lake"
         raise BadBundle(f"{uri}: there is no bundle here, for it has no {MANIFEST}; {way_out}") from error
 
 
-def _check_listing(uri: str, manifest: Manifest) -> None:
-    found = {info.uri.removeprefix(uri).lstrip("/") for info in storage.list_objects(uri)} - {MANIFEST}
-    if missing := sorted(manifest.files.keys() - found):
+def _check_names(uri: str, manifest: Manifest, found: Mapping[str, int]) -> None:
+    if missing := sorted(manifest.files.keys() - found.keys()):
         raise BadBundle(f"{uri}: files are missing: {missing}")
-    if extra := sorted(found - manifest.files.keys()):
+    if extra := sorted(found.keys() - manifest.files.keys()):
         raise BadBundle(f"{uri}: files that {MANIFEST} does not list: {extra[:5]}")
+    for name in manifest.files:
+        _check_plain(storage.join(uri, name))
+
+
+def _check_sizes(uri: str, manifest: Manifest, sizes: Mapping[str, int]) -> None:
+    """Before anything is read into memory."""
+    limits = dict.fromkeys(manifest.graphs, _LARGEST_GRAPH) | dict.fromkeys(manifest.tokenizers, _LARGEST_TOKENIZER)
+    for name, limit in limits.items():
+        if sizes[name] > limit:
+            raise BadBundle(f"{uri}/{name}: it has {sizes[name]:,} bytes, more than {limit:,}")
+    if sum(sizes.values()) > _LARGEST_BUNDLE:
+        raise BadBundle(f"{uri}: its files have {sum(sizes.values()):,} bytes, more than {_LARGEST_BUNDLE:,}")
+
+
+def _check_plain(uri: str) -> None:
+    """A link's target may lie outside of the folder, and may change."""
+    path = storage.local_path(uri)
+    if path is not None and path.is_symlink():
+        raise BadBundle(f"{uri}: it is a link, where a bundle has plain files; copy the file itself")

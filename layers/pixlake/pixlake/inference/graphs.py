@@ -16,6 +16,9 @@ Feeds = dict[str, NDArray[np.float32] | NDArray[np.int64]]
 
 _ONNX_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
 _ERRORS_ONLY = 3
+# A graph may name any file for its tensors, and ONNX Runtime would open it below the working directory. It gets the
+# bundle's own files as bytes, and is told to look for others where none can ever be.
+_NOWHERE = "/dev/null/nowhere"
 
 ort.disable_telemetry_events()
 ort.set_default_logger_severity(_ERRORS_ONLY)
@@ -50,6 +53,8 @@ class Graph:
         take exactly `inputs`."""
         self._output = output
         self.size = len(data) + sum(len(each) for each in (weights or {}).values())
+        if data[4:8] == b"ORTM":
+            raise BadBundle("it is in ONNX Runtime's own format, which depends on its version; a graph is ONNX")
         try:
             self._session = ort.InferenceSession(data, _options(threads, weights or {}), ["CPUExecutionProvider"])
         except Exception as error:  # its errors have no common base
@@ -103,6 +108,7 @@ def _options(threads: int, weights: Mapping[str, bytes]) -> ort.SessionOptions:
     # Its plan is made for one run at a time: runs side by side hold half as much memory again, and are no faster.
     options.enable_mem_pattern = False
     options.log_severity_level = _ERRORS_ONLY
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
     if weights:
         sizes = [len(each) for each in weights.values()]
         options.add_external_initializers_from_files_in_memory(list(weights), list(weights.values()), sizes)

@@ -1,0 +1,86 @@
+"""From `bundle.json`'s bytes, which anybody may have written, to a Manifest that makes sense, or the reason why not."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from pixlake.errors import BadBundle
+from pixlake.inference.manifest import MANIFEST, ImageInput, Manifest, TextInput
+
+LARGEST_MANIFEST = 16 << 20
+"""Bytes. Room for 100,000 labels; read whole before anything of it can be judged."""
+_LARGEST_EXAMPLE = 64 << 20
+_FLOAT = 4
+_COLORS = 3
+
+
+def parse(data: bytes, where: str) -> Manifest:
+    """`bundle.json`'s bytes; BadBundle, beginning with `where`, says what does not fit the format."""
+    if len(data) > LARGEST_MANIFEST:
+        raise BadBundle(f"{where}: it is larger than {LARGEST_MANIFEST >> 20} MiB")
+    try:
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except RecursionError as error:
+        raise BadBundle(f"{where}: the JSON is nested too deeply; docs/bundles.md describes the format") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadBundle(f"{where}: {error}; docs/bundles.md describes the format") from error
+    for fault in _faults(manifest):
+        raise BadBundle(f"{where}: {fault}")
+    return manifest
+
+
+def _faults(manifest: Manifest) -> Iterator[str]:
+    """What the fields' types alone do not exclude."""
+    yield from _file_faults(manifest)
+    yield from _input_faults(manifest)
+    yield from _embedder_faults(manifest) if manifest.kind == "embedder" else _classifier_faults(manifest)
+
+
+def _file_faults(manifest: Manifest) -> Iterator[str]:
+    if missing := sorted((manifest.graphs | manifest.tokenizers) - manifest.files.keys()):
+        yield f"files does not list {missing}"
+    if MANIFEST in manifest.files:
+        yield f"files lists {MANIFEST} itself"
+
+
+def _input_faults(manifest: Manifest) -> Iterator[str]:
+    images = [each for each in manifest.inputs if isinstance(each, ImageInput)]
+    if len(images) > 1:
+        yield "more than one image input"
+    if any(isinstance(each, TextInput) and each.column is None for each in manifest.inputs):
+        yield "a text input without its column"
+    if manifest.kind != "record_classifier" and (len(images) != len(manifest.inputs) or images[0].stacked):
+        yield f"the kind {manifest.kind} takes exactly one input, one image"
+    yield from (fault for each in images for fault in _size_faults(each))
+
+
+def _size_faults(declared: ImageInput) -> Iterator[str]:
+    pixels = declared.preprocessing.width * declared.preprocessing.height * declared.max_images
+    if (size := pixels * _COLORS * _FLOAT) > _LARGEST_EXAMPLE:
+        yield f"one example's images take {size >> 20} MiB of memory, more than {_LARGEST_EXAMPLE >> 20}"
+
+
+def _embedder_faults(manifest: Manifest) -> Iterator[str]:
+    if manifest.dimensions is None:
+        yield "an embedder without dimensions"
+    if manifest.problem or manifest.labels or manifest.regression:
+        yield "an embedder with a problem, labels or regression"
+    outputs = [manifest.output, manifest.text.output] if manifest.text else [manifest.output]
+    if any(output.activation not in ("none", "normalize") for output in outputs):
+        yield "an embedder's activation is none or normalize"
+    if manifest.text and manifest.text.input.column is not None:
+        yield "a text tower's input names a column"
+
+
+def _classifier_faults(manifest: Manifest) -> Iterator[str]:
+    if manifest.problem is None:
+        yield "a classifier without problem"
+    if manifest.dimensions is not None or manifest.text:
+        yield "a classifier with dimensions or text"
+    if manifest.output.activation == "normalize":
+        yield "a classifier's activation is none, softmax or sigmoid"
+    if len(set(manifest.labels)) != len(manifest.labels):
+        yield "labels repeat"
+    wanted = {"regression": len(manifest.labels) == 0, "binary": len(manifest.labels) == 2}
+    if not wanted.get(manifest.problem or "", len(manifest.labels) >= 2):
+        yield f"{len(manifest.labels)} labels for the problem {manifest.problem}"
