@@ -4,28 +4,19 @@
 name is its database's. Opening makes what is missing; any number of processes may open a new lake at once.
 """
 
-import os
 import re
-import sqlite3
 import time
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.catalog.sql import IcebergNamespaceProperties, IcebergTables
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchNamespaceError
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.table import Table
 from pyiceberg.table.sorting import SortField, SortOrder
 from pyiceberg.transforms import IdentityTransform
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.schema import CreateTable
 
 from pixlake.compact import fileio
 from pixlake.compact.commit import Target, commit_sources
@@ -36,11 +27,7 @@ from pixlake.errors import BadRequest
 from pixlake.schemas import EXECUTIONS, TABLES, TableSchema
 from pixlake.storage import join
 
-if TYPE_CHECKING:
-    from sqlalchemy import Table as SqlTable
-
 NAMESPACE = "pixlake"
-_BUSY_SECONDS = 120
 _COMMIT_SECONDS = 240.0
 _TARGET_FILE_BYTES = 256 << 20
 _PROPERTIES = {
@@ -97,34 +84,18 @@ def _connect(catalog_uri: str) -> Catalog:
         return load_catalog(glue[1] or NAMESPACE, type="glue", **io)
     scheme, separator, path = catalog_uri.partition(":///")
     if scheme == "sqlite" and separator and path.startswith("/"):
-        _make_database(Path(path))
-        uri = URL.create("sqlite", database=path, query={"timeout": str(_BUSY_SECONDS)}).render_as_string()
-        return load_catalog(NAMESPACE, type="sql", uri=uri, init_catalog_tables="false", **io)
+        # on AWS there is no SQLAlchemy, half a second to import
+        from pixlake.sqlitecatalog import connect
+
+        return connect(NAMESPACE, Path(path), io)
     raise BadRequest(f"CATALOG_URI {catalog_uri!r}: use glue://database or sqlite:////absolute/path/catalog.db")
-
-
-def _make_database(path: Path) -> None:
-    """Make the database complete under another name, then give it its name at once, if no other process has."""
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-        draft = Path(folder) / path.name
-        with closing(sqlite3.connect(draft)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            for model in (IcebergTables, IcebergNamespaceProperties):
-                create = CreateTable(cast("SqlTable", model.__table__))
-                connection.execute(str(create.compile(dialect=sqlite.dialect())))
-            connection.commit()
-        with suppress(FileExistsError):
-            os.link(draft, path)
 
 
 def _table_names(catalog: Catalog) -> set[str]:
     try:
         return {identifier[-1] for identifier in catalog.list_tables(catalog.name)}
     except NoSuchNamespaceError:
-        with suppress(NamespaceAlreadyExistsError, IntegrityError):
+        with suppress(NamespaceAlreadyExistsError):
             catalog.create_namespace(catalog.name)
         return set()
 

@@ -1,5 +1,6 @@
 """Errors of the catalog, and of files below it, in Pixlake's terms, with the table's name."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,7 +8,6 @@ import pyiceberg.exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 from obstore.exceptions import BaseError
 from pyiceberg.exceptions import CommitFailedException, ValidationException
-from sqlalchemy.exc import SQLAlchemyError
 
 from pixlake.errors import CatalogTrouble, StorageTrouble
 
@@ -28,9 +28,15 @@ def translated(subject: str) -> Iterator[None]:
         yield
     except CONFLICTS:
         raise
-    except (*_CATALOG, SQLAlchemyError, BotoCoreError, ClientError) as error:
+    except (*_CATALOG, *_sql_errors(), BotoCoreError, ClientError) as error:
         # SQLAlchemy's own text quotes the statement and its parameters
         reason = getattr(error, "orig", None) or error
         raise CatalogTrouble(f"{subject}: {type(error).__name__}: {reason}") from error
     except (BaseError, OSError) as error:
         raise StorageTrouble(f"{subject}: {error}") from error
+
+
+def _sql_errors() -> tuple[type[Exception], ...]:
+    """SQLAlchemy's, where it is loaded: only a catalog in SQLite does that."""
+    module = sys.modules.get("sqlalchemy.exc")
+    return (module.SQLAlchemyError,) if module else ()
