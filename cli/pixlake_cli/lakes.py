@@ -72,14 +72,20 @@ class LakeType(click.ParamType[Lake]):
         return Lake.at(value)
 
 
-def lake_option(command: F) -> F:
-    """The option `--lake`, the same for every command; the function gets a `lake: Lake`."""
+def _make_option(required: bool) -> Callable[[F], F]:
     return click.option(
         "--lake",
         type=LakeType(),
-        required=True,
+        required=required,
         envvar="PIXLAKE_LAKE",
         show_envvar=True,
         metavar="DIR",
         help="The lake: a folder, or s3://bucket with its tables in Glue.",
-    )(command)
+    )
+
+
+lake_option = _make_option(required=True)
+"""The option `--lake`, the same for every command; the function gets a `lake: Lake`."""
+
+lake_if_any = _make_option(required=False)
+"""The same for a command that can do without; the function gets a `lake: Lake | None`."""

@@ -8,102 +8,185 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from pixlake_cli.lakes import Lake, lake_option
+from pixlake.errors import BadBundle
+from pixlake_cli.lakes import Lake, lake_if_any, lake_option
 
 if TYPE_CHECKING:
     from pixlake.inference.folders import BundleFolder
 
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
 
 @click.group()
 def models() -> None:
-    """List, show and push the models (bundles) of a lake."""
+    """List, show, verify, push and pull the models (bundles) of a lake."""
 
 
 @models.command(name="list")
 @lake_option
-@click.option("--json", "as_json", is_flag=True, help="Print an array of objects.")
+@_json_option
 def list_models(lake: Lake, as_json: bool) -> None:
-    """List the models of a lake: name@version, kind, and what it answers.
+    """List the models of a lake: name@version, kind, size, and what it answers.
+
+    One that is damaged is named on standard error, and the exit code is 1.
 
     \b
       pixlake models list --lake lake
     """
-    described = [_describe(folder) for folder in find_bundles(lake)]
+    from pixlake_cli.modelcards import format_size
+
+    found, damaged = _open_all(lake)
+    described = [_describe(folder) for folder in found]
     if as_json:
-        click.echo(json.dumps(described, indent=1))
-        return
-    if not described:
+        click.echo(json.dumps(described, indent=1, ensure_ascii=False))
+    elif not described and not damaged:
         click.echo(f"no models in {lake.uri}; `pixlake models push FOLDER` puts one there", err=True)
-    for model in described:
-        click.echo(f"{model['model']}  {model['kind']}  {model['answers']}")
+    else:
+        for each in described:
+            click.echo(f"{each['model']}  {each['kind']}  {format_size(each['size'])}  {each['answers']}")
+    for error in damaged:
+        click.echo(f"pixlake: {' '.join(str(error).split())}", err=True)
+    if damaged:
+        raise SystemExit(1)
 
 
 @models.command()
 @click.argument("name")
 @lake_option
-def show(name: str, lake: Lake) -> None:
-    """Print what a model's bundle.json says, as JSON, after verifying every file.
+@_json_option
+def show(name: str, lake: Lake, as_json: bool) -> None:
+    """Print a model's card: what it takes in and answers, where it comes from, what was measured.
+
+    NAME is a model's name, or name@version. With --json, all that its bundle.json says.
 
     \b
       pixlake models show emoji-clip --lake lake
     """
     from pixlake.inference.folders import open_folder
+    from pixlake_cli.modelcards import write_card
 
     folder = open_folder(lake.uri, name)
-    folder.verify(folder.manifest.files)
-    described: dict[str, Any] = {"model": folder.model, **msgspec.to_builtins(folder.manifest)}
-    click.echo(json.dumps(described, indent=1, ensure_ascii=False))
+    if as_json:
+        described = {"model": folder.model, "size": folder.size, **msgspec.to_builtins(folder.manifest)}
+        click.echo(json.dumps(described, indent=1, ensure_ascii=False))
+    else:
+        click.echo(write_card(folder))
+
+
+@models.command()
+@click.argument("model", metavar="NAME|FOLDER")
+@lake_if_any
+@_json_option
+def verify(model: str, lake: Lake | None, as_json: bool) -> None:
+    """Check a model whole: the format, every file's SHA-256, the graphs' inputs, and a trial.
+
+    What has a / in it is a FOLDER with a bundle; else it is the NAME of a model in the lake. Exits with 1 and the
+    reason if it is not fit to serve.
+
+    \b
+      pixlake models verify emoji-clip --lake lake
+      pixlake models verify ./my-model
+    """
+    from pixlake_cli.trials import try_bundle
+
+    folder = _find(model, lake)
+    trial = try_bundle(folder)
+    if as_json:
+        click.echo(json.dumps({**_describe(folder), "files": len(folder.manifest.files), "trial": trial}))
+    else:
+        click.echo(f"{folder.model} is fit to serve: its files are as listed; {trial}")
 
 
 @models.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @lake_option
 def push(folder: Path, lake: Lake) -> None:
-    """Verify the bundle in FOLDER and copy it into the lake, in place of one of the same name.
+    """Copy the bundle in FOLDER into the lake, verified, to be served under its name from then on.
+
+    Whoever loads a model meanwhile gets the older one or this one, whole. The version that it replaces stays, as
+    name@version, for runs that began with it.
 
     \b
       pixlake models push bundles/emoji-clip --lake lake
     """
-    from pixlake.inference.folders import read_folder
+    from pixlake_cli.transfers import push_bundle
 
-    source = read_folder(f"file://{folder.resolve()}")
+    source = _read_local(folder)
+    # before the first is written, though each is verified again as it is copied
     source.verify(source.manifest.files)
-    _copy(source, lake)
+    push_bundle(source, lake.uri)
     click.echo(f"{source.model} is in {lake.uri}")
 
 
-def find_bundles(lake: Lake) -> Iterator["BundleFolder"]:
-    """The bundles of a lake, by name."""
-    from pixlake import storage
+@models.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+@lake_option
+def pull(name: str, folder: Path, lake: Lake) -> None:
+    """Copy a model out of the lake into a new FOLDER, verified.
+
+    \b
+      pixlake models pull emoji-clip my-copy --lake lake
+    """
     from pixlake.inference.folders import open_folder
+    from pixlake_cli.transfers import pull_bundle
+
+    source = open_folder(lake.uri, name)
+    pull_bundle(source, folder)
+    click.echo(f"{source.model} is in {folder}")
+
+
+def _find(model: str, lake: Lake | None) -> "BundleFolder":
+    from pixlake.inference.folders import open_folder
+
+    if "/" in model:
+        return _read_local(Path(model))
+    if lake is None:
+        raise click.UsageError(f"{model!r} is a name, which needs --lake; a folder here is ./{model}")
+    return open_folder(lake.uri, model)
+
+
+def _read_local(folder: Path) -> "BundleFolder":
+    from pixlake.inference.folders import read_folder
+
+    return read_folder(f"file://{folder.resolve()}")
+
+
+def _open_all(lake: Lake) -> tuple[list["BundleFolder"], list[BadBundle]]:
+    """The bundles of a lake by name, and what is wrong with the others."""
+    from pixlake.inference.folders import open_folder
+
+    found: list[BundleFolder] = []
+    damaged: list[BadBundle] = []
+    for name in _list_names(lake):
+        try:
+            found.append(open_folder(lake.uri, name))
+        except BadBundle as error:
+            damaged.append(error)
+    return found, damaged
+
+
+def _list_names(lake: Lake) -> Iterator[str]:
+    from pixlake import storage
     from pixlake.inference.manifest import MANIFEST
 
     root = storage.join(lake.uri, "models")
-    for info in sorted(storage.list_objects(root), key=lambda info: info.uri):
-        name, _, file = info.uri.removeprefix(f"{root}/").partition("/")
+    for uri in sorted(info.uri for info in storage.list_objects(root)):
+        name, _, file = uri.removeprefix(f"{root}/").partition("/")
         if file == MANIFEST and not name.startswith("."):
-            yield open_folder(lake.uri, name)
+            yield name
 
 
 def _describe(folder: "BundleFolder") -> dict[str, Any]:
+    from pixlake_cli.modelcards import describe_answer
+
     manifest = folder.manifest
-    if manifest.kind == "embedder":
-        answers = f"vectors of {manifest.dimensions}" + (", of images and texts" if manifest.text else ", of images")
-    else:
-        answers = f"{manifest.problem}, {len(manifest.labels)} labels" if manifest.labels else str(manifest.problem)
-    return {"model": folder.model, "kind": manifest.kind, "answers": answers, "source": manifest.source}
-
-
-def _copy(source: "BundleFolder", lake: Lake) -> None:
-    """File by file; without its bundle.json, which goes first and comes last, a folder is no bundle."""
-    from pixlake import storage
-    from pixlake.inference.manifest import MANIFEST
-    from pixlake.lake import bundle_uri, check_identifier
-
-    target = bundle_uri(lake.uri, check_identifier("bundle", source.manifest.name))
-    storage.delete([storage.join(target, MANIFEST)])
-    stale = {info.uri for info in storage.list_objects(target)}
-    names = [*source.manifest.files, MANIFEST]
-    storage.delete(sorted(stale - {storage.join(target, name) for name in names}))
-    for name in names:
-        storage.write_stream(storage.join(target, name), storage.stream(storage.join(source.uri, name)))
+    return {
+        "model": folder.model,
+        "name": manifest.name,
+        "version": folder.version,
+        "kind": manifest.kind,
+        "size": folder.size,
+        "answers": describe_answer(manifest),
+        "source": manifest.source,
+    }

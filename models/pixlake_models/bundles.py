@@ -11,7 +11,7 @@ import msgspec
 
 from pixlake.inference.folders import BundleFolder, open_folder
 from pixlake.inference.manifest import MANIFEST, Manifest, version
-from pixlake.inference.parsing import parse
+from pixlake.inference.parsing import encode, parse
 
 
 def write_bundle(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> str:
@@ -21,7 +21,7 @@ def write_bundle(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -
     """
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     complete = msgspec.structs.replace(manifest, files=digests)
-    data = msgspec.json.format(msgspec.json.encode(complete), indent=2) + b"\n"
+    data = encode(complete)
     parse(data, str(target / MANIFEST))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:

@@ -1,4 +1,4 @@
-"""From `bundle.json`'s bytes, which anybody may have written, to a Manifest that makes sense, or the reason why not."""
+"""From the bytes of `bundle.json`, which anybody may have written, to a Manifest or the reason why not; and back."""
 
 from collections.abc import Iterator
 
@@ -27,6 +27,11 @@ def parse(data: bytes, where: str) -> Manifest:
     for fault in _faults(manifest):
         raise BadBundle(f"{where}: {fault}")
     return manifest
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The bytes that say `manifest`, always the same: every field, in the order of the structs, indented by two."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
 def _faults(manifest: Manifest) -> Iterator[str]:

@@ -1,0 +1,119 @@
+"""What a person wants to know of a model before using it, as its bundle says."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from pixlake.inference.folders import BundleFolder
+from pixlake.inference.manifest import (
+    CategoricalInput,
+    ImageInput,
+    Input,
+    Manifest,
+    NumericalInput,
+    TextInput,
+)
+
+_SHOWN = 12
+_KINDS = {
+    "embedder": "An embedder",
+    "image_classifier": "A classifier of images",
+    "record_classifier": "A classifier of records",
+}
+_RESIZING = {
+    "squash": "squashed to",
+    "shortest": "resized to cover, then cut at the centre to",
+    "longest": "resized to fit, then padded to",
+}
+_MISSING = {"zero": "a record without one is answered from the rest", "refuse": "a record without one is a reject"}
+_UNITS = ("bytes", "kB", "MB", "GB")
+
+
+def write_card(folder: BundleFolder) -> str:
+    """Markdown. `?` stands for what a terminal would obey, for anybody may have written the bundle."""
+    return "\n".join("".join(each if each.isprintable() else "?" for each in line) for line in _lines(folder))
+
+
+def _lines(folder: BundleFolder) -> Iterator[str]:
+    manifest = folder.manifest
+    yield f"# {folder.model}"
+    yield f"{_KINDS[manifest.kind]}; {describe_answer(manifest)}."
+    yield from _section("Takes in", (_describe_input(each, manifest.kind) for each in manifest.inputs))
+    if manifest.text:
+        yield from _section("Takes in for search by text", [_describe_input(manifest.text.input, manifest.kind)])
+    yield from _section("Preprocessing of images", _describe_preprocessing(manifest))
+    yield from _section("Labels", [_shorten(manifest.labels)] if manifest.labels else [])
+    yield from _section("Source and licence", (f"{key}: {value}" for key, value in manifest.source.items()))
+    yield from _section("Measured when it was made", _flatten(manifest.metrics))
+    yield from _section(f"Files, {format_size(folder.size)}", _list_files(folder))
+
+
+def describe_answer(manifest: Manifest) -> str:
+    """What it answers: vectors, labels or a value."""
+    if manifest.kind == "embedder":
+        return f"vectors of {manifest.dimensions}, of images{' and texts' if manifest.text else ''}"
+    return f"{manifest.problem}, {len(manifest.labels)} labels" if manifest.labels else f"{manifest.problem}, a value"
+
+
+def _describe_input(declared: Input, kind: str) -> str:
+    match declared:
+        case ImageInput():
+            most = "an image" if declared.max_images == 1 else f"up to {declared.max_images} images a record"
+            return f"{most}; {_MISSING[declared.missing]}" if kind == "record_classifier" else most
+        case NumericalInput():
+            return f"numbers: {_shorten([column.name for column in declared.columns])}"
+        case CategoricalInput():
+            return f"category {declared.column}, one of {len(declared.categories)}: {_shorten(declared.categories)}"
+        case TextInput():
+            return f"text{f' {declared.column}' if declared.column else ''}, at most {declared.length} tokens"
+
+
+def _describe_preprocessing(manifest: Manifest) -> Iterator[str]:
+    if manifest.image_input is None:
+        return
+    spec = manifest.image_input.preprocessing
+    cut = f", keeping {spec.crop:g} of each side" if spec.resize == "shortest" and spec.crop < 1 else ""
+    yield f"upright by EXIF, RGB, transparent pixels on {_color(spec.background)}"
+    yield f"{_RESIZING[spec.resize]} {spec.width} x {spec.height} pixels, {spec.interpolation}{cut}"
+    yield f"(pixel / 255 - mean) / std with mean {_numbers(spec.mean)} and std {_numbers(spec.std)}"
+
+
+def format_size(size: int) -> str:
+    """`350.6 MB`; a kB has 1,000 bytes."""
+    amount, unit = float(size), 0
+    while amount >= 999.95 and unit < len(_UNITS) - 1:
+        amount, unit = amount / 1_000, unit + 1
+    return f"{amount:.1f} {_UNITS[unit]}" if unit else f"{size} bytes"
+
+
+def _section(title: str, items: Iterable[str]) -> Iterator[str]:
+    """A heading and its list; nothing where the list is empty."""
+    lines = [f"- {item}" for item in items]
+    if lines:
+        yield from ["", f"## {title}", *lines]
+
+
+def _list_files(folder: BundleFolder) -> Iterator[str]:
+    for name, digest in sorted(folder.manifest.files.items()):
+        yield f"{name}, {format_size(folder.sizes[name])}, sha256 {digest}"
+
+
+def _flatten(metrics: dict[str, Any], above: str = "") -> Iterator[str]:
+    for key, value in metrics.items():
+        name = f"{above}{key.replace('_', ' ')}"
+        if isinstance(value, dict) and not above:
+            yield from _flatten(value, f"{name}, ")
+        else:
+            yield f"{name}: {value}"
+
+
+def _shorten(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+
+
+def _color(rgb: tuple[int, int, int]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*rgb)
+
+
+def _numbers(values: tuple[float, float, float]) -> str:
+    return f"{values[0]:g} for each channel" if len(set(values)) == 1 else ", ".join(f"{value:g}" for value in values)

@@ -1,0 +1,76 @@
+"""Bundles into a lake and out of it, so that whoever loads one meanwhile gets one version whole.
+
+A version's files go into a folder of their own, `bundle.json` last; then `models/<name>/bundle.json`, one object,
+replaced at once, names that version. The version that it replaces stays, and so does what is younger than a day: runs
+that began with it end with it, and two that push at once take nothing from each other.
+"""
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pixlake import storage
+from pixlake.errors import BadRequest, MissingObject
+from pixlake.inference.folders import BundleFolder
+from pixlake.inference.manifest import MANIFEST, version
+from pixlake.lake import bundle_uri, check_identifier
+
+_KEPT = timedelta(days=1)
+
+
+def push_bundle(source: BundleFolder, lake_uri: str) -> None:
+    """Make `source` the bundle of its name. Again is no harm: it writes the same bytes to the same places.
+
+    BadBundle, and the lake serves what it served, if a file is not what `bundle.json` says.
+    """
+    home = bundle_uri(lake_uri, check_identifier("bundle", source.manifest.name))
+    replaced = _served(home)
+    place = storage.join(home, source.version)
+    for name in sorted(source.manifest.files):
+        storage.write_stream(storage.join(place, name), source.stream(name))
+    storage.write(storage.join(place, MANIFEST), source.document)
+    storage.write(storage.join(home, MANIFEST), source.document)
+    if replaced and replaced != source.version:
+        storage.delete(list(_stale(home, {source.version, replaced})))
+
+
+def pull_bundle(source: BundleFolder, folder: Path) -> None:
+    """Copy the bundle into `folder`, which appears complete or not at all; BadRequest if something is there."""
+    folder = folder.resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadRequest(f"{folder} is there already; name a new folder")
+    incoming = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    incoming.mkdir(parents=True)
+    try:
+        for name in source.manifest.files:
+            with (incoming / name).open("wb") as file:
+                file.writelines(source.stream(name))
+        (incoming / MANIFEST).write_bytes(source.document)
+        incoming.rename(folder)
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+
+
+def _served(home: str) -> str | None:
+    """The version that is asked for by the plain name, if there is any."""
+    try:
+        return version(storage.read(storage.join(home, MANIFEST)))
+    except MissingObject:
+        return None
+
+
+def _stale(home: str, kept: set[str]) -> Iterator[str]:
+    """The files of older versions, each `bundle.json` first: without it a folder is no bundle.
+
+    Files beside the `bundle.json` belong to a bundle that was copied there; they go one push later, like a version.
+    """
+    horizon = datetime.now(UTC) - _KEPT
+    found = {info.uri.removeprefix(f"{home}/"): info for info in storage.list_objects(home)}
+    plain = not kept <= {name.partition("/")[0] for name in found}
+    for name in sorted(found, key=lambda name: (not name.endswith(f"/{MANIFEST}"), name)):
+        folder, separator, _ = name.partition("/")
+        used = folder in kept if separator else plain or name == MANIFEST
+        if not used and found[name].last_modified < horizon:
+            yield found[name].uri

@@ -1,0 +1,69 @@
+"""A bundle tried as the containers use it: loaded, its graphs held against `bundle.json`, and asked for two answers.
+
+It shows that a bundle works, not that it is right: how far its answers are from the model's that it was made of was
+measured when it was made, and stands in its metrics.
+"""
+
+import numpy as np
+from PIL import Image
+
+from pixlake.errors import BadBundle
+from pixlake.inference.classifier import Classifier
+from pixlake.inference.embedder import Embedder
+from pixlake.inference.encoders import Example
+from pixlake.inference.folders import BundleFolder
+from pixlake.inference.manifest import CategoricalInput, NumericalInput, TextInput
+from pixlake.inference.preprocessing import tensor
+
+_TEXTS = ("a photo", "")
+_SEED = 0
+
+
+def try_bundle(folder: BundleFolder) -> str:
+    """What it answered, in a few words; BadBundle if it does not load or answers with no numbers."""
+    folder.verify(folder.manifest.files)
+    if folder.manifest.kind == "embedder":
+        return _try_embedder(folder, Embedder(folder))
+    return _try_classifier(folder, Classifier(folder))
+
+
+def _try_embedder(folder: BundleFolder, embedder: Embedder) -> str:
+    answers = {"images": embedder.embed_images(_pictures())}
+    if folder.manifest.text:
+        answers["texts"] = embedder.embed_texts(_TEXTS)
+    for kind, vectors in answers.items():
+        if not np.isfinite(vectors).all():
+            raise BadBundle(f"{folder.uri}: the model gives no vector for {kind} that any should have one for")
+    return f"{' and '.join(answers)} became unit vectors of {embedder.dimensions}"
+
+
+def _try_classifier(folder: BundleFolder, classifier: Classifier) -> str:
+    images = []
+    if classifier.image_input:
+        images = [tensor(picture, classifier.image_input.preprocessing) for picture in _pictures()]
+    full = Example(_typical_values(folder), images)
+    bare = Example(images=images[:1] if classifier.needs_image else [])
+    if None in classifier.predict([full, bare]):
+        raise BadBundle(f"{folder.uri}: the model answers a record, or one without values, with no number")
+    problem = folder.manifest.problem
+    return f"a record with all values and one with none got a {'value' if problem == 'regression' else 'label'}"
+
+
+def _typical_values(folder: BundleFolder) -> dict[str, str]:
+    """A value for each column: the mean, the first category, a word."""
+    values: dict[str, str] = {}
+    for declared in folder.manifest.inputs:
+        match declared:
+            case NumericalInput():
+                values |= {column.name: str(column.mean) for column in declared.columns}
+            case CategoricalInput():
+                values[declared.column] = next(iter(declared.categories), "")
+            case TextInput():
+                values[declared.column or ""] = _TEXTS[0]
+    return values
+
+
+def _pictures() -> list[Image.Image]:
+    """Two of noise, of odd sizes."""
+    noise = np.random.default_rng(_SEED)
+    return [Image.fromarray(noise.integers(0, 256, (*size, 3), dtype=np.uint8)) for size in ((97, 61), (33, 128))]

@@ -1,0 +1,44 @@
+"""A bundle that somebody made to do harm. Each must end in BadBundle, before any harm is done."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixlake.errors import BadBundle
+from pixlake.inference.bundles import load_bundle
+from tests.unit.inference.tiny import Lake
+
+
+class Victim:
+    """Loads what the attacker left in its lake under `models/tiny/`."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+        lake.embedder()
+        self.folder = lake.folder / "models" / "tiny"
+
+    def rewrite(self, change: Callable[[dict[str, Any]], object]) -> None:
+        """Change what `bundle.json` says."""
+        document = json.loads((self.folder / "bundle.json").read_text())
+        change(document)
+        (self.folder / "bundle.json").write_text(json.dumps(document))
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Change a file, and its checksum with it."""
+        (self.folder / name).write_bytes(data)
+        self.rewrite(lambda document: document["files"].update({name: hashlib.sha256(data).hexdigest()}))
+
+    def refuses(self) -> str:
+        with pytest.raises(BadBundle) as caught:
+            load_bundle(self.lake.uri, "tiny", 1)
+        assert "models/tiny" in str(caught.value), "it says where"
+        return str(caught.value)
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Victim:
+    return Victim(Lake(tmp_path / "lake"))
