@@ -1,4 +1,4 @@
-"""A bundle tried as the containers use it: loaded, its graphs held against `bundle.json`, and asked for two answers.
+"""A bundle tried as the containers use it: loaded, its graphs held against `bundle.json`, and asked for answers.
 
 It shows that a bundle works, not that it is right: how far its answers are from the model's that it was made of was
 measured when it was made, and stands in its metrics.
@@ -41,15 +41,17 @@ def _try_classifier(folder: BundleFolder, classifier: Classifier) -> str:
     images = []
     if classifier.image_input:
         images = [tensor(picture, classifier.image_input.preprocessing) for picture in _pictures()]
-    full = Example(_typical_values(folder), images)
+    values = _usual_values(folder)
+    usual = Example(values, images)
+    strange = Example(dict.fromkeys(values, "\N{REPLACEMENT CHARACTER}"), images[:1])
     bare = Example(images=images[:1] if classifier.needs_image else [])
-    if None in classifier.predict([full, bare]):
-        raise BadBundle(f"{folder.uri}: the model answers a record, or one without values, with no number")
+    if None in classifier.predict([usual, strange, bare]):
+        raise BadBundle(f"{folder.uri}: the model answers a record with usual, strange or no values with no number")
     problem = folder.manifest.problem
-    return f"a record with all values and one with none got a {'value' if problem == 'regression' else 'label'}"
+    return f"records with usual, strange and no values got a {'value' if problem == 'regression' else 'label'}"
 
 
-def _typical_values(folder: BundleFolder) -> dict[str, str]:
+def _usual_values(folder: BundleFolder) -> dict[str, str]:
     """A value for each column: the mean, the first category, a word."""
     values: dict[str, str] = {}
     for declared in folder.manifest.inputs:

@@ -188,7 +188,19 @@ def test_a_model_of_records_is_tried(run, tmp_path: Path) -> None:
     tiny.Lake(tmp_path).classifier("age", summing_graph(), [NUMBER, CODE], problem="regression", labels=[])
     tried = run("models", "verify", "age", "--lake", tmp_path)
     assert tried.exit_code == 0
-    assert "a record with all values and one with none got a value" in tried.stdout
+    assert "records with usual, strange and no values got a value" in tried.stdout
+
+
+def test_a_code_that_the_graph_does_not_know(run, tmp_path: Path) -> None:
+    nodes = [helper.make_node("Gather", ["table", "code"], ["answer"])]
+    table = {"table": np.float32([[0, 1, 2]] * 3)}
+    graph = tiny.graph(nodes, {"code": (TensorProto.INT64, ["n"])}, "answer", table)
+    lake = tiny.Lake(tmp_path)
+    for field in ("unknown", "missing"):
+        lake.classifier("codes", graph, [{**CODE, field: 3}])
+        assert "the graph fails on a batch" in run("models", "verify", "codes", "--lake", tmp_path).stderr
+    lake.classifier("codes", graph, [CODE])
+    assert run("models", "verify", "codes", "--lake", tmp_path).exit_code == 0
 
 
 def test_inputs_that_are_not_the_graphs(run, tmp_path: Path) -> None:

@@ -231,6 +231,16 @@ CLASSIFIER_CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = 
     "labels of a regression": (lambda m: m.update(problem="regression"), "3 labels for the problem regression"),
     "labels of a binary": (lambda m: m.update(problem="binary"), "3 labels for the problem binary"),
     "one class": (lambda m: m.update(labels=["a"]), "1 labels for the problem multiclass"),
+    "a tensor twice": (
+        lambda m: m["inputs"].append(
+            {"type": "categorical", "tensor": "image", "column": "c", "categories": [], "unknown": 0, "missing": 0}
+        ),
+        r"more than one input for \['image'\]",
+    ),
+    "a tensor and its count": (
+        lambda m: m["inputs"][0].update(count_tensor="image"),
+        r"more than one input for \['image'\]",
+    ),
     "text without column": (
         lambda m: m["inputs"].append({"type": "text", "tensor": "t", "tokenizer": "model.onnx", "length": 1, "pad": 0}),
         "without its column",

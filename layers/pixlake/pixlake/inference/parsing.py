@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from pixlake.errors import BadBundle
-from pixlake.inference.manifest import MANIFEST, ImageInput, Manifest, TextInput
+from pixlake.inference.manifest import MANIFEST, ImageInput, Input, Manifest, TextInput
 
 LARGEST_MANIFEST = 16 << 20
 """Bytes. Room for 100,000 labels; read whole before anything of it can be judged."""
@@ -52,11 +52,22 @@ def _input_faults(manifest: Manifest) -> Iterator[str]:
     images = [each for each in manifest.inputs if isinstance(each, ImageInput)]
     if len(images) > 1:
         yield "more than one image input"
+    tensors = [name for each in manifest.inputs for name in _tensors(each)]
+    if repeated := sorted({name for name in tensors if tensors.count(name) > 1}):
+        yield f"more than one input for {repeated}"
     if any(isinstance(each, TextInput) and each.column is None for each in manifest.inputs):
         yield "a text input without its column"
     if manifest.kind != "record_classifier" and (len(images) != len(manifest.inputs) or images[0].stacked):
         yield f"the kind {manifest.kind} takes exactly one input, one image"
     yield from (fault for each in images for fault in _size_faults(each))
+
+
+def _tensors(declared: Input) -> list[str]:
+    """The names of the graph's inputs that one declared input fills; the second, where there is one, comes with it."""
+    match declared:
+        case ImageInput(count_tensor=str(second)) | TextInput(mask_tensor=str(second)):
+            return [declared.tensor, second]
+    return [declared.tensor]
 
 
 def _size_faults(declared: ImageInput) -> Iterator[str]:
