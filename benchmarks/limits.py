@@ -131,7 +131,7 @@ def number(value: float) -> str:
 
 def size_text(value: float) -> str:
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
+        if value < 1000:
             return f"{value:,.3g} {unit}"
         value /= 1024
     return f"{value:,.3g} TiB"
