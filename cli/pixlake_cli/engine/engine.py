@@ -5,15 +5,17 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pixlake_cli.engine import definition, template
-from pixlake_cli.engine.containers import Containers
 from pixlake_cli.engine.cores import Cores, available
 from pixlake_cli.engine.endpoints import BUCKET, Endpoints
 from pixlake_cli.engine.interpreter import Interpreter, Outcome
 from pixlake_cli.engine.pool import Pool
 from pixlake_cli.engine.sandbox import Answer, failure
+
+if TYPE_CHECKING:
+    from pixlake_cli.engine.containers import Containers
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -61,7 +63,7 @@ class Engine:
         self._runners: Mapping[str, Runner]
         if containers:
             lake = Path(lake_uri.removeprefix("file://"))
-            self._containers = Containers(root, deployment.functions, lake, self.logs)
+            self._containers = _start_containers(root, deployment.functions, lake, self.logs)
             self._runners = self._containers.functions
         else:
             overrides = {"LAKE_URI": lake_uri, "CATALOG_URI": catalog_uri}
@@ -130,3 +132,10 @@ class Engine:
         """One worker of each function that a run comes to, one after another in that order, while earlier steps run."""
         for name in definition.functions_in_order(self._definition):
             self._runners[name].prestart()
+
+
+def _start_containers(root: Path, functions: Mapping[str, template.Function], lake: Path, logs: Path) -> "Containers":
+    """Imported here, for containers need the catalog: half a second that a run without them does not wait."""
+    from pixlake_cli.engine.containers import Containers
+
+    return Containers(root, functions, lake, logs)
