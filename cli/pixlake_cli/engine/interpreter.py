@@ -4,6 +4,7 @@ moto is set up by its public means alone, but for one thing: it counts the child
 the Map all the same. `tolerance` puts that right, so a run is red on a laptop where it is red on AWS.
 """
 
+import gc
 import importlib
 import importlib.util
 import json
@@ -50,7 +51,7 @@ class Interpreter:
         self._open = ExitStack()
 
     def __enter__(self) -> "Interpreter":
-        with ExitStack() as opened:
+        with ExitStack() as opened, _lasting():
             self._start(opened)
             self._open = opened.pop_all()
         return self
@@ -133,6 +134,18 @@ def _spare_ec2() -> None:
     sys.modules["moto.batch"] = importlib.util.module_from_spec(spec)
     importlib.import_module("moto.batch.utils")
     del sys.modules["moto.batch"]
+
+
+@contextmanager
+def _lasting() -> Iterator[None]:
+    """What is made here lasts as long as the process, so the garbage collector is spared it: moto's classes and grammar
+    are many objects to walk over, while they are made, during a run and again at the end."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager
