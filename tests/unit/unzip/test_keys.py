@@ -52,7 +52,9 @@ def test_long_names_keep_their_difference_and_their_end() -> None:
     one, other = "é" * 300 + "1.jpg", "é" * 300 + "2.jpg"
     assert image_key(one) != image_key(other)
     assert "%~" not in image_key(one)
-    assert image_key("/".join(["folder"] * 200) + "/a.jpg").startswith("~")
+    deep = "/".join(["folder"] * 200) + "/a.jpg"
+    assert image_key(deep).startswith("~")
+    assert image_key(deep) != image_key(deep, twin=True)
 
 
 @pytest.mark.parametrize("path", ["pets.csv", "my data/tëst.csv"])

@@ -25,7 +25,7 @@ def image_key(path: str, *, twin: bool = False) -> str:
     *folders, name = path.split("/")
     end = extension(name)
     key = "/".join([*map(_folder_key, folders), _name_key(name, end, path if twin else None)])
-    return key if len(key) <= _MAX_KEY_BYTES else f"~{_digest(path, 32)}.{end}"
+    return key if len(key) <= _MAX_KEY_BYTES else f"~{_digest(key, 32)}.{end}"
 
 
 def table_key(path: str, *, twin: bool = False) -> str:
