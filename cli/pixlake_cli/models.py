@@ -1,5 +1,6 @@
 """`pixlake models`: the bundles of a lake."""
 
+import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import msgspec
 
 from pixlake.errors import BadBundle
 from pixlake_cli.lakes import Lake, lake_if_any, lake_option
+from pixlake_models.commands import COMMANDS as MAKING
 
 if TYPE_CHECKING:
     from pixlake.inference.folders import BundleFolder
@@ -17,9 +19,23 @@ if TYPE_CHECKING:
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
+class Models(click.Group):
+    """The commands of this module, and those that make bundles, which live beside torch in `models/`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *MAKING]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in MAKING:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = MAKING[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=Models)
 def models() -> None:
-    """List, show, verify, push and pull the models (bundles) of a lake."""
+    """Make models (bundles), and list, show, verify, push and pull those of a lake."""
 
 
 @models.command(name="list")
