@@ -1,4 +1,4 @@
 """`pixlake models export | compile | train | zero-shot`: a module each, none of which imports torch before it runs."""
 
-COMMANDS = {}
+COMMANDS: dict[str, str] = {}
 """Name of the command -> `module:attribute`."""
