@@ -64,7 +64,8 @@ def _describe_input(declared: Input, kind: str) -> str:
         case CategoricalInput():
             return f"category {declared.column}, one of {len(declared.categories)}: {_shorten(declared.categories)}"
         case TextInput():
-            return f"text{f' {declared.column}' if declared.column else ''}, at most {declared.length} tokens"
+            columns = f" {_shorten(declared.columns)}" if declared.columns else ""
+            return f"text{columns}, at most {declared.length} tokens"
 
 
 def _describe_preprocessing(manifest: Manifest) -> Iterator[str]:
@@ -72,7 +73,8 @@ def _describe_preprocessing(manifest: Manifest) -> Iterator[str]:
         return
     spec = manifest.image_input.preprocessing
     cut = f", keeping {spec.crop:g} of each side" if spec.resize == "shortest" and spec.crop < 1 else ""
-    yield f"upright by EXIF, RGB, transparent pixels on {_color(spec.background)}"
+    shown = f"upright by EXIF, RGB, transparent pixels on {_color(spec.background)}"
+    yield shown if spec.pixels == "shown" else "RGB of the stored pixels: not turned by EXIF, transparency dropped"
     yield f"{_RESIZING[spec.resize]} {spec.width} x {spec.height} pixels, {spec.interpolation}{cut}"
     yield f"(pixel / 255 - mean) / std with mean {_numbers(spec.mean)} and std {_numbers(spec.std)}"
 
@@ -102,6 +104,8 @@ def _flatten(metrics: dict[str, Any], above: str = "") -> Iterator[str]:
         name = f"{above}{key.replace('_', ' ')}"
         if isinstance(value, dict) and not above:
             yield from _flatten(value, f"{name}, ")
+        elif isinstance(value, dict):
+            yield f"{name}: {', '.join(f'{part} {each}' for part, each in value.items())}"
         else:
             yield f"{name}: {value}"
 

@@ -61,7 +61,7 @@ def _usual_values(folder: BundleFolder) -> dict[str, str]:
             case CategoricalInput():
                 values[declared.column] = next(iter(declared.categories), "")
             case TextInput():
-                values[declared.column or ""] = _TEXTS[0]
+                values |= dict.fromkeys(declared.columns, _TEXTS[0])
     return values
 
 

@@ -85,12 +85,25 @@ def test_what_is_pulled_can_be_pushed_again(run, tmp_path: Path, bundle: Path) -
 
 RECORDS = [
     tiny.image_input(
-        max_images=3, missing="zero", preprocessing=tiny.preprocessing(resize="shortest", crop=0.875, std=[1, 1, 1])
+        max_images=3,
+        missing="zero",
+        preprocessing=tiny.preprocessing(resize="shortest", crop=0.875, std=[1, 1, 1], pixels="stored"),
     ),
     {"type": "numerical", "tensor": "n", "columns": [{"name": f"c{i}", "fill": 0, "mean": 5} for i in range(14)]},
     {"type": "categorical", "tensor": "c", "column": "colour", "categories": ["red"], "unknown": 1, "missing": 2},
     {"type": "text", "tensor": "t", "tokenizer": "tokenizer.json", "length": 4, "pad": 0, "column": "title"},
+    {
+        "type": "text",
+        "tensor": "s",
+        "tokenizer": "tokenizer.json",
+        "length": 9,
+        "pad": 0,
+        "sequence": {"columns": ["story", "reason"], "end": 1},
+    },
 ]
+
+
+MEASURED = {"int8": {"top_1": 0.5}, "autogluon": {"as they are": {"rows": 20, "difference": 1e-7}}}
 
 
 def test_a_card_of_an_embedder(run, tmp_path: Path) -> None:
@@ -113,7 +126,7 @@ def test_a_card_of_an_embedder(run, tmp_path: Path) -> None:
 
 def test_a_card_of_a_record_classifier(run, tmp_path: Path) -> None:
     files = {"tokenizer.json": tiny.tokenizer()}
-    tiny.Lake(tmp_path).classifier("pets", b"graph", RECORDS, files, metrics={"int8": {"top_1": 0.5}})
+    tiny.Lake(tmp_path).classifier("pets", b"graph", RECORDS, files, metrics=MEASURED)
     card = run("models", "show", "pets", "--lake", tmp_path).stdout.splitlines()
     for line in [
         "A classifier of records; multiclass, 3 labels.",
@@ -121,10 +134,13 @@ def test_a_card_of_a_record_classifier(run, tmp_path: Path) -> None:
         "- numbers: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 and 2 more",
         "- category colour, one of 1: red",
         "- text title, at most 4 tokens",
+        "- text story, reason, at most 9 tokens",
+        "- RGB of the stored pixels: not turned by EXIF, transparency dropped",
         "- resized to cover, then cut at the centre to 8 x 8 pixels, bicubic, keeping 0.875 of each side",
         "- (pixel / 255 - mean) / std with mean 0.5, 0.4, 0.3 and std 1 for each channel",
         "- red, green, blue",
         "- int8, top 1: 0.5",
+        "- autogluon, as they are: rows 20, difference 1e-07",
     ]:
         assert line in card
 

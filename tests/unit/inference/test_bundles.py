@@ -211,6 +211,8 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "embedder with labels": (lambda m: m.update(labels=["a"]), "labels"),
     "embedder with softmax": (lambda m: m["output"].update(activation="softmax"), "none or normalize"),
     "tower with column": (lambda m: m["text"]["input"].update(column="name"), "column"),
+    "tower with columns": (lambda m: m["text"]["input"].update(sequence={"columns": ["a"], "end": 1}), "column"),
+    "pixels": (lambda m: m["inputs"][0]["preprocessing"].update(pixels="raw"), "pixels"),
 }
 
 
@@ -221,6 +223,19 @@ def test_a_manifest_that_does_not_fit_the_format(lake: Lake, change: str) -> Non
     rewrite(lake, act)
     with pytest.raises(BadBundle, match=message):
         open_folder(lake.uri, "tiny")
+
+
+def with_text(**changes: Any) -> Callable[[dict[str, Any]], object]:
+    text = {"type": "text", "tensor": "t", "tokenizer": "model.onnx", "length": 9, "pad": 0}
+    sequence = {"columns": ["a", "b"], "end": 1, "start": 0, **changes.pop("sequence", {})}
+    return lambda manifest: manifest["inputs"].append({**text, "sequence": sequence, **changes})
+
+
+def with_categories(*categories: str, compare: str) -> Callable[[dict[str, Any]], object]:
+    codes = {"categories": categories, "unknown": 0, "missing": 0}
+    return lambda manifest: manifest["inputs"].append(
+        {"type": "categorical", "tensor": "c", "column": "size", "compare": compare, **codes}
+    )
 
 
 CLASSIFIER_CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
@@ -245,6 +260,19 @@ CLASSIFIER_CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = 
         lambda m: m["inputs"].append({"type": "text", "tensor": "t", "tokenizer": "model.onnx", "length": 1, "pad": 0}),
         "without its column",
     ),
+    "text with both": (with_text(column="a"), "both a column and a sequence"),
+    "sequence of no column": (with_text(sequence={"columns": []}), "columns"),
+    "sequence without room": (with_text(length=3), "a sequence of 3 tokens, of which 3"),
+    "sequence without an end": (with_text(sequence={"end": None}), "end"),
+    "token below zero": (with_text(sequence={"start": -1}), "start"),
+    "token of no int32": (with_text(sequence={"end": 1 << 31}), "end"),
+    "no segments": (with_text(sequence={"segments": 0}), "segments"),
+    "segments over tokens": (with_text(sequence={"segment_tensor": "t"}), r"more than one input for \['t'\]"),
+    "padding": (with_text(padding="widest"), "padding"),
+    "numbers that are none": (with_categories("1", "one", compare="number"), "'size' are no numbers"),
+    "one number twice": (with_categories("1", "1.0", compare="number"), "'size' are no numbers that all differ"),
+    "booleans that are none": (with_categories("yes", "true", compare="boolean"), "'size' are no booleans"),
+    "comparison": (with_categories("a", compare="colour"), "compare"),
 }
 
 
@@ -264,7 +292,7 @@ def test_every_struct_of_the_format_refuses_unknown_fields() -> None:
         return found.union(*(structs(each) for each in inner))
 
     kinds = structs(Manifest)
-    assert len(kinds) == 10
+    assert len(kinds) == 11
     assert all(kind.__struct_config__.forbid_unknown_fields and kind.__struct_config__.frozen for kind in kinds)
 
 

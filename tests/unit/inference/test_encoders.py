@@ -1,6 +1,7 @@
 """Values become tensors as the bundle says, for any text that a table may hold."""
 
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,10 +14,18 @@ from pixlake.inference.encoders import (
     Example,
     ImageEncoder,
     NumericalEncoder,
+    SequenceEncoder,
     TextEncoder,
     standardize,
 )
-from pixlake.inference.manifest import CategoricalInput, ImageInput, NumericalColumn, NumericalInput, TextInput
+from pixlake.inference.manifest import (
+    CategoricalInput,
+    ImageInput,
+    NumericalColumn,
+    NumericalInput,
+    TextInput,
+    TokenSequence,
+)
 from tests.unit.inference.test_preprocessing import spec
 from tests.unit.inference.tiny import tokenizer
 
@@ -97,6 +106,26 @@ def test_any_record_has_a_category(attributes: dict[str, str | None]) -> None:
     assert (feeds["c"].tolist(), feeds["c"].dtype) == ([code], np.int64)
 
 
+SIZE = CategoricalEncoder(CategoricalInput("s", "size", ("1", "2.5", "-3"), unknown=3, missing=3, compare="number"))
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [("1", 0), ("1.0", 0), (" 01 ", 0), ("1e0", 0), ("2.50", 1), ("-3.0", 2), ("3", 3), ("one", 3), ("", 3), (None, 3)],
+)
+def test_categories_that_are_numbers(value: str | None, code: int) -> None:
+    assert SIZE.feeds([Example({"size": value})])["s"].tolist() == [code]
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [("True", 1), ("true", 1), (" TRUE", 1), ("False", 0), ("false", 0), ("1", 2), ("yes", 2), ("", 2)],
+)
+def test_categories_that_are_true_or_false(value: str, code: int) -> None:
+    encoder = CategoricalEncoder(CategoricalInput("s", "size", ("False", "True"), 2, 2, compare="boolean"))
+    assert encoder.feeds([Example({"size": value})])["s"].tolist() == [code]
+
+
 def text_encoder(mask: str | None = "mask") -> TextEncoder:
     return TextEncoder(
         TextInput("t", "tokenizer.json", 4, 0, column="name", mask_tensor=mask, fill="blue"), tokenizer()
@@ -118,6 +147,43 @@ def test_without_a_mask_there_is_none() -> None:
 @given(st.lists(st.text(), min_size=1, max_size=4))
 def test_any_texts_have_the_graphs_length(texts: list[str]) -> None:
     assert text_encoder().encode(texts)["t"].shape == (len(texts), 4)
+
+
+def test_a_batch_is_as_wide_as_its_longest_text() -> None:
+    encoder = TextEncoder(TextInput("t", "tokenizer.json", 4, 0, column="name", padding="longest"), tokenizer())
+    assert encoder.tensors()["t"].axes == (None,)
+    assert encoder.encode(["red", "red green"])["t"].tolist() == [[2, 0], [2, 3]]
+    assert encoder.encode(["red red red red red"])["t"].shape == (1, 4)
+
+
+def sequence_encoder(length: int = 8, padding: Literal["length", "longest"] = "longest") -> SequenceEncoder:
+    """`[START]` 90, `[END]` 91, and the tokens of two columns between."""
+    sequence = TokenSequence(("name", "story"), end=91, start=90, segments=2, segment_tensor="segment")
+    declared = TextInput(
+        "t", "tokenizer.json", length, 0, mask_tensor="mask", fill="blue", padding=padding, sequence=sequence
+    )
+    return SequenceEncoder(declared, sequence, tokenizer())
+
+
+def test_columns_of_text_in_one_sequence() -> None:
+    feeds = sequence_encoder().feeds([Example({"name": "red", "story": "green square"}), Example({"story": "red"})])
+    assert feeds["t"].tolist() == [[90, 2, 91, 3, 5, 91], [90, 4, 91, 2, 91, 0]]
+    assert feeds["mask"].tolist() == [[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0]]
+    assert feeds["segment"].tolist() == [[0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 0]]
+    assert {each.dtype for each in feeds.values()} == {np.dtype(np.int64)}
+
+
+def test_a_sequence_is_cut_and_padded_to_its_length() -> None:
+    feeds = sequence_encoder(padding="length").feeds([Example({"name": "red " * 9, "story": "green"}), Example()])
+    assert feeds["t"].tolist() == [[90, 2, 2, 2, 2, 91, 3, 91], [90, 4, 91, 4, 91, 0, 0, 0]]
+    assert sequence_encoder(padding="length").tensors()["segment"].axes == (8,)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["name", "story"]), st.one_of(st.none(), st.text())), max_size=3))
+def test_any_records_have_a_sequence(records: list[dict[str, str | None]]) -> None:
+    feeds = sequence_encoder(padding="length").feeds([Example(record) for record in records])
+    assert {each.shape for each in feeds.values()} == {(len(records), 8)}
+    assert ((feeds["t"] != 0) == feeds["mask"]).all()
 
 
 def test_a_file_that_is_no_tokenizer_is_refused() -> None:

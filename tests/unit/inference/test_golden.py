@@ -16,7 +16,7 @@ from pixlake.inference.parsing import encode, parse
 from tests.unit.inference.tiny import Lake
 
 GOLDEN = Path(__file__).parent / "golden" / "tiny"
-DOCUMENT = "c1421c474c4c53ef5840329853dc9b1c4cd417b59408f9570ebe219a071a3b4a"
+DOCUMENT = "c962e3a2d5374394540a0a7fe6962cae016c679c0ce94e570dd565763828559a"
 BUNDLES = sorted(Path(__file__).parents[3].glob("bundles/*/bundle.json"))
 
 

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms
 
 from pixlake.errors import BadImage
 from pixlake.inference import images
-from pixlake.inference.images import FORMATS, Picture, decode
+from pixlake.inference.images import FORMATS, Picture, decode, decode_stored
 from tests.unit.inference.tiny import encode
 
 LIMIT = 1_000_000
@@ -201,6 +201,37 @@ def test_an_image_is_turned_as_its_exif_says(orientation: int, kind: str) -> Non
     assert (picture.width, picture.height, picture.pixels.size) == (64, 32, (64, 32))
     difference = np.asarray(picture.pixels).astype(int) - np.asarray(upright)
     assert np.abs(difference).max() <= 8
+
+
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+STORED = {
+    "turned": encode(halves(), "JPEG", exif=TURNED, quality=95, subsampling=0),
+    "transparent": encode(halves("RGBA"), "PNG"),
+    "palette": encode(halves("P"), "PNG", transparency=0),
+    "CMYK": encode(halves("CMYK"), "JPEG", quality=95),
+    "grey and alpha": encode(halves("LA"), "PNG"),
+    "deep": encode(Image.fromarray(np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) * 20), "PNG"),
+}
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_stored_pixels_are_those_that_pillow_converts(kind: str) -> None:
+    picture = decode_stored(STORED[kind], max_pixels=LIMIT)
+    with Image.open(io.BytesIO(STORED[kind])) as image:
+        assert picture.pixels == image.convert("RGB")
+    assert (picture.width, picture.height) == ((48, 64) if kind == "turned" else (64, 48))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"), [(b"", "empty"), (b"no", "not_an_image"), (encode(halves(), "PNG")[:90], "truncated")]
+)
+def test_what_has_no_stored_pixels(data: bytes, reason: str) -> None:
+    with pytest.raises(BadImage) as caught:
+        decode_stored(data, max_pixels=LIMIT)
+    assert caught.value.reason == reason
+    with pytest.raises(BadImage, match="more than the 10"):
+        decode_stored(encode(halves()), max_pixels=10)
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b""])

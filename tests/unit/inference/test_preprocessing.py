@@ -129,3 +129,8 @@ def test_a_large_jpeg_is_really_decoded_smaller() -> None:
     assert decode_for(data, spec(), 10**8).pixels.size == (200, 150)
     assert decode_for(data, spec(width=96, height=96), 10**8).pixels.size == (400, 300)
     assert decode_for(data, spec(interpolation="nearest"), 10**8).pixels.size == (1600, 1200)
+
+
+def test_stored_pixels_are_all_decoded() -> None:
+    data = encode(photo(1600, 1200), "JPEG")
+    assert decode_for(data, spec(pixels="stored"), 10**8).pixels.size == (1600, 1200)

@@ -4,7 +4,6 @@ What is missing, unknown or no number becomes what the bundle says, so serving c
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,13 +13,20 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from pixlake.errors import BadBundle
+from pixlake.inference.cleaning import clean_text
 from pixlake.inference.folders import BundleFolder
 from pixlake.inference.graphs import Feeds, Tensor
-from pixlake.inference.manifest import CategoricalInput, ImageInput, Input, NumericalColumn, NumericalInput, TextInput
-
-# ASCII digits with a point: what `float` takes beyond it (1_000, nan, infinity) is text in a table of values.
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-
+from pixlake.inference.manifest import (
+    CategoricalInput,
+    ImageInput,
+    Input,
+    NumericalColumn,
+    NumericalInput,
+    TextInput,
+    TokenSequence,
+)
+from pixlake.inference.sequences import join_tokens
+from pixlake.inference.values import read_number, read_value
 
 _GREATEST = float(np.finfo(np.float32).max)
 
@@ -52,6 +58,8 @@ def make_encoder(declared: Input, folder: BundleFolder) -> Encoder:
             return NumericalEncoder(declared)
         case CategoricalInput():
             return CategoricalEncoder(declared)
+        case TextInput(sequence=TokenSequence() as sequence):
+            return SequenceEncoder(declared, sequence, folder.read(declared.tokenizer))
         case TextInput():
             return TextEncoder(declared, folder.read(declared.tokenizer))
 
@@ -106,7 +114,8 @@ class CategoricalEncoder:
 
     def __init__(self, declared: CategoricalInput) -> None:
         self._declared = declared
-        self._index = {category: index for index, category in enumerate(declared.categories)}
+        values = (read_value(category, declared.compare) for category in declared.categories)
+        self._index = {value: index for index, value in enumerate(values)}
 
     def tensors(self) -> dict[str, Tensor]:
         return {self._declared.tensor: Tensor(np.int64)}
@@ -115,25 +124,24 @@ class CategoricalEncoder:
         values = [self._code(each.attributes.get(self._declared.column)) for each in examples]
         return {self._declared.tensor: np.array(values, dtype=np.int64)}
 
-    def _code(self, value: str | None) -> int:
-        return self._index.get(value, self._declared.unknown) if value else self._declared.missing
+    def _code(self, text: str | None) -> int:
+        if not text:
+            return self._declared.missing
+        return self._index.get(read_value(text, self._declared.compare), self._declared.unknown)
 
 
 class TextEncoder:
-    """Token ids, cut and padded to one length."""
+    """Token ids, cut to one length, and padded to it or to the longest text of the batch."""
 
     def __init__(self, declared: TextInput, tokenizer: bytes) -> None:
         self._declared = declared
-        try:
-            self._tokenizer = Tokenizer.from_str(tokenizer.decode())
-        except Exception as error:  # the library raises bare Exceptions
-            raise BadBundle(f"{declared.tokenizer} is no tokenizer of the `tokenizers` library: {error}") from error
+        self._tokenizer = _load_tokenizer(declared, tokenizer)
         self._tokenizer.enable_truncation(declared.length)
-        self._tokenizer.enable_padding(length=declared.length, pad_id=declared.pad)
+        width = declared.length if declared.padding == "length" else None
+        self._tokenizer.enable_padding(length=width, pad_id=declared.pad)
 
     def tensors(self) -> dict[str, Tensor]:
-        names = [self._declared.tensor, self._declared.mask_tensor]
-        return {name: Tensor(np.int64, (self._declared.length,)) for name in names if name}
+        return _text_tensors(self._declared, self._declared.mask_tensor)
 
     def feeds(self, examples: Sequence[Example]) -> Feeds:
         column = self._declared.column or ""
@@ -141,7 +149,8 @@ class TextEncoder:
 
     def encode(self, texts: Sequence[str]) -> Feeds:
         """The tensors of texts that come from no column."""
-        encodings = self._tokenizer.encode_batch(list(texts))
+        cleaned = [clean_text(text, self._declared.cleaning) for text in texts]
+        encodings = self._tokenizer.encode_batch(cleaned)
         feeds: Feeds = {self._declared.tensor: np.array([each.ids for each in encodings], dtype=np.int64)}
         if self._declared.mask_tensor:
             masks = [each.attention_mask for each in encodings]
@@ -149,9 +158,58 @@ class TextEncoder:
         return feeds
 
 
+class SequenceEncoder:
+    """The token ids of several columns in one sequence, padded as those of one text."""
+
+    def __init__(self, declared: TextInput, sequence: TokenSequence, tokenizer: bytes) -> None:
+        self._declared, self._sequence = declared, sequence
+        self._tokenizer = _load_tokenizer(declared, tokenizer)
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+
+    def tensors(self) -> dict[str, Tensor]:
+        return _text_tensors(self._declared, self._declared.mask_tensor, self._sequence.segment_tensor)
+
+    def feeds(self, examples: Sequence[Example]) -> Feeds:
+        columns, declared = self._sequence.columns, self._declared
+        texts = [each.attributes.get(column) or declared.fill for each in examples for column in columns]
+        cleaned = [clean_text(text, declared.cleaning) for text in texts]
+        parts = [each.ids for each in self._tokenizer.encode_batch(cleaned, add_special_tokens=False)]
+        rows = [parts[first : first + len(columns)] for first in range(0, len(parts), len(columns))]
+        joined = [join_tokens(row, self._sequence, declared.length) for row in rows]
+        longest = max((len(tokens) for tokens, _ in joined), default=0)
+        width = declared.length if declared.padding == "length" else longest
+        feeds: Feeds = {declared.tensor: _padded([tokens for tokens, _ in joined], width, declared.pad)}
+        if declared.mask_tensor:
+            feeds[declared.mask_tensor] = _padded([[1] * len(tokens) for tokens, _ in joined], width, 0)
+        if self._sequence.segment_tensor:
+            feeds[self._sequence.segment_tensor] = _padded([segments for _, segments in joined], width, 0)
+        return feeds
+
+
+def _load_tokenizer(declared: TextInput, tokenizer: bytes) -> Tokenizer:
+    try:
+        return Tokenizer.from_str(tokenizer.decode())
+    except Exception as error:  # the library raises bare Exceptions
+        raise BadBundle(f"{declared.tokenizer} is no tokenizer of the `tokenizers` library: {error}") from error
+
+
+def _text_tensors(declared: TextInput, *others: str | None) -> dict[str, Tensor]:
+    width = declared.length if declared.padding == "length" else None
+    return {name: Tensor(np.int64, (width,)) for name in (declared.tensor, *others) if name}
+
+
+def _padded(rows: Sequence[Sequence[int]], width: int, pad: int) -> NDArray[np.int64]:
+    padded = np.full((len(rows), width), pad, dtype=np.int64)
+    for row, values in zip(padded, rows, strict=True):
+        row[: len(values)] = values
+    return padded
+
+
 def standardize(text: str | None, column: NumericalColumn) -> float:
     """`(x - mean) / scale` of a plain number; of `fill` for anything else, also for what float32 cannot hold."""
-    value = float(text) if text is not None and _NUMBER.fullmatch(text := text.strip()) else column.fill
+    number = None if text is None else read_number(text)
+    value = column.fill if number is None else number
     standard = (value - column.mean) / column.scale
     if math.isfinite(standard) and abs(standard) <= _GREATEST:
         return standard

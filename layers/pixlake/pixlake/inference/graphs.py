@@ -26,10 +26,12 @@ ort.set_default_logger_severity(_ERRORS_ONLY)
 
 @dataclass(frozen=True)
 class Tensor:
-    """What a graph must take under one name: the element type, and the axes after the first, which counts examples."""
+    """What a graph must take under one name: the element type, and the axes after the first, which counts examples.
+
+    An axis of None is of any length."""
 
     kind: type[np.float32] | type[np.int64]
-    axes: tuple[int, ...] = ()
+    axes: tuple[int | None, ...] = ()
 
 
 def available_threads() -> int:

@@ -65,10 +65,7 @@ def decode(
     at a half, a quarter or an eighth if that is no smaller. Raises BadImage with a reason: `empty`, `not_an_image`,
     `too_many_pixels`, `truncated` or `damaged`.
     """
-    if not data:
-        raise BadImage("empty", "the file has no bytes")
-    with _reasons(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        _check_size(image.size, max_pixels)
+    with _opened(data, max_pixels) as image:
         original = image.size
         extent = _reduce(image, least) if least and image.format in ("JPEG", "MPO") else original
         with _turn(image.size):
@@ -80,6 +77,26 @@ def decode(
             if orientation in _UPRIGHT:
                 pixels = pixels.transpose(_UPRIGHT[orientation])
     return Picture(pixels, *_turned(original, orientation in _LYING))
+
+
+def decode_stored(data: bytes, *, max_pixels: int) -> Picture:
+    """The first frame's pixels as Pillow makes RGB of what is stored: not turned, transparency dropped, all of them.
+
+    So code that reads a training set with `Image.open(path).convert("RGB")` sees a picture. Raises BadImage likewise.
+    """
+    with _opened(data, max_pixels) as image, _turn(image.size):
+        pixels = image.convert("RGB")
+        return Picture(pixels, *_turned(image.size, _orientation(image) in _LYING))
+
+
+@contextmanager
+def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
+    """The image of a size that is allowed, its pixels not yet decoded; what the decoder raises is a BadImage."""
+    if not data:
+        raise BadImage("empty", "the file has no bytes")
+    with _reasons(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        _check_size(image.size, max_pixels)
+        yield image
 
 
 def _reduce(image: Image.Image, least: Callable[[Size], Size]) -> Size:

@@ -16,9 +16,14 @@ Kind = Literal["embedder", "image_classifier", "record_classifier"]
 Count = Annotated[int, Meta(ge=1, le=65_536)]
 Side = Annotated[int, Meta(ge=1, le=8_192)]
 Level = Annotated[int, Meta(ge=0, le=255)]
+TokenId = Annotated[int, Meta(ge=0, lt=1 << 31)]
 # of pixels in 0..1: what is beyond these is a mistake, and would leave what float32 can hold
 Mean = Annotated[float, Meta(ge=-1_000, le=1_000)]
 Deviation = Annotated[float, Meta(ge=1e-6, le=1_000)]
+# of a cosine; CLIP's is at most 100
+Scale = Annotated[float, Meta(gt=0, le=10_000)]
+Bias = Annotated[float, Meta(ge=-1_000, le=1_000)]
+Cleaning = Literal["none", "whitespace", "lower", "canonical"]
 # \Z, since $ would take a line's end after it
 FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*\Z", max_length=255)]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -29,7 +34,11 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Preprocessing(_Part, frozen=True):
-    """From an upright RGB image to a tensor; see `pixlake.inference.preprocessing`."""
+    """From an image to a tensor; see `pixlake.inference.preprocessing`.
+
+    `pixels` are those that a viewer shows, or those that are stored, as most training code reads them: not turned,
+    transparency dropped, never decoded smaller.
+    """
 
     width: Side
     height: Side
@@ -39,6 +48,7 @@ class Preprocessing(_Part, frozen=True):
     mean: tuple[Mean, Mean, Mean]
     std: tuple[Deviation, Deviation, Deviation]
     crop: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    pixels: Literal["shown", "stored"] = "shown"
 
 
 class ImageInput(_Part, frozen=True, tag_field="type", tag="image"):
@@ -74,17 +84,46 @@ class NumericalInput(_Part, frozen=True, tag_field="type", tag="numerical"):
 
 
 class CategoricalInput(_Part, frozen=True, tag_field="type", tag="categorical"):
-    """Int64 `[n]`: the index in `categories`, `unknown` for any other, `missing` for null or empty."""
+    """Int64 `[n]`: the index in `categories`, `unknown` for any other, `missing` for null or empty.
+
+    `compare` says when a value is a category: by its letters, as a number (`1`, `1.0`), or as `true` or `false` in any
+    case, for tables spell numbers and truth in their own ways.
+    """
 
     tensor: str
     column: str
     categories: tuple[str, ...]
     unknown: int
     missing: int
+    compare: Literal["text", "number", "boolean"] = "text"
+
+
+class TokenSequence(_Part, frozen=True):
+    """A record's texts as one sequence: `start`, the tokens of each column in turn, each closed by `end`.
+
+    Where `separate` is false one `end` closes all. A column's tokens and their `end` are of the segment that its place
+    in the list has, counted modulo `segments`.
+    """
+
+    columns: Annotated[tuple[str, ...], Meta(min_length=1)]
+    end: TokenId
+    start: TokenId | None = None
+    separate: bool = True
+    segments: Count = 1
+    segment_tensor: str | None = None
+
+    @property
+    def added(self) -> int:
+        """How many tokens are not of the texts."""
+        return (self.start is not None) + (len(self.columns) if self.separate else 1)
 
 
 class TextInput(_Part, frozen=True, tag_field="type", tag="text"):
-    """Int64 `[n, length]` token ids; `column` is null in a text tower, whose texts come from a caller."""
+    """Int64 `[n, length]` token ids; `column` is null in a text tower, whose texts come from a caller.
+
+    With `padding` `longest` a batch is as wide as its longest text. With `sequence`, which names its columns, the
+    tokens are those of several texts, without the special tokens that the tokenizer itself would add.
+    """
 
     tensor: str
     tokenizer: FileName
@@ -93,6 +132,16 @@ class TextInput(_Part, frozen=True, tag_field="type", tag="text"):
     column: str | None = None
     mask_tensor: str | None = None
     fill: str = ""
+    cleaning: Cleaning = "none"
+    padding: Literal["length", "longest"] = "length"
+    sequence: TokenSequence | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The table's columns that it reads; none in a text tower."""
+        if self.sequence:
+            return self.sequence.columns
+        return () if self.column is None else (self.column,)
 
 
 Input = ImageInput | NumericalInput | CategoricalInput | TextInput
@@ -113,11 +162,14 @@ class Regression(_Part, frozen=True):
 
 
 class TextTower(_Part, frozen=True):
-    """The graph that puts texts into the images' space."""
+    """The graph that puts texts into the images' space. `scale * cosine + bias` is a logit: of a softmax over texts, or
+    of a sigmoid for each text where there is a bias. Null where the model was not trained so."""
 
     graph: FileName
     input: TextInput
     output: Output
+    scale: Scale | None = None
+    bias: Bias | None = None
 
 
 class Manifest(_Part, frozen=True):

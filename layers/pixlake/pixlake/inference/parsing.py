@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import msgspec
 
 from pixlake.errors import BadBundle
-from pixlake.inference.manifest import MANIFEST, ImageInput, Input, Manifest, TextInput
+from pixlake.inference.manifest import MANIFEST, CategoricalInput, ImageInput, Input, Manifest, TextInput
+from pixlake.inference.values import read_value
 
 LARGEST_MANIFEST = 16 << 20
 """Bytes. Room for 100,000 labels; read whole before anything of it can be judged."""
@@ -55,19 +56,43 @@ def _input_faults(manifest: Manifest) -> Iterator[str]:
     tensors = [name for each in manifest.inputs for name in _tensors(each)]
     if repeated := sorted({name for name in tensors if tensors.count(name) > 1}):
         yield f"more than one input for {repeated}"
-    if any(isinstance(each, TextInput) and each.column is None for each in manifest.inputs):
-        yield "a text input without its column"
+    for each in manifest.inputs:
+        yield from _text_faults(each) if isinstance(each, TextInput) else ()
+        yield from _category_faults(each) if isinstance(each, CategoricalInput) else ()
     if manifest.kind != "record_classifier" and (len(images) != len(manifest.inputs) or images[0].stacked):
         yield f"the kind {manifest.kind} takes exactly one input, one image"
     yield from (fault for each in images for fault in _size_faults(each))
 
 
 def _tensors(declared: Input) -> list[str]:
-    """The names of the graph's inputs that one declared input fills; the second, where there is one, comes with it."""
+    """The names of the graph's inputs that one declared input fills; the others, where there are any, come with it."""
+    others: list[str | None] = []
     match declared:
-        case ImageInput(count_tensor=str(second)) | TextInput(mask_tensor=str(second)):
-            return [declared.tensor, second]
-    return [declared.tensor]
+        case ImageInput():
+            others = [declared.count_tensor]
+        case TextInput():
+            others = [declared.mask_tensor, declared.sequence.segment_tensor if declared.sequence else None]
+    return [declared.tensor, *filter(None, others)]
+
+
+def _text_faults(declared: TextInput) -> Iterator[str]:
+    """Of a classifier's text input; a text tower's has no column, and so no sequence of columns."""
+    if declared.cleaning != "none":
+        yield "a text column that is cleaned, which only a text tower's texts are"
+    if declared.sequence is None:
+        if declared.column is None:
+            yield "a text input without its column"
+        return
+    if declared.column is not None:
+        yield "a text input with both a column and a sequence of columns"
+    if declared.length <= declared.sequence.added:
+        yield f"a sequence of {declared.length} tokens, of which {declared.sequence.added} are none of a text"
+
+
+def _category_faults(declared: CategoricalInput) -> Iterator[str]:
+    known = {read_value(each, declared.compare) for each in declared.categories}
+    if declared.compare != "text" and (None in known or len(known) < len(declared.categories)):
+        yield f"the categories of {declared.column!r} are no {declared.compare}s that all differ"
 
 
 def _size_faults(declared: ImageInput) -> Iterator[str]:
@@ -84,8 +109,10 @@ def _embedder_faults(manifest: Manifest) -> Iterator[str]:
     outputs = [manifest.output, manifest.text.output] if manifest.text else [manifest.output]
     if any(output.activation not in ("none", "normalize") for output in outputs):
         yield "an embedder's activation is none or normalize"
-    if manifest.text and manifest.text.input.column is not None:
+    if manifest.text and manifest.text.input.columns:
         yield "a text tower's input names a column"
+    if manifest.text and manifest.text.bias is not None and manifest.text.scale is None:
+        yield "a text tower with a bias, but no scale"
 
 
 def _classifier_faults(manifest: Manifest) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""From upright RGB pixels to the tensor that a graph was trained on; pure functions, as docs/bundles.md specifies them.
+"""From RGB pixels to the tensor that a graph was trained on; pure functions, as docs/bundles.md specifies them.
 
 Resizing is Pillow's, as in torchvision and timm. Where a crop follows and little of a long picture stays, only that
 part is resized: the same pixels but for rounding, and 1 x 1,000,000 does not become 224 x 224,000,000 on the way.
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixlake.inference.images import Picture, Size, decode
+from pixlake.inference.images import Picture, Size, decode, decode_stored
 from pixlake.inference.manifest import Preprocessing
 
 _FILTERS = {
@@ -28,6 +28,8 @@ _MOST_COVER = 16
 
 def decode_for(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> Picture:
     """The picture in `data` at no less detail than the graph can use; BadImage as in `images.decode`."""
+    if preprocessing.pixels == "stored":
+        return decode_stored(data, max_pixels=max_pixels)
     least = functools.partial(least_size, preprocessing=preprocessing)
     return decode(data, max_pixels=max_pixels, background=preprocessing.background, least=least)
 

@@ -1,0 +1,34 @@
+"""What CLIP models do to a text before their tokenizer; docs/bundles.md specifies it.
+
+No tokenizer.json can say it: it mends mojibake, resolves HTML's entities and lowers letters as Python does.
+"""
+
+import html
+import string
+
+from pixlake.inference.manifest import Cleaning
+
+_PUNCTUATION = str.maketrans("_", " ", string.punctuation.replace("_", ""))
+
+
+def clean_text(text: str, cleaning: Cleaning) -> str:
+    """`text` as the tokenizer was trained to read it."""
+    match cleaning:
+        case "none":
+            return text
+        case "whitespace":
+            return _space(_mend(text))
+        case "lower":
+            return _space(_mend(text)).lower()
+        case "canonical":
+            return _space(_mend(text).translate(_PUNCTUATION).lower())
+
+
+def _mend(text: str) -> str:
+    import ftfy  # only where texts are cleaned is it installed
+
+    return html.unescape(html.unescape(ftfy.fix_text(text))).strip()
+
+
+def _space(text: str) -> str:
+    return " ".join(text.split())
