@@ -9,16 +9,30 @@ from pathlib import Path
 
 import msgspec
 
+from pixlake.errors import BadRequest
 from pixlake.inference.folders import BundleFolder, open_folder
 from pixlake.inference.manifest import MANIFEST, Manifest, version
 from pixlake.inference.parsing import encode, parse
+from pixlake.lake import check_identifier
+
+
+def check_target(target: Path) -> None:
+    """BadRequest unless a bundle may be written to the folder `target`: it is new, empty, or a bundle to be replaced,
+    and its name is one that a model can have."""
+    check_identifier("model", target.name)
+    if target.is_dir() and not (target / MANIFEST).exists() and any(target.iterdir()):
+        raise BadRequest(f"{target}: the folder holds something else than a bundle; name another one")
+    if target.exists() and not target.is_dir():
+        raise BadRequest(f"{target}: it is a file, where a bundle is a folder")
 
 
 def write_bundle(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> str:
     """Put the bundle into the folder `target`, replacing what was there, and return its version.
 
-    `manifest.files` is filled in here. Raises BadBundle, with `target` untouched, if the result would be refused.
+    `manifest.files` is filled in here. Raises BadBundle, with `target` untouched, if the result would be refused, and
+    BadRequest as `check_target` does.
     """
+    check_target(target)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     complete = msgspec.structs.replace(manifest, files=digests)
     data = encode(complete)

@@ -1,0 +1,48 @@
+"""What was measured of a bundle, with its bounds: kept in the bundle, and printed as a table."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One thing measured. A bundle is written if it is no less than `least` and no more than `most`, where they are
+    given. `group` gathers figures that belong together."""
+
+    name: str
+    value: float
+    least: float | None = None
+    most: float | None = None
+    group: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """No number holds no bound."""
+        return (self.least is None or self.value >= self.least) and (self.most is None or self.value <= self.most)
+
+    @property
+    def bound(self) -> str:
+        """`>= 0.9999`, or nothing."""
+        sides = ((">=", self.least), ("<=", self.most))
+        return " and ".join(f"{sign} {limit:g}" for sign, limit in sides if limit is not None)
+
+
+def record(figures: Iterable[Figure]) -> dict[str, Any]:
+    """The figures as a bundle's `metrics`: `{name: value}`, those of a group in an object of its own."""
+    metrics: dict[str, Any] = {}
+    for each in figures:
+        place = metrics.setdefault(each.group, {}) if each.group else metrics
+        place[each.name] = round(each.value, _DIGITS)
+    return metrics
+
+
+def format_table(figures: Sequence[Figure]) -> str:
+    """A line a figure: what was measured, the value, what it must be."""
+    names = [f"{each.group}, {each.name}" if each.group else each.name for each in figures]
+    names = [name.replace("_", " ") for name in names]
+    width = max(map(len, names), default=0)
+    rows = zip(names, figures, strict=True)
+    return "\n".join(f"{name:{width}}  {each.value:<12.{_DIGITS}g}{each.bound}".rstrip() for name, each in rows)

@@ -1,0 +1,131 @@
+"""Image files to prove a model by: formats, sizes and oddities that people's uploads have, drawn here.
+
+Their content has what photographs have: detail at all scales, and edges. Noise alone would tell little of resizing.
+"""
+
+import functools
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageOps
+
+_ORIENTATION = 0x0112
+Color = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file. `plain` where a bundle and training code see the same in it: it has nothing that Pillow opens
+    otherwise than a viewer shows (EXIF's orientation, transparency, deep grey) or resizes before it is RGB."""
+
+    kind: str
+    data: bytes
+    plain: bool = True
+
+
+@functools.cache
+def make_pictures() -> tuple[Picture, ...]:
+    """Always the same; about 5 MB."""
+    return (*_sizes(), *_photographs(), *_greys(), *_colors(), *_transparent(), *_turned())
+
+
+def as_shown(image: Image.Image, background: Color) -> Image.Image:
+    """The picture that a viewer shows, in RGB; written with other means than `pixlake.inference.images`."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        canvas = Image.new("RGBA", image.size, (*background, 255))
+        return Image.alpha_composite(canvas, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
+
+
+def draw_scene(width: int, height: int, seed: int) -> Image.Image:
+    """Detail at all scales, and a dozen shapes with hard edges."""
+    random = np.random.default_rng(seed)
+    image = Image.fromarray(_clouds(width, height, random))
+    draw = ImageDraw.Draw(image)
+    for _ in range(12):
+        left, right = sorted(random.integers(0, width, 2).tolist())
+        top, bottom = sorted(random.integers(0, height, 2).tolist())
+        color = tuple(random.integers(0, 256, 3).tolist())
+        shape = draw.ellipse if random.random() < 0.5 else draw.rectangle
+        shape((left, top, right, bottom), outline=color, width=int(random.integers(1, 6)))
+    return image
+
+
+def _clouds(width: int, height: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Noise of every size, its contrast falling with its size as in photographs."""
+    total = np.zeros((height, width, 3), dtype=np.float32)
+    side = 2
+    while side < 2 * max(width, height):
+        cells = (random.random((min(side, height), min(side, width), 3)) * 255).astype(np.uint8)
+        layer = Image.fromarray(cells).resize((width, height), Image.Resampling.BICUBIC)
+        total += (np.asarray(layer, dtype=np.float32) - 128) / side**0.5
+        side *= 2
+    return np.asarray(np.clip(128 + total, 0, 255), dtype=np.uint8)
+
+
+def _save(kind: str, image: Image.Image, form: str, *, plain: bool = True, **options: Any) -> Picture:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return Picture(kind, file.getvalue(), plain)
+
+
+def _sizes() -> Iterator[Picture]:
+    """Larger, smaller, narrow, a single pixel."""
+    for index, size in enumerate([(640, 480), (211, 337), (225, 224), (64, 64), (7, 9), (1, 1)]):
+        yield _save("PNG", draw_scene(*size, index), "PNG")
+    yield _save("narrow PNG", draw_scene(1200, 61, 10), "PNG")
+    yield _save("narrow PNG", draw_scene(37, 500, 11), "PNG")
+
+
+def _photographs() -> Iterator[Picture]:
+    scene = draw_scene(517, 333, 20)
+    yield _save("JPEG", scene, "JPEG", quality=92, subsampling=0)
+    yield _save("JPEG", scene, "JPEG", quality=30)
+    yield _save("JPEG", draw_scene(333, 517, 21), "JPEG", quality=85, progressive=True)
+    for index, size in enumerate([(1024, 768), (1511, 2016), (3000, 2001)]):
+        yield _save("large JPEG", draw_scene(*size, 22 + index), "JPEG", quality=88)
+
+
+def _greys() -> Iterator[Picture]:
+    grey = draw_scene(300, 401, 30).convert("L")
+    yield _save("grey", grey, "PNG")
+    yield _save("grey", grey, "JPEG", quality=90)
+    yield _save("16-bit grey", Image.fromarray(np.asarray(grey, dtype=np.uint16) * 257), "PNG", plain=False)
+    yield _save("black and white", grey.convert("1"), "PNG", plain=False)
+
+
+def _colors() -> Iterator[Picture]:
+    scene = draw_scene(403, 302, 40)
+    yield _save("palette", scene.quantize(64), "PNG", plain=False)
+    yield _save("palette", scene.quantize(64), "GIF", plain=False)
+    yield _save("CMYK", scene.convert("CMYK"), "JPEG", plain=False, quality=92)
+    yield _save("CMYK", scene.convert("CMYK"), "TIFF", plain=False)
+    yield _save("WebP", scene, "WEBP", lossless=True)
+    yield _save("BMP", scene, "BMP")
+
+
+def _transparent() -> Iterator[Picture]:
+    """A disc with a soft edge, on what a decoder makes of no colour at all."""
+    scene = draw_scene(320, 280, 50)
+    x, y = np.meshgrid(np.linspace(-1, 1, 320), np.linspace(-1, 1, 280))
+    alpha = Image.fromarray(np.asarray(np.clip(4 - 5 * np.hypot(x, y), 0, 1) * 255, dtype=np.uint8))
+    scene.putalpha(alpha)
+    yield _save("transparent", scene, "PNG", plain=False)
+    yield _save("transparent", scene.convert("LA"), "PNG", plain=False)
+    yield _save("transparent", scene, "WEBP", plain=False, lossless=True, exact=True)
+    yield _save("transparent", scene.convert("RGB").quantize(32), "PNG", plain=False, transparency=3)
+
+
+def _turned() -> Iterator[Picture]:
+    for orientation in (3, 5, 6, 8):
+        exif = Image.Exif()
+        exif[_ORIENTATION] = orientation
+        scene = draw_scene(420, 280, 60 + orientation)
+        yield _save("turned by EXIF", scene, "JPEG", plain=False, quality=92, exif=exif)
