@@ -77,7 +77,7 @@ def _choose(table: "Table", lake: Lake, experiment: str | None, wanted: str | No
 def _embed(query: str, lake: Lake, model: str) -> "NDArray[np.float32]":
     """The query's vector by the model that made the table's."""
     from pixlake.inference.bundles import load_embedder
-    from pixlake.inference.preprocessing import decode_for
+    from pixlake.inference.preprocessing import decode_for, tensor
 
     path = Path(query)
     is_image = len(query) < 4096 and path.is_file()
@@ -87,7 +87,8 @@ def _embed(query: str, lake: Lake, model: str) -> "NDArray[np.float32]":
     if not is_image:
         vectors = embedder.embed_texts([query])
     else:
-        vectors = embedder.embed_images([decode_for(path.read_bytes(), embedder.preprocessing, _MAX_PIXELS).pixels])
+        picture = decode_for(path.read_bytes(), embedder.preprocessing, _MAX_PIXELS)
+        vectors = embedder.embed_tensors([tensor(picture.pixels, embedder.preprocessing, picture.size)])
     vector: NDArray[np.float32] = vectors[0]
     return vector
 

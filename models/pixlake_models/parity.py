@@ -75,7 +75,8 @@ def read_untouched(picture: Picture, original: Original) -> NDArray[np.float32]:
 
 def read_as_served(picture: Picture, preprocessing: Preprocessing) -> NDArray[np.float32]:
     """The tensor that the containers make of the file."""
-    return tensor(decode_for(picture.data, preprocessing, _MAX_PIXELS).pixels, preprocessing)
+    decoded = decode_for(picture.data, preprocessing, _MAX_PIXELS)
+    return tensor(decoded.pixels, preprocessing, decoded.size)
 
 
 def level_difference(expected: NDArray[np.float32], found: NDArray[np.float32], preprocessing: Preprocessing) -> float:

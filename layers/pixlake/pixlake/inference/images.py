@@ -55,6 +55,11 @@ class Picture:
     width: int
     height: int
 
+    @property
+    def size(self) -> Size:
+        """The upright original's."""
+        return self.width, self.height
+
 
 def decode(
     data: bytes, *, max_pixels: int, background: Color = (255, 255, 255), least: Callable[[Size], Size] | None = None

@@ -34,22 +34,24 @@ def decode_for(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> Pi
     return decode(data, max_pixels=max_pixels, background=preprocessing.background, least=least)
 
 
-def tensor(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """float32 `[3, height, width]` of an RGB image of any size."""
-    pixels = np.asarray(resize(image, preprocessing))
+def tensor(image: Image.Image, preprocessing: Preprocessing, original: Size | None = None) -> NDArray[np.float32]:
+    """float32 `[3, height, width]` of an RGB image of any size; see `resize`."""
+    pixels = np.asarray(resize(image, preprocessing, original))
     levels = _levels(preprocessing.mean, preprocessing.std)
     return np.stack([levels[channel].take(pixels[:, :, channel]) for channel in range(3)])
 
 
-def resize(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """`image` at the graph's width and height."""
+def resize(image: Image.Image, preprocessing: Preprocessing, original: Size | None = None) -> Image.Image:
+    """`image` at the graph's width and height. `original` is the picture's size where `image` was decoded smaller: its
+    proportions are rounded, which would move the cut by a pixel."""
+    size = original or image.size
     match preprocessing.resize:
         case "squash":
             return image.resize(_target(preprocessing), _FILTERS[preprocessing.interpolation])
         case "shortest":
-            return _covered(image, preprocessing)
+            return _covered(image, preprocessing, _cover(size, preprocessing))
         case "longest":
-            return _fitted(image, preprocessing)
+            return _fitted(image, preprocessing, _fit(size, preprocessing))
 
 
 def least_size(size: Size, preprocessing: Preprocessing) -> Size:
@@ -79,9 +81,9 @@ def _cover(size: Size, preprocessing: Preprocessing) -> Size:
     return max(wide, width * high // height), high
 
 
-def _covered(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """Resized to cover, then cut to the centre; rounded as torchvision's `CenterCrop` does."""
-    cover, (width, height) = _cover(image.size, preprocessing), _target(preprocessing)
+def _covered(image: Image.Image, preprocessing: Preprocessing, cover: Size) -> Image.Image:
+    """Resized to `cover`, then cut to the centre; rounded as torchvision's `CenterCrop` does."""
+    width, height = _target(preprocessing)
     left, top = round((cover[0] - width) / 2), round((cover[1] - height) / 2)
     kind = _FILTERS[preprocessing.interpolation]
     if cover[0] * cover[1] <= _MOST_COVER * width * height:
@@ -99,9 +101,9 @@ def _fit(size: Size, preprocessing: Preprocessing) -> Size:
     return max(1, round(width * high / height)), high
 
 
-def _fitted(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """Resized to fit, then laid on the middle of the background."""
-    fit, target = _fit(image.size, preprocessing), _target(preprocessing)
+def _fitted(image: Image.Image, preprocessing: Preprocessing, fit: Size) -> Image.Image:
+    """Resized to `fit`, then laid on the middle of the background."""
+    target = _target(preprocessing)
     canvas = Image.new("RGB", target, preprocessing.background)
     resized = image.resize(fit, _FILTERS[preprocessing.interpolation])
     canvas.paste(resized, ((target[0] - fit[0]) // 2, (target[1] - fit[1]) // 2))
