@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,6 +30,11 @@ DEFAULT_EMBEDDER = "emoji-clip"
 @click.option("--experiment", metavar="ID", help="The name of the data set. Default: the upload's file name.")
 @click.option("--embedder", metavar="NAME", help=f"The model that embeds the images. Default: {DEFAULT_EMBEDDER}.")
 @click.option(
+    "--image-classifier",
+    metavar="NAME",
+    help="The model that labels images which no row of a table names. Default: none.",
+)
+@click.option(
     "--containers",
     is_flag=True,
     help="Run the functions in the containers that `make build` made, by `sam local start-lambda`. Needs Docker.",
@@ -40,6 +46,7 @@ def run(
     lake: Lake,
     experiment: str | None,
     embedder: str | None,
+    image_classifier: str | None,
     containers: bool,
     as_json: bool,
     open_report: bool,
@@ -60,7 +67,7 @@ def run(
     found = find_uploads(uploads, lake.folder, experiment)
     put_models(ROOT / "bundles", lake.folder)
     click.echo(f"Starting, on lake {lake.folder}", err=True)
-    options = {} if embedder is None else {"embedder": embedder}
+    options = _make_options(embedder, image_classifier)
     parameters = {"Embedder": embedder or _default_embedder(lake.folder)}
     with _interruptible(), Engine(lake.uri, lake.catalog_uri, parameters, containers=containers) as engine:
         ended = []
@@ -74,6 +81,12 @@ def run(
         click.launch(ended[-1].report)
     if not all(one.good for one in ended):
         sys.exit(1)
+
+
+def _make_options(embedder: str | None, image_classifier: str | None) -> dict[str, Any]:
+    """What is asked for, as a `pixlake.json` would; it wins over the upload's own, where it says something."""
+    options: dict[str, Any] = {} if embedder is None else {"embedder": embedder}
+    return options if image_classifier is None else {**options, "classifier": {"orphan": image_classifier}}
 
 
 def _default_embedder(lake: Path) -> str:
@@ -99,7 +112,7 @@ def _interruptible() -> Iterator[None]:
 
 
 # `begun` is when the person began to wait: for a first upload, before the engine was up
-def _run_one(engine: Engine, lake: Path, upload: Upload, options: Mapping[str, str], begun: float) -> Ended:
+def _run_one(engine: Engine, lake: Path, upload: Upload, options: Mapping[str, Any], begun: float) -> Ended:
     name = name_execution(upload, lake)
     request = {"upload_uri": upload.uri, "experiment_id": upload.experiment_id, "options": options}
     click.echo(f"{upload.shown} as experiment {upload.experiment_id}, execution {name}", err=True)
