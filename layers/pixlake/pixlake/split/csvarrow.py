@@ -23,12 +23,14 @@ _BLOCK_BYTES = 8 << 20
 def read_fast(file: TextFile, dialect: Dialect, names: list[str]) -> Found | None:
     """The table under `names`; None where pyarrow gives up, or takes the file's end for a part of a value."""
     handler = _Ragged()
+    # The header is read as a row, for its names may repeat, and a type is given to a column by its name.
+    places = [str(position) for position in range(len(names))]
     last_row = "\n" + dialect.delimiter.join([END] * len(names)) + "\n"
     try:
         table = arrow_csv.read_csv(
             _Followed(file.open_bytes(), last_row.encode()),
             # Rows are numbered only by a single thread.
-            read_options=arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
+            read_options=arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=places),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=dialect.delimiter,
                 quote_char=dialect.quote,
@@ -37,14 +39,16 @@ def read_fast(file: TextFile, dialect: Dialect, names: list[str]) -> Found | Non
                 invalid_row_handler=handler,
             ),
             convert_options=arrow_csv.ConvertOptions(
-                default_column_type=pa.string(), null_values=[""], strings_can_be_null=True
+                column_types=dict.fromkeys(places, pa.string()), null_values=[""], strings_can_be_null=True
             ),
         )
     except pa.ArrowInvalid:
         return None
+    if any(fault.row < 0 for fault in handler.faults):
+        return None  # the header, which the csv module read otherwise
     if table.slice(max(table.num_rows - 1, 0)).to_pydict() != {name: [END] for name in table.column_names}:
         return None
-    table = table.slice(0, table.num_rows - 1).rename_columns(names)
+    table = table.slice(1, table.num_rows - 2).rename_columns(names)
     rows = np.delete(np.arange(table.num_rows + len(handler.faults)), [fault.row for fault in handler.faults])
     return _without_unreadable(table, rows, handler.faults)
 
