@@ -12,6 +12,7 @@ from pixlake.inference.manifest import (
     NumericalInput,
     TextInput,
 )
+from pixlake.inference.predictormanifest import PredictorManifest
 
 _SHOWN = 12
 _KINDS = {
@@ -34,22 +35,37 @@ def write_card(folder: BundleFolder) -> str:
 
 
 def _lines(folder: BundleFolder) -> Iterator[str]:
-    manifest = folder.manifest
+    described = folder.description
     yield f"# {folder.model}"
+    yield from _predictor_lines(described) if isinstance(described, PredictorManifest) else _graph_lines(described)
+    yield from _section("Labels", [_shorten(described.labels)] if described.labels else [])
+    yield from _section("Source and licence", (f"{key}: {value}" for key, value in described.source.items()))
+    yield from _section("Measured when it was made", _flatten(described.metrics))
+    yield from _section(f"Files, {format_size(folder.size)}", _list_files(folder))
+
+
+def _graph_lines(manifest: Manifest) -> Iterator[str]:
     yield f"{_KINDS[manifest.kind]}; {describe_answer(manifest)}."
     yield from _section("Takes in", (_describe_input(each, manifest.kind) for each in manifest.inputs))
     if manifest.text:
         yield from _section("Takes in for search by text", [_describe_input(manifest.text.input, manifest.kind)])
     yield from _section("Preprocessing of images", _describe_preprocessing(manifest))
-    yield from _section("Labels", [_shorten(manifest.labels)] if manifest.labels else [])
-    yield from _section("Source and licence", (f"{key}: {value}" for key, value in manifest.source.items()))
-    yield from _section("Measured when it was made", _flatten(manifest.metrics))
-    yield from _section(f"Files, {format_size(folder.size)}", _list_files(folder))
 
 
-def describe_answer(manifest: Manifest) -> str:
+def _predictor_lines(manifest: PredictorManifest) -> Iterator[str]:
+    subject = "records" if manifest.columns else "images"
+    yield f"A MultiModalPredictor of {subject}, run by the AutoGluon container; {describe_answer(manifest)}."
+    yield "It holds pickles: loading it runs the code of whoever made it."
+    takes = [f"{column.name}, a {column.type}" for column in manifest.columns]
+    if images := manifest.images:
+        missing = _MISSING["refuse" if manifest.needs_image else "zero"]
+        takes.append(f"{_count_images(images.max_images)}; {missing}" if takes else _count_images(images.max_images))
+    yield from _section("Takes in", takes)
+
+
+def describe_answer(manifest: Manifest | PredictorManifest) -> str:
     """What it answers: vectors, labels or a value."""
-    if manifest.kind == "embedder":
+    if isinstance(manifest, Manifest) and manifest.kind == "embedder":
         return f"vectors of {manifest.dimensions}, of images{' and texts' if manifest.text else ''}"
     return f"{manifest.problem}, {len(manifest.labels)} labels" if manifest.labels else f"{manifest.problem}, a value"
 
@@ -57,7 +73,7 @@ def describe_answer(manifest: Manifest) -> str:
 def _describe_input(declared: Input, kind: str) -> str:
     match declared:
         case ImageInput():
-            most = "an image" if declared.max_images == 1 else f"up to {declared.max_images} images a record"
+            most = _count_images(declared.max_images)
             return f"{most}; {_MISSING[declared.missing]}" if kind == "record_classifier" else most
         case NumericalInput():
             return f"numbers: {_shorten([column.name for column in declared.columns])}"
@@ -66,6 +82,10 @@ def _describe_input(declared: Input, kind: str) -> str:
         case TextInput():
             columns = f" {_shorten(declared.columns)}" if declared.columns else ""
             return f"text{columns}, at most {declared.length} tokens"
+
+
+def _count_images(most: int) -> str:
+    return "an image" if most == 1 else f"up to {most} images a record"
 
 
 def _describe_preprocessing(manifest: Manifest) -> Iterator[str]:
@@ -95,7 +115,7 @@ def _section(title: str, items: Iterable[str]) -> Iterator[str]:
 
 
 def _list_files(folder: BundleFolder) -> Iterator[str]:
-    for name, digest in sorted(folder.manifest.files.items()):
+    for name, digest in sorted(folder.description.files.items()):
         yield f"{name}, {format_size(folder.sizes[name])}, sha256 {digest}"
 
 

@@ -83,7 +83,7 @@ def show(name: str, lake: Lake, as_json: bool) -> None:
 
     folder = open_folder(lake.uri, name)
     if as_json:
-        described = {"model": folder.model, "size": folder.size, **msgspec.to_builtins(folder.manifest)}
+        described = {"model": folder.model, "size": folder.size, **msgspec.to_builtins(folder.description)}
         click.echo(json.dumps(described, indent=1, ensure_ascii=False))
     else:
         click.echo(write_card(folder))
@@ -105,10 +105,10 @@ def verify(model: str, lake: Lake | None, as_json: bool) -> None:
     """
     from pixlake_cli.trials import try_bundle
 
-    folder = _find(model, lake)
+    folder = find_bundle(model, lake)
     trial = try_bundle(folder)
     if as_json:
-        click.echo(json.dumps({**_describe(folder), "files": len(folder.manifest.files), "trial": trial}))
+        click.echo(json.dumps({**_describe(folder), "files": len(folder.description.files), "trial": trial}))
     else:
         click.echo(f"{folder.model} is fit to serve: its files are as listed; {trial}")
 
@@ -129,7 +129,7 @@ def push(folder: Path, lake: Lake) -> None:
 
     source = _read_local(folder)
     # before the first is written, though each is verified again as it is copied
-    source.verify(source.manifest.files)
+    source.verify(source.description.files)
     push_bundle(source, lake.uri)
     click.echo(f"{source.model} is in {lake.uri}")
 
@@ -152,7 +152,8 @@ def pull(name: str, folder: Path, lake: Lake) -> None:
     click.echo(f"{source.model} is in {folder}")
 
 
-def _find(model: str, lake: Lake | None) -> "BundleFolder":
+def find_bundle(model: str, lake: Lake | None) -> "BundleFolder":
+    """The bundle in a folder, where there is a / in `model`; else the one of that name in the lake."""
     from pixlake.inference.folders import open_folder
 
     if "/" in model:
@@ -196,7 +197,7 @@ def _list_names(lake: Lake) -> Iterator[str]:
 def _describe(folder: "BundleFolder") -> dict[str, Any]:
     from pixlake_cli.modelcards import describe_answer
 
-    manifest = folder.manifest
+    manifest = folder.description
     return {
         "model": folder.model,
         "name": manifest.name,

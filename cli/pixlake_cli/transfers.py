@@ -25,10 +25,10 @@ def push_bundle(source: BundleFolder, lake_uri: str) -> None:
 
     BadBundle, and the lake serves what it served, if a file is not what `bundle.json` says.
     """
-    home = bundle_uri(lake_uri, check_identifier("bundle", source.manifest.name))
+    home = bundle_uri(lake_uri, check_identifier("bundle", source.description.name))
     replaced = _served(home)
     place = storage.join(home, source.version)
-    for name in sorted(source.manifest.files):
+    for name in sorted(source.description.files):
         storage.write_stream(storage.join(place, name), source.stream(name))
     storage.write(storage.join(place, MANIFEST), source.document)
     storage.write(storage.join(home, MANIFEST), source.document)
@@ -44,7 +44,7 @@ def pull_bundle(source: BundleFolder, folder: Path) -> None:
     incoming = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     incoming.mkdir(parents=True)
     try:
-        for name in source.manifest.files:
+        for name in source.description.files:
             with (incoming / name).open("wb") as file:
                 file.writelines(source.stream(name))
         (incoming / MANIFEST).write_bytes(source.document)

@@ -8,11 +8,13 @@ import numpy as np
 from PIL import Image
 
 from pixlake.errors import BadBundle
+from pixlake.inference.archives import inspect
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.encoders import Example
 from pixlake.inference.folders import BundleFolder
 from pixlake.inference.manifest import CategoricalInput, NumericalInput, TextInput
+from pixlake.inference.predictormanifest import PredictorManifest
 from pixlake.inference.preprocessing import tensor
 
 _TEXTS = ("a photo", "")
@@ -20,7 +22,14 @@ _SEED = 0
 
 
 def try_bundle(folder: BundleFolder) -> str:
-    """What it answered, in a few words; BadBundle if it does not load or answers with no numbers."""
+    """What it answered, in a few words; BadBundle if it does not load or answers with no numbers.
+
+    What holds pickles is checked, but never opened here.
+    """
+    if isinstance(folder.description, PredictorManifest):
+        archive = folder.description.archive
+        count = inspect(folder.stream(archive), folder.sizes[archive])
+        return f"its tar has {count} plain files; a trial needs the AutoGluon container, for it holds pickles"
     folder.verify(folder.manifest.files)
     if folder.manifest.kind == "embedder":
         return _try_embedder(folder, Embedder(folder))

@@ -58,11 +58,13 @@ class ExtractSettings:
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """A batch ends at whichever comes first: `batch_rows` rows or `batch_bytes` bytes of encoded images."""
+    """A batch ends at whichever comes first: `batch_rows` rows or `batch_bytes` bytes of encoded images.
+    `autogluon_image` is the container of models that only AutoGluon can run, empty where there is none."""
 
     lake_uri: str
     batch_rows: int = 1_024
     batch_bytes: int = 512 << 20
+    autogluon_image: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,12 @@ from pixlake.split.models import resolve_models
 from tests.unit.split.conftest import Upload
 
 
+def names(lake: str, options: Options, autogluon: bool = False) -> dict[str, str]:
+    return {role: model.name for role, model in resolve_models(lake, options, autogluon).items()}
+
+
 def test_none_is_named(upload: Upload) -> None:
-    assert resolve_models(upload.lake, Options(embedder="")) == {}
+    assert names(upload.lake, Options(embedder="")) == {}
 
 
 def test_every_role(upload: Upload) -> None:
@@ -18,15 +22,15 @@ def test_every_role(upload: Upload) -> None:
     table = upload.put_bundle("table", "record_classifier")
     kind = upload.put_bundle("kind", "image_classifier")
     options = Options(embedder="clip", classifier=Classifiers("both", "table", "kind"))
-    found = resolve_models(upload.lake, options)
+    found = names(upload.lake, options)
     assert found == {"embedder": clip, "with_image": both, "without_image": table, "orphan": kind}
 
 
 def test_a_version_may_be_asked_for(upload: Upload) -> None:
     clip = upload.put_bundle("clip", "embedder")
-    assert resolve_models(upload.lake, Options(embedder=clip)) == {"embedder": clip}
+    assert names(upload.lake, Options(embedder=clip)) == {"embedder": clip}
     with pytest.raises(BadBundle, match="000000000000"):
-        resolve_models(upload.lake, Options(embedder="clip@000000000000"))
+        names(upload.lake, Options(embedder="clip@000000000000"))
 
 
 @pytest.mark.parametrize(("bundles", "listed"), [([], "none"), (["b", "a"], "a, b")])
@@ -34,7 +38,7 @@ def test_a_missing_bundle_names_those_that_are_there(upload: Upload, bundles: li
     for name in bundles:
         upload.put_bundle(name, "embedder")
     with pytest.raises(BadBundle, match=rf"embedder: there is no bundle 'clip' .*; there are: {listed}$"):
-        resolve_models(upload.lake, Options(embedder="clip"))
+        names(upload.lake, Options(embedder="clip"))
 
 
 @pytest.mark.parametrize(
@@ -49,16 +53,16 @@ def test_a_missing_bundle_names_those_that_are_there(upload: Upload, bundles: li
 def test_a_bundle_of_another_kind(upload: Upload, options: Options, kind: str) -> None:
     upload.put_bundle("x", kind)
     with pytest.raises(BadBundle, match=f"'x' is of the kind {kind}"):
-        resolve_models(upload.lake, options)
+        names(upload.lake, options)
 
 
 def test_a_bundle_that_needs_an_image_is_no_use_without(upload: Upload) -> None:
     upload.put_bundle("x", "record_classifier", missing="refuse")
     with pytest.raises(BadBundle, match="refuses records without an image"):
-        resolve_models(upload.lake, Options(classifier=Classifiers(without_image="x")))
+        names(upload.lake, Options(classifier=Classifiers(without_image="x")))
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "@1"])
 def test_a_name_is_no_path(upload: Upload, name: str) -> None:
     with pytest.raises(BadRequest):
-        resolve_models(upload.lake, Options(embedder=name or " "))
+        names(upload.lake, Options(embedder=name or " "))

@@ -15,7 +15,7 @@ from pixlake.rejects import Reject, Stage
 from pixlake.schemas import EMBEDDINGS, PREDICTIONS
 
 REASON = "batch_lost"
-_TABLES = {Stage.EMBED.value: EMBEDDINGS.name, Stage.CLASSIFY.value: PREDICTIONS.name}
+_TABLES = {Stage.EMBED: EMBEDDINGS.name, Stage.CLASSIFY: PREDICTIONS.name}
 
 
 def find_lost(work: Work, planned: int, parts: dict[str, list[str]], tolerated_percent: float) -> list[Batch]:
@@ -27,7 +27,7 @@ def find_lost(work: Work, planned: int, parts: dict[str, list[str]], tolerated_p
         return []
     batches = msgspec.json.decode(storage.read(work.batches), type=list[Batch])
     found = {(table, part_id(uri)) for table, uris in parts.items() for uri in uris}
-    lost = [batch for batch in batches if (_TABLES[batch.task], batch.batch_id) not in found]
+    lost = [batch for batch in batches if (_TABLES[_stage(batch)], batch.batch_id) not in found]
     if 100 * len(lost) > tolerated_percent * len(batches):
         names = ", ".join(batch.batch_id for batch in lost[:5])
         raise TooManyLost(
@@ -40,7 +40,7 @@ def find_lost(work: Work, planned: int, parts: dict[str, list[str]], tolerated_p
 def reject_rows(work: Work, io: FileIO, lost: Sequence[Batch]) -> list[Reject]:
     """A reject for each row of the lost batches, by image path, or by record id where it is a record."""
     return [
-        Reject(source, batch.task, REASON, f"batch {batch.batch_id} gave no result; upload it again")
+        Reject(source, _stage(batch), REASON, f"batch {batch.batch_id} gave no result; upload it again")
         for batch in lost
         for source in _sources(work, io, batch)
     ]
@@ -51,8 +51,13 @@ def part_id(uri: str) -> str:
     return uri.rpartition("/")[2].rpartition(".")[0]
 
 
+def _stage(batch: Batch) -> Stage:
+    """What is classified is so in whichever container the task names."""
+    return Stage.EMBED if batch.task == Stage.EMBED else Stage.CLASSIFY
+
+
 def _sources(work: Work, io: FileIO, batch: Batch) -> list[str]:
-    columns = ["image_path"] if batch.task == Stage.EMBED else ["record_id", "image_paths"]
+    columns = ["image_path"] if _stage(batch) == Stage.EMBED else ["record_id", "image_paths"]
     with io.new_input(work.batch(batch.batch_id)).open() as file:
         rows = pq.read_table(file, columns=columns).to_pylist()
     return [row.get("image_path") or row.get("record_id") or row["image_paths"][0] for row in rows]

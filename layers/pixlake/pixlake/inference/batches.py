@@ -55,15 +55,17 @@ def infer_rows(
     read: Callable[[dict[str, Any]], D],
     prepare: Callable[[dict[str, Any], D], T],
     infer: Callable[[list[T]], R],
+    at_once: bool = False,
 ) -> Iterator[R]:
     """`infer` of each group of `prepare(row, read(row))`, in the batch's order.
 
     Reading and preparing run ahead of inference. Each core infers a group of its own (a session of one thread), rather
-    than all cores one group together: none waits for another, at any size of model.
+    than all cores one group together: none waits for another, at any size of model. `at_once` makes one group of the
+    whole batch, for a model to which each call costs much, and which uses all cores by itself.
     """
     threads = settings.inference_threads or available_threads()
     rows, ahead = read_rows(request, settings.lake_uri), 2 * settings.inference_batch
-    size = max(1, settings.inference_batch // threads)
+    size = max(1, request.batch.count if at_once else settings.inference_batch // threads)
     with closing(prepared(rows, read, prepare, readers=_READERS, workers=threads, ahead=ahead)) as ready:
         yield from mapped(grouped(ready, size), infer, workers=threads, ahead=threads + 1)
 

@@ -1,6 +1,6 @@
 """A model that names, or values, a record or an image."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,10 @@ from pixlake.inference.encoders import Example, make_encoder
 from pixlake.inference.folders import BundleFolder
 from pixlake.inference.graphs import load_graph
 from pixlake.inference.manifest import ImageInput
+from pixlake.inference.preprocessing import decode_for, tensor
+
+Pixels = NDArray[np.float32]
+_KINDS = {"image": "image_classifier", "image+tabular": "record_classifier", "tabular": "record_classifier"}
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,20 @@ class Prediction:
     value: float | None = None
 
 
+def make_prediction(row: NDArray[np.float64], labels: Sequence[str]) -> Prediction | None:
+    """From the probabilities of `labels`, or from a value where there are none; None where it is no number."""
+    if not np.isfinite(row).all():
+        return None
+    if not labels:
+        return Prediction(value=float(row[0]))
+    best = int(row.argmax())
+    return Prediction(labels[best], float(row[best]), dict(zip(labels, row.tolist(), strict=True)))
+
+
 class Classifier:
     """A loaded `image_classifier` or `record_classifier` bundle."""
+
+    at_once = False
 
     def __init__(self, folder: BundleFolder, threads: int = 0) -> None:
         manifest = folder.manifest
@@ -52,29 +68,39 @@ class Classifier:
         declared = self._manifest.image_input
         return declared is not None and (self.kind == "image_classifier" or declared.missing == "refuse")
 
+    @property
+    def most_images(self) -> int:
+        """How many images of a record it takes."""
+        return self._manifest.image_input.max_images if self._manifest.image_input else 0
+
+    def answers(self, modality: str) -> bool:
+        """Whether it is of the kind for batches of `modality`."""
+        return _KINDS.get(modality) == self.kind
+
+    def prepare_image(self, data: bytes, max_pixels: int) -> Pixels:
+        """The image in `data` as it takes one; BadImage for what cannot be used."""
+        declared = self._manifest.image_input
+        assert declared, "asked only where most_images is not 0"
+        picture = decode_for(data, declared.preprocessing, max_pixels)
+        return tensor(picture.pixels, declared.preprocessing, picture.size)
+
+    def make_example(self, attributes: Mapping[str, str | None], images: Sequence[Pixels]) -> Example:
+        """What `predict` takes for one record."""
+        return Example(attributes, images)
+
     def predict(self, examples: Sequence[Example]) -> list[Prediction | None]:
         """One prediction an example, in order; None where the model answered with no number."""
         if not examples:
             return []
         feeds = {name: each for encoder in self._encoders for name, each in encoder.feeds(examples).items()}
         values = self._graph.run(feeds).reshape(len(examples), -1)
-        return [self._prediction(row) for row in self._columns(values)]
+        return [make_prediction(row, self._manifest.labels) for row in self._columns(values)]
 
     def _columns(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """One column a label; a binary model's only column is the probability of its second."""
-        labels = self._manifest.labels
+        """One column a label, or the value; a binary model's only column is the probability of its second label."""
+        labels, scaling = self._manifest.labels, self._manifest.regression
         if self._manifest.problem == "binary" and values.shape[1] == 1:
             values = np.hstack([1 - values, values])
         if values.shape[1] != (len(labels) or 1):
             raise BadBundle(f"{self._folder.uri}: the graph answers {values.shape[1]} columns for {len(labels)} labels")
-        return values
-
-    def _prediction(self, row: NDArray[np.float64]) -> Prediction | None:
-        if not np.isfinite(row).all():
-            return None
-        if self._manifest.problem == "regression":
-            scaling = self._manifest.regression
-            return Prediction(value=float(row[0] * scaling.scale + scaling.mean if scaling else row[0]))
-        best = int(row.argmax())
-        probabilities = dict(zip(self._manifest.labels, row.tolist(), strict=True))
-        return Prediction(self._manifest.labels[best], float(row[best]), probabilities)
+        return values * scaling.scale + scaling.mean if scaling else values

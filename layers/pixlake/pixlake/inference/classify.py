@@ -5,26 +5,50 @@ either way it is answered.
 """
 
 import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Generic, Protocol, TypeVar
 
 from pixlake import storage
 from pixlake.errors import BadBundle, BadImage
 from pixlake.inference.batches import SESSION_THREADS, infer_rows, write_answer
 from pixlake.inference.bundles import load_classifier
-from pixlake.inference.classifier import Classifier, Prediction
-from pixlake.inference.encoders import Example
-from pixlake.inference.manifest import ImageInput
-from pixlake.inference.preprocessing import decode_for, tensor
+from pixlake.inference.classifier import Prediction
 from pixlake.messages import BatchAnswer, BatchRequest
 from pixlake.rejects import Reject, Stage
 from pixlake.schemas import PREDICTIONS
 from pixlake.settings import InferenceSettings
 
-_KINDS = {"image": "image_classifier", "image+tabular": "record_classifier", "tabular": "record_classifier"}
+ImageT = TypeVar("ImageT")
+ExampleT = TypeVar("ExampleT")
+
+
+class Model(Protocol[ImageT, ExampleT]):
+    """What predicts: a graph (`classifier.Classifier`), or AutoGluon (`predictor.Predictor`).
+
+    `ExampleT` is one example. `at_once` says that it wants a batch whole.
+    """
+
+    model: str
+    at_once: bool
+
+    @property
+    def most_images(self) -> int: ...
+
+    @property
+    def needs_image(self) -> bool: ...
+
+    def answers(self, modality: str) -> bool: ...
+
+    def prepare_image(self, data: bytes, max_pixels: int) -> ImageT: ...
+
+    def make_example(self, attributes: Mapping[str, str | None], images: Sequence[ImageT]) -> ExampleT: ...
+
+    def predict(self, examples: Sequence[ExampleT]) -> list[Prediction | None]: ...
+
+
+Load = Callable[[str, str], Model[Any, Any]]
+"""A model by the lake's URI and its name."""
 
 
 @dataclass(frozen=True)
@@ -41,40 +65,39 @@ class _Subject:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class _Prepared(Generic[ExampleT]):
     """`example` is None where the model cannot answer without an image."""
 
     subject: _Subject
-    example: Example | None
+    example: ExampleT | None
     rejected: tuple[Reject, ...] = ()
 
 
 _Predicted = tuple[_Subject, Prediction]
 
 
-def classify(request: BatchRequest, settings: InferenceSettings) -> BatchAnswer:
+def load_graphs(lake_uri: str, model: str) -> Model[Any, Any]:
+    """A bundle of graphs."""
+    return load_classifier(lake_uri, model, SESSION_THREADS)
+
+
+def classify(request: BatchRequest, settings: InferenceSettings, load: Load = load_graphs) -> BatchAnswer:
     """Predict each record or image of one batch; what cannot be predicted becomes a reject.
 
     Raises BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
     """
-    classifier = _classifier(request, settings)
-    limit = classifier.image_input.max_images if classifier.image_input else 0
+    model = load(settings.lake_uri, request.batch.model)
+    if not model.answers(request.batch.modality):
+        raise BadBundle(f"{model.model} cannot predict the modality {request.batch.modality!r}")
     predicted: list[_Predicted] = []
     rejected: list[Reject] = []
-    read = functools.partial(_read, limit=limit)
-    prepare = functools.partial(_prepare, classifier=classifier, max_pixels=settings.max_pixels)
-    for group in infer_rows(request, settings, read, prepare, functools.partial(_predict, classifier=classifier)):
+    read = functools.partial(_read, limit=model.most_images)
+    prepare = functools.partial(_prepare, model=model, max_pixels=settings.max_pixels)
+    predict = functools.partial(_predict, model=model)
+    for group in infer_rows(request, settings, read, prepare, predict, at_once=model.at_once):
         rejected += [each for each in group if isinstance(each, Reject)]
         predicted += [each for each in group if not isinstance(each, Reject)]
     return write_answer(request, settings.lake_uri, PREDICTIONS, _columns(predicted), rejected)
-
-
-def _classifier(request: BatchRequest, settings: InferenceSettings) -> Classifier:
-    classifier = load_classifier(settings.lake_uri, request.batch.model, SESSION_THREADS)
-    modality = request.batch.modality
-    if _KINDS.get(modality) != classifier.kind:
-        raise BadBundle(f"{classifier.model}: a {classifier.kind} cannot predict the modality {modality!r}")
-    return classifier
 
 
 def _read(row: dict[str, Any], *, limit: int) -> list[bytes]:
@@ -82,45 +105,44 @@ def _read(row: dict[str, Any], *, limit: int) -> list[bytes]:
     return [storage.read(uri) for uri in row["image_uris"][:limit]]
 
 
-def _prepare(row: dict[str, Any], read: list[bytes], *, classifier: Classifier, max_pixels: int) -> _Prepared:
-    """Decode and preprocess one record's images."""
+def _prepare(
+    row: dict[str, Any], read: list[bytes], *, model: Model[ImageT, ExampleT], max_pixels: int
+) -> _Prepared[ExampleT]:
+    """One record, its images decoded and preprocessed."""
     record_id, paths = row["record_id"], row["image_paths"]
     subject = _Subject(record_id, None if record_id is not None else paths[0])
-    declared = classifier.image_input
-    images, rejected = _images(row, read, declared, max_pixels) if declared else ([], [])
-    if declared and not images and classifier.needs_image:
+    images, rejected = _images(row, read, model, max_pixels)
+    if not images and model.needs_image:
         if record_id is not None:
-            detail = f"{classifier.model} needs an image, and none of the record's {len(paths)} can be used"
+            detail = f"{model.model} needs an image, and none of the record's {len(paths)} can be used"
             rejected.append(_reject(record_id, "missing_image", detail))
         return _Prepared(subject, None, tuple(rejected))
-    return _Prepared(subject, Example(dict(row["attributes"]), images), tuple(rejected))
+    return _Prepared(subject, model.make_example(dict(row["attributes"]), images), tuple(rejected))
 
 
 def _images(
-    row: dict[str, Any], read: list[bytes], declared: ImageInput, max_pixels: int
-) -> tuple[list[NDArray[np.float32]], list[Reject]]:
+    row: dict[str, Any], read: list[bytes], model: Model[ImageT, ExampleT], max_pixels: int
+) -> tuple[list[ImageT], list[Reject]]:
     """The first images that can be used, as many as the model takes; a later one stands in for a broken one."""
-    images: list[NDArray[np.float32]] = []
+    images: list[ImageT] = []
     rejected: list[Reject] = []
     for index, (path, uri) in enumerate(zip(row["image_paths"], row["image_uris"], strict=True)):
-        if len(images) == declared.max_images:
+        if len(images) == model.most_images:
             break
         try:
-            data = read[index] if index < len(read) else storage.read(uri)
-            picture = decode_for(data, declared.preprocessing, max_pixels)
-            images.append(tensor(picture.pixels, declared.preprocessing))
+            images.append(model.prepare_image(read[index] if index < len(read) else storage.read(uri), max_pixels))
         except BadImage as error:
             rejected.append(_reject(path, error.reason, error.detail))
     return images, rejected
 
 
-def _predict(group: list[_Prepared], *, classifier: Classifier) -> list[_Predicted | Reject]:
+def _predict(group: list[_Prepared[ExampleT]], *, model: Model[ImageT, ExampleT]) -> list[_Predicted | Reject]:
     outcomes: list[_Predicted | Reject] = [reject for each in group for reject in each.rejected]
     possible = [(each.subject, each.example) for each in group if each.example is not None]
-    predictions = classifier.predict([example for _, example in possible])
+    predictions = model.predict([example for _, example in possible])
     for (subject, _), prediction in zip(possible, predictions, strict=True):
         if prediction is None:
-            outcomes.append(_reject(subject.name, "bad_prediction", f"{classifier.model} answered with no number"))
+            outcomes.append(_reject(subject.name, "bad_prediction", f"{model.model} answered with no number"))
         else:
             outcomes.append((subject, prediction))
     return outcomes

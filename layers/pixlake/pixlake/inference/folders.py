@@ -14,6 +14,7 @@ from pixlake import storage
 from pixlake.errors import BadBundle, MissingObject
 from pixlake.inference.manifest import MANIFEST, Manifest, version
 from pixlake.inference.parsing import LARGEST_MANIFEST, parse
+from pixlake.inference.predictormanifest import PredictorManifest
 from pixlake.lake import bundle_uri, check_identifier
 
 _PUSHED = re.compile(r"[0-9a-f]{12}/")
@@ -27,18 +28,30 @@ _LARGEST_BUNDLE = 10 << 30
 class BundleFolder:
     """A bundle that is described and complete; `model` is `name@version`, as the tables have it.
 
-    `document` is `bundle.json`'s bytes, `sizes` the bytes of each other file.
+    `document` is `bundle.json`'s bytes, `description` what they say, `sizes` the bytes of each other file.
     """
 
     uri: str
     model: str
-    manifest: Manifest
+    description: Manifest | PredictorManifest
     document: bytes = field(repr=False)
     sizes: Mapping[str, int] = field(repr=False)
 
     @property
+    def manifest(self) -> Manifest:
+        """What a bundle of graphs says of itself; BadBundle for one that only AutoGluon can run."""
+        if isinstance(self.description, PredictorManifest):
+            raise BadBundle(f"{self.uri}: {self.model} holds pickles, which only the AutoGluon container runs")
+        return self.description
+
+    @property
     def version(self) -> str:
         return self.model.rpartition("@")[2]
+
+    @property
+    def pushed(self) -> bool:
+        """Whether it is a folder of this version alone, whose files nobody writes into."""
+        return self.uri.endswith(f"/{self.version}")
 
     @property
     def size(self) -> int:
@@ -62,11 +75,10 @@ class BundleFolder:
     def verify(self, names: Iterable[str]) -> None:
         """Read files only for their checksums, a chunk at a time; BadBundle as in `read`."""
         for name in names:
-            for _ in self.stream(name):
-                pass
+            self._compare(name, storage.sha256(storage.join(self.uri, name)))
 
     def _compare(self, name: str, found: str) -> None:
-        if found != self.manifest.files[name]:
+        if found != self.description.files[name]:
             raise BadBundle(f"{self.uri}/{name}: its SHA-256 is {found}, not the one in {MANIFEST}; upload it again")
 
 
@@ -83,8 +95,8 @@ def open_folder(lake_uri: str, model: str) -> BundleFolder:
     if expected and folder.version != expected:
         found = folder.version
         raise BadBundle(f"{folder.uri}: the bundle changed during the run: {expected} is now {found}; run again")
-    if folder.manifest.name != name:
-        raise BadBundle(f"{folder.uri}/{MANIFEST}: the name is {folder.manifest.name!r}, the folder's is {name!r}")
+    if folder.description.name != name:
+        raise BadBundle(f"{folder.uri}/{MANIFEST}: the name is {folder.description.name!r}, the folder's is {name!r}")
     return folder
 
 
@@ -111,7 +123,7 @@ def _read_manifest(uri: str) -> bytes:
         raise BadBundle(f"{uri}: there is no bundle here, for it has no {MANIFEST}; {way_out}") from error
 
 
-def _check_names(uri: str, manifest: Manifest, found: Mapping[str, int]) -> None:
+def _check_names(uri: str, manifest: Manifest | PredictorManifest, found: Mapping[str, int]) -> None:
     if missing := sorted(manifest.files.keys() - found.keys()):
         raise BadBundle(f"{uri}: files are missing: {missing}")
     if extra := sorted(found.keys() - manifest.files.keys()):
@@ -120,9 +132,11 @@ def _check_names(uri: str, manifest: Manifest, found: Mapping[str, int]) -> None
         _check_plain(storage.join(uri, name))
 
 
-def _check_sizes(uri: str, manifest: Manifest, sizes: Mapping[str, int]) -> None:
+def _check_sizes(uri: str, manifest: Manifest | PredictorManifest, sizes: Mapping[str, int]) -> None:
     """Before anything is read into memory."""
-    limits = dict.fromkeys(manifest.graphs, _LARGEST_GRAPH) | dict.fromkeys(manifest.tokenizers, _LARGEST_TOKENIZER)
+    limits: dict[str, int] = {}
+    if isinstance(manifest, Manifest):
+        limits = dict.fromkeys(manifest.graphs, _LARGEST_GRAPH) | dict.fromkeys(manifest.tokenizers, _LARGEST_TOKENIZER)
     for name, limit in limits.items():
         if sizes[name] > limit:
             raise BadBundle(f"{uri}/{name}: it has {sizes[name]:,} bytes, more than {limit:,}")

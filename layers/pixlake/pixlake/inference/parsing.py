@@ -1,4 +1,4 @@
-"""From the bytes of `bundle.json`, which anybody may have written, to a Manifest or the reason why not; and back."""
+"""From the bytes of `bundle.json`, which anybody may have written, to what they say or the reason why not; and back."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ import msgspec
 
 from pixlake.errors import BadBundle
 from pixlake.inference.manifest import MANIFEST, CategoricalInput, ImageInput, Input, Manifest, TextInput
+from pixlake.inference.predictormanifest import KIND, PredictorManifest
 from pixlake.inference.values import read_value
 
 LARGEST_MANIFEST = 16 << 20
@@ -15,12 +16,18 @@ _FLOAT = 4
 _COLORS = 3
 
 
-def parse(data: bytes, where: str) -> Manifest:
+class _Named(msgspec.Struct):
+    """The one field that says which struct the others are of."""
+
+    kind: str
+
+
+def parse(data: bytes, where: str) -> Manifest | PredictorManifest:
     """`bundle.json`'s bytes; BadBundle, beginning with `where`, says what does not fit the format."""
     if len(data) > LARGEST_MANIFEST:
         raise BadBundle(f"{where}: it is larger than {LARGEST_MANIFEST >> 20} MiB")
     try:
-        manifest = msgspec.json.decode(data, type=Manifest)
+        manifest = msgspec.json.decode(data, type=_find_struct(data))
     except RecursionError as error:
         raise BadBundle(f"{where}: the JSON is nested too deeply; docs/bundles.md describes the format") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -30,13 +37,27 @@ def parse(data: bytes, where: str) -> Manifest:
     return manifest
 
 
-def encode(manifest: Manifest) -> bytes:
+def _find_struct(data: bytes) -> type[Manifest] | type[PredictorManifest]:
+    """The one of its kind; of what cannot be read, the one whose errors are to tell why."""
+    try:
+        kind = msgspec.json.decode(data, type=_Named).kind
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Manifest
+    return PredictorManifest if kind == KIND else Manifest
+
+
+def encode(manifest: Manifest | PredictorManifest) -> bytes:
     """The bytes that say `manifest`, always the same: every field, in the order of the structs, indented by two."""
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
-def _faults(manifest: Manifest) -> Iterator[str]:
+def _faults(manifest: Manifest | PredictorManifest) -> Iterator[str]:
     """What the fields' types alone do not exclude."""
+    if MANIFEST in manifest.files:
+        yield f"files lists {MANIFEST} itself"
+    if isinstance(manifest, PredictorManifest):
+        yield from _predictor_faults(manifest)
+        return
     yield from _file_faults(manifest)
     yield from _input_faults(manifest)
     yield from _embedder_faults(manifest) if manifest.kind == "embedder" else _classifier_faults(manifest)
@@ -45,8 +66,6 @@ def _faults(manifest: Manifest) -> Iterator[str]:
 def _file_faults(manifest: Manifest) -> Iterator[str]:
     if missing := sorted((manifest.graphs | manifest.tokenizers) - manifest.files.keys()):
         yield f"files does not list {missing}"
-    if MANIFEST in manifest.files:
-        yield f"files lists {MANIFEST} itself"
 
 
 def _input_faults(manifest: Manifest) -> Iterator[str]:
@@ -122,6 +141,22 @@ def _classifier_faults(manifest: Manifest) -> Iterator[str]:
         yield "a classifier with dimensions or text"
     if manifest.output.activation == "normalize":
         yield "a classifier's activation is none, softmax or sigmoid"
+    yield from _label_faults(manifest)
+
+
+def _predictor_faults(manifest: PredictorManifest) -> Iterator[str]:
+    if manifest.files.keys() != {manifest.archive}:
+        yield f"files is to list the archive {manifest.archive!r}, and nothing else"
+    names = [column.name for column in manifest.columns]
+    names += [manifest.images.column] if manifest.images else []
+    if not names:
+        yield "a predictor that reads no column"
+    if len(set(names)) != len(names):
+        yield "columns repeat"
+    yield from _label_faults(manifest)
+
+
+def _label_faults(manifest: Manifest | PredictorManifest) -> Iterator[str]:
     if len(set(manifest.labels)) != len(manifest.labels):
         yield "labels repeat"
     wanted = {"regression": len(manifest.labels) == 0, "binary": len(manifest.labels) == 2}

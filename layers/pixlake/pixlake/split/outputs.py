@@ -20,6 +20,7 @@ from pixlake.schemas import CLASSIFY_BATCH, EMBED_BATCH, RECORDS
 from pixlake.split.cutting import cut
 from pixlake.split.flight import fly
 from pixlake.split.joined import Joined
+from pixlake.split.models import Model
 from pixlake.split.names import Positions
 
 _PART_ROWS, _PART_BYTES = 50_000, 64 << 20
@@ -82,7 +83,7 @@ class Group:
     """Records or orphans to classify alike: positions of records, or of images for orphans."""
 
     modality: str
-    model: str
+    model: Model
     positions: Positions
 
 
@@ -110,7 +111,8 @@ def _classify_jobs(groups: Iterable[Group], joined: Joined, limits: Limits) -> I
         for start, stop in cut(sizes, limits.rows, limits.bytes):
             name = f"classify-{number:06d}"
             size = int(sizes[start:stop].sum())
-            yield Batch(name, "classify", group.modality, group.model, stop - start, size), group.positions[start:stop]
+            batch = Batch(name, group.model.task, group.modality, group.model.name, stop - start, size)
+            yield batch, group.positions[start:stop]
             number += 1
 
 

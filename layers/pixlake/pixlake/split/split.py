@@ -11,7 +11,7 @@ from pixlake.settings import SplitSettings
 from pixlake.split.images import read_images
 from pixlake.split.join import join
 from pixlake.split.joined import Joined
-from pixlake.split.models import EMBEDDER, ORPHAN, WITH_IMAGE, WITHOUT_IMAGE, resolve_models
+from pixlake.split.models import EMBEDDER, ORPHAN, WITH_IMAGE, WITHOUT_IMAGE, Model, resolve_models
 from pixlake.split.outputs import (
     Group,
     Limits,
@@ -31,7 +31,7 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
     MissingObject where a shard of images is not there.
     """
     work = Work(settings.lake_uri, request.run.execution_id)
-    models = resolve_models(settings.lake_uri, request.options)
+    models = resolve_models(settings.lake_uri, request.options, autogluon=bool(settings.autogluon_image))
     images = read_images(work, request.shards.count)
     tables, unreadable = read_tables(work)
     found = join(images, tables, request.options)
@@ -45,22 +45,22 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
         with_image=int((found.joined.matches.counts > 0).sum()),
         orphans=images.num_rows - found.joined.matches.matched,
         rejected=rejected,
-        models=models,
+        models={role: model.name for role, model in models.items()},
         id_column=found.id_column,
         id_column_why=found.id_column_why,
     )
 
 
-def _write_batches(work: Work, models: dict[str, str], joined: Joined, limits: Limits) -> list[Batch]:
+def _write_batches(work: Work, models: dict[str, Model], joined: Joined, limits: Limits) -> list[Batch]:
     batches: list[Batch] = []
     if EMBEDDER in models:
-        batches += write_embed_batches(work, models[EMBEDDER], joined, limits)
+        batches += write_embed_batches(work, models[EMBEDDER].name, joined, limits)
     batches += write_classify_batches(work, _groups(models, joined), joined, limits)
     write_batch_list(work, batches)
     return batches
 
 
-def _groups(models: dict[str, str], joined: Joined) -> Iterator[Group]:
+def _groups(models: dict[str, Model], joined: Joined) -> Iterator[Group]:
     """What is classified by which model. A record with images whose model is not named is still predicted from the
     table, if there is a model for that: less is known then, but nothing is lost."""
     illustrated = joined.matches.counts > 0
