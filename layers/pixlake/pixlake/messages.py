@@ -247,8 +247,9 @@ class Image(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """What one Infer iteration handles. `task` is `embed` or `classify`; `modality` is `image` (embed, and orphans
-    to classify), `image+tabular` or `tabular`; `model` is `name@version`; `bytes` counts encoded images."""
+    """What one Infer iteration handles. `task` is `embed`, `classify`, or for a model that only AutoGluon can run
+    `classify_autogluon`; `modality` is `image` (embed, and orphans to classify), `image+tabular` or `tabular`; `model`
+    is `name@version`; `bytes` counts encoded images."""
 
     batch_id: str
     task: str
