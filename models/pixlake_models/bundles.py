@@ -14,6 +14,7 @@ from pixlake.inference.folders import BundleFolder, open_folder
 from pixlake.inference.manifest import MANIFEST, Manifest, version
 from pixlake.inference.parsing import encode, parse
 from pixlake.lake import check_identifier
+from pixlake_models.weights import split_graphs
 
 
 def check_target(target: Path) -> None:
@@ -29,10 +30,11 @@ def check_target(target: Path) -> None:
 def write_bundle(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> str:
     """Put the bundle into the folder `target`, replacing what was there, and return its version.
 
-    `manifest.files` is filled in here. Raises BadBundle, with `target` untouched, if the result would be refused, and
-    BadRequest as `check_target` does.
+    `manifest.files` is filled in here, and a large graph's tensors get a file of their own. Raises BadBundle, with
+    `target` untouched, if the result would be refused, and BadRequest as `check_target` does.
     """
     check_target(target)
+    files = split_graphs(files, manifest.graphs)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     complete = msgspec.structs.replace(manifest, files=digests)
     data = encode(complete)

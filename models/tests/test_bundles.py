@@ -3,11 +3,15 @@
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from pixlake.errors import BadBundle
 from pixlake.inference.folders import open_folder
 from pixlake.inference.manifest import ImageInput, Manifest, Output, Preprocessing
+from pixlake_models import weights
 from pixlake_models.bundles import trial_bundle, write_bundle
 
 PREPROCESSING = Preprocessing(
@@ -33,6 +37,29 @@ def test_what_is_written_is_read(target: Path, tmp_path: Path) -> None:
     assert folder.model == f"tiny@{version}"
     assert folder.read("image.onnx") == b"graph"
     assert msgspec.structs.replace(folder.manifest, files={}) == MANIFEST
+
+
+def test_a_large_graph_gets_a_file_for_its_tensors(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "matrix"], ["y"]), helper.make_node("Add", ["y", "bias"], ["z"])],
+        "two tensors",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 64])],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", 64])],
+        [numpy_helper.from_array(matrix, "matrix"), numpy_helper.from_array(matrix[0], "bias")],
+    )
+    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString()
+    monkeypatch.setattr(weights, "LARGE", len(whole) + 1)
+    write_bundle(target, MANIFEST, {"image.onnx": whole})
+    assert (target / "image.onnx").read_bytes() == whole
+    monkeypatch.setattr(weights, "LARGE", len(whole))
+    write_bundle(target, MANIFEST, {"image.onnx": whole})
+    assert (target / "image.onnx.data").read_bytes() == matrix.tobytes()
+    assert (target / "image.onnx").stat().st_size < 1000
+    found = onnx.load(target / "image.onnx")
+    read, kept = (numpy_helper.to_array(tensor) for tensor in found.graph.initializer)
+    np.testing.assert_array_equal(read, matrix)
+    np.testing.assert_array_equal(kept, matrix[0])
 
 
 def test_the_same_content_has_the_same_version(target: Path) -> None:

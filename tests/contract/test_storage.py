@@ -1,5 +1,6 @@
 """One suite over a folder and S3: what the steps ask of storage, and an upload from end to end on it."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -107,6 +108,12 @@ def test_a_large_object_is_streamed_both_ways(root: str) -> None:
     assert max(map(len, chunks)) < len(LARGE) // 4
 
 
+@pytest.mark.parametrize("data", [b"", b"small", LARGE], ids=["empty", "small", "large"])
+def test_the_checksum_of_an_object(root: str, data: bytes) -> None:
+    storage.write(f"{root}/a", data)
+    assert storage.sha256(f"{root}/a") == hashlib.sha256(data).hexdigest()
+
+
 @pytest.mark.parametrize("data", [b"", b"small"])
 def test_a_small_stream(root: str, data: bytes) -> None:
     storage.write_stream(f"{root}/a", iter([data]))
@@ -141,7 +148,7 @@ def test_listing_stays_in_its_folder(root: str) -> None:
 
 
 def test_what_is_missing_is_named(root: str) -> None:
-    for action in (storage.read, storage.head, lambda uri: list(storage.stream(uri))):
+    for action in (storage.read, storage.head, storage.sha256, lambda uri: list(storage.stream(uri))):
         with pytest.raises(MissingObject, match="none"):
             action(f"{root}/none")
     assert not storage.exists(f"{root}/none")

@@ -10,6 +10,7 @@ import pytest
 
 from pixlake.errors import BadBundle
 from pixlake.inference.bundles import load_bundle
+from pixlake.inference.manifest import version
 from tests.unit.inference.tiny import Lake
 
 
@@ -31,6 +32,15 @@ class Victim:
         """Change a file, and its checksum with it."""
         (self.folder / name).write_bytes(data)
         self.rewrite(lambda document: document["files"].update({name: hashlib.sha256(data).hexdigest()}))
+
+    def push(self) -> None:
+        """Move the files to where `models push` would have put them; the graph's weights are mapped from there."""
+        document = (self.folder / "bundle.json").read_bytes()
+        pushed = self.folder / version(document)
+        pushed.mkdir()
+        for each in filter(Path.is_file, list(self.folder.iterdir())):
+            each.rename(pushed / each.name)
+        (self.folder / "bundle.json").write_bytes(document)
 
     def refuses(self) -> str:
         with pytest.raises(BadBundle) as caught:

@@ -56,31 +56,54 @@ def test_onnx_runtime_alone_would_read_the_working_directory() -> None:
     np.testing.assert_allclose(answer, STOLEN.sum(axis=0, keepdims=True), rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "location",
-    [
-        "secret.bin",
-        "./secret.bin",
-        "sub/secret.bin",
-        "sub/../secret.bin",
-        "../secret.bin",
-        "../work/secret.bin",
-        "../../../../../../../../etc/passwd",
-        "{home}/secret.bin",
-        "{lake}/models/tiny/tokenizer.json",
-        "tokenizer.json",
-        "image.onnx.data",
-        "",
-    ],
-)
+ELSEWHERE = [
+    "secret.bin",
+    "./secret.bin",
+    "sub/secret.bin",
+    "sub/../secret.bin",
+    "../secret.bin",
+    "../work/secret.bin",
+    "../../../../../../../../etc/passwd",
+    "{home}/secret.bin",
+    "{lake}/models/tiny/tokenizer.json",
+    "tokenizer.json",
+    "",
+]
+
+
+@pytest.mark.parametrize("location", [*ELSEWHERE, "image.onnx.data"])
 def test_weights_in_a_file_that_is_not_the_graphs(victim: Victim, home: Path, location: str) -> None:
     victim.replace("image.onnx", reaching(location.format(home=home, lake=victim.lake.folder)))
     assert "image.onnx: ONNX Runtime does not load the graph" in victim.refuses()
 
 
-def test_weights_beyond_the_end_of_their_file(victim: Victim) -> None:
+@pytest.mark.parametrize("location", [*ELSEWHERE, "image.onnx", "TEXT.onnx", "./tokenizer.json", "../bundle.json"])
+@pytest.mark.parametrize("pushed", [False, True])
+def test_weights_in_another_file_than_those_beside(victim: Victim, home: Path, location: str, *, pushed: bool) -> None:
+    """A pushed bundle's folder is open to ONNX Runtime, and so is what lies in it."""
+    victim.replace("image.onnx.data", STOLEN.tobytes())
+    victim.replace("image.onnx", reaching(location.format(home=home, lake=victim.lake.folder)))
+    if pushed:
+        victim.push()
+    assert "image.onnx: ONNX Runtime does not load the graph" in victim.refuses()
+
+
+def test_weights_that_are_a_link(victim: Victim, home: Path) -> None:
+    victim.replace("image.onnx.data", STOLEN.tobytes())
+    victim.replace("image.onnx", reaching("image.onnx.data"))
+    victim.push()
+    (weights,) = victim.folder.rglob("image.onnx.data")
+    weights.unlink()
+    weights.symlink_to(home / "secret.bin")
+    assert "it is a link" in victim.refuses()
+
+
+@pytest.mark.parametrize("pushed", [False, True])
+def test_weights_beyond_the_end_of_their_file(victim: Victim, *, pushed: bool) -> None:
     victim.replace("image.onnx.data", STOLEN.tobytes()[:-4])
     victim.replace("image.onnx", reaching("image.onnx.data"))
+    if pushed:
+        victim.push()
     assert "image.onnx: ONNX Runtime does not load the graph" in victim.refuses()
 
 

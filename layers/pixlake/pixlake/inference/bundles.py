@@ -6,6 +6,7 @@ name can't be stale.
 
 import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 
 from pixlake.errors import BadBundle
 from pixlake.inference.classifier import Classifier
@@ -53,8 +54,13 @@ def load_classifier(lake_uri: str, model: str, threads: int = 0) -> Classifier:
 
 
 def _load(folder: BundleFolder, threads: int) -> Embedder | Classifier:
-    folder.verify(folder.manifest.files.keys() - folder.manifest.loaded_files)
-    return Embedder(folder, threads) if folder.manifest.kind == "embedder" else Classifier(folder, threads)
+    """Files that wait to be asked for are verified meanwhile, on another core."""
+    kind = Embedder if folder.manifest.kind == "embedder" else Classifier
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        waiting = beside.submit(folder.verify, folder.manifest.files.keys() - folder.manifest.loaded_files)
+        bundle = kind(folder, threads)
+        waiting.result()
+    return bundle
 
 
 def _forget() -> None:

@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 from pixlake.errors import BadBundle
 from pixlake.inference.folders import BundleFolder
 from pixlake.inference.manifest import Output
+from pixlake.inference.weights import NO_WEIGHTS, Weights, find_weights
 
 Feeds = dict[str, NDArray[np.float32] | NDArray[np.int64]]
 
 _ONNX_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
 _ERRORS_ONLY = 3
-# A graph may name any file for its tensors, and ONNX Runtime would open it below the working directory. It gets the
-# bundle's own files as bytes, and is told to look for others where none can ever be.
-_NOWHERE = "/dev/null/nowhere"
 
 ort.disable_telemetry_events()
 ort.set_default_logger_severity(_ERRORS_ONLY)
@@ -49,16 +47,16 @@ class Graph:
         output: Output,
         *,
         threads: int = 0,
-        weights: Mapping[str, bytes] | None = None,
+        weights: Weights = NO_WEIGHTS,
     ) -> None:
-        """`weights` are the files that the graph keeps tensors in. BadBundle if the graph does not load or does not
+        """`weights` are the tensors that the graph keeps elsewhere. BadBundle if the graph does not load or does not
         take exactly `inputs`."""
         self._output = output
-        self.size = len(data) + sum(len(each) for each in (weights or {}).values())
+        self.size = len(data) + weights.size
         if data[4:8] == b"ORTM":
             raise BadBundle("it is in ONNX Runtime's own format, which depends on its version; a graph is ONNX")
         try:
-            self._session = ort.InferenceSession(data, _options(threads, weights or {}), ["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(data, _options(threads, weights), ["CPUExecutionProvider"])
         except Exception as error:  # its errors have no common base
             raise BadBundle(f"ONNX Runtime does not load the graph: {error}") from error
         # It keeps the whole file to start again on another provider, of which there is none.
@@ -81,9 +79,10 @@ def load_graph(
     folder: BundleFolder, name: str, inputs: Mapping[str, Tensor], output: Output, threads: int = 0
 ) -> Graph:
     """One graph of a bundle; the file of its name and `.data`, where there is one, holds its larger tensors."""
-    weights = {each: folder.read(each) for each in (f"{name}.data",) if each in folder.manifest.files}
+    data = folder.read(name)
+    weights = find_weights(folder, name, data)
     try:
-        return Graph(folder.read(name), inputs, output, threads=threads, weights=weights)
+        return Graph(data, inputs, output, threads=threads, weights=weights)
     except BadBundle as error:
         raise BadBundle(f"{folder.uri}/{name}: {error}") from error
 
@@ -102,7 +101,7 @@ def activate(values: NDArray[np.float64], activation: str) -> NDArray[np.float64
     return values
 
 
-def _options(threads: int, weights: Mapping[str, bytes]) -> ort.SessionOptions:
+def _options(threads: int, weights: Weights) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or available_threads()
     options.inter_op_num_threads = 1
@@ -110,10 +109,7 @@ def _options(threads: int, weights: Mapping[str, bytes]) -> ort.SessionOptions:
     # Its plan is made for one run at a time: runs side by side hold half as much memory again, and are no faster.
     options.enable_mem_pattern = False
     options.log_severity_level = _ERRORS_ONLY
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
-    if weights:
-        sizes = [len(each) for each in weights.values()]
-        options.add_external_initializers_from_files_in_memory(list(weights), list(weights.values()), sizes)
+    weights.offer(options)
     return options
 
 
