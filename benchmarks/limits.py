@@ -15,7 +15,10 @@ import yaml
 
 from benchmarks.costs import MILLION, PRICES, Work, costs, monthly, others
 from pixlake import messages
+from pixlake.compact.handover import MERGED
+from pixlake.compact.statements import write_statements
 from pixlake.messages import Batch, BatchRequest, Classifiers, ExtractRequest, Ingest, ItemList, Options, Run, Shard
+from pixlake.schemas import REJECTS
 from pixlake.settings import CompactSettings, ExtractSettings, PlanSettings
 from pixlake_cli.engine.template import TemplateLoader
 
@@ -27,10 +30,10 @@ HISTORY_EVENTS = 25_000
 ITEM_FILE_BYTES = 10 << 30
 LAMBDA_SECONDS = 900
 PUTS_PER_SECOND, GETS_PER_SECOND = 3_500, 5_500
-CAUSE_BYTES = 32 << 10
+CAUSE_BYTES, ERROR_BYTES = 32 << 10, 256
 
 # the longest that S3, Step Functions and `lake.check_identifier` let in
-KEY, EXECUTION, NAME = "k" * 1024, "e" * 80, "n" * 100
+KEY, EXECUTION, NAME, LAKE = "k" * 1024, "e" * 80, "n" * 100, f"s3://{'b' * 63}"
 VERSIONED = f"{NAME}@{'0' * 16}"
 
 
@@ -59,16 +62,22 @@ def payloads(work: Work) -> dict[str, int]:
     plan = messages.PlanAnswer(RUN, OPTIONS, items, n, n, n)
     split = messages.SplitAnswer(items, n, n, n, n, n, dict.fromkeys(ROLES, VERSIONED), NAME, NAME * 5)
     compact = messages.CompactAnswer(n, n, n, n, n, work.batches)
-    ingest = Ingest(f"s3://{KEY}", NAME, RUN.uploaded_at, OPTIONS)
-    failed = messages.FailureRequest(
-        EXECUTION, RUN.started_at, ingest, messages.StateError("States.ItemReaderFailed", "c" * CAUSE_BYTES)
-    )
+    ingest = msgspec.json.encode(Ingest(f"s3://{KEY}", NAME, RUN.uploaded_at, OPTIONS)).decode()
+    ended = messages.Ended(EXECUTION, "FAILED", 10**13, 10**13, ingest, "e" * ERROR_BYTES, "c" * CAUSE_BYTES)
+    on_athena = msgspec.structs.replace(compact, statements=statements())
     return {
         "a child of Extract": size(ExtractRequest(RUN, Shard(work.shards, n, n, n, 1 << 40))),
         "a child of Infer": size(BatchRequest(RUN, batch(work.batches))),
         "Report, with all that came before": size(messages.ReportRequest(RUN, plan, split, compact)),
-        "RecordFailure, with the longest cause": size(failed),
+        "RecordFailure, with the longest cause": size(messages.FailureRequest(ended)),
+        "before CompactOnAthena, with its statements": size({"plan": plan, "split": split, "compact": on_athena}),
     }
+
+
+def statements() -> tuple[messages.TableStatements, ...]:
+    """What Compact hands to Athena, with the longest names."""
+    folders = {name: f"{'parts' if name != REJECTS.name else 'accounts'}/{name}" for name in MERGED}
+    return tuple(write_statements(MERGED[name], RUN, LAKE, folder, 365.0) for name, folder in folders.items())
 
 
 def size(message: Any) -> int:
@@ -155,6 +164,7 @@ ROWS: list[Row] = [
     ("batches of the largest (children of Infer)", lambda w: number(w.batches), "-"),
     ("items file of a Map", lambda w: size_text(manifest_bytes(w)), size_text(ITEM_FILE_BYTES)),
     ("largest payload", lambda w: size_text(max(payloads(w).values())), size_text(PAYLOAD_BYTES)),
+    ("statements for Athena, where it merges", lambda _: size_text(size(statements())), size_text(PAYLOAD_BYTES)),
     ("events of the execution, every retry taken", lambda _: number(histories()["the execution"]), "25,000"),
     ("events of a child, every retry taken", lambda _: number(histories()["a child of a Map"]), "25,000"),
     ("Extract, seconds a shard", lambda w: number(w.extract_seconds), "900"),

@@ -1,4 +1,4 @@
-"""Handler of the state that this folder is named for; the work is `pixlake.report.failure.record_failure`."""
+"""Handler of what the rule FailedRule hears; the work is `pixlake.report.failure.record_failure`."""
 
 from typing import Any
 

@@ -45,7 +45,6 @@ def test_two_uploads_one_with_a_lost_batch(anywhere: AnyLake) -> None:
     days = {row["image_path"]: row["uploaded_at"] for row in anywhere.rows("embeddings")}
     assert days == {"a.jpg": first.when, "b.jpg": second.when, "ü #1.jpg": second.when}
     assert {row["source"] for row in anywhere.rows("rejects")} == {"x.jpg", "c.jpg"}
-    assert len(anywhere.rows("executions")) == 2
 
 
 def test_maintenance_keeps_every_row(anywhere: AnyLake) -> None:
@@ -53,6 +52,7 @@ def test_maintenance_keeps_every_row(anywhere: AnyLake) -> None:
         execution = executions.Execution(anywhere, f"run-{day}", day)
         execution.records("00000", ["same", f"own {day}"])
         execution.compact()
+        execution.end()
     rows = sorted(anywhere.rows("records"), key=str)
     answer = maintain(anywhere.maintain_settings(snapshot_days=0.0, work_days=0.0))
     assert (answer.expired_snapshots, answer.deleted_work) == (4, 3)

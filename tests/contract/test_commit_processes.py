@@ -64,7 +64,6 @@ def test_compact_killed_around_each_of_its_commits(tmp_path: Path) -> None:
             rows = lake.rows(name)
             assert len(rows) == 1 + step
             assert [row["uploaded_at"] for row in rows if row[column].startswith("same")] == [execution.when]
-        assert len(lake.rows("executions")) == step
         if process.exitcode == 0:
             break
-    assert (process.exitcode, step) == (0, 7)  # before and after each of three commits
+    assert (process.exitcode, step) == (0, 5)  # before and after each of two commits

@@ -11,6 +11,7 @@ import yaml
 from pixlake_cli.engine import template as engine_template
 
 ROOT = Path(__file__).resolve().parents[2]
+IMAGE = "000000000000.dkr.ecr.eu-central-1.amazonaws.com/autogluon:1"
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +32,13 @@ def resources(template: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def deployment() -> engine_template.Deployment:
-    return engine_template.load(ROOT / "template.yaml", {}, {"LakeBucket": "lake"})
+    """With every function that a stack can have."""
+    return engine_template.load(ROOT / "template.yaml", {"AutoGluonImage": IMAGE}, {"LakeBucket": "lake"})
+
+
+def if_so(value: Any) -> Any:
+    """What `!If` yields where its condition holds."""
+    return value["Fn::If"][1] if isinstance(value, dict) and "Fn::If" in value else value
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,15 @@ import pytest
 import yaml
 
 from pixlake.settings import CompactSettings, from_environment
-from pixlake_cli.engine.template import Deployment
+from pixlake_cli.engine.template import Deployment, machine_arn
+from tests.template.conftest import if_so
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITION = ROOT / "statemachine/ingest.asl.yaml"
 # Tasks inside a Map share their function's name but for the item that they handle.
 STATE_OF_TASK = {"ExtractShard": "extract"}
-SCHEDULED = {"maintain"}
+# Functions that no state invokes: a schedule does, a rule does.
+TOLD = {"maintain", "record_failure"}
 
 
 def snake(name: str) -> str:
@@ -38,9 +40,7 @@ def test_one_name_a_step(function_of: dict[str, str], deployment: Deployment) ->
     folders = {path.parent.name for path in ROOT.glob("functions/*/app.py")}
     states = {STATE_OF_TASK.get(task, snake(task)) for task in function_of}
     events = {path.stem for path in ROOT.glob("events/*.json")}
-    assert (
-        states | SCHEDULED == folders == {function.folder.name for function in deployment.functions.values()} == events
-    )
+    assert states | TOLD == folders == {function.folder.name for function in deployment.functions.values()} == events
     for task, function in function_of.items():
         assert deployment.functions[function].folder.name == STATE_OF_TASK.get(task, snake(task))
         assert deployment.functions[function].handler == "app.handler"
@@ -54,7 +54,9 @@ def test_events_are_json_objects() -> None:
 def test_the_machine_may_invoke_what_it_invokes(template: dict[str, Any], function_of: dict[str, str]) -> None:
     policies = template["Resources"]["IngestStateMachine"]["Properties"]["Policies"]
     (invoke,) = [it for policy in policies for it in policy["Statement"] if it["Action"] == "lambda:InvokeFunction"]
-    assert {it["Fn::GetAtt"] for it in invoke["Resource"]} == {f"{function}.Arn" for function in function_of.values()}
+    assert {if_so(it)["Fn::GetAtt"] for it in invoke["Resource"]} == {
+        f"{function}.Arn" for function in function_of.values()
+    }
 
 
 def test_a_task_waits_at_least_as_long_as_its_function_runs(
@@ -64,16 +66,19 @@ def test_a_task_waits_at_least_as_long_as_its_function_runs(
         assert task["TimeoutSeconds"] >= deployment.functions[function_of[name]].timeout, name
 
 
-def test_retries_and_catches_are_the_same_everywhere(tasks: dict[str, dict[str, Any]], machine: dict[str, Any]) -> None:
-    retries = {json.dumps(task["Retry"]) for task in tasks.values()}
-    catching = [state for name, state in machine["States"].items() if "Catch" in state and name != "RecordFailure"]
-    assert len(retries) == 1
-    assert len({json.dumps(state["Catch"]) for state in catching}) == 1
+def test_retries_are_the_same_everywhere(tasks: dict[str, dict[str, Any]]) -> None:
+    assert len({json.dumps(task["Retry"]) for task in tasks.values()}) == 1
 
 
-def test_what_can_fail_at_the_top_is_caught(machine: dict[str, Any]) -> None:
-    for name, state in machine["States"].items():
-        assert ("Catch" in state) == (state["Type"] in ("Task", "Map")), name
+def test_a_bad_end_of_just_this_machine_is_recorded(template: dict[str, Any], deployment: Deployment) -> None:
+    (rule,) = deployment.rules
+    assert rule.functions == ("RecordFailureFunction",)
+    assert rule.pattern["source"] == ["aws.states"]
+    assert rule.pattern["detail"]["stateMachineArn"] == [machine_arn("IngestStateMachine")]
+    assert set(rule.pattern["detail"]["status"]) == {"FAILED", "TIMED_OUT", "ABORTED"}
+    permission = template["Resources"]["FailedRulePermission"]["Properties"]
+    assert permission["FunctionName"] == {"Ref": "RecordFailureFunction"}
+    assert permission["SourceArn"] == {"Fn::GetAtt": "FailedRule.Arn"}
 
 
 def test_the_interpreter_tolerates_what_compact_tolerates(machine: dict[str, Any], deployment: Deployment) -> None:

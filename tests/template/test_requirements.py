@@ -11,8 +11,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "layers/pixlake"
+MODELS = ROOT / "models"
 # What a container needs that no import shows: its entry point.
 ENTRY_POINT = {"awslambdaric"}
+# What this environment lacks by the name of its module: the AutoGluon container runs on models/requirements.txt.
+DISTRIBUTIONS = {"autogluon": "autogluon-multimodal", "pandas": "pandas", "torch": "torch"}
 # What comes with another package by the extra that is named in requirements.in.
 EXTRAS = {"boto3": "pyiceberg", "botocore": "pyiceberg", "sqlalchemy": "pyiceberg"}
 ZIPPED = {"plan", "extract"}
@@ -20,7 +23,7 @@ SHARING = {"record_failure": "report", "maintain": "compact"}
 
 
 def requirements(path: Path) -> set[str]:
-    lines = [line.partition("#")[0].strip() for line in path.read_text().splitlines()]
+    lines = [line.partition("#")[0].strip() for line in path.read_text().splitlines() if not line.startswith("-c ")]
     return {re.split(r"[\[<>=~ ]", line)[0].lower() for line in lines if line}
 
 
@@ -49,7 +52,8 @@ def imported(path: Path) -> set[str]:
 
 @cache
 def distributions() -> dict[str, str]:
-    return {module: names[0].lower().replace("_", "-") for module, names in packages_distributions().items()}
+    installed = {module: names[0].lower().replace("_", "-") for module, names in packages_distributions().items()}
+    return installed | DISTRIBUTIONS
 
 
 def needed(folder: str) -> set[str]:
@@ -61,8 +65,8 @@ def needed(folder: str) -> set[str]:
             continue
         files.add(path)
         for module in imported(path):
-            if module.split(".")[0] == "pixlake":
-                base = PACKAGE / Path(*module.split("."))
+            if (ours := {"pixlake": PACKAGE, "pixlake_models": MODELS}.get(module.split(".")[0])) is not None:
+                base = ours / Path(*module.split("."))
                 todo += [it for it in (base.with_suffix(".py"), base / "__init__.py") if it.is_file()]
             elif (top := module.split(".")[0]) not in sys.stdlib_module_names:
                 outside.add(distributions()[top])
@@ -87,9 +91,9 @@ def test_nothing_is_deployed_that_is_not_imported() -> None:
 
 
 def test_what_is_deployed_is_what_was_tested() -> None:
-    tested = pins(ROOT / "requirements/dev.txt")
     for path in [*ROOT.glob("functions/*/requirements.txt"), PACKAGE / "requirements.txt"]:
         deployed = pins(path)
+        tested = pins(MODELS / "requirements.txt" if "autogluon" in path.parent.name else ROOT / "requirements/dev.txt")
         assert requirements(path.with_suffix(".in")) <= deployed.keys(), f"{path}: run make requirements"
         differing = {name for name, version in deployed.items() if tested.get(name, version) != version}
         assert not differing, f"{path}: run make requirements"

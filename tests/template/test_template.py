@@ -15,6 +15,7 @@ import yaml
 from pixlake import settings
 from pixlake.settings import from_environment
 from pixlake_cli.engine.template import Deployment
+from tests.template.conftest import IMAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 LINTER = Path(sys.executable).with_name("cfn-lint")
@@ -56,6 +57,8 @@ def test_defaults_of_template_and_code_agree(deployment: Deployment) -> None:
         places = {"lake_uri": deployed.lake_uri}
         if "CATALOG_URI" in function.environment:
             places["catalog_uri"] = deployed.catalog_uri
+        if "AUTOGLUON_IMAGE" in function.environment:
+            places["autogluon_image"] = IMAGE
         assert deployed == kind(**places), name
 
 
@@ -80,6 +83,11 @@ def test_functions_stay_within_lambda(template: dict[str, Any], deployment: Depl
 def test_containers_name_their_folder(resources: Resources, template: dict[str, Any], deployment: Deployment) -> None:
     for name, properties in resources(FUNCTIONS).items():
         folder = deployment.functions[name].folder
+        if "ImageUri" in properties:
+            assert properties["ImageUri"] == {"Ref": "AutoGluonImage"}
+            assert template["Resources"][name]["Condition"] == "HasAutoGluonImage"
+            assert (folder / "Dockerfile").is_file()
+            continue
         metadata = template["Resources"][name]["Metadata"]
         if properties.get("PackageType") == "Image":
             assert metadata["DockerBuildArgs"]["FUNCTION"] == folder.name
@@ -170,7 +178,7 @@ def test_physical_names_follow_the_stack(template: dict[str, Any]) -> None:
     )
     for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
-        assert not [key for key in names if key in properties], name
+        assert not [key for key in names if "Ref" not in properties.get(key, {"Ref": ""})], name
         for key in ("LogGroupName", "Name"):
             if isinstance(value := properties.get(key), dict):
                 assert "${AWS::StackName}" in value["Fn::Sub"], name

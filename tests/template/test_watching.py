@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pixlake.handler import NAMESPACE, SERVICE
+from tests.template.conftest import if_so
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = "AWS::Serverless::Function"
@@ -23,7 +24,7 @@ def alarms(resources: Resources) -> dict[str, Any]:
 
 def watched(alarm: dict[str, Any]) -> set[str]:
     """The functions whose metrics an alarm computes with."""
-    metrics = [it["MetricStat"]["Metric"] for it in alarm["Metrics"] if "MetricStat" in it]
+    metrics = [it["MetricStat"]["Metric"] for it in alarm.get("Metrics", []) if "MetricStat" in it] or [alarm]
     return {
         dimension["Value"]["Ref"] for it in metrics for dimension in it["Dimensions"] if "Ref" in dimension["Value"]
     }
@@ -40,7 +41,15 @@ def test_every_alarm_tells_the_topic_and_no_data_is_no_alarm(alarms: dict[str, A
 
 def test_errors_and_throttles_of_every_function_are_watched(alarms: dict[str, Any], resources: Resources) -> None:
     for name in ("ErrorsAlarm", "ThrottlesAlarm"):
-        assert watched(alarms[name]) == resources(FUNCTIONS).keys()
+        assert watched(alarms[name]) | watched(alarms[f"Autogluon{name}"]) == resources(FUNCTIONS).keys()
+
+
+def test_what_may_not_be_deployed_has_alarms_of_its_own(alarms: dict[str, Any], template: dict[str, Any]) -> None:
+    """Like those of the others, there only where the function is."""
+    for name in ("ErrorsAlarm", "ThrottlesAlarm", "DurationAlarm"):
+        assert template["Resources"][f"Autogluon{name}"]["Condition"] == "HasAutoGluonImage"
+        for key in ("Threshold", "ComparisonOperator", "EvaluationPeriods"):
+            assert alarms[f"Autogluon{name}"][key] == alarms[name][key], (name, key)
 
 
 def test_an_alarm_comes_before_a_function_runs_out_of_time(
@@ -48,7 +57,7 @@ def test_an_alarm_comes_before_a_function_runs_out_of_time(
 ) -> None:
     default = template["Globals"]["Function"]["Timeout"]
     long = {name for name, function in resources(FUNCTIONS).items() if function.get("Timeout", default) == default}
-    assert watched(alarms["DurationAlarm"]) == long
+    assert watched(alarms["DurationAlarm"]) | watched(alarms["AutogluonDurationAlarm"]) == long
     assert alarms["DurationAlarm"]["Threshold"] == 0.9 * default * 1000
 
 
@@ -87,7 +96,9 @@ def test_who_works_with_the_buckets_may_use_their_key(template: dict[str, Any]) 
     functions = {name for name, it in template["Resources"].items() if it["Type"] == FUNCTIONS}
     policy = template["Resources"]["KmsKeyPolicy"]
     assert policy["Condition"] == "HasKmsKey"
-    assert {it["Ref"] for it in policy["Properties"]["Roles"]} == {f"{name}Role" for name in machines | functions}
+    assert {if_so(it)["Ref"] for it in policy["Properties"]["Roles"]} == {
+        f"{name}Role" for name in machines | functions
+    }
 
 
 def test_queue_and_topic_are_reached_by_tls_only(resources: Resources) -> None:
@@ -101,14 +112,28 @@ def test_queue_and_topic_are_reached_by_tls_only(resources: Resources) -> None:
 def test_what_is_invoked_without_an_answer_leaves_its_failures_in_the_queue(template: dict[str, Any]) -> None:
     queue = {"Fn::GetAtt": "UndeliveredQueue.Arn"}
     resources = template["Resources"]
-    for target in resources["UploadedRule"]["Properties"]["Targets"]:
-        assert target["DeadLetterConfig"] == {"Arn": queue}
+    rules = {name: it["Properties"]["Targets"] for name, it in resources.items() if it["Type"] == "AWS::Events::Rule"}
+    for name, targets in rules.items():
+        assert [target["DeadLetterConfig"] for target in targets] == [{"Arn": queue}], name
+    told = [target["Arn"].get("Fn::GetAtt", "").removesuffix(".Arn") for it in rules.values() for target in it]
     for name, resource in resources.items():
-        if resource["Type"] == FUNCTIONS and "Events" in resource["Properties"]:
+        scheduled = resource["Properties"].get("Events", {})
+        if resource["Type"] == FUNCTIONS and (scheduled or name in told):
             destination = resource["Properties"]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
             assert destination == {"Type": "SQS", "Destination": queue}, name
-            for event in resource["Properties"]["Events"].values():
-                assert event["Properties"]["DeadLetterConfig"] == {"Arn": queue}, name
+        for event in scheduled.values():
+            assert event["Properties"]["DeadLetterConfig"] == {"Arn": queue}, name
+
+
+def test_the_queue_takes_what_no_rule_could_deliver_and_an_alarm_says_so(
+    template: dict[str, Any], alarms: dict[str, Any]
+) -> None:
+    rules = [name for name, it in template["Resources"].items() if it["Type"] == "AWS::Events::Rule"]
+    allowed, _ = template["Resources"]["UndeliveredQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    sources = [it["Fn::GetAtt"].removesuffix(".Arn") for it in allowed["Condition"]["ArnEquals"]["aws:SourceArn"]]
+    assert sorted(sources) == sorted(rules)
+    (dimension,) = alarms["UndeliveredAlarm"]["Dimensions"]
+    assert dimension["Value"] == {"Fn::GetAtt": "UndeliveredQueue.QueueName"}
 
 
 def test_there_are_no_secrets(template: dict[str, Any]) -> None:

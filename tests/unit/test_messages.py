@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pixlake.errors import BadRequest
-from pixlake.messages import Classifiers, Ingest, Options, PlanRequest, StateError, parse, plain
+from pixlake.messages import Classifiers, Ingest, Options, PlanRequest, parse, plain
 
 REQUEST = PlanRequest(
     execution_id="e1",
@@ -33,7 +33,3 @@ def test_an_unknown_option_is_refused_since_it_would_be_ignored_silently() -> No
     event["ingest"]["options"]["id_colum"] = "PetID"
     with pytest.raises(BadRequest, match="id_colum"):
         parse(event, PlanRequest)
-
-
-def test_an_error_comes_as_the_state_machine_writes_it() -> None:
-    assert parse({"Error": "BadUpload", "Cause": "{}"}, StateError) == StateError(error="BadUpload", cause="{}")

@@ -12,10 +12,14 @@ import yaml
 from pixlake_cli.engine.engine import ROOT, Engine
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.progress import Progress
+from pixlake_cli.engine.template import TemplateLoader
 
 SCRIPTED = Path(__file__).with_name("scripted") / "scripted.py"
-FOLDERS = ("plan", "extract", "split", "embed", "classify", "compact", "report", "record_failure")
-HANDLERS = {"embed": "infer", "classify": "infer"}
+FOLDERS = (
+    *("plan", "extract", "split", "embed", "classify", "classify_autogluon", "compact", "report"),
+    "record_failure",
+)
+HANDLERS = {"embed": "infer", "classify": "infer", "classify_autogluon": "infer"}
 
 
 def logical(folder: str) -> str:
@@ -40,7 +44,7 @@ def build(root: Path, properties: dict[str, dict[str, Any]]) -> None:
         own = {"MemorySize": 1024, "Timeout": 30, "Environment": {"Variables": variables}, **properties.get(folder, {})}
         resources[logical(folder)] = {"Type": "AWS::Serverless::Function", "Properties": own}
     substitutions: dict[str, Any] = {name: {"Fn::GetAtt": [name, "Arn"]} for name in resources}
-    resources["Machine"] = {
+    resources["IngestStateMachine"] = {
         "Type": "AWS::Serverless::StateMachine",
         "Properties": {
             "DefinitionUri": "ingest.asl.yaml",
@@ -52,6 +56,8 @@ def build(root: Path, properties: dict[str, dict[str, Any]]) -> None:
             },
         },
     }
+    ours = yaml.load((ROOT / "template.yaml").read_text(), TemplateLoader)
+    resources["FailedRule"] = ours["Resources"]["FailedRule"]
     (root / "template.yaml").write_text(yaml.safe_dump({"Resources": resources}))
 
 
@@ -74,7 +80,7 @@ class Stack:
         steps = sorted(path.stem for path in (self.lake / "attempts" / outcome.name).iterdir())
         return {step: steps.count(step) for step in steps}
 
-    def failure(self, outcome: Outcome) -> dict[str, str]:
-        """The error as RecordFailure was told it."""
-        recorded: dict[str, str] = json.loads((self.lake / "failures" / f"{outcome.name}.json").read_text())
+    def failure(self, outcome: Outcome) -> dict[str, Any]:
+        """The execution's end as RecordFailure was told it."""
+        recorded: dict[str, Any] = json.loads((self.lake / "failures" / f"{outcome.name}.json").read_text())
         return recorded

@@ -11,7 +11,7 @@ import boto3
 import pytest
 import yaml
 
-from pixlake.schemas import TABLES
+from pixlake.compact.handover import MERGED
 from pixlake_cli.engine import definition
 from pixlake_cli.engine.engine import ROOT, Engine
 from pixlake_cli.engine.interpreter import Outcome
@@ -70,19 +70,17 @@ def test_an_upload_becomes_rows_on_athena(scale: Scale, athena: Athena, tmp_path
     queries = Queries(athena.run)
     outcome = scale.run(make_zip(tmp_path / "pets.zip", members), queries)
     assert outcome.status == "SUCCEEDED", (outcome.state, outcome.error, outcome.cause)
-    assert {name: len(athena.rows(name)) for name in TABLES} == {
+    assert {name: len(athena.rows(name)) for name in MERGED} == {
         "embeddings": 1,
         "predictions": 2,
         "records": 2,
         "rejects": 1,
-        "executions": 1,
     }
-    (done,) = athena.rows("executions")
+    (done,) = rows(scale.lake, "executions", outcome.output["experiment_id"])
     totals = ("images", "records", "embedded", "predicted", "rejected")
     assert {key: done[key] for key in totals} == {key: outcome.output[key] for key in totals}
-    assert all(rows(scale.lake, name) == [] for name in TABLES)
-    assert [it["QueryString"].split()[0] for it in queries.asked] == ONCE * len(TABLES)
-    assert "executions" in queries.asked[-1]["QueryString"]
+    assert all(rows(scale.lake, name) == [] for name in MERGED)
+    assert [it["QueryString"].split()[0] for it in queries.asked] == ONCE * len(MERGED)
     asked = [(it["WorkGroup"], it["QueryExecutionContext"]) for it in queries.asked]
     assert asked == [("merges", {"Database": "pets"})] * len(asked)
 
@@ -90,13 +88,13 @@ def test_an_upload_becomes_rows_on_athena(scale: Scale, athena: Athena, tmp_path
 def test_athena_is_asked_again_until_all_is_done(scale: Scale, athena: Athena, table: Path) -> None:
     refusals = {
         "OPTIMIZE records": [MORE.format("OPTIMIZE")] * 3,
-        "VACUUM executions": [MORE.format("VACUUM")] * 2,
+        "VACUUM rejects": [MORE.format("VACUUM")] * 2,
     }
     queries = Queries(athena.run, refusals=refusals)
     outcome = scale.run(table, queries)
     assert outcome.status == "SUCCEEDED", (outcome.error, outcome.cause)
     assert queries.verbs("records") == ["CREATE", "MERGE", "ALTER", *["OPTIMIZE"] * 4, "VACUUM"]
-    assert queries.verbs("executions") == ["CREATE", "MERGE", "ALTER", "OPTIMIZE", *["VACUUM"] * 3]
+    assert queries.verbs("rejects") == ["CREATE", "MERGE", "ALTER", "OPTIMIZE", *["VACUUM"] * 3]
     assert queries.verbs("predictions") == ONCE
 
 
@@ -110,12 +108,11 @@ def test_a_merge_that_lost_is_run_again_and_packing_left_to_the_next(scale: Scal
     assert len(athena.rows("records")) == 2
 
 
-def test_another_failure_ends_red_before_the_execution_is_a_row(scale: Scale, athena: Athena, table: Path) -> None:
+def test_another_failure_ends_red(scale: Scale, athena: Athena, table: Path) -> None:
     queries = Queries(athena.run, refusals={"VACUUM records": ["PERMISSION_DENIED: not this bucket"]})
     outcome = scale.run(table, queries)
     assert (outcome.status, outcome.state) == ("FAILED", "CompactOnAthena")
     assert "PERMISSION_DENIED: not this bucket" in outcome.cause
-    assert athena.rows("executions") == []
     (recorded,) = [row for row in rows(scale.lake, "executions") if row["execution_id"] == outcome.name]
     assert recorded["status"] == "FAILED"
 

@@ -4,8 +4,10 @@ The steps run in this process over moto's S3 and Glue; what they send is recorde
 """
 
 import io
+import json
 import re
 import threading
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -33,6 +35,7 @@ from pixlake.messages import (
     BatchRequest,
     Classifiers,
     CompactRequest,
+    Ended,
     ExtractRequest,
     FailureRequest,
     Ingest,
@@ -42,7 +45,6 @@ from pixlake.messages import (
     ReportRequest,
     Shard,
     SplitRequest,
-    StateError,
     parse,
 )
 from pixlake.report.failure import record_failure
@@ -221,18 +223,22 @@ class Steps:
         done = self.step("CompactFunction", compact, CompactRequest(planned.run, joined, planned.options), settings)
         if engine is Engine.LAMBDA:
             asking = ReportRequest(planned.run, planned, joined, done)
+            self.step("ReportFunction", report, asking, ReportSettings(self.lake, settings.catalog_uri))
+            # and another time where it is the first to come, and with files to replace
             self.step("ReportFunction", report, asking, ReportSettings(self.lake, self.new_catalog()))
+            self.step("ReportFunction", report, asking, ReportSettings(self.lake, settings.catalog_uri))
             self.catalog_uri = settings.catalog_uri
 
     def refuse(self, key: str, execution: str) -> None:
         with pytest.raises(BadUpload):
             self.plan(key, execution)
-        ingest = {"upload_uri": f"s3://{self.recorder.uploads}/{key}"}
-        failed = FailureRequest(execution, "2026-11-21T00:00:00Z", ingest, StateError("BadUpload", "{}"))
+        told = json.dumps({"upload_uri": f"s3://{self.recorder.uploads}/{key}"})
+        failed = FailureRequest(Ended(execution, "FAILED", 0, 1, told, "BadUpload", "{}"))
         settings = ReportSettings(self.lake, self.new_catalog())
         self.step("RecordFailureFunction", record_failure, failed, settings)
-        # and one that got further, whose page counts what its steps left
-        failed = FailureRequest("first", "2026-11-21T00:00:00Z", ingest, StateError(MAP_FAILED, "{}"))
+        # and one that got further, whose page counts what its steps left, and that has a row
+        later = round(time.time() * 1000) + 60_000
+        failed = FailureRequest(Ended("first", "FAILED", 0, later, told, MAP_FAILED, "{}"))
         self.step("RecordFailureFunction", record_failure, failed, ReportSettings(self.lake, self.catalog_uri))
 
     def maintain(self) -> None:

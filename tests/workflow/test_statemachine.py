@@ -56,18 +56,30 @@ def test_bad_input_is_not_retried_and_ends_red_under_its_own_name(stack: Stack, 
     assert (outcome.status, outcome.error, outcome.state) == ("FAILED", error, state)
     assert json.loads(outcome.cause)["errorMessage"].endswith("as told")
     assert stack.attempts(outcome)[state] == 1
-    assert stack.failure(outcome) == {"Error": error, "Cause": outcome.cause}
+    recorded = stack.failure(outcome)
+    assert (recorded["status"], recorded["error"], recorded["cause"]) == ("FAILED", error, outcome.cause)
 
 
 def test_a_failure_that_cannot_be_recorded_is_still_red(stack: Stack) -> None:
-    outcome = stack.run({"Split": ["BadTable"], "RecordFailure": ["BadRequest"]})
+    outcome = stack.run({"Split": ["BadTable"], "RecordFailure": ["BadRequest"] * 9})
     assert (outcome.status, outcome.error, outcome.state) == ("FAILED", "BadTable", "Split")
+    assert stack.attempts(outcome)["RecordFailure"] == 3
+
+
+def test_trouble_in_recording_a_failure_is_retried(stack: Stack) -> None:
+    outcome = stack.run({"Plan": ["BadUpload"], "RecordFailure": ["StorageTrouble", "die"]})
+    assert stack.attempts(outcome)["RecordFailure"] == 3
+    assert stack.failure(outcome)["error"] == "BadUpload"
+
+
+def test_a_good_end_is_told_to_nobody(stack: Stack) -> None:
+    assert "RecordFailure" not in stack.attempts(stack.run())
 
 
 def test_no_shard_may_be_lost(stack: Stack) -> None:
     outcome = stack.run({"Extract-1": ["BadUpload"]}, shards=30)
     assert (outcome.status, outcome.error) == ("FAILED", "States.ExceedToleratedFailureThreshold")
-    assert stack.failure(outcome)["Error"] == outcome.error
+    assert stack.failure(outcome)["error"] == outcome.error
     assert stack.progress.failures["Extract"]["errorType"] == "BadUpload"
     assert "Split" not in stack.attempts(outcome)
 

@@ -1,5 +1,6 @@
 """The laptop engine: everything that the stack is on AWS, for as long as a `with` block lasts."""
 
+import json
 import shutil
 import tempfile
 import threading
@@ -7,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pixlake_cli.engine import definition, template
+from pixlake_cli.engine import definition, events, template
 from pixlake_cli.engine.cores import Cores, available
 from pixlake_cli.engine.endpoints import BUCKET, Endpoints
 from pixlake_cli.engine.interpreter import Interpreter, Outcome
@@ -57,6 +58,7 @@ class Engine:
         containers: bool = False,
     ) -> None:
         deployment = template.load(root / "template.yaml", parameters or {}, {"LakeBucket": BUCKET})
+        self._deployment = deployment
         self._definition = definition.load(deployment.definition, deployment.substitutions)
         self.logs = Path(tempfile.mkdtemp(prefix="pixlake-logs-"))
         self._containers: Containers | None = None
@@ -73,7 +75,7 @@ class Engine:
             }
         self._observer: Observer | None = None
         self._endpoints = Endpoints(lake_uri, self.invoke)
-        self._interpreter = Interpreter(definition.to_json(self._definition), self._endpoints.url)
+        self._interpreter = Interpreter(deployment.machine, definition.to_json(self._definition), self._endpoints.url)
         self._failed = False
 
     def __enter__(self) -> "Engine":
@@ -90,11 +92,21 @@ class Engine:
         self.close()
 
     def execute(self, name: str, request: Mapping[str, Any], observer: Observer | None = None) -> Outcome:
-        """Run the state machine on `request` (a `messages.Ingest`) under the unique name `name`, to its end."""
+        """Run the state machine on `request` (a `messages.Ingest`) under the unique name `name`, to its end, and tell
+        whom the template's rules name of a bad one."""
         self._observer = observer
         outcome = self._interpreter.execute(name, request)
-        self._failed |= outcome.status != "SUCCEEDED"
+        if outcome.status != "SUCCEEDED":
+            self._failed = True
+            self._tell(outcome.event)
         return outcome
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        """Pass an event on as EventBridge does; what fails is tried again as often as Lambda would, but at once."""
+        for name in events.targets(self._deployment.rules, event):
+            for _ in range(1 + self._deployment.functions[name].retries):
+                if not self.invoke(name, json.dumps(event).encode()).failed:
+                    break
 
     def invoke(self, function: str, payload: bytes) -> Answer:
         """Invoke one function, as the state machine does."""
@@ -114,8 +126,9 @@ class Engine:
         return {name: runner.workers() for name, runner in self._runners.items()}
 
     def states(self) -> dict[str, str]:
-        """The state in which each function works, in the order written."""
-        return definition.states_by_function(self._definition)
+        """The state in which each function works, in the order written; then what rules tell, by its own name."""
+        told = {name: name.removesuffix("Function") for rule in self._deployment.rules for name in rule.functions}
+        return definition.states_by_function(self._definition) | told
 
     def close(self) -> None:
         """End all workers. The logs stay only where something failed in them."""

@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from pixlake_cli.engine.events import status_change
 from pixlake_cli.engine.template import ACCOUNT, REGION
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended. `state` is the one that failed; `timings` are seconds by state."""
+    """How an execution ended. `state` is the one that failed; `timings` are seconds by state; `event` is what Step
+    Functions tells EventBridge of it."""
 
     name: str
     status: str
@@ -40,12 +41,14 @@ class Outcome:
     cause: str = ""
     state: str = ""
     timings: Mapping[str, float] = field(default_factory=dict)
+    event: dict[str, Any] = field(default_factory=dict)
 
 
 class Interpreter:
-    """A state machine ready to be executed, as a context."""
+    """The state machine `name`, ready to be executed, as a context."""
 
-    def __init__(self, definition: str, endpoint: str) -> None:
+    def __init__(self, name: str, definition: str, endpoint: str) -> None:
+        self._name = name
         self._definition = definition
         self._endpoint = endpoint
         self._open = ExitStack()
@@ -75,7 +78,7 @@ class Interpreter:
         # made before the interpreter's threads make theirs: the first clients of a session are not safe to make at once
         self._client, *_ = [boto3.client(name, region_name=REGION) for name in ("stepfunctions", "lambda", "s3")]
         role = f"arn:aws:iam::{ACCOUNT}:role/laptop"
-        machine = self._client.create_state_machine(name="ingest", definition=self._definition, roleArn=role)
+        machine = self._client.create_state_machine(name=self._name, definition=self._definition, roleArn=role)
         self._machine = machine["stateMachineArn"]
 
     def __exit__(self, *exception: object) -> None:
@@ -88,15 +91,15 @@ class Interpreter:
         while (found := self._client.describe_execution(executionArn=arn))["status"] == "RUNNING":
             time.sleep(POLL_SECONDS)
         history = self._client.get_execution_history(executionArn=arn, maxResults=1000)["events"]
-        error, cause, state = _first_error(history) or (found.get("error", ""), found.get("cause", ""), "")
         return Outcome(
             name=name,
             status=found["status"],
             output=json.loads(found.get("output", "{}")),
-            error=error,
-            cause=cause,
-            state=state,
+            error=found.get("error", ""),
+            cause=found.get("cause", ""),
+            state=_unfinished(history),
             timings=_timings(history),
+            event=status_change(found),
         )
 
 
@@ -113,14 +116,15 @@ def _timings(history: list[dict[str, Any]]) -> dict[str, float]:
     return seconds
 
 
-def _first_error(history: list[dict[str, Any]]) -> tuple[str, str, str] | None:
-    """Error, cause and state of what led to RecordFailure: from its input, as moto's Fail knows no `States.` names."""
-    entered = [event["stateEnteredEventDetails"] for event in history if "stateEnteredEventDetails" in event]
-    for before, state in pairwise(entered):
-        if state["name"] == "RecordFailure":
-            error = json.loads(state["input"])["error"]
-            return error["Error"], error["Cause"], before["name"]
-    return None
+def _unfinished(history: list[dict[str, Any]]) -> str:
+    """The state that was entered last and never left, where an execution failed; else empty."""
+    name = ""
+    for event in history:
+        if "stateEnteredEventDetails" in event:
+            name = event["stateEnteredEventDetails"]["name"]
+        elif "stateExitedEventDetails" in event:
+            name = ""
+    return name
 
 
 def _spare_ec2() -> None:

@@ -1,11 +1,11 @@
-"""What template.yaml deploys, as far as the engine needs it: the functions and the state machine's substitutions.
+"""What template.yaml deploys, as far as the engine needs it: functions, the state machine, rules that tell functions.
 
 The template stays the one place that says which environment, memory and timeout a function has. Only what
 CloudFormation itself would know (a bucket's name, an ARN) is filled in by the engine.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,17 @@ PSEUDO_PARAMETERS = {
     "AWS::StackName": "pixlake",
 }
 ABSENT = object()
-MACHINE = "AWS::Serverless::StateMachine"
+FUNCTION, MACHINE, RULE = "AWS::Serverless::Function", "AWS::Serverless::StateMachine", "AWS::Events::Rule"
+RETRIES = 2  # Lambda's own, of an invocation that nobody waits for
 
 
 @dataclass(frozen=True)
 class Function:
-    """One function of the template. `timeout` is in seconds, `memory` in MiB, `folder` holds its code."""
+    """One function of the template. `timeout` is in seconds, `memory` in MiB, `folder` holds its code; `retries` are of
+    invocations that nobody waits for.
+
+    `image` is a container that is not built here but named by a parameter: on a laptop the Python to run it with.
+    """
 
     name: str
     folder: Path
@@ -35,6 +40,8 @@ class Function:
     timeout: float
     memory: int
     environment: Mapping[str, str]
+    image: str = ""
+    retries: int = RETRIES
 
     @property
     def arn(self) -> str:
@@ -42,12 +49,22 @@ class Function:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """A rule of EventBridge: events that match `pattern` go, as they are, to the functions of these logical names."""
+
+    pattern: Mapping[str, Any]
+    functions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Deployment:
-    """The functions by logical name, and the state machine's file and substitutions."""
+    """The functions by logical name; the state machine by its own, with its file and substitutions; the rules."""
 
     functions: Mapping[str, Function]
+    machine: str
     definition: Path
     substitutions: Mapping[str, str]
+    rules: tuple[Rule, ...]
 
 
 class TemplateLoader(yaml.SafeLoader):
@@ -156,18 +173,39 @@ def load(path: Path, parameters: Mapping[str, str], names: Mapping[str, str]) ->
         raise BadRequest(f"{path} does not exist: `pixlake run` needs a checkout of Pixlake") from error
     machines = [name for name, it in template["Resources"].items() if it["Type"] == MACHINE]
     resolver = Resolver(template, parameters, {**{name: machine_arn(name) for name in machines}, **names})
-    defaults = template.get("Globals", {}).get("Function", {})
-    functions, machine = {}, None
-    for name, resource in template["Resources"].items():
-        if resource["Type"] == "AWS::Serverless::Function":
-            functions[name] = _function(name, path.parent, _merged(defaults, resource["Properties"]), resolver)
-        elif resource["Type"] == MACHINE:
-            # the first is what an upload starts; others are started by it, and stay on AWS
-            machine = machine or resource["Properties"]
-    if machine is None:
+    if not machines:
         raise BadRequest(f"{path} has no state machine")
-    substitutions = resolver.resolve(machine["DefinitionSubstitutions"])
-    return Deployment(functions, path.parent / machine["DefinitionUri"], substitutions)
+    defaults = template.get("Globals", {}).get("Function", {})
+    functions = {
+        name: _function(name, path.parent, _merged(defaults, properties), resolver)
+        for name, properties in _resources(template, FUNCTION, resolver)
+    }
+    # the first is what an upload starts; others are started by it, and stay on AWS
+    machine = template["Resources"][machines[0]]["Properties"]
+    return Deployment(
+        functions=functions,
+        machine=machines[0],
+        definition=path.parent / machine["DefinitionUri"],
+        substitutions=resolver.resolve(machine["DefinitionSubstitutions"]),
+        rules=tuple(_rules(template, functions, resolver)),
+    )
+
+
+def _resources(template: Mapping[str, Any], kind: str, resolver: Resolver) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Names and properties of the resources of one type, as far as their conditions are met."""
+    for name, resource in template["Resources"].items():
+        condition = resource.get("Condition")
+        if resource["Type"] == kind and (condition is None or resolver.resolve({"Condition": condition})):
+            yield name, resource["Properties"]
+
+
+def _rules(template: Mapping[str, Any], functions: Mapping[str, Function], resolver: Resolver) -> Iterator[Rule]:
+    """The rules whose targets are functions."""
+    names = {function.arn: name for name, function in functions.items()}
+    for _, properties in _resources(template, RULE, resolver):
+        arns = [resolver.resolve(target["Arn"]) for target in properties["Targets"]]
+        if told := tuple(names[arn] for arn in arns if arn in names):
+            yield Rule(resolver.resolve(properties["EventPattern"]), told)
 
 
 def machine_arn(name: str) -> str:
@@ -182,7 +220,7 @@ def _merged(defaults: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[
 
 
 def _function(name: str, root: Path, properties: Mapping[str, Any], resolver: Resolver) -> Function:
-    wanted = ("Handler", "Timeout", "MemorySize", "Environment")
+    wanted = ("Handler", "Timeout", "MemorySize", "Environment", "ImageUri", "EventInvokeConfig")
     resolved = resolver.resolve({key: properties[key] for key in wanted if key in properties})
     state = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.removesuffix("Function")).lower()
     return Function(
@@ -192,4 +230,6 @@ def _function(name: str, root: Path, properties: Mapping[str, Any], resolver: Re
         timeout=float(resolved.get("Timeout", 3)),
         memory=int(resolved.get("MemorySize", 128)),
         environment={key: str(value) for key, value in resolved["Environment"]["Variables"].items()},
+        image=resolved.get("ImageUri", ""),
+        retries=int(resolved.get("EventInvokeConfig", {}).get("MaximumRetryAttempts", RETRIES)),
     )

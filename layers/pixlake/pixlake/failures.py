@@ -1,6 +1,6 @@
-"""Why a child of a Map failed, written where the step RecordFailure finds it.
+"""Why a child of a Map failed, written where RecordFailure finds it.
 
-A Map that fails tells its Catch only that more children failed than it tolerates. So a child that fails for good leaves
+A Map that fails says only that more children failed than it tolerates. So a child that fails for good leaves
 a note under `work/` first; trouble that passes leaves none, for the retry may well succeed.
 """
 

@@ -18,6 +18,9 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 SERVICE = "pixlake"
 NAMESPACE = "Pixlake"
 
+# where a request names it: of a step, of Plan, of RecordFailure
+_EXECUTION = "run.execution_id||execution_id||detail.name"
+
 _logger = Logger(service=SERVICE)
 _metrics = Metrics(service=SERVICE, namespace=NAMESPACE)
 
@@ -42,7 +45,7 @@ def observed(*counts: str) -> Callable[[Handler], Handler]:
             _measure(context, {name: answer[name] for name in counts})
             return answer
 
-        observing: Handler = _logger.inject_lambda_context(invoke, correlation_id_path="run.execution_id||execution_id")
+        observing: Handler = _logger.inject_lambda_context(invoke, correlation_id_path=_EXECUTION)
         return observing
 
     return decorate

@@ -83,7 +83,7 @@ class Work:
         return join(self.uri, "parts", table, f"{part_id}.parquet")
 
     def account(self, table: str) -> str:
-        """What Compact adds to the parts for Athena: all rows for `rejects` or `executions`, Parquet."""
+        """What Compact adds to the parts for Athena: all rows for `rejects`, Parquet."""
         return join(self.uri, "accounts", table, "rows.parquet")
 
     def rejects(self, stage: str, part_id: str) -> str:

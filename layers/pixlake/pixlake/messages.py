@@ -178,23 +178,38 @@ class ReportAnswer(msgspec.Struct, frozen=True):
     report_uri: str
 
 
-class StateError(msgspec.Struct, frozen=True, rename="pascal"):
-    """What a `Catch` puts under `$.error`. `cause` is JSON text with `errorMessage` where a function raised."""
+class StateError(msgspec.Struct, frozen=True):
+    """How a state or an execution failed. `cause` is JSON text with `errorMessage` where a function raised."""
 
     error: str
     cause: str = ""
 
 
-class FailureRequest(msgspec.Struct, frozen=True):
-    """`ingest` is the execution's raw input, for it may be what is wrong."""
+class Ended(msgspec.Struct, frozen=True, rename="camel"):
+    """An execution that Step Functions ended as `status`, which is `FAILED`, `TIMED_OUT` or `ABORTED`.
 
-    execution_id: str
-    started_at: str
-    ingest: Any
-    error: StateError
+    Dates are milliseconds since 1970. `input` is the execution's, as JSON text, for it may be what is wrong; None where
+    it is too long for an event (248 KB). `error` and `cause` are None where nobody gave any, as for an abort.
+    """
+
+    name: str
+    status: str
+    start_date: int
+    stop_date: int
+    input: str | None = None
+    error: str | None = None
+    cause: str | None = None
+
+
+class FailureRequest(msgspec.Struct, frozen=True):
+    """The event "Step Functions Execution Status Change", as far as it is read."""
+
+    detail: Ended
 
 
 class FailureAnswer(msgspec.Struct, frozen=True):
+    """`status` is what the tables say of the execution now: `SUCCEEDED` where it was redriven and ended well since."""
+
     execution: str
     status: str
     error: str

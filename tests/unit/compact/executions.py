@@ -16,6 +16,7 @@ from pixlake.catalog import load_table, open_catalog
 from pixlake.compact.compact import compact
 from pixlake.lake import Work
 from pixlake.messages import Batch, CompactAnswer, CompactRequest, ItemList, MaintainAnswer, Run, SplitAnswer
+from pixlake.report.endings import TOTALS, Ending, commit_ending
 from pixlake.schemas import CLASSIFY_BATCH, EMBED_BATCH, EMBEDDINGS, PREDICTIONS, RECORDS
 from pixlake.settings import CompactSettings, MaintainSettings
 
@@ -105,6 +106,13 @@ class Execution:
     def compact(self, **settings: Any) -> CompactAnswer:
         storage.write(self.work.batches, msgspec.json.encode(self.batches))
         return compact(self.request, replace(self.lake.settings, **settings))
+
+    def end(self) -> None:
+        """Be a row of `executions`, as Report or RecordFailure makes one."""
+        catalog = open_catalog(self.lake.uri, self.lake.catalog_uri)
+        totals = dict.fromkeys(TOTALS, 1)
+        ending = Ending(self.name, "pets", "file:///pets.zip", "SUCCEEDED", self.when, datetime.now(UTC), totals, {})
+        commit_ending(catalog, ending)
 
     def _plan(self, batch: Batch, rows: pa.Table) -> None:
         self.batches.append(batch)

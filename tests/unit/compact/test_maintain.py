@@ -25,6 +25,7 @@ def run(lake: Lake, day: int) -> Execution:
     execution = Execution(lake, f"run-{day}", day)
     execution.records("00000", ["same", f"{day}"])
     execution.compact()
+    execution.end()
     return execution
 
 
@@ -93,7 +94,7 @@ def test_work_goes_when_it_is_over(lake: Lake, ended: bool, days: float, work_da
     execution = Execution(lake, "some")
     execution.records("00000", ["1"])
     if ended:
-        execution.compact()
+        execution.end()
     folder = lake.folder / "work" / "some"
     age(folder, days)
     answer = maintain(lake.maintain_settings(work_days=work_days))

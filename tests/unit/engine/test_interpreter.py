@@ -22,7 +22,10 @@ def test_the_users_account_and_proxies_are_out_of_sight_and_come_back(monkeypatc
 
 def test_a_definition_that_moto_refuses_is_our_mistake_and_leaves_nothing_behind() -> None:
     before, batch = dict(os.environ), sys.modules.get("moto.batch")
-    with pytest.raises(Exception, match="CreateStateMachine"), interpreter.Interpreter("{}", "http://127.0.0.1:1"):
+    with (
+        pytest.raises(Exception, match="CreateStateMachine"),
+        interpreter.Interpreter("ingest", "{}", "http://127.0.0.1:1"),
+    ):
         pass
     assert dict(os.environ) == before
     assert sys.modules.get("moto.batch") is batch

@@ -1,17 +1,31 @@
 import json
-from datetime import UTC, datetime
+import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
+from pyiceberg.catalog import Catalog
 
 from pixlake import storage
 from pixlake.catalog import load_table, open_catalog
 from pixlake.errors import BadUpload
-from pixlake.messages import FailureAnswer, FailureRequest, StateError, parse
+from pixlake.failures import MAP_FAILED
+from pixlake.lake import Work
+from pixlake.messages import Ended, FailureAnswer, FailureRequest, StateError, parse
+from pixlake.report.endings import TOTALS, Ending, commit_ending
 from pixlake.report.failure import UNKNOWN_EXPERIMENT, record_failure
 from pixlake.settings import ReportSettings
 
 UPLOAD = "file:///in/uploads/pets/pets.zip"
+STARTED = datetime(2026, 11, 20, 9, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def ended(text: str | None, status: str = "FAILED", after: timedelta = MINUTE, **told: str | None) -> Ended:
+    """The end of an execution with this input, so long after its start."""
+    start, stop = (round(moment.timestamp() * 1000) for moment in (STARTED, STARTED + after))
+    return Ended("run-1", status, start, stop, text, **told)
 
 
 class Lake:
@@ -19,11 +33,16 @@ class Lake:
         self.settings = ReportSettings(f"file://{folder}", f"sqlite:///{folder}/catalog.db")
 
     def record(self, ingest: object, error: StateError) -> FailureAnswer:
-        return record_failure(FailureRequest("run-1", "2026-11-20T09:00:00Z", ingest, error), self.settings)
+        return self.hear(ended(json.dumps(ingest), error=error.error, cause=error.cause))
+
+    def hear(self, detail: Ended) -> FailureAnswer:
+        return record_failure(FailureRequest(detail), self.settings)
+
+    def catalog(self) -> Catalog:
+        return open_catalog(self.settings.lake_uri, self.settings.catalog_uri)
 
     def rows(self, table: str) -> list[dict[str, object]]:
-        catalog = open_catalog(self.settings.lake_uri, self.settings.catalog_uri)
-        rows: list[dict[str, object]] = load_table(catalog, table).scan().to_arrow().to_pylist()
+        rows: list[dict[str, object]] = load_table(self.catalog(), table).scan().to_arrow().to_pylist()
         return rows
 
 
@@ -47,7 +66,8 @@ def test_a_refused_upload_has_its_row_its_reject_and_its_page(lake) -> None:
     assert (answer.status, answer.error) == ("FAILED", "BadUpload")
     (execution,) = lake.rows("executions")
     assert (execution["execution_id"], execution["experiment_id"], execution["status"]) == ("run-1", "pets", "FAILED")
-    assert execution["started_at"] == datetime(2026, 11, 20, 9, tzinfo=UTC)
+    assert (execution["started_at"], execution["finished_at"]) == (STARTED, STARTED + MINUTE)
+    assert (execution["rejected"], execution["images"]) == (1, 0)
     (reject,) = lake.rows("rejects")
     assert (reject["source"], reject["stage"], reject["reason"]) == (UPLOAD, "plan", "absolute_path")
     page = storage.read(answer.report_uri).decode()
@@ -79,6 +99,73 @@ def test_a_broken_input_is_recorded_too(lake, ingest: object) -> None:
     assert lake.rows("executions")[0]["experiment_id"] == UNKNOWN_EXPERIMENT
     assert lake.rows("rejects")[0]["reason"] == "BadRequest"
     assert b"upload_uri is missing" in storage.read(answer.report_uri)
+
+
+@pytest.mark.parametrize("text", [None, "", "no json", "{" * 100_000])
+def test_an_input_that_is_no_json_or_too_long_for_an_event_is_recorded_too(lake, text: str | None) -> None:
+    lake.hear(ended(text, error="States.Runtime"))
+    assert lake.rows("executions")[0]["experiment_id"] == UNKNOWN_EXPERIMENT
+
+
+@pytest.mark.parametrize("status", ["TIMED_OUT", "ABORTED"])
+def test_an_end_without_an_error_is_named_by_its_status(lake, status: str) -> None:
+    answer = lake.hear(ended(json.dumps({"upload_uri": UPLOAD}), status))
+    assert (answer.status, answer.error) == (status, status)
+    assert lake.rows("executions")[0]["status"] == status
+    assert lake.rows("rejects")[0]["reason"] == status
+    assert "redrive the execution or upload again" in storage.read(answer.report_uri).decode()
+
+
+def good_end(lake, after: timedelta) -> None:
+    times = (STARTED, STARTED + after)
+    totals = dict.fromkeys(TOTALS, 7)
+    commit_ending(lake.catalog(), Ending("run-1", "pets", UPLOAD, "SUCCEEDED", *times, totals, {}))
+
+
+def test_a_redriven_execution_that_succeeds_replaces_its_failure(lake) -> None:
+    lake.record({"upload_uri": UPLOAD}, raised(BadUpload("encrypted", "x")))
+    good_end(lake, 2 * MINUTE)
+    (row,) = lake.rows("executions")
+    assert (row["status"], row["images"], row["finished_at"]) == ("SUCCEEDED", 7, STARTED + 2 * MINUTE)
+
+
+def test_a_failure_heard_of_after_a_later_success_changes_nothing(lake) -> None:
+    good_end(lake, 2 * MINUTE)
+    storage.write(f"{lake.settings.lake_uri}/reports/run-1.html", b"good")
+    before = lake.rows("executions")
+    answer = lake.record({"upload_uri": UPLOAD}, raised(BadUpload("encrypted", "x")))
+    assert answer.status == "SUCCEEDED"
+    assert lake.rows("executions") == before
+    assert lake.rows("rejects") == []
+    assert storage.read(answer.report_uri) == b"good"
+
+
+def test_an_execution_that_fails_after_its_row_was_written_has_failed(lake) -> None:
+    good_end(lake, MINUTE / 2)
+    lake.record({"upload_uri": UPLOAD}, raised(BadUpload("encrypted", "x")))
+    assert [row["status"] for row in lake.rows("executions")] == ["FAILED"]
+
+
+def test_each_redrive_that_fails_is_the_row_whichever_is_heard_of_first(lake) -> None:
+    first, second = (ended(None, after=after, error="CatalogTrouble") for after in (MINUTE, 2 * MINUTE))
+    for detail in (first, second, first, second):
+        lake.hear(detail)
+        (row,) = lake.rows("executions")
+    assert row["finished_at"] == STARTED + 2 * MINUTE
+    good_end(lake, 3 * MINUTE)
+    lake.hear(second)
+    assert [row["status"] for row in lake.rows("executions")] == ["SUCCEEDED"]
+
+
+def test_a_map_is_explained_by_the_child_that_failed_last(lake, tmp_path: Path) -> None:
+    work = Work(lake.settings.lake_uri, "run-1")
+    for age, child in enumerate(("extract-000003", "extract-000001")):
+        note = raised(BadUpload("damaged", child))
+        storage.write(work.failure(child), msgspec.json.encode(note))
+        then = (STARTED - age * MINUTE).timestamp()
+        os.utime(tmp_path / "work" / "run-1" / "failures" / f"{child}.json", (then, then))
+    answer = lake.record({"upload_uri": UPLOAD}, StateError(MAP_FAILED))
+    assert answer.cause == "damaged: extract-000003"
 
 
 @pytest.mark.parametrize("cause", ["", "not json", "[1, 2]", '"text"', '{"stackTrace": 3}', "{" * 5000])

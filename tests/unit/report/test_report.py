@@ -1,29 +1,48 @@
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from pixlake import storage
+from pixlake.catalog import load_table, open_catalog
 from pixlake.messages import ReportRequest, parse
 from pixlake.rejects import Reject
+from pixlake.report.endings import TOTALS
 from pixlake.report.report import report
 from pixlake.settings import ReportSettings
 
 MAX_BYTES = 3_000_000
 
 
+def settings(execution) -> ReportSettings:
+    return ReportSettings(execution.lake, f"sqlite:///{execution.lake.removeprefix('file://')}/catalog.db")
+
+
 def write_page(execution) -> str:
-    answer = report(execution.request, ReportSettings(execution.lake, "unused"))
+    answer = report(execution.request, settings(execution))
     return storage.read(answer.report_uri).decode()
 
 
 def test_the_answer_is_the_totals_and_the_page_is_where_it_says(execution) -> None:
-    answer = report(execution.request, ReportSettings(execution.lake, "unused"))
+    answer = report(execution.request, settings(execution))
     compact = execution.request.compact
     assert (answer.status, answer.images, answer.records) == ("SUCCEEDED", compact.images, compact.records)
     assert answer.report_uri == f"{execution.lake}/reports/demo-1.html"
     assert storage.read(answer.report_uri).startswith(b"<!doctype html>")
+
+
+def test_the_execution_is_a_row_once_however_often_it_is_reported(execution) -> None:
+    for _ in range(2):
+        report(execution.request, settings(execution))
+    catalog = open_catalog(execution.lake, settings(execution).catalog_uri)
+    (row,) = load_table(catalog, "executions").scan().to_arrow().to_pylist()
+    run, compact = execution.request.run, execution.request.compact
+    assert (row["execution_id"], row["experiment_id"], row["status"]) == (run.execution_id, "emoji", "SUCCEEDED")
+    assert {name: row[name] for name in TOTALS} == {name: getattr(compact, name) for name in TOTALS}
+    assert row["models"] == sorted(execution.request.split.models.items())
+    assert row["started_at"] == datetime.fromisoformat(run.started_at) < row["finished_at"]
 
 
 def test_the_page_needs_nothing_from_outside_and_runs_nothing(execution) -> None:
@@ -109,6 +128,8 @@ def test_images_of_a_run_without_embedder_come_from_the_batches(make_execution) 
 
 def test_an_execution_that_left_nothing_is_an_event_for_sam(tmp_path: Path) -> None:
     event = json.loads((Path(__file__).parents[3] / "events/report.json").read_text())
-    answer = report(parse(event, ReportRequest), ReportSettings(f"file://{tmp_path}", "unused"))
+    answer = report(
+        parse(event, ReportRequest), ReportSettings(f"file://{tmp_path}", f"sqlite:///{tmp_path}/catalog.db")
+    )
     assert answer.embedded == 596
     assert b"emoji-clip@0123456789ab" in storage.read(answer.report_uri)

@@ -86,8 +86,9 @@ def report(event: Event, _context: object) -> Event:
 
 
 def record_failure(event: Event, _context: object) -> Event:
-    act("RecordFailure", {"execution_id": event["execution_id"], **event["ingest"]})
-    path = LAKE / "failures" / f"{event['execution_id']}.json"
+    ended = event["detail"]
+    act("RecordFailure", {"execution_id": ended["name"], **json.loads(ended["input"])})
+    path = LAKE / "failures" / f"{ended['name']}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(event["error"]))
-    return {"status": "FAILED"}
+    path.write_text(json.dumps(ended))
+    return {"status": ended["status"]}

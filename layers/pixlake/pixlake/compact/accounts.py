@@ -1,4 +1,4 @@
-"""What an execution says of itself: the rows of `rejects` that it leaves, and its own row of `executions`.
+"""What an execution says of what it left out: its rows of `rejects`.
 
 Either engine commits the same rows: the Lambda from memory, Athena from the files that `handover` writes of them.
 """
@@ -6,7 +6,7 @@ Either engine commits the same rows: the Lambda from memory, Athena from the fil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 import pyarrow as pa
@@ -16,8 +16,8 @@ from pixlake import rejects, storage
 from pixlake.compact.lost import part_id, reject_rows
 from pixlake.compact.rows import TableRows
 from pixlake.lake import Work
-from pixlake.messages import Batch, CompactAnswer, CompactRequest
-from pixlake.schemas import EXECUTIONS, REJECTS
+from pixlake.messages import Batch, CompactRequest
+from pixlake.schemas import REJECTS
 
 _READERS = 16
 
@@ -38,21 +38,6 @@ class Accounts:
             written = list(pool.map(storage.read, told))
         sources = [TableRows(uri, self._table(rejects.decode(data))) for uri, data in zip(told, written, strict=True)]
         return [*sources, TableRows("lost", self._table(reject_rows(self.work, io, self.lost)))]
-
-    def execution(self, answer: CompactAnswer) -> TableRows:
-        """The row of an execution that succeeded with these totals."""
-        run = self.request.run
-        row = {
-            "execution_id": run.execution_id,
-            "experiment_id": run.experiment_id,
-            "upload_uri": run.upload_uri,
-            "status": "SUCCEEDED",
-            "started_at": datetime.fromisoformat(run.started_at),
-            "finished_at": datetime.now(UTC),
-            "models": self.request.split.models,
-        }
-        totals = {name: getattr(answer, name) for name in ("images", "records", "embedded", "predicted", "rejected")}
-        return TableRows("execution", pa.Table.from_pylist([row | totals], schema=EXECUTIONS.columns))
 
     def _table(self, rows: Sequence[rejects.Reject]) -> pa.Table:
         run = self.request.run

@@ -22,7 +22,7 @@ from pixlake.compact.lost import find_lost
 from pixlake.compact.rows import ParquetRows, Rows
 from pixlake.lake import Work
 from pixlake.messages import Batch, CompactAnswer, CompactRequest
-from pixlake.schemas import EMBEDDINGS, EXECUTIONS, PREDICTIONS, RECORDS, REJECTS, TableSchema
+from pixlake.schemas import EMBEDDINGS, PREDICTIONS, RECORDS, REJECTS, TableSchema
 from pixlake.settings import CompactSettings, Engine
 
 SECONDS = 840.0
@@ -30,7 +30,7 @@ SECONDS = 840.0
 
 
 def compact(request: CompactRequest, settings: CompactSettings, seconds: float = SECONDS) -> CompactAnswer:
-    """Commit what the execution made, and the execution itself; answer its totals.
+    """Commit what the execution made; answer its totals.
 
     Where the engine is Athena nothing is committed here: the answer carries the statements that do it.
     `seconds` is the time to try in. Raises TooManyLost before anything is committed, CommitConflict where other
@@ -44,7 +44,7 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
     if settings.compaction_engine is Engine.ATHENA:
         return hand_over(accounts, parts, load_table(catalog, REJECTS.name).io, settings)
     job = _Job(accounts, settings, catalog, time.monotonic() + seconds)
-    answer = CompactAnswer(
+    return CompactAnswer(
         images=request.split.images,
         embedded=job.commit_parts(EMBEDDINGS, parts),
         predicted=job.commit_parts(PREDICTIONS, parts),
@@ -52,8 +52,6 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
         rejected=job.commit_rejects(parts),
         lost_batches=len(lost),
     )
-    job.commit_execution(answer)
-    return answer
 
 
 @dataclass(frozen=True)
@@ -75,20 +73,16 @@ class _Job:
         target = self._target(REJECTS)
         return self._commit(target, self.accounts.rejected(parts[REJECTS.name], target.table.io))
 
-    def commit_execution(self, answer: CompactAnswer) -> None:
-        run = self.request.run
-        self._commit(self._target(EXECUTIONS), [self.accounts.execution(answer)], run.execution_id)
-
     def _target(self, schema: TableSchema) -> Target:
         partition = self.request.run.experiment_id if is_partitioned(schema) else None
         table = load_table(self.catalog, schema.name)
         return Target(table, schema, partition, self.settings.target_file_bytes, self.deadline)
 
-    def _commit(self, target: Target, sources: Sequence[Rows], *more: str) -> int:
-        return commit_sources(target, sources, commit_id(self.request, self.accounts.lost, target.schema.name, *more))
+    def _commit(self, target: Target, sources: Sequence[Rows]) -> int:
+        return commit_sources(target, sources, commit_id(self.request, self.accounts.lost, target.schema.name))
 
 
-def commit_id(request: CompactRequest, lost: Sequence[Batch], *more: str) -> str:
+def commit_id(request: CompactRequest, lost: Sequence[Batch], table: str) -> str:
     """The identity of what is committed: the same upload, handled in the same way, has the same one."""
     run, split = request.run, request.split
     options = msgspec.to_builtins(request.options)
@@ -101,7 +95,7 @@ def commit_id(request: CompactRequest, lost: Sequence[Batch], *more: str) -> str
         split.models,
         split.id_column,
         missing,
-        more,
+        table,
     ]
     return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

@@ -21,11 +21,13 @@ from pixlake.messages import CompactAnswer
 from pixlake.schemas import EMBEDDINGS, EXECUTIONS, PREDICTIONS, RECORDS, REJECTS, TABLES
 from pixlake.settings import CompactSettings
 
+MERGED = {name: schema for name, schema in TABLES.items() if schema is not EXECUTIONS}
+"""The tables that Athena merges, by name. The one row of `executions` is Report's to commit, when all else is done."""
 _READERS = 16
 
 
 def hand_over(accounts: Accounts, parts: dict[str, list[str]], io: FileIO, settings: CompactSettings) -> CompactAnswer:
-    """Write the accounts and answer the totals, counted in the parts, with the statements; `executions` come last."""
+    """Write the accounts and answer the totals, counted in the parts, with the statements."""
     work, request = accounts.work, accounts.request
     rejected = accounts.rejected(parts[REJECTS.name], io)
     answer = CompactAnswer(
@@ -36,15 +38,14 @@ def hand_over(accounts: Accounts, parts: dict[str, list[str]], io: FileIO, setti
         rejected=len(index_keys(rejected, REJECTS).order()),
         lost_batches=len(accounts.lost),
     )
-    for schema, sources in ((REJECTS, rejected), (EXECUTIONS, [accounts.execution(answer)])):
-        batches = [batch for source in sources for batch in source.batches(schema.columns.names)]
-        parquet.write_part(work.account(schema.name), schema, pa.Table.from_batches(batches, schema.columns))
-    folders = {name: f"parts/{name}" for name in TABLES}
-    for name in (REJECTS.name, EXECUTIONS.name):
-        folders[name] = work.account(name).removeprefix(f"{work.uri}/").rpartition("/")[0]
+    batches = [batch for source in rejected for batch in source.batches(REJECTS.columns.names)]
+    account = work.account(REJECTS.name)
+    parquet.write_part(account, REJECTS, pa.Table.from_batches(batches, REJECTS.columns))
+    folders = {name: f"parts/{name}" for name in MERGED}
+    folders[REJECTS.name] = account.removeprefix(f"{work.uri}/").rpartition("/")[0]
     statements = tuple(
         write_statements(schema, request.run, settings.lake_uri, folders[name], settings.snapshot_days)
-        for name, schema in TABLES.items()
+        for name, schema in MERGED.items()
     )
     return msgspec.structs.replace(answer, statements=statements)
 

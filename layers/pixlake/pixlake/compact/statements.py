@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pixlake.compact.keys import PARTITION
 from pixlake.messages import Run, TableStatements
-from pixlake.schemas import EXECUTIONS, TableSchema
+from pixlake.schemas import TableSchema
 
 _HIVE = {
     pa.string(): "string",
@@ -27,7 +27,7 @@ _HIVE = {
 def write_statements(schema: TableSchema, run: Run, lake: str, folder: str, snapshot_days: float) -> TableStatements:
     """The statements for one table. `folder` below the execution's work folder holds the table's Parquet files."""
     parts, register = _register(schema, lake, folder)
-    where = "" if schema is EXECUTIONS else f" WHERE {_name(PARTITION)} = {_text(run.experiment_id)}"
+    where = f"{_name(PARTITION)} = {_text(run.experiment_id)}"
     age = round(snapshot_days * 86_400)
     # A file with a single delete file is packed too, so that readers find rows, not deletes.
     properties = f"'vacuum_max_snapshot_age_seconds' = '{age}', 'optimize_rewrite_delete_file_threshold' = '1'"
@@ -36,7 +36,7 @@ def write_statements(schema: TableSchema, run: Run, lake: str, folder: str, snap
         register=register,
         merge=_merge(schema, parts, run),
         keep=f"ALTER TABLE {schema.name} SET TBLPROPERTIES ({properties})",
-        optimize=f"OPTIMIZE {schema.name} REWRITE DATA USING BIN_PACK{where}",
+        optimize=f"OPTIMIZE {schema.name} REWRITE DATA USING BIN_PACK WHERE {where}",
         vacuum=f"VACUUM {schema.name}",
     )
 
@@ -91,14 +91,12 @@ def _newest(schema: TableSchema, parts: str, run: Run) -> str:
 def _matches(schema: TableSchema, run: Run) -> list[str]:
     """Equality of keys in which null equals null, by expressions that an engine can hash: `IS NOT DISTINCT FROM`
     it would compare row by row. The partition is named as a value, so that no other is read."""
-    found = []
+    found = [f"target.{_name(PARTITION)} = {_text(run.experiment_id)}"]
     for name in schema.key:
         sides = [f"{side}.{_name(name)}" for side in ("target", "source")]
         if schema.columns.field(name).nullable:
             sides = [f"coalesce('=' || {side}, '')" for side in sides]
         found.append(" = ".join(sides))
-    if schema is not EXECUTIONS:
-        found.insert(0, f"target.{_name(PARTITION)} = {_text(run.experiment_id)}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What went wrong and what to do about it, from the little that a `Catch` in the state machine hands on."""
+"""What went wrong and what to do about it, from the little that Step Functions tells of it."""
 
 import re
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from pixlake.messages import StateError
 from pixlake.report.gather import Listing
 
 _OUT_OF_TIME = "A function ran out of time. Give it more time or memory, or make the shards or batches smaller."
+_AGAIN = "redrive the execution or upload again: rows get replaced."
 _ADVICE = {
     "BadRequest": "Correct the event, the setting or pixlake.json as the message says, and put the upload in again.",
     "BadUpload": "Nothing of it is in a table. Put right what the message names, and upload it again.",
@@ -17,13 +18,16 @@ _ADVICE = {
     "BadBundle": "Check the model in the lake with `pixlake models show NAME`, push it again, and redo the upload.",
     "MissingObject": "Something was deleted while the execution ran, or was never there. Put the upload in again.",
     "TooManyLost": "Nothing is committed. The logs of Embed and Classify say why batches failed; then upload again.",
-    "StorageTrouble": "The store failed through all retries. Upload again when it works: rows get replaced.",
-    "CatalogTrouble": "The catalog failed through all retries. Upload again when it works: rows get replaced.",
-    "CommitConflict": "Others committed first, each time. Upload again when fewer run; rows get replaced.",
+    "StorageTrouble": f"The store failed through all retries. When it works, {_AGAIN}",
+    "CatalogTrouble": f"The catalog failed through all retries. When it works, {_AGAIN}",
+    "CommitConflict": f"Others committed first, each time. When fewer run, {_AGAIN}",
     "States.Timeout": _OUT_OF_TIME,
     "Sandbox.Timedout": _OUT_OF_TIME,
     "Runtime.ExitError": "A function died, most often out of memory. Give it more, or make shards and batches smaller.",
     "States.ExceedToleratedFailureThreshold": "More batches failed than are tolerated: see the logs of the Map's runs.",
+    # no errors but statuses, of which Step Functions tells no more
+    "ABORTED": f"Somebody stopped it. If it should go on after all, {_AGAIN}",
+    "TIMED_OUT": f"The execution as a whole took too long. If it should go on, {_AGAIN}",
 }
 _ELSE = "Pixlake does not raise this on purpose: see the function's log, and report it with the lines below."
 _STATES_BY_MODULE = {
@@ -51,7 +55,7 @@ class Cause:
 
 
 def explain(error: StateError, listing: Listing, shards: int) -> Cause:
-    """The cause behind a caught error; where the error does not tell its step, what was written tells."""
+    """The cause behind an execution's error; where the error does not tell its step, what was written tells."""
     details = _details(error.cause)
     message = str(details.get("errorMessage") or error.cause or "no message")
     trace = [line for entry in _texts(details.get("stackTrace")) for line in entry.splitlines()]

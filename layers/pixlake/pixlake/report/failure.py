@@ -1,20 +1,22 @@
-"""The step RecordFailure: a failed execution gets its page, its row and its reject, whatever its input looked like."""
+"""RecordFailure: an execution that did not succeed gets its page, its row and its reject, whatever its input was."""
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
 
 from pixlake import schemas, storage
 from pixlake.catalog import commit_rows, open_catalog
-from pixlake.errors import BadRequest
+from pixlake.errors import BadRequest, PixlakeError
 from pixlake.failures import MAP_FAILED, read_note
 from pixlake.lake import Work, check_identifier, report_uri
-from pixlake.messages import FailureAnswer, FailureRequest, StateError
+from pixlake.messages import Ended, FailureAnswer, FailureRequest, StateError
 from pixlake.report.causes import Cause, explain
+from pixlake.report.endings import TOTALS, Ending, commit_ending, find_later
 from pixlake.report.gather import Listing, count_shards, list_work
 from pixlake.report.page import FailurePage, render_failure
 from pixlake.settings import ReportSettings
@@ -35,27 +37,48 @@ class _Ingest:
 
 
 def record_failure(request: FailureRequest, settings: ReportSettings) -> FailureAnswer:
-    """Write the page, then a row of `executions` and one of `rejects`; a second run writes the same rows.
+    """Write the page, then a row of `executions` and one of `rejects`; a second run writes the same.
 
-    The page comes first: where the catalog is what fails, it still says why.
+    Nothing is written where the execution ended again since, as a redrive lets it. The page comes first: where the
+    catalog is what fails, it still says why.
     """
-    ingest = _read_ingest(request)
-    cause = _find_cause(request, settings)
-    uri = report_uri(settings.lake_uri, request.execution_id)
-    storage.write(uri, render_failure(_page(request, ingest, cause)).encode(), "text/html; charset=utf-8")
-    catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
-    _commit_execution(catalog, request, ingest)
-    _commit_reject(catalog, request, ingest, cause)
-    return FailureAnswer(request.execution_id, "FAILED", cause.error, cause.message[:_MAX_DETAIL], uri)
+    ended = request.detail
+    ingest, cause = _read_ingest(ended), _find_cause(ended, settings)
+    uri = report_uri(settings.lake_uri, ended.name)
+    page = render_failure(_page(ended, ingest, cause)).encode()
+    try:
+        catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
+        status = find_later(catalog, ended.name, _moment(ended.stop_date))
+    except PixlakeError:
+        _write(uri, page)
+        raise
+    if status is None:
+        _write(uri, page)
+        commit_ending(catalog, _ending(ended, ingest))
+        _commit_reject(catalog, ended, ingest, cause)
+    return FailureAnswer(ended.name, status or ended.status, cause.error, cause.message[:_MAX_DETAIL], uri)
 
 
-def _read_ingest(request: FailureRequest) -> _Ingest:
-    fields: dict[str, Any] = request.ingest if isinstance(request.ingest, dict) else {}
+def _write(uri: str, page: bytes) -> None:
+    storage.write(uri, page, "text/html; charset=utf-8")
+
+
+def _read_ingest(ended: Ended) -> _Ingest:
+    fields = _fields(ended.input)
     upload_uri = fields.get("upload_uri")
     upload_uri = upload_uri if isinstance(upload_uri, str) else ""
     in_uploads = _IN_UPLOADS.search(upload_uri)
     experiment_id = fields.get("experiment_id") or (in_uploads[1] if in_uploads else None)
-    return _Ingest(upload_uri, _identifier(experiment_id), _moment(fields.get("uploaded_at")) or _started_at(request))
+    uploaded_at = _read_moment(fields.get("uploaded_at")) or _moment(ended.start_date)
+    return _Ingest(upload_uri, _identifier(experiment_id), uploaded_at)
+
+
+def _fields(text: str | None) -> dict[str, Any]:
+    """The input's JSON object; empty for anything else."""
+    try:
+        return msgspec.json.decode(text or "", type=dict[str, Any])
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
+        return {}
 
 
 def _identifier(value: object) -> str:
@@ -65,7 +88,7 @@ def _identifier(value: object) -> str:
         return UNKNOWN_EXPERIMENT
 
 
-def _moment(value: object) -> datetime | None:
+def _read_moment(value: object) -> datetime | None:
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
@@ -73,49 +96,53 @@ def _moment(value: object) -> datetime | None:
     return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _started_at(request: FailureRequest) -> datetime:
-    """Set by the state machine, so it is there; the beginning of time would say that it was not."""
-    return _moment(request.started_at) or datetime.fromtimestamp(0, UTC)
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def _find_cause(request: FailureRequest, settings: ReportSettings) -> Cause:
-    work = Work(settings.lake_uri, request.execution_id)
+def _find_cause(ended: Ended, settings: ReportSettings) -> Cause:
+    work = Work(settings.lake_uri, ended.name)
     listing = list_work(work)
-    return explain(_behind(request.error, listing), listing, count_shards(work, listing))
+    # an abort has a status, and only perhaps an error
+    error = StateError(ended.error or ended.status, ended.cause or "")
+    return explain(_behind(error, listing), listing, count_shards(work, listing))
 
 
 def _behind(error: StateError, listing: Listing) -> StateError:
-    """A Map that failed says nothing of why; the first of its children that left a note does."""
+    """A Map that failed says nothing of why; of its children that left a note, the last to fail does: notes of children
+    that a redrive mended are older."""
     notes = listing.under("failures/")
-    return read_note(notes[0].uri) if error.error == MAP_FAILED and notes else error
+    if error.error != MAP_FAILED or not notes:
+        return error
+    return read_note(max(notes, key=lambda note: note.last_modified).uri)
 
 
-def _page(request: FailureRequest, ingest: _Ingest, cause: Cause) -> FailurePage:
+def _page(ended: Ended, ingest: _Ingest, cause: Cause) -> FailurePage:
     return FailurePage(
-        execution_id=request.execution_id,
+        execution_id=ended.name,
         experiment_id=ingest.experiment_id,
         upload_uri=ingest.upload_uri,
-        started_at=_started_at(request),
-        recorded_at=datetime.now(UTC),
+        started_at=_moment(ended.start_date),
+        ended_at=_moment(ended.stop_date),
         cause=cause,
     )
 
 
-def _commit_execution(catalog: Catalog, request: FailureRequest, ingest: _Ingest) -> None:
-    """Nothing counts, for nothing of a failed execution is promised to be in the tables."""
-    row = {
-        "execution_id": request.execution_id,
-        "experiment_id": ingest.experiment_id,
-        "upload_uri": ingest.upload_uri,
-        "status": "FAILED",
-        "started_at": _started_at(request),
-        "finished_at": datetime.now(UTC),
-        "models": {},
-    } | dict.fromkeys(("images", "records", "embedded", "predicted", "rejected"), 0)
-    _commit(catalog, schemas.EXECUTIONS, request, row)
+def _ending(ended: Ended, ingest: _Ingest) -> Ending:
+    """Of its own rows the reject alone is sure to be in the tables; of the rest nothing is promised."""
+    return Ending(
+        execution_id=ended.name,
+        experiment_id=ingest.experiment_id,
+        upload_uri=ingest.upload_uri,
+        status=ended.status,
+        started_at=_moment(ended.start_date),
+        finished_at=_moment(ended.stop_date),
+        totals=dict.fromkeys(TOTALS, 0) | {"rejected": 1},
+        models={},
+    )
 
 
-def _commit_reject(catalog: Catalog, request: FailureRequest, ingest: _Ingest, cause: Cause) -> None:
+def _commit_reject(catalog: Catalog, ended: Ended, ingest: _Ingest, cause: Cause) -> None:
     row = {
         "experiment_id": ingest.experiment_id,
         "source": ingest.upload_uri,
@@ -123,11 +150,7 @@ def _commit_reject(catalog: Catalog, request: FailureRequest, ingest: _Ingest, c
         "reason": cause.reason,
         "detail": cause.message[:_MAX_DETAIL],
         "uploaded_at": ingest.uploaded_at,
-        "processed_at": _started_at(request),
+        "processed_at": _moment(ended.start_date),
     }
-    _commit(catalog, schemas.REJECTS, request, row)
-
-
-def _commit(catalog: Catalog, table: schemas.TableSchema, request: FailureRequest, row: dict[str, object]) -> None:
-    rows = pa.Table.from_pylist([row], schema=table.columns)
-    commit_rows(catalog, table.name, rows, f"failure-{request.execution_id}")
+    rows = pa.Table.from_pylist([row], schema=schemas.REJECTS.columns)
+    commit_rows(catalog, schemas.REJECTS.name, rows, f"{ended.name} {ended.status} {ended.stop_date}")

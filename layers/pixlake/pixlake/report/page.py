@@ -60,7 +60,7 @@ class FailurePage:
     experiment_id: str
     upload_uri: str
     started_at: datetime
-    recorded_at: datetime
+    ended_at: datetime
     cause: Cause
 
 

@@ -1,4 +1,5 @@
-"""The step Report: one page that shows what an execution did, from the parts it left under `work/`."""
+"""The step Report: the execution's row of `executions`, and one page that shows what it did, from the parts under
+`work/`."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -6,10 +7,12 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from pixlake import storage
+from pixlake.catalog import open_catalog
 from pixlake.lake import Work, report_uri
 from pixlake.messages import ReportAnswer, ReportRequest
 from pixlake.report import plots
 from pixlake.report.agreement import Agreement, compare_labels
+from pixlake.report.endings import TOTALS, Ending, commit_ending
 from pixlake.report.gather import MAX_PARTS, Listing, list_work, read_columns, read_rejects, spread
 from pixlake.report.page import Page, Plot, render_page
 from pixlake.report.sheet import Tile, choose_pictures, least_certain, make_tiles, predictions_of
@@ -22,9 +25,10 @@ _IMAGE = ("image_path", "image_uri", "record_id")
 
 
 def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
-    """Write the execution's page and answer its totals.
+    """Commit the execution's row, write its page and answer its totals.
 
-    A second run writes the same page at the same place, but for the moment it says it was written.
+    A second run writes the same row and page in the same places, but for the moment that they say. The row comes first:
+    a failure that is recorded late, after a redrive, finds it, and leaves the page alone.
     """
     run, compact = request.run, request.compact
     written_at = datetime.now(UTC)
@@ -45,6 +49,7 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         rejects=group_rejects(read_rejects(listing)),
         written_at=written_at,
     )
+    commit_ending(open_catalog(settings.lake_uri, settings.catalog_uri), _ending(request))
     uri = report_uri(settings.lake_uri, run.execution_id)
     storage.write(uri, render_page(page).encode(), "text/html; charset=utf-8")
     return ReportAnswer(
@@ -57,6 +62,20 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         predicted=compact.predicted,
         rejected=compact.rejected,
         report_uri=uri,
+    )
+
+
+def _ending(request: ReportRequest) -> Ending:
+    run = request.run
+    return Ending(
+        execution_id=run.execution_id,
+        experiment_id=run.experiment_id,
+        upload_uri=run.upload_uri,
+        status="SUCCEEDED",
+        started_at=datetime.fromisoformat(run.started_at),
+        finished_at=datetime.now(UTC),
+        totals={name: getattr(request.compact, name) for name in TOTALS},
+        models=request.split.models,
     )
 
 
