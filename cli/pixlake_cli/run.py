@@ -19,6 +19,7 @@ from pixlake_cli.engine.provision import name_execution, put_models
 from pixlake_cli.engine.summary import Ended
 from pixlake_cli.engine.uploads import Upload, find_uploads
 from pixlake_cli.lakes import Lake, lake_option
+from pixlake_models.commands.environment import find_models_python
 
 # Comes with Pixlake, so a first run embeds something.
 DEFAULT_EMBEDDER = "emoji-clip"
@@ -69,6 +70,8 @@ def run(
     click.echo(f"Starting, on lake {lake.folder}", err=True)
     options = _make_options(embedder, image_classifier)
     parameters = {"Embedder": embedder or _default_embedder(lake.folder)}
+    if not containers:
+        parameters["AutoGluonImage"] = find_models_python()
     with _interruptible(), Engine(lake.uri, lake.catalog_uri, parameters, containers=containers) as engine:
         ended = []
         for upload in found:

@@ -31,9 +31,15 @@ def environment(function: Function, overrides: Mapping[str, str]) -> dict[str, s
         "TZ": ":UTC",
         # CloudWatch makes metrics of log lines; nobody reads them from a laptop's log
         "POWERTOOLS_METRICS_DISABLED": "true",
-        "PYTHONPATH": str(function.folder),
+        "PYTHONPATH": os.pathsep.join(map(str, _code(function))),
     }
     return {**{key: os.environ[key] for key in PASSED_ON if key in os.environ}, **own, **lambda_sets}
+
+
+def _code(function: Function) -> list[Path]:
+    """The function's folder; for a Python that does not have Pixlake installed, also what the image would hold."""
+    root = function.folder.parents[1]
+    return [function.folder, *([root / "layers" / "pixlake", root / "models"] if function.image else [])]
 
 
 class Pool:
@@ -61,9 +67,12 @@ class Pool:
         self._closed = False
 
     def prestart(self) -> None:
-        """Start a worker ahead of its first invocation, and wait until it is ready or has failed to be."""
+        """Start a worker ahead of its first invocation, and wait until it is ready or has failed to be.
+
+        Not in a Python of its own: few executions come to such a function.
+        """
         with self._lock:
-            if self._all or self._closed:
+            if self._all or self._closed or self.function.image:
                 return
             sandbox = self._start()
             self._idle.append(sandbox)

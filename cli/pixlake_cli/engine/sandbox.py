@@ -59,7 +59,7 @@ class Sandbox:
         self._init_error: Answer | None = None
         self._api = _RuntimeApi(self)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(WORKER), function.handler],
+            [function.image or sys.executable, "-P", str(WORKER), function.handler],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -46,6 +46,14 @@ def models_python() -> Path:
     return python
 
 
+def find_models_python() -> str:
+    """The Python of the models environment, which on a laptop stands in for the AutoGluon container; else nothing."""
+    try:
+        return str(models_python())
+    except BadRequest:
+        return ""
+
+
 def _run_elsewhere(arguments: list[str]) -> int:
     roots = [str(Path(module.__path__[0]).parent) for module in _packages()]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(roots)}

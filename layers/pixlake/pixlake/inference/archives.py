@@ -1,11 +1,11 @@
-"""A folder as an uncompressed tar, the same bytes for the same files, and back, bounded by the tar's own size.
+"""Files as an uncompressed tar, the same bytes for the same files, and back, bounded by the tar's own size.
 
 Only plain files and folders go in and come out. Python's `data` filter keeps what comes out below the folder.
 """
 
 import io
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pixlake.errors import BadBundle
@@ -15,13 +15,13 @@ _PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
 _MODE = 0o644
 
 
-def pack(folder: Path, names: Iterable[str], target: Path) -> None:
-    """Write the files `names` of `folder` as a tar that says nothing of who made it where and when."""
+def pack(files: Mapping[str, Path], target: Path) -> None:
+    """Write files, each under its name, as a tar that says nothing of who made it where and when."""
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
-        for name in sorted(names):
+        for name, path in sorted(files.items()):
             member = tarfile.TarInfo(name)
-            member.size, member.mode = (folder / name).stat().st_size, _MODE
-            with (folder / name).open("rb") as file:
+            member.size, member.mode = path.stat().st_size, _MODE
+            with path.open("rb") as file:
                 tar.addfile(member, file)
 
 

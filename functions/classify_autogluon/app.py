@@ -1,0 +1,26 @@
+"""Handler of the state that this folder is named for; the work is `pixlake.inference.classify.classify`, with AutoGluon
+in the place of a graph."""
+
+from functools import partial
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pixlake.failures import noted
+from pixlake.handler import observed
+from pixlake.inference.classify import classify
+from pixlake.lake import Work
+from pixlake.messages import BatchRequest, parse, plain
+from pixlake.settings import InferenceSettings, from_environment
+from pixlake_models.multimodal import load_predictor
+
+SETTINGS = from_environment(InferenceSettings)
+
+
+@observed("rows", "rejected")
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    request = parse(event, BatchRequest)
+    with (
+        noted(Work(SETTINGS.lake_uri, request.run.execution_id), request.batch.batch_id),
+        TemporaryDirectory() as scratch,
+    ):
+        return plain(classify(request, SETTINGS, partial(load_predictor, scratch, SETTINGS.inference_threads)))

@@ -1,0 +1,48 @@
+"""`pixlake models package`: a MultiModalPredictor for the AutoGluon container."""
+
+from pathlib import Path
+
+import click
+
+from pixlake_models.commands.environment import TorchCommand
+
+
+@click.command(cls=TorchCommand)
+@click.argument(
+    "predictor",
+    metavar="AUTOGLUON_DIR",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+)
+@click.option(
+    "--rows",
+    required=True,
+    metavar="TABLE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV, TSV or Parquet with the columns of the training table, to prove the bundle on; images by path.",
+)
+@click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write the bundle.")
+def package(predictor: Path, rows: Path, output: Path | None) -> None:
+    """Make a bundle of a predictor that only AutoGluon can run: what `compile` refuses.
+
+    AUTOGLUON_DIR is what MultiModalPredictor saved. The bundle is written to FOLDER, whose name becomes the model's,
+    else to a folder of AUTOGLUON_DIR's name, here. Where the packaged predictor answers TABLE's rows otherwise than
+    the one in AUTOGLUON_DIR, nothing is written.
+
+    The bundle holds pickles: whoever loads it runs the code of whoever made it. It is served by the AutoGluon
+    container, which a stack has where its parameter AutoGluonImage names one (docs/autogluon-container.md).
+
+    \b
+      pixlake models package AutogluonModels/pets --rows pets.csv --output models/pets
+    """
+    from pixlake_models.autogluon_rows import read_rows
+    from pixlake_models.bundles import check_target
+    from pixlake_models.figures import format_table
+    from pixlake_models.package_autogluon import load_trained, package_predictor
+    from pixlake_models.package_columns import find_image_column
+
+    target = (output or Path(predictor.name)).resolve()
+    check_target(target)
+    trained = load_trained(predictor)
+    written = package_predictor(trained, read_rows(rows, find_image_column(trained)), target)
+    click.echo(format_table(written.figures))
+    click.echo(f"{target.name}@{written.version} is in {output or target.name}")
