@@ -21,7 +21,7 @@ from tests.workflow.lakes import MODELS, image, make_lake, make_zip, rows
 
 @dataclass
 class Deployed:
-    """A stack in moto, whose rule delivers to a queue in place of Step Functions, and the engine beside it."""
+    """A stack in moto, whose rules deliver to a queue in place of their targets, and the engine beside it."""
 
     engine: Engine
     lake: Lake
@@ -68,7 +68,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 
 def _listen(s3: Any, resources: dict[str, str]) -> str:
-    """A queue in the place of the rule's target. And the bucket's events, which moto's CloudFormation leaves out."""
+    """A queue in the place of the rules' targets. And the bucket's events, which moto's CloudFormation leaves out."""
     s3.put_bucket_notification_configuration(
         Bucket=resources["UploadsBucket"], NotificationConfiguration={"EventBridgeConfiguration": {}}
     )
@@ -76,11 +76,17 @@ def _listen(s3: Any, resources: dict[str, str]) -> str:
     url: str = sqs.create_queue(QueueName="delivered")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events = boto3.client("events", region_name=REGION)
-    (target,) = events.list_targets_by_rule(Rule=resources["UploadedRule"])["Targets"]
-    assert target["Arn"] == resources["IngestStateMachine"]
-    moved = {key: target[key] for key in ("Id", "InputTransformer")}
-    events.put_targets(Rule=resources["UploadedRule"], Targets=[{**moved, "Arn": arn}])
+    for rule, meant in (("UploadedRule", "IngestStateMachine"), ("FailedRule", "RecordFailureFunction")):
+        (target,) = events.list_targets_by_rule(Rule=resources[rule])["Targets"]
+        assert target["Arn"].endswith(resources[meant])
+        kept = {key: target[key] for key in ("Id", "InputTransformer") if key in target}
+        events.put_targets(Rule=resources[rule], Targets=[{**kept, "Arn": arn}])
     return url
+
+
+def put_event(event: dict[str, Any]) -> None:
+    sent = {"Source": event["source"], "DetailType": event["detail-type"], "Detail": json.dumps(event["detail"])}
+    boto3.client("events", region_name=REGION).put_events(Entries=[sent])
 
 
 def test_an_object_put_becomes_rows(deployed: Deployed, tmp_path: Path) -> None:
@@ -90,8 +96,7 @@ def test_an_object_put_becomes_rows(deployed: Deployed, tmp_path: Path) -> None:
     (event,) = deployed.deliveries()
     assert (event["source"], event["detail-type"]) == ("aws.s3", "Object Created")
     # moto's S3 tells the rule without its transformer; its event bus applies it
-    sent = {"Source": event["source"], "DetailType": event["detail-type"], "Detail": json.dumps(event["detail"])}
-    boto3.client("events", region_name=REGION).put_events(Entries=[sent])
+    put_event(event)
     (request,) = deployed.deliveries()
     assert request == {"upload_uri": f"s3://{deployed.uploads}/uploads/pets/my pets (1).zip"}
     outcome = deployed.engine.execute("deployed", request)
@@ -105,4 +110,35 @@ def test_an_object_put_becomes_rows(deployed: Deployed, tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["uploads/loose.zip", "uploads/pets/notes.txt", "elsewhere/pets/pets.zip"])
 def test_other_objects_start_nothing(deployed: Deployed, key: str) -> None:
     deployed.s3.put_object(Bucket=deployed.uploads, Key=key, Body=b"")
+    assert deployed.deliveries() == []
+
+
+def ended(deployed: Deployed, name: str, status: str, machine: str = "") -> dict[str, Any]:
+    """The event of events/record_failure.json, as this stack's state machine would send it."""
+    event: dict[str, Any] = json.loads((ROOT / "events/record_failure.json").read_text())
+    arn = deployed.resources["IngestStateMachine"] + machine
+    event["detail"] |= {"name": name, "status": status, "stateMachineArn": arn}
+    return event
+
+
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
+def test_every_bad_end_becomes_a_row(deployed: Deployed, status: str) -> None:
+    put_event(ended(deployed, f"ended-{status}", status))
+    (delivered,) = deployed.deliveries()
+    answer = deployed.engine.invoke("RecordFailureFunction", json.dumps(delivered).encode())
+    assert not answer.failed, answer.payload
+    found = {row["execution_id"]: row["status"] for row in rows(deployed.lake, "executions", "emoji")}
+    assert found[f"ended-{status}"] == status
+
+
+@pytest.mark.parametrize(
+    ("status", "machine"),
+    [
+        pytest.param("SUCCEEDED", "", id="good"),
+        pytest.param("RUNNING", "", id="begun or redriven"),
+        pytest.param("FAILED", "/Infer:aa0a8b3e", id="a child of a Map"),
+    ],
+)
+def test_other_ends_are_told_to_nobody(deployed: Deployed, status: str, machine: str) -> None:
+    put_event(ended(deployed, "other", status, machine))
     assert deployed.deliveries() == []
