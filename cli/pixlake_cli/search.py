@@ -88,7 +88,7 @@ def _embed(query: str, lake: Lake, model: str) -> "NDArray[np.float32]":
         vectors = embedder.embed_texts([query])
     else:
         picture = decode_for(path.read_bytes(), embedder.preprocessing, _MAX_PIXELS)
-        vectors = embedder.embed_tensors([tensor(picture.pixels, embedder.preprocessing, picture.size)])
+        vectors = embedder.embed_tensors([tensor(picture, embedder.preprocessing)])
     vector: NDArray[np.float32] = vectors[0]
     return vector
 

@@ -1,6 +1,7 @@
 """Every kind of image that people upload comes out as the pixels that one sees; every hostile one as a reason."""
 
 import io
+import math
 import struct
 import subprocess
 import sys
@@ -245,8 +246,9 @@ def draft(data: bytes, least: tuple[int, int]) -> Picture:
 
 def test_a_large_jpeg_is_decoded_smaller_but_never_below_what_is_needed() -> None:
     data = encode(halves(size=(801, 400)), "JPEG")
-    assert draft(data, (100, 50)).pixels.size == (100, 50)
-    assert draft(data, (101, 51)).pixels.size == (200, 100)
+    assert draft(data, (100, 50)).pixels.size == (101, 50)
+    assert draft(data, (101, 51)).pixels.size == (201, 100)
+    assert draft(data, (101, 51)).box == (0, 0, 200.25, 100)
     assert draft(data, (401, 1)).pixels.size == (801, 400)
     assert (draft(data, (100, 50)).width, draft(data, (100, 50)).height) == (801, 400)
 
@@ -265,6 +267,23 @@ def test_a_turned_jpeg_is_decoded_smaller_by_its_upright_size() -> None:
     assert asked == [(400, 800)]
     assert picture.pixels.size == (100, 200)
     assert (picture.width, picture.height) == (400, 800)
+
+
+@pytest.mark.parametrize("orientation", STORED_AS)
+def test_a_picture_in_pixels_that_were_rounded_up_is_found_after_turning(orientation: int) -> None:
+    """A quarter of 1001 x 603 is 250.25 x 150.75; what rounding adds lies where the stored right and lower side go."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = draft(encode(halves(size=(1001, 603)), "JPEG", exif=exif), (100, 100))
+    stored = Image.new("L", (251, 151))
+    stored.paste(255, (0, 0, 250, 150))
+    turn = {**STORED_AS, 6: "ROTATE_270", 8: "ROTATE_90"}[orientation]
+    upright = stored.transpose(Image.Transpose[turn]) if turn else stored
+    assert picture.pixels.size == upright.size
+    assert picture.box is not None
+    left, top, right, bottom = picture.box
+    assert (math.ceil(left), math.ceil(top)) == (upright.getbbox() or ())[:2]
+    assert (right - left, bottom - top) == ((250.25, 150.75) if orientation < 5 else (150.75, 250.25))
 
 
 # ---- hostile ------------------------------------------------------------------------------------------------------

@@ -81,8 +81,7 @@ class Classifier:
         """The image in `data` as it takes one; BadImage for what cannot be used."""
         declared = self._manifest.image_input
         assert declared, "asked only where most_images is not 0"
-        picture = decode_for(data, declared.preprocessing, max_pixels)
-        return tensor(picture.pixels, declared.preprocessing, picture.size)
+        return tensor(decode_for(data, declared.preprocessing, max_pixels), declared.preprocessing)
 
     def make_example(self, attributes: Mapping[str, str | None], images: Sequence[Pixels]) -> Example:
         """What `predict` takes for one record."""

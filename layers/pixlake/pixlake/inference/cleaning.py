@@ -4,18 +4,21 @@ No tokenizer.json can say it: it mends mojibake, resolves HTML's entities and lo
 """
 
 import html
+import re
 import string
 
 from pixlake.inference.manifest import Cleaning
 
+# half a character, as a command line's arguments may hold; no tokenizer takes it, and ftfy replaces it too
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PUNCTUATION = str.maketrans("_", " ", string.punctuation.replace("_", ""))
 
 
 def clean_text(text: str, cleaning: Cleaning) -> str:
-    """`text` as the tokenizer was trained to read it."""
+    """`text` as the tokenizer was trained to read it; valid Unicode in any case."""
     match cleaning:
         case "none":
-            return text
+            return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
         case "whitespace":
             return _space(_mend(text))
         case "lower":

@@ -67,7 +67,7 @@ def _prepare(row: dict[str, Any], data: bytes, *, embedder: Embedder, max_pixels
     except BadImage as error:
         return _reject(row["image_path"], error.reason, error.detail)
     image = _Image(**row, width=picture.width, height=picture.height, sha256=hashlib.sha256(data).hexdigest())
-    return image, tensor(picture.pixels, embedder.preprocessing, picture.size)
+    return image, tensor(picture, embedder.preprocessing)
 
 
 def _embed(group: list[_Ready | Reject], *, embedder: Embedder) -> list[_Ready | Reject]:

@@ -28,6 +28,7 @@ Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 
 Size = tuple[int, int]
+Box = tuple[float, float, float, float]
 Color = tuple[int, int, int]
 
 _EXIF_ORIENTATION = 0x0112
@@ -42,6 +43,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _LYING = frozenset({5, 6, 7, 8})
+# of these the stored picture's right side, or its lower one, is the upright picture's left, or its upper one
+_LEFT_LAST, _TOP_LAST = frozenset({2, 3, 6, 7}), frozenset({3, 4, 7, 8})
 
 _LARGE_PIXELS = 16_000_000
 _LARGE_TURN = threading.Lock()
@@ -49,16 +52,21 @@ _LARGE_TURN = threading.Lock()
 
 @dataclass(frozen=True)
 class Picture:
-    """Upright RGB pixels. `width` and `height` are the upright original's, also where `pixels` was decoded smaller."""
+    """RGB pixels, upright but for stored ones. `width` and `height` are the upright original's.
+
+    `box` is the part of `pixels` that holds the picture, where it was decoded smaller: that rounds sizes up, and what
+    the last row and column add to the picture is a fraction of a pixel, which resizing whole ones would stretch.
+    """
 
     pixels: Image.Image
     width: int
     height: int
+    box: Box | None = None
 
     @property
     def size(self) -> Size:
-        """The upright original's."""
-        return self.width, self.height
+        """What its proportions follow from, exactly: the original's size."""
+        return (self.width, self.height) if self.box else self.pixels.size
 
 
 def decode(
@@ -72,16 +80,15 @@ def decode(
     """
     with _opened(data, max_pixels) as image:
         original = image.size
-        extent = _reduce(image, least) if least and image.format in ("JPEG", "MPO") else original
+        extent = _reduce(image, least) if least and image.format in ("JPEG", "MPO") else None
         with _turn(image.size):
             image.load()
             orientation = _orientation(image)
             pixels = _rgb(image, background)
-            if pixels.size != extent:
-                pixels = pixels.crop((0, 0, *extent))
             if orientation in _UPRIGHT:
                 pixels = pixels.transpose(_UPRIGHT[orientation])
-    return Picture(pixels, *_turned(original, orientation in _LYING))
+    box = _find_box(pixels.size, extent, orientation) if extent else None
+    return Picture(pixels, *_turned(original, orientation in _LYING), box)
 
 
 def decode_stored(data: bytes, *, max_pixels: int) -> Picture:
@@ -104,17 +111,22 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
         yield image
 
 
-def _reduce(image: Image.Image, least: Callable[[Size], Size]) -> Size:
-    """Have a JPEG decoded smaller; the size that its content then has.
-
-    Decoding rounds up, and the last row or column may hold little but padding, which would stretch the picture.
-    """
-    lying = _orientation(image) in _LYING
-    reduced = image.draft(None, _turned(least(_turned(image.size, lying)), lying))
-    if reduced is None:
-        return image.size
+def _reduce(image: Image.Image, least: Callable[[Size], Size]) -> tuple[float, float] | None:
+    """Have a JPEG decoded smaller; the size, in those pixels, that the picture then has. None where it stays whole."""
+    lying, original = _orientation(image) in _LYING, image.size
+    reduced = image.draft(None, _turned(least(_turned(original, lying)), lying))
+    if reduced is None or image.size == original:
+        return None
     _, (_, _, width, height) = reduced
-    return max(1, round(width)), max(1, round(height))
+    return width, height
+
+
+def _find_box(size: Size, extent: tuple[float, float], orientation: int) -> Box:
+    """Where a picture of `extent` lies in pixels of `size` that were turned upright."""
+    width, height = extent if orientation not in _LYING else extent[::-1]
+    left = size[0] - width if orientation in _LEFT_LAST else 0
+    top = size[1] - height if orientation in _TOP_LAST else 0
+    return left, top, left + width, top + height
 
 
 def _turn(size: Size) -> AbstractContextManager[object]:

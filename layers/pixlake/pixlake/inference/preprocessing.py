@@ -34,24 +34,23 @@ def decode_for(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> Pi
     return decode(data, max_pixels=max_pixels, background=preprocessing.background, least=least)
 
 
-def tensor(image: Image.Image, preprocessing: Preprocessing, original: Size | None = None) -> NDArray[np.float32]:
-    """float32 `[3, height, width]` of an RGB image of any size; see `resize`."""
-    pixels = np.asarray(resize(image, preprocessing, original))
+def tensor(image: Image.Image | Picture, preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """float32 `[3, height, width]` of an RGB image of any size."""
+    pixels = np.asarray(resize(image, preprocessing))
     levels = _levels(preprocessing.mean, preprocessing.std)
     return np.stack([levels[channel].take(pixels[:, :, channel]) for channel in range(3)])
 
 
-def resize(image: Image.Image, preprocessing: Preprocessing, original: Size | None = None) -> Image.Image:
-    """`image` at the graph's width and height. `original` is the picture's size where `image` was decoded smaller: its
-    proportions are rounded, which would move the cut by a pixel."""
-    size = original or image.size
+def resize(image: Image.Image | Picture, preprocessing: Preprocessing) -> Image.Image:
+    """`image` at the graph's width and height."""
+    picture = image if isinstance(image, Picture) else Picture(image, image.width, image.height)
     match preprocessing.resize:
         case "squash":
-            return image.resize(_target(preprocessing), _FILTERS[preprocessing.interpolation])
+            return picture.pixels.resize(_target(preprocessing), _FILTERS[preprocessing.interpolation], picture.box)
         case "shortest":
-            return _covered(image, preprocessing, _cover(size, preprocessing))
+            return _covered(picture, preprocessing)
         case "longest":
-            return _fitted(image, preprocessing, _fit(size, preprocessing))
+            return _fitted(picture, preprocessing)
 
 
 def least_size(size: Size, preprocessing: Preprocessing) -> Size:
@@ -81,16 +80,17 @@ def _cover(size: Size, preprocessing: Preprocessing) -> Size:
     return max(wide, width * high // height), high
 
 
-def _covered(image: Image.Image, preprocessing: Preprocessing, cover: Size) -> Image.Image:
-    """Resized to `cover`, then cut to the centre; rounded as torchvision's `CenterCrop` does."""
-    width, height = _target(preprocessing)
+def _covered(picture: Picture, preprocessing: Preprocessing) -> Image.Image:
+    """Resized to cover, then cut to the centre; rounded as torchvision's `CenterCrop` does."""
+    cover, (width, height) = _cover(picture.size, preprocessing), _target(preprocessing)
     left, top = round((cover[0] - width) / 2), round((cover[1] - height) / 2)
     kind = _FILTERS[preprocessing.interpolation]
     if cover[0] * cover[1] <= _MOST_COVER * width * height:
-        return image.resize(cover, kind).crop((left, top, left + width, top + height))
-    across, down = image.width / cover[0], image.height / cover[1]
-    right, bottom = min((left + width) * across, image.width), min((top + height) * down, image.height)
-    return image.resize((width, height), kind, box=(left * across, top * down, right, bottom))
+        return picture.pixels.resize(cover, kind, picture.box).crop((left, top, left + width, top + height))
+    x, y, right, bottom = picture.box or (0, 0, *picture.pixels.size)
+    across, down = (right - x) / cover[0], (bottom - y) / cover[1]
+    right, bottom = min(x + (left + width) * across, right), min(y + (top + height) * down, bottom)
+    return picture.pixels.resize((width, height), kind, (x + left * across, y + top * down, right, bottom))
 
 
 def _fit(size: Size, preprocessing: Preprocessing) -> Size:
@@ -101,11 +101,11 @@ def _fit(size: Size, preprocessing: Preprocessing) -> Size:
     return max(1, round(width * high / height)), high
 
 
-def _fitted(image: Image.Image, preprocessing: Preprocessing, fit: Size) -> Image.Image:
-    """Resized to `fit`, then laid on the middle of the background."""
-    target = _target(preprocessing)
+def _fitted(picture: Picture, preprocessing: Preprocessing) -> Image.Image:
+    """Resized to fit, then laid on the middle of the background."""
+    fit, target = _fit(picture.size, preprocessing), _target(preprocessing)
     canvas = Image.new("RGB", target, preprocessing.background)
-    resized = image.resize(fit, _FILTERS[preprocessing.interpolation])
+    resized = picture.pixels.resize(fit, _FILTERS[preprocessing.interpolation], picture.box)
     canvas.paste(resized, ((target[0] - fit[0]) // 2, (target[1] - fit[1]) // 2))
     return canvas
 
