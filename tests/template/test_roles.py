@@ -1,0 +1,146 @@
+"""The roles of both state machines allow what their definitions ask for, and nothing that they do not.
+
+What each service integration needs is written here once, as AWS documents it for Step Functions; which integrations a
+machine has is read from its definition. Resources are as the template spells them.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+Grant = tuple[str, str]
+ARN = "arn:${AWS::Partition}"
+HERE = "${AWS::Region}:${AWS::AccountId}"
+RULE = f"{ARN}:events:{HERE}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
+LOGS = (
+    *("CreateLogDelivery", "GetLogDelivery", "UpdateLogDelivery", "DeleteLogDelivery", "ListLogDeliveries"),
+    *("PutResourcePolicy", "DescribeResourcePolicies", "DescribeLogGroups"),
+)
+# what a statement asks of Glue and S3 by the rights of who sent it, besides Athena itself
+TABLES = ("GetDatabase", "GetTable", "GetTables", "CreateTable", "UpdateTable")
+FILES = ("GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload", "ListMultipartUploadParts")
+WRITTEN = ("PutObject", "GetObject", "ListMultipartUploadParts", "AbortMultipartUpload")
+
+
+def states(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for state in machine["States"].values():
+        yield state
+        if "ItemProcessor" in state:
+            yield from states(state["ItemProcessor"])
+
+
+def named(substitution: str) -> str:
+    """The resource that stands behind `${Name}` in a definition."""
+    return substitution.strip("${}")
+
+
+def grants(service: str, actions: tuple[str, ...], *resources: str) -> Iterator[Grant]:
+    yield from ((f"{service}:{action}", resource) for action in actions for resource in resources)
+
+
+def invoked(state: dict[str, Any], _: str) -> Iterator[Grant]:
+    yield "lambda:InvokeFunction", named(state["Parameters"]["FunctionName"])
+
+
+def started(state: dict[str, Any], _: str) -> Iterator[Grant]:
+    other = named(state["Parameters"]["StateMachineArn"])
+    yield "states:StartExecution", other
+    executions = f"{ARN}:states:{HERE}:execution:${{{other}.Name}}:*"
+    yield from grants("states", ("DescribeExecution", "StopExecution"), executions)
+    yield from grants("events", ("PutTargets", "PutRule", "DescribeRule"), RULE)
+
+
+def queried(state: dict[str, Any], _: str) -> Iterator[Grant]:
+    group = f"{ARN}:athena:{HERE}:workgroup/${{CompactionWorkGroup}}"
+    assert named(state["Parameters"]["WorkGroup"]) == "WorkGroup"
+    yield from grants("athena", ("StartQueryExecution", "GetQueryExecution", "StopQueryExecution"), group)
+    yield "athena:GetDataCatalog", f"{ARN}:athena:{HERE}:datacatalog/AwsDataCatalog"
+    places = ("catalog", "database/${TablesDatabase}", "table/${TablesDatabase}/*")
+    yield from grants("glue", TABLES, *(f"{ARN}:glue:{HERE}:{place}" for place in places))
+    yield "s3:GetBucketLocation", "LakeBucket"
+    yield from grants("s3", ("ListBucket",), "work/*", "warehouse/*", "athena/*")
+    yield "s3:GetObject", "${LakeBucket.Arn}/work/*"
+    yield from grants("s3", FILES, "${LakeBucket.Arn}/warehouse/*")
+    yield from grants("s3", WRITTEN, "${LakeBucket.Arn}/athena/*")
+
+
+def mapped(state: dict[str, Any], machine: str) -> Iterator[Grant]:
+    """A Distributed Map: items from S3, children of the machine itself, results to S3; and all of it redriven."""
+    if state["ItemProcessor"]["ProcessorConfig"]["Mode"] != "DISTRIBUTED":
+        return
+    assert state["ItemReader"]["Resource"].endswith(":s3:getObject")
+    yield "s3:GetObject", "${LakeBucket.Arn}/work/*"
+    prefix = state["ResultWriter"]["Parameters"]["Prefix"]
+    yield from grants("s3", WRITTEN, f"${{LakeBucket.Arn}}/{prefix}/*")
+    yield "states:StartExecution", machine
+    children = f"{ARN}:states:{HERE}:execution:${{{machine}.Name}}*"
+    yield from grants("states", ("DescribeExecution", "StopExecution", "RedriveExecution"), children)
+
+
+INTEGRATIONS: dict[str, Callable[[dict[str, Any], str], Iterator[Grant]]] = {
+    "arn:aws:states:::lambda:invoke": invoked,
+    "arn:aws:states:::states:startExecution.sync:2": started,
+    "arn:aws:states:::athena:startQueryExecution.sync": queried,
+}
+
+
+def needed(name: str, properties: dict[str, Any]) -> Iterator[Grant]:
+    for state in states(yaml.safe_load((ROOT / properties["DefinitionUri"]).read_text())):
+        match state["Type"]:
+            case "Task":
+                yield from INTEGRATIONS[state["Resource"]](state, name)
+            case "Map":
+                yield from mapped(state, name)
+    assert properties["Logging"]["Level"] != "OFF"
+    yield from grants("logs", LOGS, "*")
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def spelled(resource: Any) -> Iterator[str]:
+    """A resource as text, whichever of the template's ways to name it is used."""
+    if isinstance(resource, str):
+        yield resource
+        return
+    ((way, value),) = resource.items()
+    match way:
+        case "Fn::GetAtt":
+            yield value.removesuffix(".Arn")
+        case "Fn::If":
+            for each in value[1:]:
+                yield from spelled(each)
+        case _ if value != "AWS::NoValue":
+            yield value
+
+
+def allowed(statement: dict[str, Any]) -> Iterator[Grant]:
+    assert statement["Effect"] == "Allow"
+    narrowed = statement.get("Condition", {}).get("StringLike", {}).get("s3:prefix")
+    resources = [text for resource in listed(narrowed or statement["Resource"]) for text in spelled(resource)]
+    yield from ((action, resource) for action in listed(statement["Action"]) for resource in resources)
+
+
+@pytest.mark.parametrize("name", ["IngestStateMachine", "CompactAthenaStateMachine"])
+def test_a_role_allows_just_what_its_machine_asks_for(template: dict[str, Any], name: str) -> None:
+    resources = template["Resources"]
+    properties = resources[name]["Properties"]
+    statements = [it for policy in properties["Policies"] for it in policy["Statement"]]
+    for resource in resources.values():
+        # policies that stand apart from the role
+        if resource["Type"] == "AWS::IAM::Policy" and resource["Properties"]["Roles"] == [{"Ref": f"{name}Role"}]:
+            statements += resource["Properties"]["PolicyDocument"]["Statement"]
+    given = {grant for statement in statements for grant in allowed(statement)}
+    wanted = set(needed(name, properties))
+    assert (sorted(wanted - given), sorted(given - wanted)) == ([], [])
+
+
+def test_who_starts_executions_may_do_nothing_else(template: dict[str, Any]) -> None:
+    (policy,) = template["Resources"]["UploadedRole"]["Properties"]["Policies"]
+    given = {grant for statement in policy["PolicyDocument"]["Statement"] for grant in allowed(statement)}
+    assert given == {("states:StartExecution", "IngestStateMachine")}
