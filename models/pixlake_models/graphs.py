@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import onnx
@@ -25,11 +25,15 @@ def _traceable() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(fused)
 
 
-def export_graph(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], output: str) -> bytes:
+def export_graph(
+    module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], output: str, texts: Collection[str] = ()
+) -> bytes:
     """`module`, called with the tensors in this order, as an ONNX graph for any number of rows.
 
     The rows are the first dimension of every input. Give two at least, since tracing may take one for a constant.
+    The second dimension of those named in `texts`, their tokens, is free too.
     """
+    free = {name: {0: "rows", 1: "tokens"} if name in texts else {0: "rows"} for name in (*inputs, output)}
     target = io.BytesIO()
     with _traceable():
         torch.onnx.export(
@@ -38,7 +42,7 @@ def export_graph(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], ou
             target,
             input_names=list(inputs),
             output_names=[output],
-            dynamic_axes={name: {0: "rows"} for name in (*inputs, output)},
+            dynamic_axes=free,
             opset_version=OPSET,
             dynamo=False,
         )

@@ -1,7 +1,7 @@
 """A compiled AutoGluon model answers as AutoGluon, or it is refused."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,13 +15,15 @@ import torch
 from autogluon.multimodal import MultiModalPredictor
 
 from demo import backbone
+from pixlake.errors import BadRequest
 from pixlake.inference.bundles import load_classifier
+from pixlake.inference.classifier import Classifier
 from pixlake.inference.encoders import Example
 from pixlake.inference.images import decode
-from pixlake.inference.manifest import Input, NumericalInput
+from pixlake.inference.manifest import CategoricalInput, Input, NumericalInput
 from pixlake.inference.preprocessing import tensor
 from pixlake_models import compile_autogluon as compilation
-from pixlake_models.autogluon_columns import image_column, read_inputs
+from pixlake_models.autogluon_columns import check_mixing, image_column, read_inputs
 from pixlake_models.compile_autogluon import AutoGluonSource, compile_autogluon
 from pixlake_models.errors import NotEqual, NotServable
 
@@ -128,21 +130,49 @@ def test_what_was_proved_is_in_the_bundle(lake: Path, rows: pandas.DataFrame) ->
     assert metrics["autogluon_rows"] > len(rows)
 
 
-@pytest.mark.parametrize("problem", ["binary", "regression"])
-def test_other_problems_on_a_table_alone(problem: str, rows: pandas.DataFrame, target: Path, tmp_path: Path) -> None:
-    """A regression with AutoGluon's transformer for tables, so that it is not the one network that compiles."""
-    table = rows.drop(columns="image").assign(label=rows["weight"] * 3 if problem == "regression" else rows["age"] > 5)
-    names = ["ft_transformer"] if problem == "regression" else TABULAR
-    predictor = fit(table, tmp_path / "trained", problem, **{"model.names": names})
+def test_a_regression_on_a_table_alone(rows: pandas.DataFrame, target: Path, tmp_path: Path) -> None:
+    """With AutoGluon's transformer for tables, so that the other one is not the only one that compiles."""
+    table = rows.drop(columns="image").assign(label=rows["weight"] * 3)
+    predictor = fit(table, tmp_path / "trained", "regression", **{"model.names": ["ft_transformer"]})
     compile_autogluon(AutoGluonSource(predictor, table, {}), target, {})
-    example = Example({name: str(table[name][1]) for name in (*NUMBERS, *CATEGORIES)})
-    (found,) = load_classifier(f"file://{tmp_path}", "tiny").predict([example])
-    assert found
-    if problem == "regression":
-        assert found.value == pytest.approx(float(predictor.predict(table.iloc[[1]], as_pandas=False)), rel=1e-4)
-    else:
-        expected = predictor.predict_proba(table.iloc[[1]], as_pandas=False)[0]
-        assert found.probabilities == pytest.approx({"False": expected[0], "True": expected[1]}, abs=1e-4)
+    expected = predictor.predict(table, as_pandas=False)
+    found = [each.value if each else None for each in load(tmp_path).predict(examples(table))]
+    assert found == pytest.approx(expected.tolist(), rel=1e-4)
+    assert np.ptp(expected) > 1
+
+
+def test_a_binary_model_and_its_positive_class(rows: pandas.DataFrame, target: Path, tmp_path: Path) -> None:
+    """The class that is asked for as the positive one is first by name; numbers and truth values are categories."""
+    table = rows.drop(columns="image").assign(label=np.where(rows["age"] > 5, "adopted", "waiting"))
+    table = table.assign(home=rows.index % 3, colour=rows["colour"] == "red")
+    settings = {"model.names": TABULAR, "data.pos_label": "adopted"}
+    predictor = fit(table, tmp_path / "trained", "binary", **settings)
+    compile_autogluon(AutoGluonSource(predictor, table, {}), target, {})
+    expected = predictor.predict_proba(table, as_pandas=True)
+    assert list(expected.columns) == ["waiting", "adopted"]
+    for spell in (str, spell_otherwise):
+        answers = load(tmp_path).predict(examples(table, spell))
+        for found, wanted in zip(answers, expected.to_dict("records"), strict=True):
+            assert found
+            assert found.probabilities == pytest.approx(wanted, abs=1e-4)
+            assert found.label == max(wanted, key=lambda label: wanted[label])
+
+
+def spell_otherwise(value: Any) -> str:
+    """As another program writes a table: `true`, `2.0`."""
+    return str(value).lower() if isinstance(value, bool) or not isinstance(value, int) else f"{value}.0"
+
+
+def load(lake: Path) -> Classifier:
+    return load_classifier(lake.as_uri(), "tiny")
+
+
+def examples(table: pandas.DataFrame, spell: Callable[[Any], str] = str) -> list[Example]:
+    """The rows as Pixlake has them: text, or null."""
+    cells = table[[*NUMBERS, *CATEGORIES]].astype(object).to_dict("records")
+    return [
+        Example({name: None if pandas.isna(value) else spell(value) for name, value in row.items()}) for row in cells
+    ]
 
 
 def test_a_bundle_that_answers_otherwise_is_not_written(
@@ -161,9 +191,29 @@ def test_a_bundle_that_answers_otherwise_is_not_written(
     assert not target.exists()
 
 
-def test_columns_of_text_are_refused_with_the_reason() -> None:
-    learner = SimpleNamespace(_data_processors={"text": [object()], "label": [object()]}, _df_preprocessor=None)
-    with pytest.raises(NotServable, match="text"):
+@pytest.mark.parametrize("kind", ["document", "ner_text", "rois", "semantic_segmentation_img"])
+def test_other_columns_are_refused_with_the_reason(kind: str) -> None:
+    learner = SimpleNamespace(_data_processors={kind: [object()], "label": [object()]}, _df_preprocessor=None)
+    with pytest.raises(NotServable, match=kind):
+        read_inputs(learner)
+
+
+@pytest.mark.parametrize(("setting", "value"), [("mix_choice", "all_images"), ("use_learnable_image", True)])
+def test_answers_that_depend_on_the_rows_beside_are_refused(setting: str, value: object) -> None:
+    network = SimpleNamespace(prefix="timm_image", mix_choice="all_logits", use_learnable_image=False)
+    setattr(network, setting, value)
+    with pytest.raises(NotServable, match="rows beside it"):
+        check_mixing(network)
+
+
+def test_other_transforms_of_images_are_refused() -> None:
+    processor = SimpleNamespace(val_transforms=["resize_shorter_side"], prefix="timm_image")
+    learner = SimpleNamespace(
+        _data_processors={"image": [processor]},
+        _df_preprocessor=None,
+        _model=SimpleNamespace(prefix="timm_image"),
+    )
+    with pytest.raises(NotServable, match="resize_to_square"):
         read_inputs(learner)
 
 
@@ -173,10 +223,43 @@ def test_several_columns_of_images_are_refused() -> None:
         image_column(learner)
 
 
-def test_categories_that_are_no_text_are_refused() -> None:
-    generator = SimpleNamespace(category_map={"size": pandas.Index([1.5, 2.5])})
-    columns = SimpleNamespace(categorical_num_categories={"size": 3}, _feature_generators={"size": generator})
+def categories(values: list[Any]) -> Any:
+    """The part of a learner that has them."""
+    generator = SimpleNamespace(category_map={"size": pandas.Index(values, dtype=object)})
+    columns = SimpleNamespace(
+        categorical_num_categories={"size": len(values) + 1}, _feature_generators={"size": generator}
+    )
     processor = SimpleNamespace(categorical_key="mlp_categorical")
-    learner = SimpleNamespace(_data_processors={"categorical": [processor]}, _df_preprocessor=columns)
-    with pytest.raises(NotServable, match="float"):
-        read_inputs(learner)
+    model = SimpleNamespace(prefix="categorical_mlp")
+    return SimpleNamespace(_data_processors={"categorical": [processor]}, _df_preprocessor=columns, _model=model)
+
+
+@pytest.mark.parametrize(
+    ("values", "compare"),
+    [(["a", "1"], "text"), ([1, 2], "number"), ([1.5, 2.0], "number"), ([True, False], "boolean")],
+)
+def test_categories_are_compared_by_their_kind(values: list[Any], compare: str) -> None:
+    (declared,) = read_inputs(categories(values))
+    assert isinstance(declared, CategoricalInput)
+    assert (declared.compare, declared.categories) == (compare, tuple(map(str, values)))
+    assert (declared.unknown, declared.missing) == (2, 2)
+
+
+def test_an_empty_category_is_that_of_missing_values() -> None:
+    (declared,) = read_inputs(categories(["a", "", "b"]))
+    assert isinstance(declared, CategoricalInput)
+    assert (declared.missing, declared.unknown) == (1, 3)
+
+
+@pytest.mark.parametrize("values", [[1, "a"], [True, 2], [pandas.Timestamp(0)]])
+def test_categories_of_several_kinds_are_refused(values: list[Any]) -> None:
+    with pytest.raises(NotServable, match="'size' are"):
+        read_inputs(categories(values))
+
+
+def test_rows_without_a_column_that_the_model_reads_are_refused(
+    with_images: MultiModalPredictor, rows: pandas.DataFrame, target: Path
+) -> None:
+    with pytest.raises(BadRequest, match="home"):
+        compile_autogluon(AutoGluonSource(with_images, rows.drop(columns="home"), {}), target, {})
+    assert not target.exists()

@@ -1,4 +1,4 @@
-"""Which model answers is a name: of the upload, of the request, of the stack; another one needs no build and no restart."""
+"""Which model answers is a name: of the upload, of the request, of the stack. Another one needs no build or restart."""
 
 import json
 from collections.abc import Iterator

@@ -1,0 +1,48 @@
+"""The folder that a MultiModalPredictor left. It holds pickles, so loading it runs whatever code is in it."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from pixlake_models.errors import NotServable
+
+ASSETS = "assets.json"
+SERVABLE = ("binary", "multiclass", "regression")
+_LEARNER = "BaseLearner"
+_NOISY = ("lightning.pytorch", "lightning.fabric", "autogluon")
+
+
+def check_folder(folder: Path) -> None:
+    """NotServable if AutoGluon's own description tells already that no bundle holds the model; no pickle is read."""
+    if not (folder / ASSETS).is_file():
+        tabular = (folder / "predictor.pkl").exists()
+        kind = "a TabularPredictor, which has no one network" if tabular else "no MultiModalPredictor"
+        raise NotServable(f"{folder}: it is {kind}: there is no {ASSETS}")
+    try:
+        assets = json.loads((folder / ASSETS).read_bytes())
+        problem, learner = assets["problem_type"], assets.get("learner_class", _LEARNER)
+    except (ValueError, KeyError, AttributeError) as error:
+        raise NotServable(f"{folder / ASSETS}: it is not as AutoGluon writes it: {error!r}") from error
+    if problem not in SERVABLE:
+        raise NotServable(f"{folder}: a bundle answers {', '.join(SERVABLE)}, not {problem}")
+    if learner != _LEARNER:
+        raise NotServable(f"{folder}: a bundle holds one network, and this model is a {learner}")
+
+
+def load_predictor(folder: Path) -> Any:
+    """The MultiModalPredictor, on the CPU and without workers; NotServable where AutoGluon cannot load it."""
+    check_folder(folder)
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    from autogluon.multimodal import MultiModalPredictor
+
+    try:
+        predictor = MultiModalPredictor.load(str(folder), verbosity=0)
+    except Exception as error:  # unpickling, torch and each network have errors of their own
+        raise NotServable(f"{folder}: AutoGluon cannot load it: {type(error).__name__}: {error}") from error
+    learner = predictor._learner
+    learner._enable_progress_bar = False
+    learner._config.env.num_workers_inference = 0
+    learner._config.env.num_gpus = 0
+    return predictor
