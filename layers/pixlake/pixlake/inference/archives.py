@@ -54,7 +54,8 @@ def _walk(chunks: Iterable[bytes | memoryview], size: int, folder: Path | None) 
 
 
 def _check(member: tarfile.TarInfo, count: int, total: int, size: int) -> None:
-    tarfile.data_filter(member, "/nowhere")
+    if tarfile.data_filter(member, "/nowhere").name != member.name:
+        raise BadBundle(f"the tar holds {member.name!r}, which lies outside of it")
     if member.type not in _PLAIN or member.issparse():
         raise BadBundle(f"the tar holds {member.name!r}, which is no plain file")
     if total > size:

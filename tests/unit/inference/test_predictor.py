@@ -1,0 +1,217 @@
+"""A predictor gets a record's cells and images as AutoGluon expects them, and answers as any classifier does."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from pixlake.errors import BadBundle, BadImage
+from pixlake.inference.bundles import load_bundle, load_classifier
+from pixlake.inference.classify import classify
+from pixlake.inference.folders import open_folder
+from pixlake.inference.predictor import Predictor, Row, unpack_predictor
+from pixlake.messages import BatchAnswer
+from tests.unit.inference.predictors import COLUMNS, IMAGES, Told, put_predictor, tar
+from tests.unit.inference.tiny import Lake, encode
+
+PNG = encode(Image.new("RGB", (9, 7), (200, 10, 30)))
+MODALITIES = ["image+tabular", "tabular", "image"]
+
+
+def record(name: str, images: dict[str, str], **attributes: str | None) -> dict[str, Any]:
+    """A row of a batch; `images` are URIs by path."""
+    return {
+        "record_id": name,
+        "image_paths": list(images),
+        "image_uris": list(images.values()),
+        "attributes": list(attributes.items()),
+    }
+
+
+def ask(lake: Lake, told: Told, model: str, rows: list[dict[str, Any]], modality: str = "tabular") -> BatchAnswer:
+    scratch = lake.folder / "scratch"
+    scratch.mkdir(exist_ok=True)
+
+    def load(lake_uri: str, name: str) -> Predictor:
+        assert (lake_uri, name) == (lake.uri, model)
+        return told.predictor(lake, name, scratch)
+
+    return classify(lake.request("classify", model, rows, modality), lake.settings, load)
+
+
+def test_cells_have_the_types_of_training(lake: Lake) -> None:
+    rows = [
+        record("a", {}, Age=" 3.50 ", Tame="TRUE", Home="sea ", Colour="red"),
+        record("b", {}, Age="1,234", Tame="1", Home=None),
+        record("c", {}, Age="nan", Tame="false", Home=""),
+        record("d", {}),
+    ]
+    told = Told()
+    ask(lake, told, put_predictor(lake), rows)
+    assert told.asked == [
+        {
+            "Age": [3.5, None, None, None],
+            "Tame": [True, None, False, None],
+            "Home": ["sea ", "", "", ""],
+            "Photo": [""] * 4,
+        }
+    ]
+
+
+def test_a_batch_is_asked_for_at_once_and_answered_in_order(lake: Lake) -> None:
+    names = [f"{number:02}" for number in range(40)]
+    told = Told([[number / 40, 1 - number / 40] for number in range(40)])
+    model = put_predictor(lake)
+    ask(lake, told, model, [record(name, {}, Age="1") for name in names])
+    assert len(told.asked) == 1
+    part = lake.part("predictions", "classify-0")
+    assert part["record_id"].to_pylist() == names
+    assert [dict(each)["cat"] for each in part["probabilities"].to_pylist()] == [number / 40 for number in range(40)]
+    # at 20 both are equal, and the first wins
+    assert part["label"].to_pylist() == ["dog"] * 20 + ["cat"] * 20
+    assert set(part["model"].to_pylist()) == {model}
+
+
+def test_images_are_files_as_they_were_uploaded(lake: Lake) -> None:
+    """The first two that are images; in a folder that goes when the batch is done."""
+    seen: list[list[bytes]] = []
+
+    class Looking(Told):
+        def answer(self, table: Any) -> Any:
+            seen.extend([Path(path).read_bytes() for path in cell.split(";") if path] for cell in table["Photo"])
+            return super().answer(table)
+
+    other = encode(Image.new("L", (5, 5)))
+    good, grey, bad, cut = (
+        lake.put(name, data)
+        for name, data in (("a.png", PNG), ("b.png", other), ("c.png", b"text"), ("d.png", PNG[:-30]))
+    )
+    rows = [
+        record("one", {"a.png": good}),
+        record("two", {"b.png": grey, "a.png": good, "more.png": good}),
+        record("mended", {"c.png": bad, "d.png": cut, "b.png": grey, "a.png": good}),
+        record("none", {"c.png": bad}),
+    ]
+    answer = ask(lake, Looking(), put_predictor(lake), rows, "image+tabular")
+    assert seen == [[PNG], [other, PNG], [other, PNG], []]
+    assert (answer.rows, answer.rejected) == (4, 3)
+    found = [(each.source, each.reason) for each in lake.rejects("classify")]
+    assert found == [("c.png", "not_an_image"), ("d.png", "truncated"), ("c.png", "not_an_image")]
+
+
+def test_images_as_bytes_where_training_had_bytes(lake: Lake) -> None:
+    uri, told = lake.put("a.png", PNG), Told()
+    model = put_predictor(lake, images={**IMAGES, "form": "bytes"})
+    ask(lake, told, model, [record("a", {"a.png": uri}), record("b", {})], "image+tabular")
+    assert told.asked[0]["Photo"] == [[PNG], [b""]]
+
+
+def test_without_an_image_where_one_is_needed(lake: Lake) -> None:
+    told, uri = Told(), lake.put("a.png", PNG)
+    model = put_predictor(lake, images={**IMAGES, "missing": "refuse"})
+    answer = ask(lake, told, model, [record("a", {"a.png": uri}), record("b", {})], "image+tabular")
+    assert (answer.rows, len(told.asked[0]["Age"])) == (1, 1)
+    assert [(each.source, each.reason) for each in lake.rejects("classify")] == [("b", "missing_image")]
+
+
+def test_images_that_no_record_names(lake: Lake) -> None:
+    told, uri = Told(), lake.put("a.png", PNG)
+    model = put_predictor(lake, columns=[], images=IMAGES)
+    ask(lake, told, model, [{**record("", {"a.png": uri}), "record_id": None}], "image")
+    assert told.asked[0].keys() == {"Photo"}
+    assert lake.part("predictions", "classify-0")["image_path"].to_pylist() == ["a.png"]
+
+
+def test_a_value_is_no_label(lake: Lake) -> None:
+    model = put_predictor(lake, problem="regression", labels=[])
+    ask(lake, Told([[2.5], [float("nan")]]), model, [record("a", {}), record("b", {})])
+    part = lake.part("predictions", "classify-0").to_pylist()
+    assert [(row["value"], row["label"], row["probabilities"]) for row in part] == [(2.5, None, None)]
+    assert [(each.source, each.reason) for each in lake.rejects("classify")] == [("b", "bad_prediction")]
+
+
+def test_an_empty_batch_asks_nothing(lake: Lake) -> None:
+    told = Told()
+    assert ask(lake, told, put_predictor(lake), []).rows == 0
+    assert told.asked == []
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_it_answers_for_what_it_was_trained_on(lake: Lake, modality: str) -> None:
+    records = Told().predictor(lake, put_predictor(lake, "records"), lake.folder)
+    images = Told().predictor(lake, put_predictor(lake, "images", columns=[]), lake.folder)
+    assert (records.answers(modality), images.answers(modality)) == (modality != "image", modality == "image")
+    with pytest.raises(BadBundle, match="cannot predict the modality"):
+        ask(lake, Told(), put_predictor(lake, columns=[] if modality != "image" else COLUMNS), [], modality)
+
+
+def test_another_number_of_answers_than_rows(lake: Lake) -> None:
+    """A predictor set to skip what it cannot read would answer for the wrong records."""
+    with pytest.raises(BadBundle, match=r"\(1, 2\) for 2 rows"):
+        ask(lake, Told([[0.5, 0.5]]), put_predictor(lake), [record("a", {}), record("b", {})])
+
+
+def test_a_broken_image_leaves_no_file(lake: Lake) -> None:
+    predictor = Told().predictor(lake, put_predictor(lake), lake.folder / "scratch")
+    (lake.folder / "scratch").mkdir()
+    with pytest.raises(BadImage):
+        predictor.prepare_image(b"text", 1 << 20)
+    with pytest.raises(BadImage):
+        predictor.prepare_image(PNG, 62)
+    assert not list((lake.folder / "scratch").iterdir())
+    assert predictor.make_example({}, [predictor.prepare_image(PNG, 63)]) == Row(
+        {}, list((lake.folder / "scratch").iterdir())
+    )
+
+
+# ---- what only the AutoGluon container opens ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("load", [load_bundle, load_classifier])
+def test_the_containers_of_graphs_refuse_it(lake: Lake, load: Any) -> None:
+    model = put_predictor(lake)
+    with pytest.raises(BadBundle, match=f"{model} holds pickles, which only the AutoGluon container runs"):
+        load(lake.uri, model)
+    with pytest.raises(BadBundle, match="pickles"):
+        classify(lake.request("classify", model, [], "tabular"), lake.settings)
+
+
+def test_unpacking_gives_the_folder_and_what_it_is(lake: Lake, tmp_path: Path) -> None:
+    model = put_predictor(lake, data=tar({"assets.json": b"{}", "a/b": b"x"}))
+    described = unpack_predictor(open_folder(lake.uri, model), tmp_path / "target")
+    assert described.labels == ("cat", "dog")
+    assert (tmp_path / "target/a/b").read_bytes() == b"x"
+
+
+def test_a_damaged_tar_is_not_returned(lake: Lake, tmp_path: Path) -> None:
+    folder = open_folder(lake.uri, put_predictor(lake))
+    (lake.folder / "models/pets/predictor.tar").write_bytes(tar({"assets.json": b"[]"}))
+    with pytest.raises(BadBundle, match="SHA-256"):
+        unpack_predictor(folder, tmp_path / "target")
+
+
+def test_a_bundle_of_graphs_is_no_predictor(lake: Lake, tmp_path: Path) -> None:
+    with pytest.raises(BadBundle, match="kind embedder"):
+        unpack_predictor(open_folder(lake.uri, lake.embedder()), tmp_path)
+
+
+FAULTS: dict[str, tuple[dict[str, Any], str]] = {
+    "another file": ({"archive": "other.tar"}, "archive"),
+    "no column": ({"columns": [], "images": None}, "reads no column"),
+    "a column twice": ({"columns": [*COLUMNS, {"name": "Photo", "type": "text"}]}, "columns repeat"),
+    "labels": ({"labels": ["cat"]}, "1 labels"),
+    "labels of a value": ({"problem": "regression"}, "2 labels"),
+    "a label twice": ({"problem": "multiclass", "labels": ["a", "a"]}, "labels repeat"),
+    "a graph": ({"graph": "model.onnx"}, "unknown field `graph`"),
+    "a type": ({"columns": [{"name": "Age", "type": "date"}]}, r"columns\[0\].type"),
+    "a problem": ({"problem": "ner"}, "problem"),
+    "no images": ({"images": {**IMAGES, "max_images": 0}}, "max_images"),
+    "a path": ({"archive": "../predictor.tar"}, "archive"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), FAULTS.values(), ids=list(FAULTS))
+def test_what_does_not_fit_the_format(lake: Lake, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadBundle, match=message):
+        open_folder(lake.uri, put_predictor(lake, **change))
