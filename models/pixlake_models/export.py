@@ -7,6 +7,7 @@ as the containers do, measures, and writes it with its figures, or refuses.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -21,10 +22,13 @@ Measure = Callable[[BundleFolder], Sequence[Figure]]
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be exported, as the command has it; `name` is the model's in its library."""
+    """What is to be exported, as the command has it; `name` is the model's in its library. Where a model can answer in
+    two ways, `answer` chooses; `labels` is a file with the names of its classes."""
 
     name: str
     pretrained: str | None = None
+    answer: Literal["features", "classes"] | None = None
+    labels: Path | None = None
 
 
 @dataclass(frozen=True)

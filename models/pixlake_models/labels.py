@@ -1,6 +1,7 @@
 """The names of classes, and the words for each, as a person lists them in a file."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -40,13 +41,14 @@ def read_labels(path: Path) -> list[Label]:
     return found
 
 
-def name_apart(names: list[str]) -> list[str]:
-    """The names, those that repeat with their numbers: `crane`, `crane` become `crane (134)`, `crane (517)`.
+def name_apart(names: Sequence[str], marks: Sequence[object] | None = None) -> list[str]:
+    """The names, those that repeat with their marks: `crane`, `crane` become `crane (134)`, `crane (517)`.
 
-    A number is the place among the classes, from 0, by which lists of classes are looked up.
+    A mark is by default the place among the classes, from 0, by which lists of classes are looked up.
     """
-    times = Counter(names)
-    apart = [name if times[name] == 1 else f"{name} ({index})" for index, name in enumerate(names)]
+    times, marks = Counter(names), marks or range(len(names))
+    pairs = zip(names, marks, strict=True)
+    apart = [name if times[name] == 1 else f"{name} ({mark})" for name, mark in pairs]
     return apart if len(set(apart)) == len(apart) else name_apart(apart)
 
 

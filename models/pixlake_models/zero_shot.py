@@ -6,7 +6,7 @@
 """
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,9 +14,8 @@ import numpy as np
 
 from pixlake.errors import BadRequest
 from pixlake.inference.batches import grouped
-from pixlake.inference.classifier import Classifier, Prediction
+from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
-from pixlake.inference.encoders import Example
 from pixlake.inference.folders import BundleFolder
 from pixlake.inference.graphs import activate
 from pixlake.inference.manifest import Manifest, Output
@@ -26,6 +25,7 @@ from pixlake_models.export import Candidate
 from pixlake_models.figures import Figure
 from pixlake_models.labels import Label
 from pixlake_models.pictures import Picture, make_pictures
+from pixlake_models.probabilities import predict_tensors
 from pixlake_models.zero_shot_graph import Vectors, append_labels
 
 CLIP_SCALE = 100.0
@@ -148,15 +148,9 @@ def _measure(folder: BundleFolder, *, worded: Worded) -> list[Figure]:
 def _greatest_difference(classifier: Classifier, worded: Worded, pictures: Sequence[Picture]) -> float:
     """Between the classifier's probabilities and what numpy makes of the embedder's vectors of the same pictures."""
     model, wording = worded.model, worded.wording
-    pixels = (decode_for(each.data, model.preprocessing, _MAX_PIXELS).pixels for each in pictures)
-    tensors = [tensor(each, model.preprocessing) for each in pixels]
+    tensors = [
+        tensor(decode_for(each.data, model.preprocessing, _MAX_PIXELS), model.preprocessing) for each in pictures
+    ]
     cosines = model.embed_tensors(tensors).astype(np.float64) @ worded.vectors.T
     expected = activate(wording.scale * cosines + (wording.bias or 0), wording.activation)
-    predictions = classifier.predict([Example(images=[each]) for each in tensors])
-    found = [list(_probabilities(each, len(wording.labels))) for each in predictions]
-    return float(np.abs(np.array(found) - expected).max())
-
-
-def _probabilities(prediction: Prediction | None, count: int) -> Iterable[float]:
-    """In the order of the labels; no numbers where there is no prediction."""
-    return (prediction.probabilities or {}).values() if prediction else [np.nan] * count
+    return float(np.abs(predict_tensors(classifier, tensors, len(wording.labels)) - expected).max())

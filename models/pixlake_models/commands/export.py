@@ -2,7 +2,7 @@
 
 import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -14,15 +14,32 @@ if TYPE_CHECKING:
 
     from pixlake_models.export import Candidate, Request
 
-EXPORTERS = {"open_clip": "pixlake_models.export_clip:export_open_clip"}
+EXPORTERS = {
+    "open_clip": "pixlake_models.export_clip:export_open_clip",
+    "timm": "pixlake_models.export_timm:export_timm",
+}
 """The library that SOURCE begins with -> the function from a Request to a Candidate."""
 
 
 @click.command(cls=TorchCommand)
 @click.argument("source", metavar="LIBRARY:NAME")
 @click.option("--pretrained", metavar="TAG|FILE", help="The weights: a tag of the library's, or a file of yours.")
+@click.option("--features", "answer", flag_value="features", help="Of timm's: an embedder, by the pooled features.")
+@click.option("--classify", "answer", flag_value="classes", help="Of timm's: a classifier of images, by the classes.")
+@click.option(
+    "--labels",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The classes' names, one a line. Default: the weights' own, else ImageNet's by their number.",
+)
 @click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write the bundle.")
-def export(source: str, pretrained: str | None, output: Path | None) -> None:
+def export(
+    source: str,
+    pretrained: str | None,
+    answer: Literal["features", "classes"] | None,
+    labels: Path | None,
+    output: Path | None,
+) -> None:
     """Make a bundle of a model that is known by name, and prove that it answers as the model does.
 
     The bundle is written to FOLDER, whose name becomes the model's, else to a folder named after NAME, here. Where its
@@ -31,15 +48,19 @@ def export(source: str, pretrained: str | None, output: Path | None) -> None:
     \b
       pixlake models export open_clip:ViT-B-32 --pretrained laion2b_s34b_b79k
       pixlake models export open_clip:ViT-B-32 --pretrained my-run/epoch_32.pt --output models/shoes
+      pixlake models export timm:resnet50.a1_in1k --features
+      pixlake models export timm:mobilenetv3_large_100 --classify --pretrained pets.pth --labels breeds.txt
     """
     from pixlake_models.bundles import check_target
     from pixlake_models.export import Request, prove_and_write
     from pixlake_models.figures import format_table
 
     exporter, name = _find_exporter(source)
+    if (answer or labels) and not source.startswith("timm:"):
+        raise BadRequest("--features, --classify and --labels are for models of timm's")
     target = (output or Path(derive_name(name))).resolve()
     check_target(target)
-    written = prove_and_write(exporter(Request(name, pretrained)), target)
+    written = prove_and_write(exporter(Request(name, pretrained, answer, labels)), target)
     click.echo(format_table(written.figures))
     click.echo(f"{target.name}@{written.version} is in {output or target.name}")
 

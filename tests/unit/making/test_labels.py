@@ -50,6 +50,7 @@ def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, name: str, conte
 def test_names_that_repeat_get_their_places() -> None:
     assert name_apart(["crane", "tench", "crane"]) == ["crane (0)", "tench", "crane (2)"]
     assert name_apart(["a", "b"]) == ["a", "b"]
+    assert name_apart(["crane", "tench", "crane"], ["n02", "n01", "n03"]) == ["crane (n02)", "tench", "crane (n03)"]
 
 
 def test_a_name_made_apart_is_nobody_elses() -> None:

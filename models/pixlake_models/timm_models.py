@@ -1,0 +1,122 @@
+"""timm's networks by name, with timm's own weights or with somebody's file or folder."""
+
+import argparse
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.models import PretrainedCfg, load_state_dict, split_model_name_tag
+
+from pixlake.errors import BadRequest
+
+CONFIG, WEIGHTS = "config.json", ("model.safetensors", "pytorch_model.bin")
+_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".tar")
+_HUB = "hf-hub:"
+
+
+@dataclass(frozen=True)
+class TimmModel:
+    """A network with its weights, and where they come from; `settings` is its `pretrained_cfg`."""
+
+    network: Any
+    origin: str
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return dict(self.network.pretrained_cfg)
+
+
+def load_timm(name: str, pretrained: str | None) -> TimmModel:
+    """The network `name`, or `name.tag`, ready to answer.
+
+    `pretrained` is a tag of timm's, a checkpoint, or a folder with config.json and weights; by default the weights are
+    those that timm names first. BadRequest if timm knows no such network, or the weights are another's, or not there.
+    """
+    _check_name(name)
+    if pretrained and _is_path(pretrained):
+        network = _load_local(split_model_name_tag(name)[0], Path(pretrained))
+        origin = f"timm {timm.__version__}, {name}, weights of {Path(pretrained).name}"
+    else:
+        network = _download(f"{split_model_name_tag(name)[0]}.{pretrained}" if pretrained else name)
+        tag = network.pretrained_cfg.get("tag")
+        origin = f"timm {timm.__version__}, {split_model_name_tag(name)[0]}{f'.{tag}' if tag else ''}"
+    return TimmModel(network.float().eval(), origin)
+
+
+def _check_name(name: str) -> None:
+    architecture = split_model_name_tag(name)[0]
+    if not name.startswith(_HUB) and not timm.is_model(architecture):
+        near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
+        raise BadRequest(f"timm knows no model {architecture!r}{f'; it knows {near}' if near else ''}")
+
+
+def _is_path(pretrained: str) -> bool:
+    return "/" in pretrained or pretrained.endswith(_SUFFIXES) or Path(pretrained).exists()
+
+
+def _download(name: str) -> Any:
+    """The network with timm's weights, from its hub or from what was fetched before."""
+    try:
+        return timm.create_model(name, pretrained=True)
+    except Exception as error:  # of the hub, the network, the cache, or a tag that timm does not know
+        raise BadRequest(
+            f"timm cannot get the weights of {name} ({type(error).__name__}: {error}); "
+            "where there is no network, --pretrained takes a file or a folder that holds them"
+        ) from error
+
+
+def _load_local(architecture: str, path: Path) -> Any:
+    """The network with the weights in a file, or as a folder describes it in the way of timm's `save_for_hf`."""
+    settings, arguments = _read_config(path, architecture) if path.is_dir() else ({}, {})
+    weights = _find_weights(path)
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):  # timm's own training script keeps its options
+            state = load_state_dict(str(weights))
+        defaults = timm.create_model(architecture).pretrained_cfg
+        settings = {**defaults, **settings}
+        classes = _count_classes(state, settings)
+        settings["num_classes"] = classes
+        network = timm.create_model(architecture, pretrained_cfg=settings, **{**arguments, "num_classes": classes})
+        network.load_state_dict(state)
+    except Exception as error:  # whatever torch makes of a file that is none, or of another network's tensors
+        reason = str(error).strip().partition("\n")[0]
+        raise BadRequest(f"{weights}: these are no weights of {architecture}: {reason}") from error
+    return network
+
+
+def _find_weights(path: Path) -> Path:
+    if not path.is_dir():
+        if not path.is_file():
+            raise BadRequest(f"{path}: there is no such file or folder")
+        return path
+    found = next((path / name for name in WEIGHTS if (path / name).is_file()), None)
+    if found is None:
+        raise BadRequest(f"{path}: neither {' nor '.join(WEIGHTS)} is there")
+    return found
+
+
+def _read_config(folder: Path, architecture: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What config.json says of the pictures and the labels, and of how the network is built."""
+    try:
+        read = json.loads((folder / CONFIG).read_text())
+        found, settings = read["architecture"], dict(read.get("pretrained_cfg", {}))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadRequest(f"{folder}/{CONFIG}: it does not describe a model of timm's: {error!r}") from error
+    if found != architecture:
+        raise BadRequest(f"{folder}/{CONFIG}: the model in it is {found}, not {architecture}")
+    settings |= {key: read[key] for key in ("label_names", "label_descriptions") if key in read}
+    known = {each.name for each in fields(PretrainedCfg)}
+    return {key: value for key, value in settings.items() if key in known}, dict(read.get("model_args", {}))
+
+
+def _count_classes(state: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
+    """As many as the last layer has rows; 0 where the weights have none."""
+    named = settings.get("classifier") or ()
+    layers = (named,) if isinstance(named, str) else named
+    rows = (state[f"{layer}.weight"].shape[0] for layer in layers if f"{layer}.weight" in state)
+    return int(next(rows, 0))

@@ -1,0 +1,345 @@
+"""timm's networks answer from their bundles as in timm, from the files on."""
+
+import argparse
+import io
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from click.testing import CliRunner, Result
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.torch import save_file
+from timm.data import create_transform
+
+from pixlake.errors import BadRequest
+from pixlake.inference.bundles import load_classifier, load_embedder
+from pixlake.inference.encoders import Example
+from pixlake.inference.manifest import Preprocessing
+from pixlake.inference.preprocessing import decode_for, tensor
+from pixlake_cli.main import cli
+from pixlake_models import export_timm as module
+from pixlake_models.errors import NotEqual, NotServable
+from pixlake_models.export import Request, prove_and_write
+from pixlake_models.export_timm import export_timm
+from pixlake_models.graphs import export_graph
+from pixlake_models.pictures import draw_scene
+
+NAME, SIDE = "mobilenetv3_small_050", 96
+SETTINGS = {
+    "input_size": (3, SIDE, SIDE),
+    "interpolation": "bicubic",
+    "crop_pct": 0.875,
+    "crop_mode": "center",
+    "mean": (0.5, 0.4, 0.3),
+    "std": (0.25, 0.5, 0.3),
+}
+BREEDS = [f"breed {number}" for number in range(7)]
+CROPS = {
+    "center": {},
+    "squash": {"crop_mode": "squash", "crop_pct": 1.0, "input_size": (3, 80, 112), "interpolation": "bilinear"},
+    "border": {"crop_mode": "border", "crop_pct": 1.0},
+}
+
+
+def make_network(classes: int = len(BREEDS)) -> Any:
+    """Random weights."""
+    torch.manual_seed(3)
+    return timm.create_model(NAME, num_classes=classes).eval()
+
+
+def make_telling_network() -> Any:
+    """Random weights, but answers that differ with the picture, without which equal ones would say nothing: each layer
+    brings what it makes of some pictures to mean 0 and variance 1, and the last one is sharp."""
+    network = make_network().train()
+    pictures = [draw_scene(SIDE, SIDE, seed) for seed in range(12)] + [Image.new("RGB", (SIDE, SIDE))]
+    batch = transform_as_timm([encode(each, "PNG") for each in pictures])
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = None  # the mean over all that it sees, which is once
+    with torch.no_grad():
+        network(batch)
+        network.classifier.weight.mul_(100)
+    return network.eval()
+
+
+def write_folder(folder: Path, network: Any, settings: Mapping[str, Any] = {}, **described: Any) -> Path:
+    """As timm's `save_for_hf` writes it."""
+    folder.mkdir()
+    torch.save(network.state_dict(), folder / "pytorch_model.bin")
+    config = {"architecture": NAME, "pretrained_cfg": {**SETTINGS, **settings}, **described}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def network() -> Any:
+    return make_telling_network()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, network: Any) -> Path:
+    return write_folder(tmp_path_factory.mktemp("timm") / "pets", network)
+
+
+@pytest.fixture
+def breeds(tmp_path: Path) -> Path:
+    path = tmp_path / "breeds.txt"
+    path.write_text("\n".join(BREEDS))
+    return path
+
+
+def make_files() -> list[bytes]:
+    """Odd sizes, grey, transparent, none of them so large that a JPEG is decoded smaller."""
+    scene = draw_scene(71, 53, 1)
+    alpha = Image.merge("RGBA", (*scene.split(), Image.new("L", scene.size, 255)))
+    alpha.paste((0, 0, 0, 0), (0, 0, 30, 30))
+    pictures = [(scene, "JPEG"), (draw_scene(40, 90, 2), "PNG"), (scene.convert("L"), "PNG"), (alpha, "PNG")]
+    return [encode(*each) for each in pictures]
+
+
+def encode(picture: Image.Image, kind: str) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind)
+    return file.getvalue()
+
+
+def transform_as_timm(files: list[bytes], settings: Mapping[str, Any] = {}) -> torch.Tensor:
+    """By timm's transform, of the pictures on white."""
+    transform = create_transform(**{**SETTINGS, **settings}, is_training=False)
+    opened = [Image.open(io.BytesIO(data)).convert("RGBA") for data in files]
+    flat = [Image.alpha_composite(Image.new("RGBA", each.size, "white"), each).convert("RGB") for each in opened]
+    return torch.stack([transform(each) for each in flat])
+
+
+def read(data: bytes, preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """As the containers do."""
+    return tensor(decode_for(data, preprocessing, 10**6), preprocessing)
+
+
+@pytest.mark.parametrize("crop", CROPS)
+def test_features_from_files_are_timms(tmp_path: Path, target: Path, network: Any, crop: str) -> None:
+    folder = write_folder(tmp_path / "pets", network, CROPS[crop])
+    written = prove_and_write(export_timm(Request(NAME, str(folder), "features")), target)
+    figures = {each.name: each.value for each in written.figures if not each.group}
+    assert figures["image_cosine"] >= 0.9999
+    # what is between different pictures tells how much that is
+    assert figures["image_cosine_of_others"] < 0.95
+    embedder = load_embedder(f"file://{tmp_path}", "tiny")
+    files = make_files()[: 3 if crop == "border" else 4]  # timm's border has its own colour, also for what is clear
+    with torch.no_grad():
+        maps = network.forward_features(transform_as_timm(files, CROPS[crop]))
+        expected = network.forward_head(maps, pre_logits=True).numpy()
+    found = embedder.embed_tensors([read(data, embedder.preprocessing) for data in files])
+    lengths = np.linalg.norm(expected, axis=1)
+    assert embedder.dimensions == expected.shape[1] == 1024
+    assert ((expected * found).sum(axis=1) / lengths).min() >= 0.9999
+
+
+def test_classes_from_files_are_timms(tmp_path: Path, target: Path, network: Any, folder: Path, breeds: Path) -> None:
+    """By the command, for what it prints."""
+    options = ["--classify", "--labels", breeds, "--pretrained", folder, "--output", target]
+    done = export_by_command(f"timm:{NAME}", *options)
+    assert done.exit_code == 0, done.output
+    assert "probability difference" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("tiny@")
+    manifest = json.loads((target / "bundle.json").read_text())
+    assert (manifest["name"], manifest["kind"], manifest["labels"]) == ("tiny", "image_classifier", BREEDS)
+    assert manifest["source"]["labels"] == "breeds.txt"
+    figures = manifest["metrics"]
+    assert figures["probability_difference"] <= 1e-4
+    assert figures["top1_agreement"] == 1
+    assert figures["probability_difference_of_others"] > 0.5
+    classifier = load_classifier(f"file://{tmp_path}", "tiny")
+    files = make_files()
+    with torch.no_grad():
+        expected = network(transform_as_timm(files)).softmax(dim=1).numpy()
+    assert classifier.image_input
+    preprocessing = classifier.image_input.preprocessing
+    examples = [
+        Example(images=[tensor(decode_for(data, preprocessing, 10**6).pixels, preprocessing)]) for data in files
+    ]
+    predictions: list[Any] = classifier.predict(examples)
+    assert list(predictions[0].probabilities) == BREEDS
+    found = np.array([list(each.probabilities.values()) for each in predictions])
+    assert np.abs(found - expected).max() <= 1e-4
+    assert [each.label for each in predictions] == [BREEDS[index] for index in expected.argmax(axis=1)]
+    assert len({each.label for each in predictions}) > 1
+
+
+def test_a_transformer_of_a_size_of_its_own(tmp_path: Path, target: Path) -> None:
+    arguments = {"img_size": 96, "patch_size": 16, "embed_dim": 32, "depth": 2, "num_heads": 2}
+    network = make_vit(arguments)
+    settings = {"fixed_input_size": True, "classifier": "head"}
+    described = {"architecture": "vit_tiny_patch16_224", "model_args": arguments}
+    folder = write_folder(tmp_path / "vit", network, settings, **described)
+    prove_and_write(export_timm(Request("vit_tiny_patch16_224", str(folder), "features")), target)
+    assert load_embedder(f"file://{tmp_path}", "tiny").dimensions == 32
+
+
+def make_vit(arguments: dict[str, Any]) -> Any:
+    torch.manual_seed(0)
+    return timm.create_model("vit_tiny_patch16_224", num_classes=3, **arguments)
+
+
+def test_imagenets_classes_have_its_names_none_twice(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "net", make_network(1000))
+    manifest = export_timm(Request(NAME, str(folder), "classes")).manifest
+    assert len(set(manifest.labels)) == len(manifest.labels) == 1000
+    assert manifest.labels[0].startswith("tench")
+    assert [manifest.labels[index] for index in (134, 517)] == ["crane (n02012849)", "crane (n03126707)"]
+    assert "imagenet-1k" in manifest.source["labels"]
+
+
+@pytest.mark.parametrize(
+    ("described", "labels"),
+    [
+        ({"label_names": list("abcdefg")}, list("abcdefg")),
+        ({"label_names": list("abcdefg"), "label_descriptions": {"b": "bee", "c": "bee"}},
+         ["a", "bee (1)", "bee (2)", "d", "e", "f", "g"]),
+        ({"label_names": {str(index): f"l{index}" for index in range(7)}}, [f"l{index}" for index in range(7)]),
+    ],
+)  # fmt: skip
+def test_labels_that_come_with_the_weights(
+    tmp_path: Path, network: Any, described: dict[str, Any], labels: list[str]
+) -> None:
+    folder = write_folder(tmp_path / "own", network, **described)
+    assert list(export_timm(Request(NAME, str(folder), "classes")).manifest.labels) == labels
+
+
+def test_two_classes_are_a_binary_problem(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "two", make_network(2))
+    (tmp_path / "labels.json").write_text('["cat", "dog"]')
+    manifest = export_timm(Request(NAME, str(folder), "classes", tmp_path / "labels.json")).manifest
+    assert (manifest.problem, manifest.labels) == ("binary", ("cat", "dog"))
+
+
+def save_checkpoint(network: Any, path: Path) -> None:
+    """As timm's training script writes it, from several processes."""
+    state = {f"module.{name}": value for name, value in network.state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 3, "args": argparse.Namespace(model=NAME)}, path)
+
+
+def save_safely(network: Any, path: Path) -> None:
+    save_file(network.state_dict(), path)
+
+
+@pytest.mark.parametrize(("name", "save"), [("last.pth.tar", save_checkpoint), ("model.safetensors", save_safely)])
+def test_a_file_of_weights_tells_the_number_of_classes(
+    tmp_path: Path, network: Any, breeds: Path, name: str, save: Any
+) -> None:
+    save(network, tmp_path / name)
+    candidate = export_timm(Request(f"{NAME}.lamb_in1k", str(tmp_path / name), "classes", breeds))
+    assert len(candidate.manifest.labels) == len(BREEDS)
+    assert candidate.manifest.inputs[0].preprocessing.width == 224  # type: ignore[union-attr]
+    assert name in candidate.manifest.source["origin"]
+
+
+class Exploit:
+    """What a pickle can do."""
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path("was-here"),)
+
+
+def test_a_file_of_weights_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("evil.pth").write_bytes(pickle.dumps({"state_dict": Exploit()}))
+    with pytest.raises(BadRequest, match=r"evil\.pth: these are no weights"):
+        export_timm(Request(NAME, "evil.pth", "features"))
+    assert not Path("was-here").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"crop_mode": "squash", "crop_pct": 0.9}, "no words for timm's crop_mode 'squash' with crop_pct 0.9"),
+        ({"crop_pct": 1.1}, "crop_pct 1.1"),
+        ({"interpolation": "hamming"}, "the interpolation 'hamming'"),
+        ({"input_size": (3, 96, 128)}, "128 x 96 pixels out, which is no square"),
+    ],
+)
+def test_preprocessing_that_a_bundle_has_no_words_for(
+    tmp_path: Path, network: Any, settings: dict[str, Any], reason: str
+) -> None:
+    folder = write_folder(tmp_path / "odd", network, settings)
+    with pytest.raises(NotServable, match=reason):
+        export_timm(Request(NAME, str(folder), "features"))
+
+
+def test_a_network_of_grey_pictures(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    grey = timm.create_model(NAME, num_classes=3, in_chans=1)
+    settings = {"input_size": (1, 32, 32), "mean": (0.5,), "std": (0.5,)}
+    folder = write_folder(tmp_path / "grey", grey, settings, model_args={"in_chans": 1})
+    with pytest.raises(NotServable, match="three channels, this model's 1"):
+        export_timm(Request(NAME, str(folder), "features"))
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (Request("resnet5000", None, "features"), r"no model 'resnet5000'; it knows \['resnet"),
+        (Request(NAME, "FOLDER", None), "--features or to --classify"),
+        (Request(NAME, "FOLDER", "features", Path("LABELS")), "features have none"),
+        (Request(NAME, "FOLDER", "classes"), "7 classes without names"),
+        (Request(NAME, "FOLDER", "classes", Path("SHORT")), "has 2 labels, the model has 7 classes"),
+        (Request("mobilenetv3_small_100", "FOLDER", "features"), f"the model in it is {NAME}, not"),
+        (Request("mobilenetv3_small_100", "FOLDER/pytorch_model.bin", "features"), "no weights of mobilenetv3_small"),
+        (Request(NAME, "FOLDER/config.json", "features"), "no weights of"),
+        (Request(NAME, "nowhere/at/all.pth", "features"), "no such file or folder"),
+        (Request(NAME, "EMPTY", "features"), "does not describe a model"),
+        (Request(NAME, "no_such_tag", "features"), "cannot get the weights"),
+        (Request(NAME, "HEADLESS", "classes", Path("LABELS")), "has no classes"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_exported_is_refused_with_the_reason(
+    tmp_path: Path, network: Any, folder: Path, breeds: Path, request_: Request, reason: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "short.txt").write_text("a\nb")
+    body = {name: value for name, value in network.state_dict().items() if not name.startswith("classifier")}
+    torch.save(body, tmp_path / "headless.pth")
+    places = {"FOLDER": folder, "EMPTY": tmp_path / "empty", "HEADLESS": tmp_path / "headless.pth"}
+    pretrained = request_.pretrained
+    for word, place in places.items():
+        pretrained = pretrained and pretrained.replace(word, str(place))
+    labels = {"LABELS": breeds, "SHORT": tmp_path / "short.txt"}.get(str(request_.labels))
+    with pytest.raises(BadRequest, match=reason):
+        export_timm(Request(request_.name, pretrained, request_.answer, labels))
+
+
+def test_a_graph_that_answers_otherwise_is_not_written(
+    target: Path, folder: Path, breeds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Otherwise(torch.nn.Module):
+        def __init__(self, network: Any) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.network(images) * 1.01
+            return logits
+
+    def export_otherwise(network: Any, *arguments: Any, **options: Any) -> Any:
+        return export_graph(Otherwise(network), *arguments, **options)
+
+    monkeypatch.setattr(module, "export_graph", export_otherwise)
+    with pytest.raises(NotEqual, match="probability_difference"):
+        prove_and_write(export_timm(Request(NAME, str(folder), "classes", breeds)), target)
+    assert not target.exists()
+
+
+def export_by_command(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["models", "export", *map(str, arguments)], prog_name="pixlake")
+
+
+def test_what_is_timms_is_not_asked_of_open_clip() -> None:
+    done = export_by_command("open_clip:ViT-B-32", "--features")
+    assert (done.exit_code, "are for models of timm's" in done.stderr) == (2, True)
