@@ -3,9 +3,10 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -13,7 +14,7 @@ from pixlake.errors import BadRequest, MissingObject
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-GLUE = "glue"
+DATABASE = "pixlake"
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,27 @@ class Lake:
 
     @classmethod
     def at(cls, where: str) -> "Lake":
-        """A folder by its path or `file://` URI, made absolute; or `s3://bucket`."""
+        """A folder by its path or `file://` URI, made absolute; or `s3://bucket`, with its tables in Glue."""
         if where.startswith("s3://"):
-            return cls(where.rstrip("/"), GLUE, None)
+            return cls(where.rstrip("/"), f"glue://{DATABASE}", None)
         # resolved, since an object's URI takes no `..`
         folder = Path(where.removeprefix("file://")).expanduser().resolve()
         return cls(f"file://{folder}", f"sqlite:///{folder}/catalog.db", folder)
+
+    def in_database(self, database: str) -> "Lake":
+        """This lake with its tables in another database of Glue; a folder has its own catalog, and stays as it is."""
+        return self if self.folder is not None else replace(self, catalog_uri=f"glue://{database}")
 
     def existing(self) -> "Lake":
         """This lake; MissingObject if nothing was ever put into it."""
         if self.folder is not None and not (self.folder / "catalog.db").is_file():
             raise MissingObject(f"{self.folder} holds no lake yet: `pixlake run UPLOAD --lake {self.folder}` makes one")
+        if self.folder is None:
+            # Arrow and Iceberg take a second to import
+            from pixlake.catalog import has_tables
+
+            if not has_tables(self.catalog_uri):
+                raise MissingObject(f"{self.catalog_uri} holds no tables: is it the stack's output Database?")
         return self.at_home()
 
     def at_home(self) -> "Lake":
@@ -89,3 +100,23 @@ lake_option = _make_option(required=True)
 
 lake_if_any = _make_option(required=False)
 """The same for a command that can do without; the function gets a `lake: Lake | None`."""
+
+
+def tables_option(function: F) -> F:
+    """The options `--lake` and `--database`, for a command that reads tables wherever they are; the function gets a
+    `lake: Lake`."""
+
+    @wraps(function)
+    def with_tables(*args: Any, lake: Lake, database: str, **kwargs: Any) -> Any:
+        return function(*args, lake=lake.in_database(database), **kwargs)
+
+    option = click.option(
+        "--database",
+        default=DATABASE,
+        show_default=True,
+        envvar="PIXLAKE_DATABASE",
+        show_envvar=True,
+        metavar="NAME",
+        help="The Glue database of a lake on S3: the stack's output Database.",
+    )
+    return cast("F", lake_option(option(with_tables)))

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from pixlake_cli.lakes import Lake, lake_option
+from pixlake_cli.lakes import Lake, tables_option
 
 if TYPE_CHECKING:
     from pixlake.messages import MaintainAnswer
 
 
 @click.command()
-@lake_option
+@tables_option
 @click.option("--snapshot-days", type=click.FloatRange(min=0), default=7.0, show_default=True, help="Keep snapshots.")
 @click.option("--work-days", type=click.FloatRange(min=0), default=14.0, show_default=True, help="Keep work folders.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as a JSON object.")

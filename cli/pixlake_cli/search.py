@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pixlake.errors import BadRequest, MissingObject
-from pixlake_cli.lakes import Lake, lake_option
+from pixlake_cli.lakes import Lake, tables_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ _COLUMNS = ("model", "embedding", "image_path", "record_id", "experiment_id", "i
 
 @click.command()
 @click.argument("query", metavar="IMAGE|TEXT")
-@lake_option
+@tables_option
 @click.option("-n", "count", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many to find.")
 @click.option("--experiment", metavar="ID", help="Search one experiment only.")
 @click.option("--model", metavar="NAME", help="Search the vectors of this model. Default: the one with most vectors.")

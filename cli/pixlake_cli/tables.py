@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pixlake_cli.lakes import Lake, lake_option
+from pixlake_cli.lakes import Lake, tables_option
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -28,7 +28,7 @@ class TableState:
 
 
 @click.command()
-@lake_option
+@tables_option
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects, with the columns and their types.")
 def tables(lake: Lake, as_json: bool) -> None:
     """Show each table's rows, files, bytes, snapshots, last commit and columns.

@@ -55,6 +55,13 @@ def open_catalog(lake_uri: str, catalog_uri: str) -> Catalog:
         return catalog
 
 
+def has_tables(catalog_uri: str) -> bool:
+    """Whether anything was ever put there; nothing is made. Raises BadRequest for an unknown URI, CatalogTrouble."""
+    with translated(f"catalog {catalog_uri}"):
+        catalog = _connect(catalog_uri)
+        return catalog.table_exists((catalog.name, EXECUTIONS.name))
+
+
 def load_table(catalog: Catalog, name: str) -> Table:
     """The table as it is now."""
     with translated(f"table {name}"):

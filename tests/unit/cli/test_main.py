@@ -7,7 +7,7 @@ import pytest
 import pixlake
 from pixlake.catalog import _connect
 from pixlake.errors import BadRequest, CatalogTrouble
-from pixlake_cli.lakes import GLUE, Lake
+from pixlake_cli.lakes import Lake
 from pixlake_cli.main import COMMANDS, Failure, WrongUsage, cli
 
 
@@ -59,9 +59,14 @@ def test_a_folder_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_bucket_has_its_tables_in_glue() -> None:
-    assert Lake.at("s3://bucket/") == Lake("s3://bucket", GLUE, None)
+    assert Lake.at("s3://bucket/") == Lake("s3://bucket", "glue://pixlake", None)
+    assert Lake.at("s3://bucket").in_database("pets") == Lake("s3://bucket", "glue://pets", None)
     with pytest.raises(BadRequest):
-        _connect(f"{GLUE}-not-this")
+        _connect("glue://Not-this")
+
+
+def test_a_folder_has_a_catalog_of_its_own(tmp_path: Path) -> None:
+    assert Lake.at(str(tmp_path)).in_database("pets") == Lake.at(str(tmp_path))
 
 
 def test_a_lake_can_come_from_the_environment(lake, run, monkeypatch: pytest.MonkeyPatch) -> None:

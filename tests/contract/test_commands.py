@@ -1,0 +1,50 @@
+"""Commands that read the tables of a stack: on S3, with the stack's own database in Glue."""
+
+import json
+
+import boto3
+import pytest
+from click.testing import CliRunner, Result
+from moto.server import ThreadedMotoServer
+
+from pixlake.catalog import open_catalog
+from pixlake_cli.main import cli
+from tests.contract.lakes import Lake, s3_lake
+
+
+@pytest.fixture
+def stack(moto_server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A lake whose tables are in the database `pets`."""
+    made = s3_lake(moto_server, monkeypatch)
+    open_catalog(made.uri, "glue://pets")
+    return made
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, arguments)
+
+
+@pytest.mark.parametrize("command", ["tables", "maintain"])
+@pytest.mark.parametrize("way", ["option", "environment"])
+def test_the_database_is_the_one_that_is_named(
+    stack: Lake, command: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "environment":
+        monkeypatch.setenv("PIXLAKE_DATABASE", "pets")
+    named = ["--database", "pets"] if way == "option" else []
+    done = run(command, "--lake", stack.uri, "--json", *named)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)
+    assert databases() == ["pets"]
+
+
+@pytest.mark.parametrize("command", [["tables"], ["maintain"], ["search", "a cat"]])
+def test_a_database_without_tables_is_an_error_and_stays_without(stack: Lake, command: list[str]) -> None:
+    done = run(*command, "--lake", stack.uri)
+    assert done.exit_code == 1
+    assert "glue://pixlake holds no tables" in done.stderr
+    assert databases() == ["pets"]
+
+
+def databases() -> list[str]:
+    return [it["Name"] for it in boto3.client("glue").get_databases()["DatabaseList"]]
