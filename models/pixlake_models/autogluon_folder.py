@@ -22,7 +22,7 @@ def check_folder(folder: Path) -> None:
     try:
         assets = json.loads((folder / ASSETS).read_bytes())
         problem, learner = assets["problem_type"], assets.get("learner_class", _LEARNER)
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise NotServable(f"{folder / ASSETS}: it is not as AutoGluon writes it: {error!r}") from error
     if problem not in SERVABLE:
         raise NotServable(f"{folder}: a bundle answers {', '.join(SERVABLE)}, not {problem}")

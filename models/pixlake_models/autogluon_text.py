@@ -57,6 +57,8 @@ def _faults(processor: Any, network: Any, columns: Any) -> Iterator[str]:
         yield "its tokenizer is not one of the `tokenizers` library (use_fast)"
     if processor.eos_token_id != processor.sep_token_id:
         yield "its tokenizer has one token between texts and another at the end"
+    if processor.eos_only and not processor.insert_sep:
+        yield "without a token at the start and between texts (insert_sep) AutoGluon fails on a record without text"
     if processor.template_config.turn_on:
         yield "it fills templates (data.templates)"
     if processor.normalize_text:
