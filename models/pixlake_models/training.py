@@ -15,7 +15,8 @@ from pixlake_models.training_parts import Problem
 # AutoGluon's names; what is squashed loses nothing at the edges
 _RESIZING = ["resize_to_square"]
 _AUGMENTED = [*_RESIZING, "affine", "color_jitter"]
-_BATCH = 64
+_STEPS = 20  # an epoch at least, where rows are few
+_BATCHES = range(3, 7)  # as powers of two
 _COMMON: dict[str, Any] = {
     "data.categorical.minimum_cat_count": 3,
     "data.categorical.maximum_num_cat": 500,
@@ -24,8 +25,6 @@ _COMMON: dict[str, Any] = {
     "env.precision": "32",
     "env.num_workers": 0,
     "env.num_workers_inference": 0,
-    "env.per_gpu_batch_size": _BATCH,
-    "env.batch_size": _BATCH,
     "optim.val_check_interval": 1.0,
     "optim.top_k": 1,
     "model.categorical_mlp.dropout": 0.2,
@@ -86,7 +85,9 @@ def train(lesson: Lesson, recipe: Recipe, folder: Path) -> MultiModalPredictor:
 def hyperparameters(lesson: Lesson, recipe: Recipe) -> dict[str, Any]:
     """In AutoGluon's words: a network for each kind of column that there is, and one that brings them together."""
     columns, backbone = lesson.columns, recipe.backbone
-    settings = _COMMON | {"optim.max_epochs": recipe.epochs, "optim.lr": _TABLE_RATE}
+    batch = _batch_size(len(lesson.learning))
+    settings = _COMMON | {"env.per_gpu_batch_size": batch, "env.batch_size": batch}
+    settings |= {"optim.max_epochs": recipe.epochs, "optim.lr": _TABLE_RATE}
     names = []
     if lesson.image and backbone:
         names.append("timm_image")
@@ -114,3 +115,8 @@ def _image_settings(backbone: Backbone, recipe: Recipe) -> dict[str, Any]:
         "optim.lr": _TRAINED_RATE,
         "optim.lr_choice": "layerwise_decay" if backbone.trained else "single_stage",
     }
+
+
+def _batch_size(rows: int) -> int:
+    power = (rows // _STEPS).bit_length() - 1
+    return 1 << min(max(power, _BATCHES[0]), _BATCHES[-1])

@@ -76,7 +76,8 @@ def _compile(candidate: Candidate, examples: Examples, figures: Figures) -> str:
     rows = examples.table(learned, images=model.images)
     sample = rows.sample(min(_PROOF_ROWS, len(rows)), random_state=0)
     metrics: dict[str, Any] = {**figures, "training": {"rows": len(learned), "validation_rows": len(chosen)}}
-    version = compile_autogluon(AutoGluonSource(model.predictor, sample, candidate.source), candidate.target, metrics)
+    source = AutoGluonSource(model.predictor, sample, candidate.source, pixels="shown")
+    version = compile_autogluon(source, candidate.target, metrics)
     return f"{candidate.target.name}@{version}"
 
 

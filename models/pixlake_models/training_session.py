@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pixlake.errors import BadRequest
 from pixlake_models.bundles import check_target
 from pixlake_models.training import Recipe
 from pixlake_models.training_backbones import prepare_backbone
@@ -32,14 +33,15 @@ class Network:
 @dataclass(frozen=True)
 class Session:
     """What is learned and how. Without a network there is only a model of the table, without columns only one of the
-    pictures. The bundles go to `target` and `target`-table, the evaluation to `target`-evaluation; `source` is
-    what the bundles say of where they come from."""
+    pictures. The bundles go to `target` and `target`-table, the evaluation to `target`-evaluation, AutoGluon's own
+    folders into `trained`; `source` is what the bundles say of where they come from."""
 
     material: Material
     network: Network | None
     recipe: Recipe
     source: dict[str, str]
     target: Path
+    trained: Path
     work: Path
 
     def targets(self) -> dict[Path, bool]:
@@ -57,12 +59,14 @@ def train_pair(session: Session, say: Say) -> Result:
     targets = session.targets()
     for target in targets:
         check_target(target)
+        if (session.trained / target.name).exists():
+            raise BadRequest(f"{session.trained / target.name} is there already; name another folder for what is kept")
     examples, recipe = _prepare(session, say)
     candidates = []
     for target, images in targets.items():
         begun = time.monotonic()
         say(f"training {target.name}, at most {recipe.epochs} epochs")
-        model = train_one(examples, recipe, session.work / target.name, images=images)
+        model = train_one(examples, recipe, session.trained / target.name, images=images)
         say(f"trained in {time.monotonic() - begun:.0f} s")
         candidates.append(Candidate(model, target, session.source | _describe(session, recipe, images=images)))
     evaluation = session.target.with_name(session.target.name + EVALUATION_END)

@@ -56,6 +56,7 @@ _WHERE = {
 @click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--time-limit", type=click.FloatRange(0, min_open=True), metavar="MINUTES", help="For each model.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--keep", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep AutoGluon's own folders there.")
 def train(upload: Path, output: Path | None, **options: Any) -> None:
     """Train two models on the records of a table with images, and make bundles of them.
 
@@ -122,7 +123,8 @@ def _train(material: "Material", upload: Path, options: dict[str, Any], target: 
         ),
         source={"origin": f"`pixlake models train`, with AutoGluon, on {upload.name}"},
         target=target,
-        work=work / "training",
+        trained=options["keep"] or work / "trained",
+        work=work,
     )
     with silenced():
         return train_pair(session, _say)
