@@ -82,12 +82,14 @@ class Execution:
         if not lost:
             parquet.write_part(self.work.part("embeddings", batch_id), EMBEDDINGS, self._embeddings(paths))
 
-    def classify(self, batch_id: str, record_ids: Sequence[str | None], lost: bool = False) -> None:
+    def classify(
+        self, batch_id: str, record_ids: Sequence[str | None], lost: bool = False, task: str = "classify"
+    ) -> None:
         rows = [
             {"record_id": record_id, "image_paths": [f"{place}.jpg"], "image_uris": [], "attributes": []}
             for place, record_id in enumerate(record_ids)
         ]
-        batch = Batch(batch_id, "classify", "tabular", "m@1", len(record_ids), 0)
+        batch = Batch(batch_id, task, "tabular", "m@1", len(record_ids), 0)
         self._plan(batch, pa.Table.from_pylist(rows, CLASSIFY_BATCH))
         if not lost:
             parquet.write_part(self.work.part("predictions", batch_id), PREDICTIONS, self._predictions(record_ids))

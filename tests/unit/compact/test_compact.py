@@ -82,6 +82,17 @@ def test_rows_of_lost_batches_are_rejects(execution: Execution, lake: Lake) -> N
     assert found == embed | {("2", "classify", "batch_lost"), ("1.jpg", "classify", "batch_lost")}
 
 
+def test_batches_of_another_container_are_parts_and_rejects_like_any(execution: Execution, lake: Lake) -> None:
+    execution.classify("classify-0", ["1"], task="classify_autogluon")
+    execution.classify("classify-1", ["2"], lost=True, task="classify_autogluon")
+    execution.reject("classify_autogluon", "classify-0", Reject("9.jpg", "classify", "damaged", "It stays."))
+    execution.reject("classify_autogluon", "classify-1", Reject("8.jpg", "classify", "damaged", "It is told again."))
+    answer = execution.compact(tolerated_lost_percent=50)
+    assert (answer.lost_batches, answer.predicted) == (1, 1)
+    found = {(row["source"], row["stage"], row["reason"]) for row in lake.rows("rejects")}
+    assert found == {("9.jpg", "classify", "damaged"), ("2", "classify", "batch_lost")}
+
+
 def test_too_many_lost_batches_commit_nothing(execution: Execution, lake: Lake) -> None:
     execution.embed("embed-0", ["a.jpg"])
     execution.embed("embed-1", ["b.jpg"], lost=True)

@@ -24,10 +24,11 @@ def make_pool(tmp_path: Path) -> Iterator[MakePool]:
         memory: int = 512,
         cores: int = 2,
         overrides: dict[str, str] | None = None,
+        image: str = "",
         **variables: str,
     ) -> Pool:
         (tmp_path / "app.py").write_text(source)
-        function = Function("OneFunction", tmp_path, "app.handler", timeout, memory, variables)
+        function = Function("OneFunction", tmp_path, "app.handler", timeout, memory, variables, image)
         made.append(Pool(function, overrides or {}, Cores(cores), tmp_path))
         return made[-1]
 

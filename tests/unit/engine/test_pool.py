@@ -51,6 +51,20 @@ def test_the_environment_is_the_templates_and_nothing_of_ours(
     assert found["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "512"
 
 
+def test_an_image_is_the_python_to_run_it_with(make_pool: MakePool, tmp_path: Path) -> None:
+    """It finds what the image would hold, though Pixlake is not installed there; and it starts when it is needed."""
+    python, started = tmp_path / "python", tmp_path / "started"
+    python.write_text(f'#!/bin/sh\ntouch {started}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    pool = make_pool("import sys\ndef handler(event, context): return sys.path", image=str(python))
+    pool.prestart()
+    assert not started.exists()
+    found = content(pool.invoke(b"{}"))
+    assert started.exists()
+    root = tmp_path.parents[1]
+    assert {str(tmp_path), str(root / "layers/pixlake"), str(root / "models")} <= set(found)
+
+
 def test_the_context_knows_the_time_that_is_left(make_pool: MakePool) -> None:
     source = "def handler(event, context): return [context.get_remaining_time_in_millis(), context.aws_request_id]"
     left, request = content(make_pool(source, timeout=20).invoke(b"{}"))

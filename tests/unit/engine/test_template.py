@@ -75,6 +75,18 @@ def test_no_template_is_said_plainly(tmp_path: Path) -> None:
         load(tmp_path / "template.yaml", {}, {})
 
 
+def test_a_function_is_there_where_its_condition_holds() -> None:
+    without = load(ROOT / "template.yaml", {}, {})
+    image = load(ROOT / "template.yaml", {"AutoGluonImage": "/usr/bin/python3"}, {})
+    assert "ClassifyAutogluonFunction" not in without.functions
+    assert without.functions["SplitFunction"].environment["AUTOGLUON_IMAGE"] == ""
+    assert without.substitutions["ClassifyAutogluonFunction"] == without.functions["ClassifyFunction"].arn
+    function = image.functions["ClassifyAutogluonFunction"]
+    assert function.image == image.functions["SplitFunction"].environment["AUTOGLUON_IMAGE"] == "/usr/bin/python3"
+    assert image.substitutions["ClassifyAutogluonFunction"] == function.arn
+    assert {each.image for name, each in image.functions.items() if name != function.name} == {""}
+
+
 def test_our_template_names_only_functions_that_are_there() -> None:
     deployment = load(ROOT / "template.yaml", {"Embedder": "mine"}, {"LakeBucket": "lake"})
     assert all((function.folder / "app.py").is_file() for function in deployment.functions.values())

@@ -67,9 +67,28 @@ class Upload:
         self._put(f"{self.lake}/models/{name}/bundle.json", data)
         return f"{name}@{sha256(data).hexdigest()[:12]}"
 
-    def split(self, options: Options | None = None, shards: int = 1, **settings: int) -> SplitAnswer:
+    def put_predictor(self, name: str, columns: Iterable[str] = ("Age",), missing: str = "zero") -> str:
+        """Likewise one that only AutoGluon can run, of records and images; without `columns` of images alone."""
+        manifest = {
+            "format": 1,
+            "name": name,
+            "kind": "autogluon",
+            "archive": "predictor.tar",
+            "files": {"predictor.tar": sha256(b"").hexdigest()},
+            "source": {},
+            "problem": "binary",
+            "labels": ["a", "b"],
+            "columns": [{"name": column, "type": "number"} for column in columns],
+            "images": {"column": "Photo", "missing": missing},
+        }
+        data = json.dumps(manifest).encode()
+        self._put(f"{self.lake}/models/{name}/predictor.tar", b"")
+        self._put(f"{self.lake}/models/{name}/bundle.json", data)
+        return f"{name}@{sha256(data).hexdigest()[:12]}"
+
+    def split(self, options: Options | None = None, shards: int = 1, **settings: int | str) -> SplitAnswer:
         request = SplitRequest(RUN, options or Options(), ItemList("shards.json", shards))
-        return split(request, SplitSettings(self.lake, **settings))
+        return split(request, SplitSettings(self.lake, **settings))  # type: ignore[arg-type]
 
     def records(self) -> list[dict[str, Any]]:
         """All rows of the parts of `records`, in order of the parts, attributes as a dict."""

@@ -66,3 +66,51 @@ def test_a_bundle_that_needs_an_image_is_no_use_without(upload: Upload) -> None:
 def test_a_name_is_no_path(upload: Upload, name: str) -> None:
     with pytest.raises(BadRequest):
         names(upload.lake, Options(embedder=name or " "))
+
+
+# ---- what only AutoGluon can run ----------------------------------------------------------------------------------
+
+
+def test_a_predictor_has_a_task_of_its_own(upload: Upload) -> None:
+    model, images = upload.put_predictor("pets"), upload.put_predictor("photos", columns=())
+    table = upload.put_bundle("table", "record_classifier")
+    options = Options(classifier=Classifiers("pets", "table", "photos"))
+    found = resolve_models(upload.lake, options, autogluon=True)
+    assert {role: (each.name, each.task) for role, each in found.items()} == {
+        "with_image": (model, "classify_autogluon"),
+        "without_image": (table, "classify"),
+        "orphan": (images, "classify_autogluon"),
+    }
+
+
+@pytest.mark.parametrize("role", ["with_image", "without_image", "orphan"])
+def test_a_predictor_without_its_container(upload: Upload, role: str) -> None:
+    upload.put_predictor("pets", columns=() if role == "orphan" else ("Age",))
+    with pytest.raises(
+        BadBundle, match=f"{role}: .*'pets' runs in the AutoGluon container.*AutoGluonImage.*make models"
+    ):
+        names(upload.lake, Options(classifier=Classifiers(**{role: "pets"})))
+
+
+@pytest.mark.parametrize(
+    ("options", "columns", "message"),
+    [
+        (Options(embedder="x"), ("Age",), "predictor of records"),
+        (Options(embedder="x"), (), "predictor of images"),
+        (Options(classifier=Classifiers(with_image="x")), (), "predictor of images"),
+        (Options(classifier=Classifiers(without_image="x")), (), "predictor of images"),
+        (Options(classifier=Classifiers(orphan="x")), ("Age",), "predictor of records"),
+    ],
+)
+def test_a_predictor_of_something_else(
+    upload: Upload, options: Options, columns: tuple[str, ...], message: str
+) -> None:
+    upload.put_predictor("x", columns=columns)
+    with pytest.raises(BadBundle, match=message):
+        names(upload.lake, options, autogluon=True)
+
+
+def test_a_predictor_that_needs_an_image_is_no_use_without(upload: Upload) -> None:
+    upload.put_predictor("x", missing="refuse")
+    with pytest.raises(BadBundle, match="refuses records without an image"):
+        names(upload.lake, Options(classifier=Classifiers(without_image="x")), autogluon=True)

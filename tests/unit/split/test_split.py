@@ -65,6 +65,18 @@ def test_pets_need_no_settings(upload: Upload) -> None:
     assert records[0]["processed_at"] == datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 
 
+def test_batches_name_the_container_that_their_model_needs(upload: Upload) -> None:
+    put_pets(upload)
+    pets, table = upload.put_predictor("pets"), upload.put_bundle("table", "record_classifier")
+    options = Options(classifier=Classifiers(with_image="pets", without_image="table"))
+    answer = upload.split(options, shards=2, autogluon_image="an image")
+    assert [(each.batch_id, each.task, each.model) for each in upload.batches()] == [
+        ("classify-000000", "classify_autogluon", pets),
+        ("classify-000001", "classify", table),
+    ]
+    assert answer.models == {"with_image": pets, "without_image": table}
+
+
 def test_batches_of_every_modality(upload: Upload) -> None:
     put_pets(upload)
     clip = upload.put_bundle("clip", "embedder")
