@@ -7,9 +7,11 @@ SAM := .venv-sam
 CHECKOV := .venv-checkov
 # the processors that are built for: x86_64 or arm64
 ARCHITECTURE ?= x86_64
+# what functions/Dockerfile installs; the AutoGluon container is built apart
+CONTAINERS := $(filter-out functions/classify_autogluon/%,$(wildcard functions/*/requirements.txt))
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs test sam validate lint-template build test-containers requirements
+.PHONY: help setup demo lint docs test sam validate lint-template arm64 build test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -63,10 +65,18 @@ $(CHECKOV)/.ready: requirements/checkov.txt $(VENV)/.ready
 	VIRTUAL_ENV=$(CHECKOV) $(VENV)/bin/uv pip sync -q --require-hashes requirements/checkov.txt
 	@touch $@
 
+# Compiled for arm64 from wheels alone and the pins without their hashes, these have to come out as they are
+arm64: setup ## prove that what is deployed installs on arm64, too, by the hashes that are pinned
+	@folder=$$(mktemp -d) && for file in layers/pixlake/requirements.txt $(CONTAINERS); do \
+	  grep -o '^[^ #]*==[^ ]*' $$file >$$folder/requirements.txt && $(VENV)/bin/uv pip compile -q --python-version 3.13 --only-binary :all: \
+	  --python-platform aarch64-manylinux_2_34 --generate-hashes --no-annotate --no-header -c requirements/dev.txt \
+	  $${file%.txt}.in -o $$folder/requirements.txt >/dev/null && grep -v '^#' $$file | diff - $$folder/requirements.txt \
+	  && echo "$$file is good for arm64" || exit 1; done && rm -r $$folder
+
 build: sam ## all that is deployed, into .aws-sam (needs a Docker engine)
 	ARCHITECTURE=$(ARCHITECTURE) sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
-test-containers: setup lint-template ## build, then run the functions in their containers
+test-containers: setup lint-template arm64 ## build, then run the functions in their containers
 	@if docker info >/dev/null 2>&1; then $(MAKE) build && $(VENV)/bin/python -m pytest -s tests/containers; \
 	  else echo "NOT RUN, no Docker engine: sam build, and the functions in their containers"; fi
 

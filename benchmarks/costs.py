@@ -1,7 +1,8 @@
 """What a million images cost on AWS, by service: work as the code's own settings cut it, times list prices.
 
-The prices are those of AWS's pricing pages for us-east-1 as they stood in 2025, without free tiers and discounts. A
-price that has changed is changed in `PRICES`; `make docs` then writes docs/limits.md again.
+The prices are list prices for us-east-1, without free tiers and discounts. `page` is where AWS says them, `seen` where
+they were read in November 2026, with what date that gives. A price that has changed is changed in `PRICES`; `make docs`
+then writes docs/limits.md again.
 """
 
 import math
@@ -16,30 +17,47 @@ MB_PER_CORE = 1769
 
 @dataclass(frozen=True)
 class Price:
-    """Dollars for `units` of `what`, and the page that says so."""
+    """Dollars for `units` of `what`, the page that says so, and where it was read; empty where it was not."""
 
     dollars: float
     units: float
     what: str
     page: str
+    seen: str
 
     def of(self, amount: float) -> float:
         return self.dollars * amount / self.units
 
 
 PRICES = {
-    "lambda_gb_second": Price(0.0000166667, 1, "GB-second, x86", "AWS Lambda pricing"),
-    "lambda_request": Price(0.20, MILLION, "million invocations", "AWS Lambda pricing"),
-    "transition": Price(0.025, 1_000, "thousand state transitions", "AWS Step Functions pricing"),
-    "put": Price(0.005, 1_000, "thousand PUT or LIST", "Amazon S3 pricing"),
-    "get": Price(0.0004, 1_000, "thousand GET", "Amazon S3 pricing"),
-    "stored": Price(0.023, 1, "GB-month, S3 Standard", "Amazon S3 pricing"),
-    "log": Price(0.50, 1, "GB of logs taken in", "Amazon CloudWatch pricing"),
-    "metric": Price(0.30, 1, "custom metric and month", "Amazon CloudWatch pricing"),
-    "alarm": Price(0.10, 1, "metric of an alarm and month", "Amazon CloudWatch pricing"),
-    "athena": Price(5.0, 1, "TB scanned", "Amazon Athena pricing"),
-    "bedrock": Price(60.0, MILLION, "million images", "Amazon Bedrock pricing, Titan and Nova multimodal embeddings"),
-    "rekognition": Price(1_000.0, MILLION, "million images", "Amazon Rekognition pricing, DetectLabels, first million"),
+    "lambda_gb_second": Price(0.0000166667, 1, "GB-second, x86", "AWS Lambda pricing", "cloudchipr.com, 2024"),
+    "lambda_request": Price(0.20, MILLION, "million invocations", "AWS Lambda pricing", "notes without a date"),
+    "transition": Price(
+        0.025,
+        1_000,
+        "thousand state transitions",
+        "AWS Step Functions pricing",
+        "that page, a copy without a date; wring.co, March 2026",
+    ),
+    "put": Price(0.005, 1_000, "thousand PUT or LIST", "Amazon S3 pricing", "devnotes.tech, without a date"),
+    "get": Price(0.0004, 1_000, "thousand GET", "Amazon S3 pricing", "devnotes.tech, without a date"),
+    "stored": Price(0.023, 1, "GB-month, S3 Standard", "Amazon S3 pricing", "devnotes.tech, without a date"),
+    "log": Price(0.50, 1, "GB of logs taken in", "Amazon CloudWatch pricing", "factualminds.com, without a date"),
+    "metric": Price(0.30, 1, "custom metric and month", "Amazon CloudWatch pricing", "signoz.io, February 2026"),
+    "alarm": Price(
+        0.10, 1, "metric of an alarm and month", "Amazon CloudWatch pricing", "a post of AWS's blog, without a date"
+    ),
+    "athena": Price(5.0, 1, "TB scanned", "Amazon Athena pricing", "athena.guide, October 2020"),
+    "bedrock": Price(
+        60.0,
+        MILLION,
+        "million images",
+        "Amazon Bedrock pricing, Titan and Nova multimodal embeddings",
+        "Titan: an article without a date; Nova: not found",
+    ),
+    "rekognition": Price(
+        1_000.0, MILLION, "million images", "Amazon Rekognition pricing, DetectLabels, first million", ""
+    ),
 }
 
 

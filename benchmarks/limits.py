@@ -221,9 +221,9 @@ def row(name: str, dollars: list[float], rate: int) -> str:
 
 
 def prices() -> Iterator[str]:
-    yield "| dollars | for a | page |\n| ---: | --- | --- |\n"
+    yield "| dollars | for a | page | read at |\n| ---: | --- | --- | --- |\n"
     for price in PRICES.values():
-        yield f"| {price.dollars:g} | {price.what} | {price.page} |\n"
+        yield f"| {price.dollars:g} | {price.what} | {price.page} | {price.seen or 'not found again'} |\n"
 
 
 SAMPLE = Work(MILLION)
@@ -273,8 +273,9 @@ The figures for embedding are of one core of the machine that runs the benchmark
 
 ## Prices
 
-List prices for us-east-1 as the pages named had them in 2025, without free tiers and discounts. Change them in
-`benchmarks/costs.py`, then `make docs`.
+List prices for us-east-1, written down in 2025, without free tiers and discounts. They were looked up again in November
+2026, in stored copies and other people's pages, for AWS's own were not at hand: none was found to differ, but few of
+the pages have a date. Change them in `benchmarks/costs.py`, then `make docs`.
 """
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pixlake.compact.compact import compact
-from pixlake.handler import observed
+from pixlake.compact.compact import LAST_ATTEMPT, compact
+from pixlake.handler import observed, seconds_left
 from pixlake.messages import CompactRequest, parse, plain
 from pixlake.settings import CompactSettings, from_environment
 
@@ -11,5 +11,5 @@ SETTINGS = from_environment(CompactSettings)
 
 
 @observed("lost_batches")
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    return plain(compact(parse(event, CompactRequest), SETTINGS))
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return plain(compact(parse(event, CompactRequest), SETTINGS, seconds_left(context) - LAST_ATTEMPT))

@@ -98,3 +98,7 @@ def test_what_is_deployed_is_what_was_tested() -> None:
         differing = {name for name, version in deployed.items() if tested.get(name, version) != version}
         assert not differing, f"{path}: run make requirements"
         assert path.read_text().count("--hash=sha256:") >= len(deployed)
+
+
+def test_the_containers_dockerfile_is_for_either_architecture() -> None:
+    assert not re.findall(r"(?i)x86|amd64|aarch64|arm64|--platform", (ROOT / "functions/Dockerfile").read_text())

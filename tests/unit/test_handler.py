@@ -3,14 +3,18 @@
 import io
 import json
 import logging
+import runpy
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pixlake.compact.compact import LAST_ATTEMPT
 from pixlake.errors import BadRequest
 from pixlake.handler import SERVICE, Handler, observed
+from pixlake.messages import CompactAnswer, CompactRequest, ItemList, Run, SplitAnswer, plain
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -84,3 +88,21 @@ def test_the_next_execution_is_not_taken_for_the_last_one(lines: Lines) -> None:
     plan({"execution_id": "x"}, CONTEXT)
     plan({}, CONTEXT)
     assert lines()[1].get("correlation_id") is None
+
+
+def test_compact_tries_for_as_long_as_the_invocation_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKE_URI", "file:///lake")
+    monkeypatch.setenv("CATALOG_URI", "glue://pets")
+    given: list[Any] = []
+
+    def compact(*arguments: Any) -> CompactAnswer:
+        given.extend(arguments)
+        return CompactAnswer(0, 0, 0, 0, 0, 0)
+
+    monkeypatch.setattr("pixlake.compact.compact.compact", compact)
+    app = runpy.run_path(str(Path(__file__).parents[2] / "functions/compact/app.py"))
+    run = Run("x", "pets", "file:///a.zip", "0" * 16, "2026-11-21T00:00:00Z", "2026-11-21T00:00:00Z")
+    request = CompactRequest(run, SplitAnswer(ItemList("", 0), 0, 0, 0, 0, 0, {}, None, ""))
+    context = SimpleNamespace(**vars(CONTEXT), get_remaining_time_in_millis=lambda: 300_000)
+    app["handler"](plain(request), context)
+    assert given == [request, app["SETTINGS"], 300 - LAST_ATTEMPT]

@@ -51,6 +51,11 @@ def observed(*counts: str) -> Callable[[Handler], Handler]:
     return decorate
 
 
+def seconds_left(context: Any) -> float:
+    """Until Lambda ends the invocation."""
+    return float(context.get_remaining_time_in_millis()) / 1000
+
+
 def _about(event: dict[str, Any]) -> dict[str, Any]:
     """Which item of a Map it was, if one."""
     item = event.get("batch") or event.get("shard")

@@ -25,8 +25,10 @@ from pixlake.messages import Batch, CompactAnswer, CompactRequest
 from pixlake.schemas import EMBEDDINGS, PREDICTIONS, RECORDS, REJECTS, TableSchema
 from pixlake.settings import CompactSettings, Engine
 
-SECONDS = 840.0
-"""How long to try by default: a Lambda's 15 minutes, less what a last attempt takes."""
+LAST_ATTEMPT = 60.0
+"""Seconds that a last attempt takes, begun just in time."""
+SECONDS = 900.0 - LAST_ATTEMPT
+"""How long to try by default: a Lambda's 15 minutes, less a last attempt."""
 
 
 def compact(request: CompactRequest, settings: CompactSettings, seconds: float = SECONDS) -> CompactAnswer:
