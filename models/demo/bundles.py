@@ -1,11 +1,13 @@
-"""Make the demo's three bundles of what was trained: `python -m demo.bundles WORK BUNDLES`."""
+"""Make the demo's three bundles of what was trained, with the code of `pixlake models export` and `train`.
+
+`python -m demo.bundles WORK BUNDLES SAMPLE`; SAMPLE is what the classifiers are judged on.
+"""
 
 import json
 import logging
 import sys
 from pathlib import Path
 
-import pandas
 import torch
 from autogluon.multimodal import MultiModalPredictor
 from open_clip.model import CLIP
@@ -13,14 +15,15 @@ from tokenizers import Tokenizer
 
 from demo import backbone
 from demo.captions import LENGTH, pad_token
-from demo.train_classifiers import IMAGE, ROWS, WITH_IMAGE, WITHOUT_IMAGE
+from demo.train_classifiers import WITH_IMAGE, WITHOUT_IMAGE, gather, prepare_network
 from pixlake.inference.manifest import Preprocessing
-from pixlake_models.compile_autogluon import AutoGluonSource, compile_autogluon
 from pixlake_models.export_clip import ClipSource, export_clip
+from pixlake_models.silence import silenced
+from pixlake_models.training_pair import Trained
+from pixlake_models.training_results import Candidate, publish
 
 log = logging.getLogger(__name__)
 EMBEDDER = "emoji-clip"
-PROOF_ROWS = 200
 SOURCE = {
     "licence": "Apache-2.0",
     "pictures": "Noto Color Emoji 2.042, SIL OFL 1.1",
@@ -54,22 +57,30 @@ def export_embedder(folder: Path, target: Path) -> str:
     return export_clip(clip, target, {})
 
 
-def compile_classifier(folder: Path, name: str, target: Path) -> str:
-    rows = pandas.read_parquet(folder / ROWS)
-    if name == WITHOUT_IMAGE:
-        rows = rows.drop(columns=IMAGE)
-    origin = {"origin": "models/demo/train_classifiers.py, trained with AutoGluon"}
-    predictor = MultiModalPredictor.load(str(folder / name), verbosity=0)
-    sample = rows.sample(PROOF_ROWS, random_state=0)
-    return compile_autogluon(AutoGluonSource(predictor, sample, SOURCE | origin), target, {})
+def compile_classifiers(work: Path, bundles: Path, sample: Path) -> dict[str, str]:
+    """Both, judged on the sample; `name@version` by role."""
+    folder = work / "classifiers"
+    network = prepare_network(work / "embedder", folder / "backbone")
+    material = gather(sample, network, folder / "records")
+    source = SOURCE | {"origin": "models/demo/train_classifiers.py, trained with AutoGluon"}
+    with silenced():
+        candidates = [
+            Candidate(
+                Trained(MultiModalPredictor.load(str(folder / name), verbosity=0), images=name == WITH_IMAGE),
+                bundles / name,
+                source,
+            )
+            for name in (WITH_IMAGE, WITHOUT_IMAGE)
+        ]
+        return publish(candidates, material.examples, material.ids, folder / "evaluation").models
 
 
-def main(work: Path, bundles: Path) -> None:
+def main(work: Path, bundles: Path, sample: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     log.info("%s@%s", EMBEDDER, export_embedder(work / "embedder", bundles / EMBEDDER))
-    for name in (WITH_IMAGE, WITHOUT_IMAGE):
-        log.info("%s@%s", name, compile_classifier(work / "classifiers", name, bundles / name))
+    for model in compile_classifiers(work, bundles, sample).values():
+        log.info(model)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

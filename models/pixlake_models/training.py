@@ -30,8 +30,7 @@ _COMMON: dict[str, Any] = {
     "model.categorical_mlp.dropout": 0.2,
     "model.numerical_mlp.dropout": 0.2,
 }
-_TABLE_RATE = 1e-3
-_TRAINED_RATE = 1e-3  # of the last layers; AutoGluon lets it fall by a tenth a layer towards the picture
+_RATE = 1e-3  # of the last layers; AutoGluon lets it fall by a tenth a layer towards the picture
 _TEXT_RATE = 1e-4  # transformers forget what they knew at more
 
 
@@ -87,7 +86,7 @@ def hyperparameters(lesson: Lesson, recipe: Recipe) -> dict[str, Any]:
     columns, backbone = lesson.columns, recipe.backbone
     batch = _batch_size(len(lesson.learning))
     settings = _COMMON | {"env.per_gpu_batch_size": batch, "env.batch_size": batch}
-    settings |= {"optim.max_epochs": recipe.epochs, "optim.lr": _TABLE_RATE}
+    settings |= {"optim.max_epochs": recipe.epochs, "optim.lr": _RATE}
     names = []
     if lesson.image and backbone:
         names.append("timm_image")
@@ -112,8 +111,6 @@ def _image_settings(backbone: Backbone, recipe: Recipe) -> dict[str, Any]:
         "model.timm_image.max_image_num_per_column": recipe.images,
         "model.timm_image.train_transforms": _AUGMENTED,
         "model.timm_image.val_transforms": _RESIZING,
-        "optim.lr": _TRAINED_RATE,
-        "optim.lr_choice": "layerwise_decay" if backbone.trained else "single_stage",
     }
 
 

@@ -13,8 +13,11 @@ from demo.captions import END, LENGTH, keyword_caption, name_caption
 from demo.evaluate import accuracy, classifier_table, lake_of, read_sample, recall, search_table
 from demo.families import divide, divide_training, family
 from demo.pictures import augment_pictures
+from demo.train_classifiers import COLUMNS, gather
 from demo.unicode import ROOT, Emoji, read_emoji
 from pixlake.inference.bundles import load_classifier, load_embedder
+from pixlake.inference.manifest import Preprocessing
+from pixlake_models.training_backbones import Backbone
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -59,6 +62,22 @@ def test_the_committed_sample_holds_no_training_emoji() -> None:
     records = read_sample(REPOSITORY / "samples" / "emoji.zip")
     assert len(records) > 550
     assert not {record.values["code"] for record in records} & {each.code for each in training}
+
+
+@pytest.mark.skipif(not ROOT.exists(), reason="Debian's unicode-data is not installed")
+def test_the_classifiers_are_judged_on_the_sample_and_learn_nothing_of_it(tmp_path: Path) -> None:
+    white, half = (255, 255, 255), (0.5, 0.5, 0.5)
+    seen = Preprocessing(SIDE, SIDE, "squash", "bicubic", background=white, mean=half, std=half)
+    sample = REPOSITORY / "samples" / "emoji.zip"
+    material = gather(sample, Backbone("any", tmp_path, seen, trained=False), tmp_path / "records")
+    parts, rows = material.examples.parts, material.examples.rows
+    learned = {material.ids[row] for part in (parts.learning, parts.validation) for row in part}
+    judged = {material.ids[row] for row in parts.heldout}
+    assert len(learned) + len(judged) == len(rows)
+    assert judged == {record.values["code"] for record in read_sample(sample)}
+    assert not learned & judged
+    assert len(material.examples.illustrated(parts.heldout)) == 545
+    assert set(rows.columns) == {*COLUMNS, "group", "image"}
 
 
 def test_a_text_ends_with_the_greatest_token_however_long(tokenizer: Tokenizer) -> None:
