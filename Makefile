@@ -11,7 +11,7 @@ ARCHITECTURE ?= x86_64
 CONTAINERS := $(filter-out functions/classify_autogluon/%,$(wildcard functions/*/requirements.txt))
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs test sam validate lint-template arm64 build test-containers requirements
+.PHONY: help setup demo lint docs test sam validate lint-template arm64 build autogluon-image test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -76,6 +76,9 @@ arm64: setup ## prove that what is deployed installs on arm64, too, by the hashe
 build: sam ## all that is deployed, into .aws-sam (needs a Docker engine)
 	ARCHITECTURE=$(ARCHITECTURE) sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
+autogluon-image: ## the AutoGluon container, 6 GB, or with TORCH_INDEX=URL less (docs/autogluon-container.md)
+	docker build --build-arg TORCH_INDEX=$(TORCH_INDEX) -t pixlake-autogluon -f functions/classify_autogluon/Dockerfile .
+
 test-containers: setup lint-template arm64 ## build, then run the functions in their containers
 	@if docker info >/dev/null 2>&1; then $(MAKE) build && $(VENV)/bin/python -m pytest -s tests/containers; \
 	  else echo "NOT RUN, no Docker engine: sam build, and the functions in their containers"; fi
@@ -83,8 +86,10 @@ test-containers: setup lint-template arm64 ## build, then run the functions in t
 requirements: setup ## pin all requirements again, the deployed ones to what the tests use
 	cd requirements && for name in dev sam checkov uv; do ../$(VENV)/bin/uv pip compile -q --python-version 3.11 \
 	  --generate-hashes $$name.in -o $$name.txt || exit 1; done
-	for folder in layers/pixlake $(dir $(wildcard functions/*/requirements.in)); do $(VENV)/bin/uv pip compile -q \
+	for folder in layers/pixlake $(dir $(CONTAINERS)); do $(VENV)/bin/uv pip compile -q \
 	  --python-version 3.13 --python-platform x86_64-manylinux_2_34 --generate-hashes --no-annotate \
 	  -c requirements/dev.txt $$folder/requirements.in -o $$folder/requirements.txt || exit 1; done
+	cd functions/classify_autogluon && ../../$(VENV)/bin/uv pip compile -q --python-version 3.13 \
+	  --python-platform x86_64-manylinux_2_34 --generate-hashes --no-annotate requirements.in -o requirements.txt
 
 include models/Makefile.inc

@@ -6,6 +6,7 @@ The steps run in this process over moto's S3 and Glue; what they send is recorde
 import io
 import json
 import re
+import tempfile
 import threading
 import time
 import uuid
@@ -21,6 +22,7 @@ import boto3
 import pytest
 import yaml
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from msgspec.structs import replace
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request
 
@@ -30,6 +32,8 @@ from pixlake.errors import BadUpload
 from pixlake.failures import MAP_FAILED
 from pixlake.inference.classify import classify
 from pixlake.inference.embed import embed
+from pixlake.inference.folders import open_folder
+from pixlake.inference.predictor import Predictor, unpack_predictor
 from pixlake.messages import (
     Batch,
     BatchRequest,
@@ -63,6 +67,8 @@ from pixlake.split.split import split
 from pixlake.unzip.extract import extract
 from pixlake.unzip.plan import plan
 from pixlake_cli.engine.template import TemplateLoader
+from tests.unit.inference import tiny
+from tests.unit.inference.predictors import Told, put_predictor
 from tests.workflow.lakes import image, make_lake, make_zip
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -162,6 +168,7 @@ def asked(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> dict[
     for bucket in (recorder.uploads, recorder.lake):
         client.create_bucket(Bucket=bucket)
     local = Path(make_lake(folder / "lake").uri.removeprefix("file://"))
+    put_predictor(tiny.Lake(local))
     for path in local.glob("models/**/*"):
         if path.is_file():
             client.upload_file(str(path), recorder.lake, str(path.relative_to(local)))
@@ -176,6 +183,18 @@ def asked(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> dict[
     steps.refuse("uploads/pets/evil.zip", "third")
     steps.maintain()
     return recorder.asked
+
+
+def predict(request: BatchRequest, lake: str) -> None:
+    """The same batch by a predictor: all that the handler does but for AutoGluon itself."""
+    with tempfile.TemporaryDirectory() as scratch:
+
+        def load(lake_uri: str, model: str) -> Predictor:
+            manifest = unpack_predictor(open_folder(lake_uri, model), Path(scratch) / "predictor")
+            return Predictor(model, manifest, Told(), Path(scratch))
+
+        asked = replace(request, batch=replace(request.batch, model="pets"))
+        assert classify(asked, InferenceSettings(lake), load).rows > 0
 
 
 @dataclass
@@ -217,6 +236,8 @@ class Steps:
         request = SplitRequest(planned.run, planned.options, planned.shards)
         joined = self.step("SplitFunction", split, request, SplitSettings(self.lake))
         for batch in self.items(joined.batches.key, Batch):
+            if batch.modality == "image+tabular":
+                self.step("ClassifyAutogluonFunction", predict, BatchRequest(planned.run, batch), self.lake)
             name, work = ("EmbedFunction", embed) if batch.task == "embed" else ("ClassifyFunction", classify)
             self.step(name, work, BatchRequest(planned.run, batch), InferenceSettings(self.lake))
         settings = CompactSettings(self.lake, self.new_catalog(), compaction_engine=engine)
