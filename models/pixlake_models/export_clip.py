@@ -1,36 +1,41 @@
 """A CLIP of open_clip's as an embedder bundle: its image tower, its text tower and its tokenizer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from open_clip.model import CLIP
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from pixlake.inference.cleaning import clean_text
 from pixlake.inference.embedder import Embedder
+from pixlake.inference.encoders import TextEncoder
+from pixlake.inference.folders import BundleFolder
 from pixlake.inference.manifest import ImageInput, Manifest, Output, Preprocessing, TextInput, TextTower
-from pixlake_models.bundles import trial_bundle, write_bundle
-from pixlake_models.errors import NotEqual
+from pixlake_models.clip_loading import Clip, load_clip
+from pixlake_models.clip_preprocessing import write_preprocessing
+from pixlake_models.clip_tokenizer import ClipTokenizer
+from pixlake_models.export import Candidate, Request, prove_and_write
+from pixlake_models.figures import Figure
 from pixlake_models.graphs import export_graph
+from pixlake_models.parity import LEAST_COSINE, Original, compare_embeddings, cosines
+from pixlake_models.texts import make_texts
 
 IMAGE, TEXT, EMBEDDING = "image", "text", "embedding"
 IMAGE_GRAPH, TEXT_GRAPH, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
-LEAST_COSINE = 0.9999
-_PROBES = 8
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class ClipSource:
-    """What there is to export. `tokenizer` cuts to `length` and pads with `pad`; `source` names origin and licence;
-    `texts` are such as the model knows, to prove the export by."""
+    """A model that open_clip knows by no name. `tokenizer` cuts to `length` and pads with `pad`; `source` names origin
+    and licence; `texts` are such as the model knows, to prove the export by."""
 
-    model: CLIP
+    model: torch.nn.Module
     tokenizer: Tokenizer
     preprocessing: Preprocessing
     pad: int
@@ -39,87 +44,105 @@ class ClipSource:
     texts: Sequence[str]
 
 
-class _ImageTower(torch.nn.Module):
-    def __init__(self, model: CLIP) -> None:
+class _Tower(torch.nn.Module):
+    """One of a model's two encoders, as a module of its own."""
+
+    def __init__(self, model: torch.nn.Module, encode: str) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.encode = model, encode
 
-    def forward(self, images: Tensor) -> Tensor:
-        embedding: Tensor = self.model.encode_image(images)
-        return embedding
-
-
-class _TextTower(torch.nn.Module):
-    def __init__(self, model: CLIP) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        embedding: Tensor = self.model.encode_text(tokens)
-        return embedding
+    def forward(self, batch: Tensor) -> Tensor:
+        vectors: Tensor = getattr(self.model, self.encode)(batch, normalize=False)
+        return vectors
 
 
-def export_clip(clip: ClipSource, target: Path, metrics: dict[str, Any]) -> str:
-    """Write the bundle named like `target`, and return its version.
+def export_open_clip(request: Request) -> Candidate:
+    """A model by its name in open_clip and its weights; BadRequest and NotServable as `load_clip` raises them."""
+    return make_candidate(load_clip(request))
 
-    Raises NotEqual if the bundle, loaded as the containers load it, gives other embeddings than torch.
-    """
+
+def export_clip(source: ClipSource, target: Path, metrics: dict[str, Any]) -> str:
+    """Write the bundle named like `target`, and return its version; NotEqual as `prove_and_write` raises it."""
+    return prove_and_write(make_candidate(_gather(source), metrics), target).version
+
+
+def make_candidate(clip: Clip, metrics: dict[str, Any] | None = None) -> Candidate:
+    """The bundle, to be proved. `metrics` are what else was measured of the model."""
+    clip.model.eval().requires_grad_(False)
+    images, texts = _Tower(clip.model, "encode_image"), _Tower(clip.model, "encode_text")
     files = {
-        IMAGE_GRAPH: export_graph(_ImageTower(clip.model), {IMAGE: _images(clip)[:2]}, EMBEDDING),
-        TEXT_GRAPH: export_graph(_TextTower(clip.model), {TEXT: _tokens(clip)[:2]}, EMBEDDING),
-        TOKENIZER: clip.tokenizer.to_str().encode(),
+        IMAGE_GRAPH: export_graph(images, {IMAGE: _examples(clip)}, EMBEDDING),
+        TEXT_GRAPH: export_graph(texts, {TEXT: clip.tokenize(["a photo", "another"])}, EMBEDDING),
+        TOKENIZER: clip.tokenizer.tokenizer.to_str().encode(),
     }
-    manifest = _describe(clip, target.name, metrics)
-    with trial_bundle(manifest, files) as folder:
-        measured = _compare(clip, Embedder(folder))
-    return write_bundle(target, msgspec.structs.replace(manifest, metrics=metrics | measured), files)
+
+    def measure(folder: BundleFolder) -> Sequence[Figure]:
+        embedder, original = Embedder(folder), Original(clip.preprocess, images)
+        return [*compare_embeddings(embedder, original), *_compare_texts(folder, embedder, clip, texts)]
+
+    return Candidate(_describe(clip, images, metrics or {}), files, measure)
 
 
-def _describe(clip: ClipSource, name: str, metrics: dict[str, Any]) -> Manifest:
-    output = Output(EMBEDDING, "normalize")
+def _gather(source: ClipSource) -> Clip:
+    def tokenize(texts: list[str]) -> Tensor:
+        valid = [clean_text(text, "none") for text in texts]
+        return torch.tensor([encoding.ids for encoding in source.tokenizer.encode_batch(valid)])
+
+    return Clip(
+        model=source.model,
+        preprocess=write_preprocessing(source.preprocessing),
+        preprocessing=source.preprocessing,
+        tokenize=tokenize,
+        tokenizer=ClipTokenizer(source.tokenizer, "none", source.length, source.pad),
+        source=source.source,
+        texts=(*source.texts, *make_texts()),
+    )
+
+
+def _describe(clip: Clip, images: _Tower, metrics: dict[str, Any]) -> Manifest:
+    output, words = Output(EMBEDDING, "normalize"), clip.tokenizer
+    declared = TextInput(TEXT, TOKENIZER, words.length, words.pad, cleaning=words.cleaning)
+    bias = getattr(clip.model, "logit_bias", None)
     return Manifest(
         format=1,
-        name=name,
+        name="",
         kind="embedder",
         inputs=(ImageInput(IMAGE, clip.preprocessing),),
         graph=IMAGE_GRAPH,
         output=output,
         files={},
         source=clip.source,
-        dimensions=int(clip.model.text_projection.shape[1]),
-        text=TextTower(TEXT_GRAPH, TextInput(TEXT, TOKENIZER, clip.length, clip.pad), output),
+        dimensions=images(_examples(clip)).shape[1],
+        text=TextTower(
+            TEXT_GRAPH,
+            declared,
+            output,
+            scale=float(clip.model.logit_scale.exp()),
+            bias=None if bias is None else float(bias),
+        ),
         metrics=metrics,
     )
 
 
-def _images(clip: ClipSource) -> Tensor:
-    shape = (_PROBES, 3, clip.preprocessing.height, clip.preprocessing.width)
+def _examples(clip: Clip) -> Tensor:
+    shape = (2, 3, clip.preprocessing.height, clip.preprocessing.width)
     return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
 
-def _tokens(clip: ClipSource) -> Tensor:
-    return torch.tensor([encoding.ids for encoding in clip.tokenizer.encode_batch(list(clip.texts))])
-
-
-def _compare(clip: ClipSource, embedder: Embedder) -> dict[str, float]:
-    """The least cosine between torch's and the bundle's embeddings, for each tower."""
-    images = _images(clip)
-    clip.model.eval()
+def _compare_texts(folder: BundleFolder, embedder: Embedder, clip: Clip, tower: _Tower) -> Iterator[Figure]:
+    """How many texts get other tokens, and the least cosine of any text."""
+    tower_input = folder.manifest.text.input
+    encoder = TextEncoder(tower_input, folder.read(tower_input.tokenizer))
+    texts = list(clip.texts)
+    expected, found = clip.tokenize(texts), encoder.encode(texts)[TEXT]
+    yield Figure("text_tokens_differ", int((expected.numpy() != found).any(axis=1).sum()), most=0)
     with torch.no_grad():
-        expected = {
-            "image_cosine": clip.model.encode_image(images, normalize=True).numpy(),
-            "text_cosine": clip.model.encode_text(_tokens(clip), normalize=True).numpy(),
-        }
-    found = {
-        "image_cosine": embedder.embed_tensors(list(images.numpy())),
-        "text_cosine": embedder.embed_texts(clip.texts),
-    }
-    cosines = {tower: _least_cosine(expected[tower], found[tower]) for tower in expected}
-    if worst := {tower: cosine for tower, cosine in cosines.items() if not cosine >= LEAST_COSINE}:
-        raise NotEqual(f"the exported graphs give other embeddings than torch: {worst}")
-    return cosines
+        vectors = _batched(lambda first: tower(expected[first : first + _AT_ONCE]).numpy(), len(texts))
+    near = cosines(vectors, _batched(lambda first: embedder.embed_texts(texts[first : first + _AT_ONCE]), len(texts)))
+    yield Figure("text_cosine", float(near.min()), least=LEAST_COSINE)
+    yield Figure("text_cosine_of_others", float(cosines(vectors, np.roll(vectors, 1, axis=0)).mean()))
 
 
-def _least_cosine(expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
-    """Of vectors of unit length."""
-    return round(float((expected * found).sum(axis=1).min()), 6)
+def _batched(answer: Callable[[int], NDArray[np.float32]], count: int) -> NDArray[np.float32]:
+    """The rows of `answer(first)` for each batch's first index."""
+    return np.concatenate([answer(first) for first in range(0, count, _AT_ONCE)])

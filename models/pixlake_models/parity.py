@@ -18,7 +18,7 @@ from pixlake_models.pictures import Picture, as_shown, make_pictures
 
 LEAST_COSINE = 0.9999
 # levels of 255, on average over a picture: what docs/bundles.md says of JPEGs that are decoded smaller
-MOST_LEVEL_DIFFERENCE = 2.0
+MOST_LEVEL_DIFFERENCE = 0.5
 _MAX_PIXELS = 100_000_000
 _AT_ONCE = 8
 
@@ -57,7 +57,7 @@ def compare_embeddings(embedder: Embedder, original: Original) -> Iterator[Figur
     strange = [each for each in pictures if not each.plain]
     untouched = [read_untouched(each, original) for each in strange]
     seen = found[[not each.plain for each in pictures]]
-    yield from least_by_kind("image_cosine_as_opened", strange, cosines(original.answer(untouched), seen))
+    yield from least_by_kind("image_cosine_to_untouched", strange, cosines(original.answer(untouched), seen))
 
 
 def read_as_trained(picture: Picture, original: Original, preprocessing: Preprocessing) -> NDArray[np.float32]:

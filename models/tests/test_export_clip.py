@@ -1,58 +1,163 @@
-"""The exported towers embed as torch does."""
+"""A model of open_clip's and its bundle answer the same, from image files and from texts; else there is no bundle."""
 
 import copy
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import open_clip
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
-from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor
 
+from pixlake.errors import BadRequest
 from pixlake.inference.bundles import load_embedder
+from pixlake.inference.cleaning import clean_text
+from pixlake.inference.folders import BundleFolder, open_folder
+from pixlake_cli.main import cli
 from pixlake_models import export_clip as export
-from pixlake_models.errors import NotEqual
-from pixlake_models.export_clip import ClipSource, export_clip
+from pixlake_models.clip_loading import load_clip
+from pixlake_models.errors import NotEqual, NotServable
+from pixlake_models.export import Request, prove_and_write
+from pixlake_models.export_clip import ClipSource, export_clip, export_open_clip
 from pixlake_models.graphs import export_graph
+from pixlake_models.parity import cosines
+from pixlake_models.pictures import draw_scene
+
+VISION = {"image_size": 64, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
+TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+DECODER = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+CONFIGS: dict[str, dict[str, Any]] = {
+    "tiny-clip": {},
+    "tiny-custom-text": {"custom_text": True, "init_logit_bias": -10.0},
+    "tiny-coca": {
+        "custom_text": True,
+        "vision_cfg": {**VISION, "attentional_pool": True, "attn_pooler_heads": 2, "output_tokens": True},
+        "text_cfg": {**TEXT, "context_length": 76, "embed_cls": True, "output_tokens": True},
+        "multimodal_cfg": DECODER,
+    },
+}
 
 
-def test_pictures_of_any_shape_embed_as_in_training(clip_source: ClipSource, target: Path, tmp_path: Path) -> None:
-    """Torchvision's transforms, which open_clip trains with, against the bundle's preprocessing."""
-    export_clip(clip_source, target, {"measured": 1})
-    random = np.random.default_rng(1)
-    sizes = [(32, 32), (90, 41), (33, 120), (7, 9), (640, 480)]
-    pictures = [Image.fromarray(random.integers(0, 255, (*size, 3), dtype=np.uint8)) for size in sizes]
-    side = clip_source.preprocessing.width
-    resize = Resize(side, interpolation=InterpolationMode.BICUBIC)
-    normalize = Normalize(clip_source.preprocessing.mean, clip_source.preprocessing.std)
-    transform = Compose([resize, CenterCrop(side), ToTensor(), normalize])
+def write_config(folder: Path, name: str, **settings: Any) -> Path:
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({"embed_dim": 32, "vision_cfg": VISION, "text_cfg": TEXT, **settings}))
+    return path
+
+
+@pytest.fixture(scope="session", params=CONFIGS)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, BundleFolder]:
+    """A model of each of open_clip's classes, with seeded random weights, and its bundle."""
+    lake, name = tmp_path_factory.mktemp("lake"), request.param
+    config = write_config(lake, name, **CONFIGS[name])
+    prove_and_write(export_open_clip(Request(str(config), "none")), lake / "models" / name)
+    torch.manual_seed(0)
+    return open_clip.create_model_and_transforms(name), open_folder(f"file://{lake}", name)
+
+
+def test_a_file_embeds_as_in_open_clip(exported: tuple[Any, BundleFolder], tmp_path: Path) -> None:
+    (model, _, preprocess), folder = exported
+    path = tmp_path / "scene.png"
+    draw_scene(171, 333, 7).save(path)
     with torch.no_grad():
-        expected = clip_source.model.encode_image(torch.stack([transform(each) for each in pictures]), normalize=True)
-    found = load_embedder(f"file://{tmp_path}", "tiny").embed_images(pictures)
-    assert (expected.numpy() * found).sum(axis=1).min() >= 0.999
+        expected = model.encode_image(preprocess(Image.open(path)).unsqueeze(0)).numpy()
+    embedder = load_embedder(folder.uri.rpartition("/models/")[0], folder.model)
+    assert cosines(expected, embedder.embed_images([Image.open(path).convert("RGB")]))[0] >= 0.9999
 
 
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_texts_embed_as_in_torch_in_any_number(
-    clip_source: ClipSource, target: Path, tmp_path: Path, count: int
-) -> None:
-    export_clip(clip_source, target, {})
-    texts = ["red heart", "", "CAT", "an unknown wörd", "hammer " * 99][:count]
-    ids = torch.tensor([each.ids for each in clip_source.tokenizer.encode_batch(texts)])
+def test_a_text_embeds_as_in_open_clip(exported: tuple[Any, BundleFolder]) -> None:
+    (model, _, _), folder = exported
+    texts = ["Ein Häuschen &amp; schÃ¶n", "<start_of_text>!", "word " * 200, ""]
     with torch.no_grad():
-        expected = clip_source.model.encode_text(ids, normalize=True).numpy()
-    embedder = load_embedder(f"file://{tmp_path}", "tiny")
-    assert (expected * embedder.embed_texts(texts)).sum(axis=1).min() >= 0.9999
-    assert embedder.dimensions == expected.shape[1]
+        expected = model.encode_text(open_clip.get_tokenizer(folder.manifest.name)(texts)).numpy()
+    embedder = load_embedder(folder.uri.rpartition("/models/")[0], folder.model)
+    assert cosines(expected, embedder.embed_texts(texts)).min() >= 0.9999
 
 
-def test_what_was_measured_is_in_the_bundle(clip_source: ClipSource, target: Path) -> None:
+def test_the_logits_scale_and_bias_are_in_the_bundle(exported: tuple[Any, BundleFolder]) -> None:
+    _, folder = exported
+    tower = folder.manifest.text
+    assert tower is not None
+    assert tower.scale == pytest.approx(1 / 0.07)
+    assert tower.bias == CONFIGS[folder.manifest.name].get("init_logit_bias")
+
+
+def test_what_was_measured_is_in_the_bundle(exported: tuple[Any, BundleFolder]) -> None:
+    _, folder = exported
+    metrics = folder.manifest.metrics
+    assert metrics["text_tokens_differ"] == 0
+    assert metrics["image_cosine"] >= 0.9999
+    assert metrics["image_cosine"] == min(metrics["image_cosine_by_kind"].values())
+    assert {"large JPEG", "grey", "transparent", "turned by EXIF", "CMYK"} <= metrics["image_cosine_by_kind"].keys()
+    assert metrics["image_cosine_to_untouched"]["turned by EXIF"] < 0.9999
+    assert folder.manifest.source["weights"] == "random, of no use but for trials"
+
+
+def test_the_command_exports_a_checkpoint(tmp_path: Path) -> None:
+    config = write_config(tmp_path, "tiny-trained")
+    open_clip.add_model_config(config)
+    model = open_clip.create_model("tiny-trained")
+    weights, target = tmp_path / "epoch_1.pt", tmp_path / "models" / "shoes"
+    torch.save({"epoch": 1, "state_dict": {f"module.{key}": each for key, each in model.state_dict().items()}}, weights)
+    arguments = [f"open_clip:{config}", "--pretrained", str(weights), "--output", str(target)]
+    result = CliRunner().invoke(cli, ["models", "export", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "image cosine " in result.output
+    card = CliRunner().invoke(cli, ["models", "show", "shoes", "--lake", str(tmp_path)], catch_exceptions=False).output
+    assert "the file epoch_1.pt, sha256 " in card
+    assert "resized to cover, then cut at the centre to 64 x 64 pixels, bicubic" in card
+    embedder = load_embedder(f"file://{tmp_path}", "shoes")
+    with torch.no_grad():
+        expected = model.encode_text(open_clip.get_tokenizer("tiny-trained")(["a shoe"])).numpy()
+    assert cosines(expected, embedder.embed_texts(["a shoe"]))[0] >= 0.9999
+
+
+@pytest.mark.parametrize(
+    ("name", "pretrained", "reason"),
+    [
+        ("ViT-B-33", "none", "near to it are ViT-B-32"),
+        ("none.json", "none", r"no file none\.json"),
+        ("ViT-B/32", None, "ViT-B-32 without weights answers at random: .* laion2b_s34b_b79k"),
+        ("ViT-B-32", "laion", "no such weights of ViT-B-32: .* laion2b_s34b_b79k"),
+        ("ViT-B-32", "openai", "another activation .* open_clip:ViT-B-32-quickgelu"),
+        ("hf-hub:somebody/something", "openai", "has its own weights"),
+    ],
+)
+def test_names_and_weights_that_open_clip_does_not_have(name: str, pretrained: str | None, reason: str) -> None:
+    with pytest.raises(BadRequest, match=reason):
+        load_clip(Request(name, pretrained))
+
+
+def test_a_checkpoint_with_code_in_it_is_not_run(tmp_path: Path) -> None:
+    torch.save({"state_dict": CliRunner()}, tmp_path / "code.pt")
+    with pytest.raises(BadRequest, match="holds more than tensors"):
+        load_clip(Request(str(write_config(tmp_path, "tiny-code")), str(tmp_path / "code.pt")))
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    torch.save({"visual.proj": torch.zeros(1)}, tmp_path / "another.pt")
+    with pytest.raises(BadRequest, match=r"cannot load tiny-other with the weights .*another\.pt: RuntimeError"):
+        load_clip(Request(str(write_config(tmp_path, "tiny-other")), str(tmp_path / "another.pt")))
+
+
+def test_preprocessing_that_a_bundle_has_no_words_for(tmp_path: Path) -> None:
+    config = write_config(tmp_path, "tiny-oblong", vision_cfg={**VISION, "image_size": [32, 64]})
+    with pytest.raises(NotServable, match="cuts to 64 x 32"):
+        load_clip(Request(str(config), "none"))
+
+
+def test_a_model_without_a_name_is_exported_too(clip_source: ClipSource, target: Path, tmp_path: Path) -> None:
     export_clip(clip_source, target, {"recall": 0.5})
-    manifest = (target / "bundle.json").read_text()
-    assert '"recall": 0.5' in manifest
-    assert '"image_cosine": 1.0' in manifest
-    assert '"licence": "Apache-2.0"' in manifest
+    embedder = load_embedder(f"file://{tmp_path}", "tiny")
+    texts = ["red heart", "", "CAT", "an unknown wörd", "hammer " * 99]
+    with torch.no_grad():
+        ids = torch.tensor([each.ids for each in clip_source.tokenizer.encode_batch(texts)])
+        expected = clip_source.model.encode_text(ids).numpy()
+    assert cosines(expected, embedder.embed_texts(texts)).min() >= 0.9999
+    metrics = open_folder(f"file://{tmp_path}", "tiny").manifest.metrics
+    assert (metrics["recall"], metrics["text_cosine"]) == (0.5, 1.0)
 
 
 def test_a_graph_that_embeds_otherwise_is_not_written(
@@ -64,6 +169,16 @@ def test_a_graph_that_embeds_otherwise_is_not_written(
         return export_graph(another, inputs, output)
 
     monkeypatch.setattr(export, "export_graph", export_another)
-    with pytest.raises(NotEqual, match=r"text_cosine': -1"):
+    with pytest.raises(NotEqual, match=r"text_cosine is -1, not >= 0\.9999"):
         export_clip(clip_source, target, {})
+    assert not target.exists()
+
+
+def test_a_tokenizer_that_cuts_words_otherwise_is_not_written(
+    target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pixlake.inference.encoders.clean_text", lambda text, _: clean_text(text, "none").lower())
+    config = write_config(tmp_path, "tiny-unclean")
+    with pytest.raises(NotEqual, match="text_tokens_differ"):
+        prove_and_write(export_open_clip(Request(str(config), "none")), target)
     assert not target.exists()

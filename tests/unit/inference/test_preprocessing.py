@@ -125,22 +125,23 @@ def test_a_jpeg_decoded_smaller_gives_the_same_tensor_within_a_level(kind: str, 
 
 
 def test_a_jpeg_decoded_smaller_is_cut_where_the_whole_one_is() -> None:
-    """An eighth of 1600 x 2217 is 200 x 277.125; 200 x 277 would be resized to 132 rows, not 133."""
+    """Half of 1600 x 2217 is 800 x 1108.5; 800 x 1108 would be resized to 132 rows, not 133."""
     wanted, rows = spec(resize="shortest", width=96, height=96), np.arange(2217)[:, None] // 138 % 2 * 255
     stripes = Image.fromarray(np.broadcast_to(rows.astype(np.uint8), (2217, 1600))).convert("RGB")
     data = encode(stripes, "JPEG", quality=95)
     reduced = decode_for(data, wanted, 10**8)
-    assert (reduced.pixels.size, reduced.box) == ((200, 278), (0, 0, 200, 277.125))
+    assert (reduced.pixels.size, reduced.box) == ((800, 1109), (0, 0, 800, 1108.5))
     expected = np.asarray(resize(stripes, wanted)).astype(int)
     assert np.abs(np.asarray(resize(reduced, wanted)) - expected).mean() < 1
-    assert np.abs(np.asarray(resize(reduced.pixels.crop((0, 0, 200, 277)), wanted)) - expected).mean() > 10
+    assert np.abs(np.asarray(resize(reduced.pixels.crop((0, 0, 800, 1108)), wanted)) - expected).mean() > 10
 
 
 def test_a_large_jpeg_is_really_decoded_smaller() -> None:
-    data = encode(photo(1600, 1200), "JPEG")
-    assert decode_for(data, spec(), 10**8).pixels.size == (200, 150)
-    assert decode_for(data, spec(width=96, height=96), 10**8).pixels.size == (400, 300)
-    assert decode_for(data, spec(interpolation="nearest"), 10**8).pixels.size == (1600, 1200)
+    data = encode(photo(1800, 1792), "JPEG")
+    assert decode_for(data, spec(), 10**8).pixels.size == (450, 448)
+    assert decode_for(data, spec(width=225, height=225), 10**8).pixels.size == (900, 896)
+    assert decode_for(data, spec(width=451, height=8), 10**8).pixels.size == (1800, 1792)
+    assert decode_for(data, spec(interpolation="nearest"), 10**8).pixels.size == (1800, 1792)
 
 
 def test_stored_pixels_are_all_decoded() -> None:

@@ -20,8 +20,9 @@ _FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
     "nearest": Image.Resampling.NEAREST,
 }
-# A JPEG decoded smaller than this times the target loses detail that resizing would have kept.
-_DRAFT_MARGIN = 2
+# A JPEG decoded smaller than this times the target loses detail that resizing would have kept; a side of fewer pixels
+# saves little time, and to small models each pixel means more.
+_DRAFT_MARGIN, _DRAFT_LEAST = 2, 448
 # Up to so many times the target's area a picture is resized whole before it is cut, exactly as in training.
 _MOST_COVER = 16
 
@@ -64,7 +65,7 @@ def least_size(size: Size, preprocessing: Preprocessing) -> Size:
             width, height = _cover(size, preprocessing)
         case "longest":
             width, height = _fit(size, preprocessing)
-    return width * _DRAFT_MARGIN, height * _DRAFT_MARGIN
+    return max(width * _DRAFT_MARGIN, _DRAFT_LEAST), max(height * _DRAFT_MARGIN, _DRAFT_LEAST)
 
 
 def _target(preprocessing: Preprocessing) -> Size:

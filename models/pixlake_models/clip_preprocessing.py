@@ -1,0 +1,53 @@
+"""What open_clip does to a picture before its model, in a bundle's words."""
+
+from collections.abc import Callable
+from typing import Any
+
+from open_clip.transform import PreprocessCfg, image_transform_v2
+
+from pixlake.inference.manifest import Preprocessing
+from pixlake_models.errors import NotServable
+
+# Nobody sees what transparent pixels hide. img2dataset, which made the pictures that most of these models saw, laid
+# them on white.
+_WHITE = 255
+_INTERPOLATIONS = {"bicubic": "bicubic", "bilinear": "bilinear", "random": "bicubic"}
+
+
+def read_preprocessing(config: PreprocessCfg) -> Preprocessing:
+    """The same for a bundle; NotServable where it has no words for it. `random` interpolation is for training only."""
+    height, width = _read_size(config.size)
+    if config.interpolation not in _INTERPOLATIONS:
+        raise NotServable(f"its preprocessing interpolates by {config.interpolation!r}, not by one of a bundle's ways")
+    if config.resize_mode == "shortest" and width != height:
+        raise NotServable(f"its preprocessing cuts to {width} x {height}, and open_clip rounds sizes otherwise there")
+    fill = config.fill_color if config.resize_mode == "longest" else _WHITE
+    return Preprocessing(
+        width=width,
+        height=height,
+        resize=config.resize_mode,
+        interpolation=_INTERPOLATIONS[config.interpolation],
+        background=(fill, fill, fill),
+        mean=tuple(config.mean),
+        std=tuple(config.std),
+    )
+
+
+def write_preprocessing(preprocessing: Preprocessing) -> Callable[[Any], Any]:
+    """open_clip's own transform that does what a bundle's `preprocessing` says, without cropping further."""
+    return image_transform_v2(
+        PreprocessCfg(
+            size=(preprocessing.height, preprocessing.width),
+            mean=preprocessing.mean,
+            std=preprocessing.std,
+            interpolation=preprocessing.interpolation,
+            resize_mode=preprocessing.resize,
+            fill_color=preprocessing.background[0],
+        ),
+        is_train=False,
+    )
+
+
+def _read_size(size: Any) -> tuple[int, int]:
+    """Height and width."""
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[-1]))
