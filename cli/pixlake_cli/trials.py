@@ -29,7 +29,7 @@ def try_bundle(folder: BundleFolder) -> str:
     if isinstance(folder.description, PredictorManifest):
         archive = folder.description.archive
         count = inspect(folder.stream(archive), folder.sizes[archive])
-        return f"its tar has {count} plain files; a trial needs the AutoGluon container, for it holds pickles"
+        return f"its tar is of plain files, {count} in all; a trial needs the AutoGluon container, for it holds pickles"
     folder.verify(folder.manifest.files)
     if folder.manifest.kind == "embedder":
         return _try_embedder(folder, Embedder(folder))

@@ -1,4 +1,5 @@
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from pixlake_cli.modelcards import format_size
+from tests.unit.attacks.test_graphs import Exploit
 from tests.unit.inference import tiny
+from tests.unit.inference.predictors import put_predictor, tar
 
 
 @pytest.fixture
@@ -248,3 +251,59 @@ def test_a_text_tower_of_another_space(run, tmp_path: Path) -> None:
     files = {"image.onnx": tiny.image_graph(weights=np.eye(3, 7, dtype=np.float32)), "text.onnx": text}
     tiny.Lake(tmp_path).embedder(files={**files, "tokenizer.json": tiny.tokenizer()}, dimensions=7)
     assert "answered [2, 4], not [2, 7]" in run("models", "verify", "tiny", "--lake", tmp_path).stderr
+
+
+# ---- what only AutoGluon can run ----------------------------------------------------------------------------------
+
+
+def test_a_predictor_is_a_model_like_any(run, tmp_path: Path) -> None:
+    model = put_predictor(tiny.Lake(tmp_path / "elsewhere"))
+    folder, lake = tmp_path / "elsewhere/models/pets", tmp_path / "lake"
+    assert run("models", "push", folder, "--lake", lake).stdout == f"{model} is in file://{lake}\n"
+    size = format_size(sum(path.stat().st_size for path in folder.iterdir()))
+    assert run("models", "list", "--lake", lake).stdout == f"{model}  autogluon  {size}  binary, 2 labels\n"
+    described = json.loads(run("models", "show", "pets", "--lake", lake, "--json").stdout)
+    assert (described["model"], described["archive"]) == (model, "predictor.tar")
+    run("models", "pull", "pets", tmp_path / "copy", "--lake", lake)
+    assert (tmp_path / "copy/predictor.tar").read_bytes() == (folder / "predictor.tar").read_bytes()
+
+
+def test_a_card_of_a_predictor(run, tmp_path: Path) -> None:
+    model = put_predictor(tiny.Lake(tmp_path), source={"torch": "2.13.0"}, metrics={"autogluon_difference": 1e-8})
+    for line in [
+        f"# {model}",
+        "A MultiModalPredictor of records, run by the AutoGluon container; binary, 2 labels.",
+        "It holds pickles: loading it runs the code of whoever made it.",
+        "- Age, a number",
+        "- Tame, a boolean",
+        "- up to 2 images a record; a record without one is answered from the rest",
+        "- cat, dog",
+        "- torch: 2.13.0",
+        "- autogluon difference: 1e-08",
+    ]:
+        assert line in run("models", "show", "pets", "--lake", tmp_path).stdout.splitlines()
+    put_predictor(tiny.Lake(tmp_path), "photos", columns=[], problem="regression", labels=[])
+    card = run("models", "show", "photos", "--lake", tmp_path).stdout.splitlines()
+    assert "A MultiModalPredictor of images, run by the AutoGluon container; regression, a value." in card
+    assert "- up to 2 images a record" in card
+
+
+def test_a_predictor_is_verified_but_never_opened(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home").mkdir()
+    monkeypatch.chdir(tmp_path / "home")
+    model = put_predictor(tiny.Lake(tmp_path), data=tar({"df_preprocessor.pkl": pickle.dumps(Exploit())}))
+    verified = run("models", "verify", "pets", "--lake", tmp_path)
+    assert verified.exit_code == 0
+    assert model in verified.stdout
+    assert "plain files, 1 in all; a trial needs the AutoGluon container" in verified.stdout
+    assert not list((tmp_path / "home").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("data", "message"), [(b"no tar at all" * 99, "cannot be unpacked"), (tar({"../x": b""}), "outside")]
+)
+def test_a_predictor_that_is_none(run, tmp_path: Path, data: bytes, message: str) -> None:
+    put_predictor(tiny.Lake(tmp_path), data=data)
+    result = run("models", "verify", "pets", "--lake", tmp_path)
+    assert result.exit_code != 0
+    assert message in result.stderr
