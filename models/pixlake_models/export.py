@@ -59,10 +59,15 @@ def prove_and_write(candidate: Candidate, target: Path) -> Export:
     manifest = msgspec.structs.replace(candidate.manifest, name=target.name)
     with trial_bundle(manifest, candidate.files) as folder:
         figures = tuple(candidate.measure(folder))
-    if failed := [each for each in figures if not each.holds]:
-        raise NotEqual(f"{target.name}: the bundle answers otherwise than the model: {_complain(failed)}")
+    check_figures(target.name, figures)
     proved = msgspec.structs.replace(manifest, metrics=manifest.metrics | record(figures))
     return Export(write_bundle(target, proved, candidate.files), figures)
+
+
+def check_figures(name: str, figures: Sequence[Figure]) -> None:
+    """NotEqual if one is outside of its bounds."""
+    if failed := [each for each in figures if not each.holds]:
+        raise NotEqual(f"{name}: the bundle answers otherwise than the model: {_complain(failed)}")
 
 
 def _complain(failed: Sequence[Figure]) -> str:

@@ -10,13 +10,15 @@ _DIGITS = 6
 @dataclass(frozen=True)
 class Figure:
     """One thing measured. A bundle is written if it is no less than `least` and no more than `most`, where they are
-    given. `group` gathers figures that belong together."""
+    given. `group` gathers figures that belong together. What another run would measure otherwise is shown, not `kept`.
+    """
 
     name: str
     value: float
     least: float | None = None
     most: float | None = None
     group: str = ""
+    kept: bool = True
 
     @property
     def holds(self) -> bool:
@@ -33,7 +35,7 @@ class Figure:
 def record(figures: Iterable[Figure]) -> dict[str, Any]:
     """The figures as a bundle's `metrics`: `{name: value}`, those of a group in an object of its own."""
     metrics: dict[str, Any] = {}
-    for each in figures:
+    for each in filter(lambda figure: figure.kept, figures):
         place = metrics.setdefault(each.group, {}) if each.group else metrics
         place[each.name] = round(each.value, _DIGITS)
     return metrics

@@ -70,7 +70,8 @@ def _clouds(width: int, height: int, random: np.random.Generator) -> NDArray[np.
     return np.asarray(np.clip(128 + total, 0, 255), dtype=np.uint8)
 
 
-def _save(kind: str, image: Image.Image, form: str, *, plain: bool = True, **options: Any) -> Picture:
+def save_picture(kind: str, image: Image.Image, form: str, *, plain: bool = True, **options: Any) -> Picture:
+    """The image as a file in one of Pillow's formats."""
     file = io.BytesIO()
     image.save(file, form, **options)
     return Picture(kind, file.getvalue(), plain)
@@ -79,36 +80,36 @@ def _save(kind: str, image: Image.Image, form: str, *, plain: bool = True, **opt
 def _sizes() -> Iterator[Picture]:
     """Larger, smaller, narrow, a single pixel."""
     for index, size in enumerate([(640, 480), (211, 337), (225, 224), (64, 64), (7, 9), (1, 1)]):
-        yield _save("PNG", draw_scene(*size, index), "PNG")
-    yield _save("narrow PNG", draw_scene(1200, 61, 10), "PNG")
-    yield _save("narrow PNG", draw_scene(37, 500, 11), "PNG")
+        yield save_picture("PNG", draw_scene(*size, index), "PNG")
+    yield save_picture("narrow PNG", draw_scene(1200, 61, 10), "PNG")
+    yield save_picture("narrow PNG", draw_scene(37, 500, 11), "PNG")
 
 
 def _photographs() -> Iterator[Picture]:
     scene = draw_scene(517, 333, 20)
-    yield _save("JPEG", scene, "JPEG", quality=92, subsampling=0)
-    yield _save("JPEG", scene, "JPEG", quality=30)
-    yield _save("JPEG", draw_scene(333, 517, 21), "JPEG", quality=85, progressive=True)
+    yield save_picture("JPEG", scene, "JPEG", quality=92, subsampling=0)
+    yield save_picture("JPEG", scene, "JPEG", quality=30)
+    yield save_picture("JPEG", draw_scene(333, 517, 21), "JPEG", quality=85, progressive=True)
     for index, size in enumerate([(1024, 768), (1511, 2016), (3000, 2001)]):
-        yield _save("large JPEG", draw_scene(*size, 22 + index), "JPEG", quality=88)
+        yield save_picture("large JPEG", draw_scene(*size, 22 + index), "JPEG", quality=88)
 
 
 def _greys() -> Iterator[Picture]:
     grey = draw_scene(300, 401, 30).convert("L")
-    yield _save("grey", grey, "PNG")
-    yield _save("grey", grey, "JPEG", quality=90)
-    yield _save("16-bit grey", Image.fromarray(np.asarray(grey, dtype=np.uint16) * 257), "PNG", plain=False)
-    yield _save("black and white", grey.convert("1"), "PNG", plain=False)
+    yield save_picture("grey", grey, "PNG")
+    yield save_picture("grey", grey, "JPEG", quality=90)
+    yield save_picture("16-bit grey", Image.fromarray(np.asarray(grey, dtype=np.uint16) * 257), "PNG", plain=False)
+    yield save_picture("black and white", grey.convert("1"), "PNG", plain=False)
 
 
 def _colors() -> Iterator[Picture]:
     scene = draw_scene(403, 302, 40)
-    yield _save("palette", scene.quantize(64), "PNG", plain=False)
-    yield _save("palette", scene.quantize(64), "GIF", plain=False)
-    yield _save("CMYK", scene.convert("CMYK"), "JPEG", plain=False, quality=92)
-    yield _save("CMYK", scene.convert("CMYK"), "TIFF", plain=False)
-    yield _save("WebP", scene, "WEBP", lossless=True)
-    yield _save("BMP", scene, "BMP")
+    yield save_picture("palette", scene.quantize(64), "PNG", plain=False)
+    yield save_picture("palette", scene.quantize(64), "GIF", plain=False)
+    yield save_picture("CMYK", scene.convert("CMYK"), "JPEG", plain=False, quality=92)
+    yield save_picture("CMYK", scene.convert("CMYK"), "TIFF", plain=False)
+    yield save_picture("WebP", scene, "WEBP", lossless=True)
+    yield save_picture("BMP", scene, "BMP")
 
 
 def _transparent() -> Iterator[Picture]:
@@ -117,10 +118,10 @@ def _transparent() -> Iterator[Picture]:
     x, y = np.meshgrid(np.linspace(-1, 1, 320), np.linspace(-1, 1, 280))
     alpha = Image.fromarray(np.asarray(np.clip(4 - 5 * np.hypot(x, y), 0, 1) * 255, dtype=np.uint8))
     scene.putalpha(alpha)
-    yield _save("transparent", scene, "PNG", plain=False)
-    yield _save("transparent", scene.convert("LA"), "PNG", plain=False)
-    yield _save("transparent", scene, "WEBP", plain=False, lossless=True, exact=True)
-    yield _save("transparent", scene.convert("RGB").quantize(32), "PNG", plain=False, transparency=3)
+    yield save_picture("transparent", scene, "PNG", plain=False)
+    yield save_picture("transparent", scene.convert("LA"), "PNG", plain=False)
+    yield save_picture("transparent", scene, "WEBP", plain=False, lossless=True, exact=True)
+    yield save_picture("transparent", scene.convert("RGB").quantize(32), "PNG", plain=False, transparency=3)
 
 
 def _turned() -> Iterator[Picture]:
@@ -128,4 +129,4 @@ def _turned() -> Iterator[Picture]:
         exif = Image.Exif()
         exif[_ORIENTATION] = orientation
         scene = draw_scene(420, 280, 60 + orientation)
-        yield _save("turned by EXIF", scene, "JPEG", plain=False, quality=92, exif=exif)
+        yield save_picture("turned by EXIF", scene, "JPEG", plain=False, quality=92, exif=exif)

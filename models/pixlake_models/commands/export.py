@@ -32,12 +32,24 @@ EXPORTERS = {
     metavar="FILE",
     help="The classes' names, one a line. Default: the weights' own, else ImageNet's by their number.",
 )
+@click.option("--fp16", "variant", flag_value="fp16", help="Keep the weights as float16: half the size, as fast.")
+@click.option(
+    "--int8", "variant", flag_value="int8", help="Compute with 8-bit integers: a quarter of the size, faster."
+)
+@click.option(
+    "--calibration",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Of --fp16 and --int8: pictures like yours, to fit and measure by. Default: drawn ones.",
+)
 @click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write the bundle.")
 def export(
     source: str,
     pretrained: str | None,
     answer: Literal["features", "classes"] | None,
     labels: Path | None,
+    variant: Literal["fp16", "int8"] | None,
+    calibration: Path | None,
     output: Path | None,
 ) -> None:
     """Make a bundle of a model that is known by name, and prove that it answers as the model does.
@@ -45,10 +57,14 @@ def export(
     The bundle is written to FOLDER, whose name becomes the model's, else to a folder named after NAME, here. Where its
     answers differ from the model's, nothing is written. `pixlake models push FOLDER --lake LAKE` serves it.
 
+    With --fp16 or --int8 the name ends in -fp16 or -int8, and how near the answers are to float32's is in the bundle;
+    where they are too far, nothing is written.
+
     \b
       pixlake models export open_clip:ViT-B-32 --pretrained laion2b_s34b_b79k
       pixlake models export open_clip:ViT-B-32 --pretrained my-run/epoch_32.pt --output models/shoes
       pixlake models export timm:resnet50.a1_in1k --features
+      pixlake models export open_clip:ViT-B-32 --pretrained laion2b_s34b_b79k --int8 --calibration photos
       pixlake models export timm:mobilenetv3_large_100 --classify --pretrained pets.pth --labels breeds.txt
     """
     from pixlake_models.bundles import check_target
@@ -58,11 +74,29 @@ def export(
     exporter, name = _find_exporter(source)
     if (answer or labels) and not source.startswith("timm:"):
         raise BadRequest("--features, --classify and --labels are for models of timm's")
-    target = (output or Path(derive_name(name))).resolve()
+    target = (output or Path(_add_variant(derive_name(name), variant))).resolve()
+    _check_variant(target, variant, calibration)
     check_target(target)
-    written = prove_and_write(exporter(Request(name, pretrained, answer, labels)), target)
+    candidate = exporter(Request(name, pretrained, answer, labels))
+    if variant:
+        from pixlake_models.variants import make_probes, quantize, read_probes
+
+        candidate = quantize(candidate, variant, read_probes(calibration) if calibration else make_probes())
+    written = prove_and_write(candidate, target)
     click.echo(format_table(written.figures))
     click.echo(f"{target.name}@{written.version} is in {output or target.name}")
+
+
+def _add_variant(name: str, variant: str | None) -> str:
+    return f"{name}-{variant}" if variant else name
+
+
+def _check_variant(target: Path, variant: str | None, calibration: Path | None) -> None:
+    """A model's name says that it is quantized: nobody serves one without knowing."""
+    if variant and not target.name.endswith(f"-{variant}"):
+        raise BadRequest(f"{target.name}: the name of a model with --{variant} ends in -{variant}")
+    if calibration and not variant:
+        raise BadRequest("--calibration is for --fp16 and --int8")
 
 
 def derive_name(name: str) -> str:

@@ -1,0 +1,105 @@
+"""Smaller copies of graphs: weights as float16, or as integers of 8 bits that the products are made of.
+
+`halve` keeps the arithmetic: ONNX Runtime makes float32 of the weights once, as it loads them. It has few kernels that
+compute in float16 on x86, and goes back and forth for the rest. `to_int8` chooses between two ways of ONNX Runtime's
+own tools; docs/models-export.md has what was measured.
+"""
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+_LARGE_TENSOR = 4 << 10
+_GREATEST = float(np.finfo(np.float16).max)
+_AT_ONCE = 4
+# Weights of 7 bits: two products of 8 bits can exceed the 16 that processors without VNNI add them up in, and
+# the answers there would be others than those measured here. Each output has a scale of its own.
+_WEIGHTS: dict[str, Any] = {"weight_type": QuantType.QInt8, "reduce_range": True, "per_channel": True}
+_PRODUCTS = ["MatMul", "Gemm"]
+
+
+def halve(graph: bytes) -> bytes:
+    """The graph with its larger float32 tensors kept as float16, but for those with values beyond its range."""
+    model = onnx.load_from_string(graph)
+    casts = []
+    for each in model.graph.initializer:
+        if each.data_type != TensorProto.FLOAT or len(each.raw_data) < _LARGE_TENSOR:
+            continue
+        values = numpy_helper.to_array(each)
+        if np.abs(values).max() <= _GREATEST:
+            name, kept = each.name, f"{each.name}.float16"
+            each.CopyFrom(numpy_helper.from_array(values.astype(np.float16), kept))
+            casts.append(helper.make_node("Cast", [kept], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def to_int8(graph: bytes, tensor: str, examples: Sequence[NDArray[np.float32]]) -> bytes:
+    """The graph with its products, and where it is made of convolutions those, in integers of 8 bits.
+
+    A transformer's activations have outliers that differ from token to token, so their ranges are taken as they come;
+    a convolutional network's are fixed beforehand, from what `examples` give as the input `tensor`.
+    """
+    with tempfile.TemporaryDirectory() as scratch, _quiet():
+        prepared, result = Path(scratch) / "prepared.onnx", Path(scratch) / "result.onnx"
+        quant_pre_process(onnx.load_from_string(graph), prepared, skip_symbolic_shape=True)
+        if examples and is_convolutional(onnx.load(prepared)):
+            _quantize_with_ranges(prepared, result, _Examples(tensor, examples))
+        else:
+            constant = {"MatMulConstBOnly": True}
+            quantize_dynamic(prepared, result, op_types_to_quantize=_PRODUCTS, extra_options=constant, **_WEIGHTS)
+        return result.read_bytes()
+
+
+def is_convolutional(model: onnx.ModelProto) -> bool:
+    """Whether most of its weights are convolutions'."""
+    sizes = {each.name: int(np.prod(each.dims)) for each in model.graph.initializer}
+    kernels = {node.input[1] for node in model.graph.node if node.op_type == "Conv"}
+    return 2 * sum(sizes.get(name, 0) for name in kernels) > sum(sizes.values())
+
+
+class _Examples(CalibrationDataReader):  # type: ignore[misc]
+    """A few examples at a time, for a network's activations are many times their size."""
+
+    def __init__(self, tensor: str, examples: Sequence[NDArray[np.float32]]) -> None:
+        starts = range(0, len(examples), _AT_ONCE)
+        self._groups: Iterator[Any] = ({tensor: np.stack(examples[start : start + _AT_ONCE])} for start in starts)
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        return next(self._groups, None)
+
+
+def _quantize_with_ranges(source: Path, target: Path, examples: _Examples) -> None:
+    quantize_static(
+        source,
+        target,
+        examples,
+        quant_format=QuantFormat.QDQ,
+        activation_type=QuantType.QUInt8,
+        op_types_to_quantize=[*_PRODUCTS, "Conv"],
+        extra_options={"MatMulConstBOnly": True},
+        **_WEIGHTS,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Its tools advise to do what was done just before."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

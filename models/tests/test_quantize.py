@@ -1,0 +1,228 @@
+"""Quantized variants: near to float32, smaller, measured, named for what they are; refused where they are too far."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from onnx import TensorProto
+
+from pixlake.errors import BadRequest
+from pixlake.inference.folders import read_folder
+from pixlake.inference.manifest import (
+    ImageInput,
+    Input,
+    Manifest,
+    NumericalColumn,
+    NumericalInput,
+    Output,
+    Preprocessing,
+)
+from pixlake_cli.main import cli
+from pixlake_models import variants
+from pixlake_models.errors import NotEqual, NotServable
+from pixlake_models.export import Candidate, prove_and_write
+from pixlake_models.figures import Figure
+from pixlake_models.graphs import export_graph
+from pixlake_models.pictures import draw_scene, make_pictures
+from pixlake_models.quantize import halve, to_int8
+from pixlake_models.variants import Probes, make_probes, quantize, read_probes
+
+SIDE = 32
+PREPROCESSING = Preprocessing(
+    width=SIDE,
+    height=SIDE,
+    resize="shortest",
+    interpolation="bicubic",
+    background=(255, 255, 255),
+    mean=(0.5, 0.5, 0.5),
+    std=(0.25, 0.25, 0.25),
+)
+IMAGE = ImageInput("image", PREPROCESSING)
+
+
+def make_network(last: int) -> torch.nn.Module:
+    """Convolutions, and a product at the end, with random weights."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 32, 4, stride=4),
+        torch.nn.ReLU(),
+        torch.nn.Conv2d(32, 64, 3, stride=2),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(64 * 9, last),
+    )
+
+
+def make_transformer() -> torch.nn.Module:
+    """Products only: patches as rows of numbers."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Flatten(),
+        torch.nn.Linear(3 * SIDE * SIDE, 96),
+        torch.nn.GELU(),
+        torch.nn.LayerNorm(96),
+        torch.nn.Linear(96, 24),
+    )
+
+
+@functools.cache
+def make_graph(kind: str, last: int = 24) -> bytes:
+    module = make_transformer() if kind == "products" else make_network(last)
+    return export_graph(module, {"image": torch.zeros(2, 3, SIDE, SIDE)}, "answer")
+
+
+def make_candidate(graph: bytes, figure: Figure | None = None, **changes: Any) -> Candidate:
+    """An embedder, unless `changes` say otherwise."""
+    described = {"kind": "embedder", "dimensions": 24, "output": Output("answer", "normalize"), "inputs": (IMAGE,)}
+    manifest = Manifest(format=1, name="", graph="g.onnx", files={}, source={"origin": "a test"}, **described | changes)
+    return Candidate(manifest, {"g.onnx": graph}, lambda _: [figure or Figure("equal", 1.0, least=1.0)])
+
+
+@pytest.fixture(scope="module")
+def probes() -> Probes:
+    """A few of those that the command draws."""
+    return Probes(make_probes().fitted[:8], [each for each in make_pictures() if len(each.data) < 200_000])
+
+
+def metrics_of(target: Path) -> dict[str, Any]:
+    return read_folder(f"file://{target}").manifest.metrics
+
+
+def run_graph(graph: bytes, images: np.ndarray) -> np.ndarray:
+    return ort.InferenceSession(graph, providers=["CPUExecutionProvider"]).run(None, {"image": images})[0]
+
+
+@pytest.mark.parametrize("kind", ["products", "convolutions"])
+@pytest.mark.parametrize("variant", ["fp16", "int8"])
+def test_a_variant_is_smaller_near_and_says_how_near(tmp_path: Path, probes: Probes, kind: str, variant: Any) -> None:
+    target = tmp_path / f"tiny-{variant}"
+    written = prove_and_write(quantize(make_candidate(make_graph(kind)), variant, probes), target)
+    found = metrics_of(target)[variant]
+    assert found["image_cosine_min"] <= found["image_cosine_p1"] <= found["image_cosine_p50"] <= 1.000001
+    assert found["image_cosine_mean"] >= (0.98 if variant == "int8" else 0.99999)
+    assert 0 < found["same_nearest_picture"] <= 1
+    assert found["share_of_size"] < (0.4 if variant == "int8" else 0.6)
+    assert "equal" not in metrics_of(target), "that is of the bundle in float32"
+    times = [each for each in written.figures if each.name == "times_as_fast"]
+    assert times[0].value > 0
+    assert "times_as_fast" not in found, "the same model has the same version"
+    assert (
+        read_folder(f"file://{target}")
+        .manifest.source["weights"]
+        .startswith({"fp16": "float16", "int8": "integers"}[variant])
+    )
+
+
+def test_a_classifiers_labels_are_compared(tmp_path: Path, probes: Probes) -> None:
+    described = {"kind": "image_classifier", "problem": "multiclass", "labels": tuple("abcdefg"), "dimensions": None}
+    candidate = make_candidate(make_graph("convolutions", 7), **described, output=Output("answer", "softmax"))
+    prove_and_write(quantize(candidate, "int8", probes), tmp_path / "tiny-int8")
+    found = metrics_of(tmp_path / "tiny-int8")["int8"]
+    assert found["same_label"] >= 0.9
+    assert 0 < found["probability_difference_p50"] <= found["probability_difference_max"] < 0.1
+
+
+def test_the_kind_of_integers_follows_from_the_network() -> None:
+    random = np.random.default_rng(0).standard_normal((8, 3, SIDE, SIDE)).astype(np.float32)
+    operators = {
+        kind: {
+            node.op_type for node in onnx.load_from_string(to_int8(make_graph(kind), "image", list(random))).graph.node
+        }
+        for kind in ("products", "convolutions")
+    }
+    assert "DynamicQuantizeLinear" in operators["products"], "ranges as they come"
+    assert "DynamicQuantizeLinear" not in operators["convolutions"], "ranges fixed beforehand"
+    assert "QuantizeLinear" in operators["convolutions"]
+
+
+@pytest.mark.parametrize("kind", ["products", "convolutions"])
+def test_no_weight_is_wider_than_7_bits(kind: str) -> None:
+    """So that sums of two products fit into 16 bits, on processors that add them up in those."""
+    random = np.random.default_rng(0).standard_normal((4, 3, SIDE, SIDE)).astype(np.float32)
+    model = onnx.load_from_string(to_int8(make_graph(kind), "image", list(random)))
+    integers = [
+        onnx.numpy_helper.to_array(each) for each in model.graph.initializer if each.data_type == TensorProto.INT8
+    ]
+    weights = [each for each in integers if each.ndim > 1]
+    assert weights
+    assert max(int(np.abs(each.astype(int)).max()) for each in weights) <= 64
+
+
+def test_half_precision_leaves_what_does_not_fit() -> None:
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * SIDE * SIDE, 8), torch.nn.Linear(8, 2000))
+    with torch.no_grad():
+        module[1].weight[0, 0] = 1e6
+    graph = export_graph(module, {"image": torch.zeros(2, 3, SIDE, SIDE)}, "answer")
+    kinds = {each.data_type for each in onnx.load_from_string(halve(graph)).graph.initializer if each.dims[-1] > 8}
+    assert kinds == {TensorProto.FLOAT, TensorProto.FLOAT16}
+    images = np.random.default_rng(0).standard_normal((2, 3, SIDE, SIDE)).astype(np.float32)
+    np.testing.assert_allclose(run_graph(halve(graph), images), run_graph(graph, images), rtol=2e-3, atol=50)
+
+
+def test_a_variant_too_far_is_not_written(tmp_path: Path, probes: Probes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(variants.LEAST_COSINE, "int8", 0.9999999)
+    with pytest.raises(NotEqual, match=r"image_cosine_mean is 0\.9.*, not >= 1"):
+        prove_and_write(quantize(make_candidate(make_graph("convolutions")), "int8", probes), tmp_path / "tiny-int8")
+    assert not (tmp_path / "tiny-int8").exists()
+
+
+def test_what_is_not_its_model_is_not_quantized(tmp_path: Path, probes: Probes) -> None:
+    candidate = make_candidate(make_graph("products"), Figure("cosine", 0.5, least=0.9999))
+    with pytest.raises(NotEqual, match=r"tiny-fp16 before it is quantized: .* cosine is 0\.5"):
+        prove_and_write(quantize(candidate, "fp16", probes), tmp_path / "tiny-fp16")
+
+
+def test_a_model_of_records_is_refused(probes: Probes) -> None:
+    numbers: tuple[Input, ...] = (NumericalInput("x", (NumericalColumn("age", 0, 0, 1),)),)
+    with pytest.raises(NotServable, match="not a record_classifier"):
+        quantize(make_candidate(b"", kind="record_classifier", inputs=numbers), "int8", probes)
+
+
+def test_pictures_of_ones_own(tmp_path: Path) -> None:
+    for seed in range(16):
+        (tmp_path / "sub").mkdir(exist_ok=True)
+        draw_scene(40, 30, seed).save(tmp_path / "sub" / f"{seed:02}.png")
+    (tmp_path / "notes.txt").write_text("none")
+    found = read_probes(tmp_path)
+    assert [each.kind for each in found.fitted] == [f"{seed:02}.png" for seed in range(0, 16, 2)]
+    assert [each.kind for each in found.measured] == [f"{seed:02}.png" for seed in range(1, 16, 2)]
+    (tmp_path / "sub" / "00.png").unlink()
+    with pytest.raises(BadRequest, match="15 pictures are too few"):
+        read_probes(tmp_path)
+
+
+def export(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["models", "export", "open_clip:ViT-B-32", "--pretrained", "none", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--int8", "--output", "clip"), "the name of a model with --int8 ends in -int8"),
+        (("--fp16", "--output", "clip-int8"), "the name of a model with --fp16 ends in -fp16"),
+        (("--calibration", "."), "--calibration is for --fp16 and --int8"),
+    ],
+)
+def test_a_name_that_hides_it(arguments: tuple[str, ...], message: str) -> None:
+    result = export(*arguments)
+    assert result.exit_code != 0
+    assert message in str(result.exception) + result.output
+
+
+def test_the_command_writes_a_variant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tiny(_: object) -> Candidate:
+        return make_candidate(make_graph("products"))
+
+    monkeypatch.setattr("pixlake_models.export_clip.export_open_clip", tiny)
+    monkeypatch.chdir(tmp_path)
+    result = export("--int8")
+    assert result.exit_code == 0, result.output
+    assert "int8, image cosine mean" in result.output
+    assert "times as fast" in result.output
+    assert metrics_of(tmp_path / "ViT-B-32-int8")["int8"]["image_cosine_mean"] >= 0.98
