@@ -53,7 +53,14 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
     log.setStream(before)
 
 
-@pytest.mark.parametrize(("handler", "event"), [(embed, {"run": {"execution_id": "x"}}), (plan, {"execution_id": "x"})])
+@pytest.mark.parametrize(
+    ("handler", "event"),
+    [
+        (embed, {"run": {"execution_id": "x"}}),
+        (plan, {"execution_id": "x"}),
+        (plan, {"detail": {"name": "x", "status": "FAILED"}}),
+    ],
+)
 def test_a_line_names_the_execution(handler: Handler, event: dict[str, Any], lines: Lines) -> None:
     answer = handler(event, CONTEXT)
     line = lines()[0]
