@@ -32,8 +32,8 @@ _SHOWN = {
 _WHERE = {
     "heldout": "held out",
     "heldout_with_image": "held out, with image",
-    "heldout_majority_class": "by the labels' shares",
-    "heldout_mean": "by the mean",
+    "heldout_majority_class": "majority class",
+    "heldout_mean": "the mean",
 }
 
 
@@ -147,7 +147,7 @@ def _format_use(result: "Result", label: str, output: Path) -> Iterator[str]:
     yield ""
     for model in result.models.values():
         yield f"{model} is in {output.with_name(model.partition('@')[0])}"
-    yield f"Plots and answers are in {result.evaluation}"
+    yield f"Plots and answers are in {output.with_name(result.evaluation.name)}"
     yield "To use them, in a lake and by an upload's pixlake.json:"
     for name in names.values():
         yield f"  pixlake models push {output.with_name(name)} --lake LAKE"
