@@ -60,6 +60,26 @@ def test_a_division_that_leaves_every_number(victim: Victim, std: float) -> None
     assert "`$.inputs[0].preprocessing.std[0]`" in victim.refuses()
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"scale": 0}, "`$.text.scale`"),
+        ({"scale": 1e9}, "`$.text.scale`"),
+        ({"scale": "1"}, "`$.text.scale`"),
+        ({"scale": 1, "bias": -1e9}, "`$.text.bias`"),
+        ({"bias": -10}, "a bias, but no scale"),
+    ],
+)
+def test_logits_that_no_model_has(victim: Victim, change: dict[str, Any], reason: str) -> None:
+    victim.rewrite(lambda document: document["text"].update(change))
+    assert reason in victim.refuses()
+
+
+def test_a_cleaning_that_is_none(victim: Victim) -> None:
+    victim.rewrite(lambda document: document["text"]["input"].update(cleaning="exec"))
+    assert "`$.text.input.cleaning`" in victim.refuses()
+
+
 @pytest.mark.parametrize("digest", ["0" * 64, "0" * 63, "F" * 64, "", "sha256:" + "0" * 57, None])
 def test_a_checksum_that_is_wrong_or_none(victim: Victim, digest: str | None) -> None:
     victim.rewrite(lambda document: document["files"].update({"image.onnx": digest}))
