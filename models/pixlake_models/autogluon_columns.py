@@ -16,6 +16,7 @@ from pixlake.inference.manifest import (
     Input,
     NumericalColumn,
     NumericalInput,
+    Pixels,
     Preprocessing,
 )
 from pixlake.inference.values import Comparison
@@ -27,8 +28,9 @@ _RESIZES = {("resize_to_square",): "squash", ("resize_shorter_side", "center_cro
 _SERVABLE = {IMAGE, NUMERICAL, CATEGORICAL, TEXT, LABEL}
 
 
-def read_inputs(learner: Any) -> tuple[Input, ...]:
-    """The inputs of the learner's network; NotServable where a bundle has no words for one."""
+def read_inputs(learner: Any, pixels: Pixels = "stored") -> tuple[Input, ...]:
+    """The inputs of the learner's network; NotServable where a bundle has no words for one. AutoGluon itself reads the
+    stored `pixels` of a picture."""
     processors = {kind: each for kind, each in learner._data_processors.items() if each}
     if unknown := sorted(processors.keys() - _SERVABLE):
         raise NotServable(
@@ -37,7 +39,7 @@ def read_inputs(learner: Any) -> tuple[Input, ...]:
     columns, networks = learner._df_preprocessor, named_networks(learner._model)
     inputs: list[Input] = []
     for processor in processors.get(IMAGE, ()):
-        inputs.append(_image(processor, networks[processor.prefix]))
+        inputs.append(_image(processor, networks[processor.prefix], pixels))
     for processor in processors.get(TEXT, ()):
         inputs.append(read_text(processor, networks[processor.prefix], columns))
     for processor in processors.get(NUMERICAL, ()):
@@ -66,7 +68,7 @@ def named_networks(model: Any) -> dict[str, Any]:
     return {part.prefix: part for part in parts}
 
 
-def _image(processor: Any, network: Any) -> ImageInput:
+def _image(processor: Any, network: Any, pixels: Pixels) -> ImageInput:
     resize = _RESIZES.get(tuple(processor.val_transforms))
     if resize is None:
         known = " or ".join(str(list(each)) for each in _RESIZES)
@@ -83,7 +85,7 @@ def _image(processor: Any, network: Any) -> ImageInput:
             background=WHITE,
             mean=tuple(map(float, processor.mean)),  # type: ignore[arg-type]
             std=tuple(map(float, processor.std)),  # type: ignore[arg-type]
-            pixels="stored",
+            pixels=pixels,
         ),
         max_images=processor.max_image_num_per_column,
         count_tensor=processor.image_valid_num_key,

@@ -1,7 +1,6 @@
 """The folder that a MultiModalPredictor left. It holds pickles, so loading it runs whatever code is in it."""
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ from pixlake_models.errors import NotServable
 ASSETS = "assets.json"
 SERVABLE = ("binary", "multiclass", "regression")
 _LEARNER = "BaseLearner"
-_NOISY = ("lightning.pytorch", "lightning.fabric", "autogluon")
 
 
 def check_folder(folder: Path) -> None:
@@ -33,8 +31,6 @@ def check_folder(folder: Path) -> None:
 def load_predictor(folder: Path) -> Any:
     """The MultiModalPredictor, on the CPU and without workers; NotServable where AutoGluon cannot load it."""
     check_folder(folder)
-    for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.ERROR)
     from autogluon.multimodal import MultiModalPredictor
 
     try:

@@ -6,9 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas
 
-from pixlake.inference.manifest import CategoricalInput, ImageInput, Manifest, NumericalInput, TextInput
+from pixlake.inference.manifest import (
+    CategoricalInput,
+    ImageInput,
+    Manifest,
+    NumericalInput,
+    Preprocessing,
+    TextInput,
+)
+from pixlake.inference.preprocessing import decode_for
 from pixlake_models.autogluon_rows import IMAGE_SEPARATOR
 from pixlake_models.pictures import make_pictures
 
@@ -26,6 +35,7 @@ TEXTS = (
 )
 LONG = "word after word and no end of them "
 _FEW = 8
+_MAX_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,7 @@ def _texts(few: pandas.DataFrame, manifest: Manifest) -> Iterator[Variation]:
 
 
 def _images(few: pandas.DataFrame, declared: ImageInput, column: str, folder: Path) -> Iterator[Variation]:
-    written = _write_pictures(folder)
+    written = _write_pictures(folder, declared.preprocessing)
     if declared.missing == "zero":
         broken = folder / "broken"
         broken.write_bytes(b"no picture")
@@ -125,13 +135,16 @@ def _images(few: pandas.DataFrame, declared: ImageInput, column: str, folder: Pa
         yield Variation(name, few.assign(**{column: _cycled(itertools.islice(several, _FEW), few)}))
 
 
-def _write_pictures(folder: Path) -> dict[str, list[Path]]:
-    """Files of each kind of picture."""
+def _write_pictures(folder: Path, preprocessing: Preprocessing) -> dict[str, list[Path]]:
+    """Files of each kind of picture in which the bundle sees what AutoGluon sees."""
     written: dict[str, list[Path]] = {}
+    stored = msgspec.structs.replace(preprocessing, pixels="stored")
     for index, picture in enumerate(make_pictures()):
-        path = folder / f"varied-{index}"
-        path.write_bytes(picture.data)
-        written.setdefault(picture.kind, []).append(path)
+        seen, read = (decode_for(picture.data, each, _MAX_PIXELS).pixels for each in (preprocessing, stored))
+        if (seen.size, seen.tobytes()) == (read.size, read.tobytes()):
+            path = folder / f"varied-{index}"
+            path.write_bytes(picture.data)
+            written.setdefault(picture.kind, []).append(path)
     return written
 
 

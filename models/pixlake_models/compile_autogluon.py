@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import pandas
@@ -18,7 +18,7 @@ from autogluon.multimodal.learners import BaseLearner
 from sklearn.preprocessing import StandardScaler
 
 from pixlake.inference.classifier import Classifier
-from pixlake.inference.manifest import ImageInput, Input, Manifest, Output, Regression
+from pixlake.inference.manifest import Manifest, Output, Pixels, Regression
 from pixlake_models.autogluon_columns import image_column, read_inputs
 from pixlake_models.autogluon_graph import OUTPUT, Network, example_tensors, token_tensors, traceable
 from pixlake_models.autogluon_replay import Comparison, Replay
@@ -38,12 +38,13 @@ class AutoGluonSource:
     """What there is to compile. `rows` have the training table's columns, image paths included; the bundle is proved
     on them and on variations with nulls, unknown categories, odd texts and pictures; without them, on rows made up.
     `source` names origin and licence. `pixels` are those of a picture to be served that the files of the training
-    were made of: AutoGluon reads what is stored, and files of what is shown are made by `training_pictures`."""
+    were made of: AutoGluon reads what is stored, and files of what is shown are made by `training_pictures`. A bundle
+    of these is proved on pictures in which both are the same."""
 
     predictor: MultiModalPredictor
     rows: pandas.DataFrame | None
     source: dict[str, str]
-    pixels: Literal["stored", "shown"] = "stored"
+    pixels: Pixels = "stored"
 
 
 def compile_autogluon(model: AutoGluonSource, target: Path, metrics: dict[str, Any]) -> str:
@@ -55,24 +56,14 @@ def compile_autogluon(model: AutoGluonSource, target: Path, metrics: dict[str, A
     """
     check_target(target)
     learner = model.predictor._learner
-    manifest = _describe(learner, target.name, model.source)
+    manifest = _describe(learner, target.name, model)
     learner._model.float().cpu()
     files = {GRAPH: _export(learner._model, manifest), **write_tokenizers(learner)}
-    compared = _prove(model, manifest, files)
-    measured = _measured(compared)
-    served = tuple(_with_pixels(each, model.pixels) for each in manifest.inputs)
-    return write_bundle(target, msgspec.structs.replace(manifest, inputs=served, metrics=metrics | measured), files)
+    measured = _measured(_prove(model, manifest, files))
+    return write_bundle(target, msgspec.structs.replace(manifest, metrics=metrics | measured), files)
 
 
-def _with_pixels(declared: Input, pixels: Literal["stored", "shown"]) -> Input:
-    """The proof is of files as AutoGluon reads them; what they were made of is another matter."""
-    if not isinstance(declared, ImageInput):
-        return declared
-    seen = msgspec.structs.replace(declared.preprocessing, pixels=pixels)
-    return msgspec.structs.replace(declared, preprocessing=seen)
-
-
-def _describe(learner: Any, name: str, source: dict[str, str]) -> Manifest:
+def _describe(learner: Any, name: str, model: AutoGluonSource) -> Manifest:
     problem = learner.problem_type
     if problem not in (BINARY, MULTICLASS, REGRESSION):
         raise NotServable(f"{name}: a bundle answers {BINARY}, {MULTICLASS} or {REGRESSION}, not {problem!r}")
@@ -83,11 +74,11 @@ def _describe(learner: Any, name: str, source: dict[str, str]) -> Manifest:
         format=1,
         name=name,
         kind="record_classifier",
-        inputs=read_inputs(learner),
+        inputs=read_inputs(learner, model.pixels),
         graph=GRAPH,
         output=Output(OUTPUT, "none" if problem == REGRESSION else "softmax"),
         files={},
-        source=source,
+        source=model.source,
         problem=problem,
         labels=labels,
         regression=_regression(learner._df_preprocessor.label_scaler) if problem == REGRESSION else None,

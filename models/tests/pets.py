@@ -45,7 +45,7 @@ SETTINGS: dict[str, Any] = {
     "optim.top_k": 1,
     "optim.val_check_interval": 1.0,
 }
-_ARCHITECTURE, _SIDE = "lcnet_035", 32
+_ARCHITECTURE, _SIDE = "regnetx_002", 32
 _WORDS = ["small", "large", "friendly", "shy", "kitten", "puppy", "loves", "children", "sleeps", "house-trained"]
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _CODES = {ID: str}
@@ -119,6 +119,9 @@ def save_image_network(folder: Path) -> Path:
     folder.mkdir(parents=True)
     torch.manual_seed(0)
     network = timm.create_model(_ARCHITECTURE, num_classes=0)
+    with torch.no_grad():
+        for _ in range(10):  # so that what it is normalized by fits pictures, and it tells them apart untrained
+            network(torch.randn(32, 3, _SIDE, _SIDE) + 2 * torch.randn(32, 3, 1, 1))
     torch.save(network.state_dict(), folder / "pytorch_model.bin")
     config = {
         "architecture": _ARCHITECTURE,
@@ -129,8 +132,8 @@ def save_image_network(folder: Path) -> Path:
         "crop_pct": 1.0,
         "mean": (0.5, 0.4, 0.3),
         "std": (0.3, 0.3, 0.3),
-        "first_conv": "conv_stem",
-        "classifier": "classifier",
+        "first_conv": "stem.conv",
+        "classifier": "head.fc",
     }
     described = {"architecture": _ARCHITECTURE, "num_features": network.num_features, "pretrained_cfg": config}
     (folder / "config.json").write_text(json.dumps(described))

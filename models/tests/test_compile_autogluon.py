@@ -19,6 +19,7 @@ from pixlake.errors import BadRequest
 from pixlake.inference.bundles import load_classifier
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.encoders import Example
+from pixlake.inference.folders import read_folder
 from pixlake.inference.images import decode
 from pixlake.inference.manifest import CategoricalInput, Input, NumericalInput
 from pixlake.inference.preprocessing import tensor
@@ -178,14 +179,14 @@ def examples(table: pandas.DataFrame, spell: Callable[[Any], str] = str) -> list
 def test_a_bundle_that_answers_otherwise_is_not_written(
     with_images: MultiModalPredictor, rows: pandas.DataFrame, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def shifted(learner: Any) -> Iterator[Input]:
-        for each in read_inputs(learner):
+    def shifted(*arguments: Any) -> Iterator[Input]:
+        for each in read_inputs(*arguments):
             if isinstance(each, NumericalInput):
                 first, *rest = each.columns
                 each = NumericalInput(each.tensor, (type(first)(first.name, first.fill, first.mean + 5.0), *rest))
             yield each
 
-    monkeypatch.setattr(compilation, "read_inputs", lambda learner: tuple(shifted(learner)))
+    monkeypatch.setattr(compilation, "read_inputs", lambda *arguments: tuple(shifted(*arguments)))
     with pytest.raises(NotEqual, match="differ"):
         compile_autogluon(AutoGluonSource(with_images, rows, {}), target, {})
     assert not target.exists()
@@ -255,6 +256,18 @@ def test_an_empty_category_is_that_of_missing_values() -> None:
 def test_categories_of_several_kinds_are_refused(values: list[Any]) -> None:
     with pytest.raises(NotServable, match="'size' are"):
         read_inputs(categories(values))
+
+
+def test_a_model_of_pictures_made_for_it_sees_what_a_viewer_shows(
+    with_images: MultiModalPredictor, rows: pandas.DataFrame, target: Path
+) -> None:
+    compile_autogluon(AutoGluonSource(with_images, rows, {}, pixels="shown"), target, {})
+    manifest = read_folder(target.as_uri()).manifest
+    assert manifest.image_input
+    assert manifest.image_input.preprocessing.pixels == "shown"
+    kinds = {name.removeprefix("image: ") for name in manifest.metrics["autogluon"] if name.startswith("image: ")}
+    assert {"PNG", "JPEG"} <= kinds
+    assert not kinds & {"transparent", "turned by EXIF", "16-bit grey"}
 
 
 def test_rows_without_a_column_that_the_model_reads_are_refused(

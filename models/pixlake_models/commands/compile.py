@@ -35,10 +35,12 @@ def compile_model(folder: Path, rows: Path | None, output: Path | None) -> None:
       pixlake models compile AutogluonModels/adoption --rows pets.csv --output models/adoption
     """
     from pixlake_models.errors import NotServable
+    from pixlake_models.silence import silenced
 
     target = (output or Path(folder.resolve().name)).resolve()
     try:
-        version, metrics = _compile(folder.resolve(), rows, target)
+        with silenced():
+            version, metrics = _compile(folder.resolve(), rows, target)
     except NotServable as error:
         raise type(error)(f"{error}; {_WAY_OUT}") from error
     if rows is None:

@@ -17,6 +17,7 @@ Count = Annotated[int, Meta(ge=1, le=65_536)]
 Side = Annotated[int, Meta(ge=1, le=8_192)]
 Level = Annotated[int, Meta(ge=0, le=255)]
 TokenId = Annotated[int, Meta(ge=0, lt=1 << 31)]
+Pixels = Literal["shown", "stored"]
 # of pixels in 0..1: what is beyond these is a mistake, and would leave what float32 can hold
 Mean = Annotated[float, Meta(ge=-1_000, le=1_000)]
 Deviation = Annotated[float, Meta(ge=1e-6, le=1_000)]
@@ -48,7 +49,7 @@ class Preprocessing(_Part, frozen=True):
     mean: tuple[Mean, Mean, Mean]
     std: tuple[Deviation, Deviation, Deviation]
     crop: Annotated[float, Meta(gt=0, le=1)] = 1.0
-    pixels: Literal["shown", "stored"] = "shown"
+    pixels: Pixels = "shown"
 
 
 class ImageInput(_Part, frozen=True, tag_field="type", tag="image"):
