@@ -6,6 +6,7 @@
 import json
 import logging
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
@@ -15,7 +16,9 @@ from tokenizers import Tokenizer
 
 from demo import backbone
 from demo.captions import LENGTH, pad_token
+from demo.evaluate import read_sample, search_figures
 from demo.train_classifiers import WITH_IMAGE, WITHOUT_IMAGE, gather, prepare_network
+from pixlake.inference.bundles import load_embedder
 from pixlake.inference.manifest import Preprocessing
 from pixlake_models.export_clip import ClipSource, export_clip
 from pixlake_models.silence import silenced
@@ -33,11 +36,20 @@ SOURCE = {
 WHITE = (255, 255, 255)
 
 
-def export_embedder(folder: Path, target: Path) -> str:
+def export_embedder(folder: Path, target: Path, sample: Path) -> str:
+    """The embedder, judged on the sample by the bundle that it makes, which then holds what was found."""
+    clip = _load_clip(folder)
+    with tempfile.TemporaryDirectory() as lake:
+        export_clip(clip, Path(lake) / "models" / target.name, {})
+        figures = search_figures(load_embedder(f"file://{lake}", target.name), read_sample(sample))
+    return export_clip(clip, target, figures)
+
+
+def _load_clip(folder: Path) -> ClipSource:
     model = CLIP(**json.loads((folder / "open_clip_config.json").read_text()))
     model.load_state_dict(torch.load(folder / "open_clip_model.pt", weights_only=True))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    clip = ClipSource(
+    return ClipSource(
         model=model,
         tokenizer=tokenizer,
         preprocessing=Preprocessing(
@@ -54,7 +66,6 @@ def export_embedder(folder: Path, target: Path) -> str:
         source=SOURCE | {"origin": "models/demo/train_embedder.py, trained with open_clip"},
         texts=["a red heart", "sleepy cat face", "flag", "ⓤⓝⓚⓝⓞⓦⓝ 文字", "word " * 50],
     )
-    return export_clip(clip, target, {})
 
 
 def compile_classifiers(work: Path, bundles: Path, sample: Path) -> dict[str, str]:
@@ -77,7 +88,7 @@ def compile_classifiers(work: Path, bundles: Path, sample: Path) -> dict[str, st
 
 def main(work: Path, bundles: Path, sample: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    log.info("%s@%s", EMBEDDER, export_embedder(work / "embedder", bundles / EMBEDDER))
+    log.info("%s@%s", EMBEDDER, export_embedder(work / "embedder", bundles / EMBEDDER, sample))
     for model in compile_classifiers(work, bundles, sample).values():
         log.info(model)
 

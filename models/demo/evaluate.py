@@ -81,10 +81,18 @@ def _altered(image: Image.Image) -> Image.Image:
     return Image.fromarray((turned * (np.array(GREY) / 255)).round().astype(np.uint8))
 
 
-def search_table(embedder: Embedder, records: Sequence[Record]) -> Iterator[str]:
-    """Rows of Markdown: the query, how many, recall and what chance would give."""
-    shown = [record for record in records if record.images]
-    gallery = embedder.embed_images([record.images[0] for record in shown])
+@dataclass(frozen=True)
+class Search:
+    """How often the right picture is found by a kind of query: the first, and among the first five."""
+
+    query: str
+    queries: int
+    first: float
+    fifth: float
+
+
+def search(embedder: Embedder, shown: Sequence[Record], gallery: NDArray[np.float32]) -> list[Search]:
+    """By words and by pictures, among the first pictures of the records, whose vectors are `gallery`."""
     every = range(len(shown))
     toned = [index for index in every if len(shown[index].images) > 1]
     words = [index for index in every if shown[index].values["keywords"]]
@@ -94,14 +102,44 @@ def search_table(embedder: Embedder, records: Sequence[Record]) -> Iterator[str]
         "its picture, altered": (embedder.embed_images([_altered(record.images[0]) for record in shown]), every),
         "its picture in another skin tone": (embedder.embed_images([shown[index].images[1] for index in toned]), toned),
     }
+    return [
+        Search(name, len(right), *(recall(vectors, gallery, list(right), top) for top in (1, 5)))
+        for name, (vectors, right) in queries.items()
+    ]
+
+
+def search_table(embedder: Embedder, records: Sequence[Record]) -> Iterator[str]:
+    """Rows of Markdown: the query, how many, recall and what chance would give."""
+    shown = [record for record in records if record.images]
+    gallery = embed_gallery(embedder, shown)
     yield f"| find an emoji among {len(shown)} by | queries | recall@1 | recall@5 | chance @1 | chance @5 |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for name, (vectors, right) in queries.items():
-        first, fifth = (recall(vectors, gallery, list(right), top) for top in (1, 5))
-        chance = " | ".join(f"{top / len(shown):.1%}" for top in (1, 5))
-        yield f"| {name} | {len(right)} | {first:.1%} | {fifth:.1%} | {chance} |"
+    chance = " | ".join(f"{top / len(shown):.1%}" for top in (1, 5))
+    for found in search(embedder, shown, gallery):
+        yield f"| {found.query} | {found.queries} | {found.first:.1%} | {found.fifth:.1%} | {chance} |"
     yield ""
     yield neighbours(gallery, shown)
+
+
+def search_figures(embedder: Embedder, records: Sequence[Record]) -> dict[str, dict[str, float]]:
+    """The same as a bundle keeps it."""
+    shown = [record for record in records if record.images]
+    found = search(embedder, shown, embed_gallery(embedder, shown))
+    figures = {
+        f"found by {each.query}": {
+            "queries": each.queries,
+            "recall_at_1": round(each.first, 4),
+            "recall_at_5": round(each.fifth, 4),
+        }
+        for each in found
+    }
+    chance = {f"recall_at_{top}": round(top / len(shown), 4) for top in (1, 5)}
+    return {**figures, "found by chance": {"pictures": len(shown), **chance}}
+
+
+def embed_gallery(embedder: Embedder, shown: Sequence[Record]) -> NDArray[np.float32]:
+    """The first picture of each record."""
+    return embedder.embed_images([record.images[0] for record in shown])
 
 
 def neighbours(gallery: NDArray[np.float32], shown: Sequence[Record]) -> str:
