@@ -54,6 +54,6 @@ def test_the_tutorial_from_nothing_to_predictions_in_a_lake(tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stderr
     assert "emoji-kind-table, held out" in done.stdout
-    predicted = re.findall(r"(emoji-kind(?:-table)?)@[0-9a-f]{12}\W+(\d+)", done.stdout)
+    predicted = re.findall(r"(emoji-kind(?:-table)?)@[0-9a-f]{12}\s+(?:image\+)?tabular\s+(\d+)", done.stdout)
     assert {name for name, _ in predicted} == {"emoji-kind", "emoji-kind-table"}
     assert all(int(count) > 10 for _, count in predicted)
