@@ -14,10 +14,12 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from demo import backbone
+from models.tests.pets import save_text_network
 from pixlake.errors import BadRequest, BadTable
 from pixlake.inference.bundles import load_classifier
 from pixlake.inference.encoders import Example
 from pixlake.inference.folders import read_folder
+from pixlake.inference.manifest import TextInput
 from pixlake.inference.preprocessing import decode_for, tensor
 from pixlake.messages import Options
 from pixlake_cli.modelcards import write_card
@@ -156,6 +158,20 @@ def test_a_regression_of_a_table_alone(rows: pandas.DataFrame, tmp_path: Path) -
     assert (tmp_path / "models" / "prices-evaluation" / "prices-table-values.png").exists()
     assert not (tmp_path / "models" / "prices").exists()
     assert "regression" in said.stderr
+
+
+def test_texts_are_learned_from_where_a_network_reads_them(rows: pandas.DataFrame, tmp_path: Path) -> None:
+    told = [f"a small {label}, number {number}, loves children" for number, label in enumerate(rows["label"])]
+    rows.drop(columns="image").assign(story=told, id=range(len(rows))).to_csv(tmp_path / "told.csv", index=False)
+    reader = save_text_network(tmp_path / "reader")
+    said = run(
+        *(tmp_path / "told.csv", "--label", "label", "--table-only", "--text-backbone", reader, "--epochs", 1),
+        *("--output", tmp_path / "models" / "told", "--keep", tmp_path / "kept"),
+    )
+    assert "text: story" in said.stderr
+    inputs = read_folder(f"file://{tmp_path / 'models' / 'told-table'}").manifest.inputs
+    assert any(isinstance(each, TextInput) and each.columns == ("story",) for each in inputs)
+    assert (tmp_path / "kept" / "told-table" / "model.ckpt").exists()
 
 
 def request(path: Path, label: str | None = "label", **changes: object) -> Request:
