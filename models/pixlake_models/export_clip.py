@@ -28,6 +28,7 @@ from pixlake_models.texts import make_texts
 IMAGE, TEXT, EMBEDDING = "image", "text", "embedding"
 IMAGE_GRAPH, TEXT_GRAPH, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
 _AT_ONCE = 16
+_EMBEDDED = 4
 
 
 @dataclass(frozen=True)
@@ -130,12 +131,14 @@ def _examples(clip: Clip) -> Tensor:
 
 
 def _compare_texts(folder: BundleFolder, embedder: Embedder, clip: Clip, tower: _Tower) -> Iterator[Figure]:
-    """How many texts get other tokens, and the least cosine of any text."""
+    """How many texts get other tokens, and the least cosine of one in four of them: that the tokens are the same, each
+    text shows, and that the towers are, any does."""
     tower_input = folder.manifest.text.input
     encoder = TextEncoder(tower_input, folder.read(tower_input.tokenizer))
     texts = list(clip.texts)
     expected, found = clip.tokenize(texts), encoder.encode(texts)[TEXT]
     yield Figure("text_tokens_differ", int((expected.numpy() != found).any(axis=1).sum()), most=0)
+    texts, expected = texts[::_EMBEDDED], expected[::_EMBEDDED]
     with torch.no_grad():
         vectors = _batched(lambda first: tower(expected[first : first + _AT_ONCE]).numpy(), len(texts))
     near = cosines(vectors, _batched(lambda first: embedder.embed_texts(texts[first : first + _AT_ONCE]), len(texts)))

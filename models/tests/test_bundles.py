@@ -8,11 +8,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pixlake.errors import BadBundle
+from pixlake.errors import BadBundle, BadRequest
 from pixlake.inference.folders import open_folder
 from pixlake.inference.manifest import ImageInput, Manifest, Output, Preprocessing
 from pixlake_models import weights
 from pixlake_models.bundles import trial_bundle, write_bundle
+from pixlake_models.commands.export import derive_name
 
 PREPROCESSING = Preprocessing(
     width=8, height=8, resize="squash", interpolation="nearest", background=(0, 0, 0), mean=(0, 0, 0), std=(1, 1, 1)
@@ -92,3 +93,27 @@ def test_a_trial_leaves_nothing() -> None:
         assert folder.read("image.onnx") == b"graph"
     with pytest.raises(Exception, match=r"image\.onnx"):
         folder.read("image.onnx")
+
+
+def test_a_folder_with_something_else_is_not_replaced(target: Path) -> None:
+    target.mkdir(parents=True)
+    write_bundle(target, MANIFEST, FILES)
+    (target / "bundle.json").rename(target / "thesis.txt")
+    with pytest.raises(BadRequest, match="holds something else than a bundle"):
+        write_bundle(target, MANIFEST, FILES)
+    assert sorted(path.name for path in target.iterdir()) == ["image.onnx", "thesis.txt"]
+
+
+def test_a_file_or_a_name_that_no_model_has_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for target, reason in ((tmp_path / "file", "it is a file"), (tmp_path / "a b", "letters, digits")):
+        with pytest.raises(BadRequest, match=reason):
+            write_bundle(target, MANIFEST, FILES)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("ViT-B/32", "ViT-B-32"), ("hf-hub:org/a.b", "hf-hub-org-a.b"), ("configs/my.json", "my"), ("./é1", "1")],
+)
+def test_a_folder_is_named_after_the_model(name: str, folder: str) -> None:
+    assert derive_name(name) == folder

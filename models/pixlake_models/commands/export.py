@@ -100,7 +100,8 @@ def _check_variant(target: Path, variant: str | None, calibration: Path | None) 
 
 
 def derive_name(name: str) -> str:
-    """A model's name that a folder can have: `hf-hub:timm/ViT-B-16` becomes `hf-hub-timm-ViT-B-16`."""
+    """A model's name that a folder can have: `hf-hub:org/ViT-B-16` becomes `hf-hub-org-ViT-B-16`, `a/my.json` `my`."""
+    name = Path(name).stem if name.endswith(".json") else name
     return "".join(each if each.isascii() and (each.isalnum() or each in "._-") else "-" for each in name).lstrip("._-")
 
 
