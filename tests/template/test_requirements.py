@@ -18,6 +18,8 @@ ENTRY_POINT = {"awslambdaric"}
 DISTRIBUTIONS = {"autogluon": "autogluon-multimodal", "pandas": "pandas", "torch": "torch"}
 # What comes with another package by the extra that is named in requirements.in.
 EXTRAS = {"boto3": "pyiceberg", "botocore": "pyiceberg", "sqlalchemy": "pyiceberg"}
+# Imported where a text is embedded, which the command does and no function.
+COMMAND_ALONE = {"ftfy"}
 ZIPPED = {"plan", "extract"}
 SHARING = {"record_failure": "report", "maintain": "compact"}
 
@@ -70,7 +72,7 @@ def needed(folder: str) -> set[str]:
                 todo += [it for it in (base.with_suffix(".py"), base / "__init__.py") if it.is_file()]
             elif (top := module.split(".")[0]) not in sys.stdlib_module_names:
                 outside.add(distributions()[top])
-    return {EXTRAS.get(name, name) for name in outside}
+    return {EXTRAS.get(name, name) for name in outside} - COMMAND_ALONE
 
 
 @pytest.mark.parametrize("folder", sorted(path.parent.name for path in ROOT.glob("functions/*/app.py")))
