@@ -1,0 +1,192 @@
+"""From the start of a process to its first answer, beside the libraries that the models are from.
+
+ViT-B/32 of open_clip with random weights: a file of weights for the peer, a pushed bundle here. A predictor of
+AutoGluon's for records with numbers, categories, texts and photos (that of models/tests): its folder, and what
+`pixlake models compile` makes of it; then 1,000 more rows from the table and the photos. Each answer is from an image
+file or a row on disk, each peer a process of the models environment (`make models`).
+
+The file cache is warm, for both, unless `--cold` has it forgotten before each start: the programs' files, too.
+
+    python -m benchmarks.start --runs 5
+    python -m benchmarks.start --runs 2 --cold
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.embed import photograph
+
+ROOT = Path(__file__).parent.parent
+MODELS = ROOT / ".venv-models"
+ROWS = 1000
+_PEERS = ROOT / "benchmarks" / "start_peers.py"
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds from the process' start to its first answer, and for the thousand rows after it."""
+
+    first: float
+    rows: float | None
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The same question to two programs, and how good ours must be."""
+
+    name: str
+    ours: list[str]
+    peer: list[str]
+    most_seconds: float
+    least_ratio: float
+
+
+VECTOR = """
+import sys
+from pixlake.inference.bundles import load_embedder
+from pixlake.inference.preprocessing import decode_for
+lake, model, photo = sys.argv[1:]
+embedder = load_embedder(lake, model)
+picture = decode_for(open(photo, "rb").read(), embedder.preprocessing, 100_000_000)
+print("answer", float(embedder.embed_images([picture.pixels])[0, 0]), flush=True)
+"""
+PREDICTION = """
+import csv, itertools, sys, time
+from pathlib import Path
+from pixlake.inference.batches import SESSION_THREADS, grouped
+from pixlake.inference.bundles import load_classifier
+from pixlake.inference.graphs import available_threads
+from pixlake.inference.readahead import mapped
+lake, model, table, count = sys.argv[1:]
+classifier = load_classifier(lake, model, SESSION_THREADS)
+with open(table, newline="") as file:
+    rows = list(csv.DictReader(file))
+def example(row):
+    names = [name for name in row["photos"].split(";") if name][:classifier.most_images]
+    photos = [(Path(table).parent / name).read_bytes() for name in names]
+    images = [classifier.prepare_image(photo, 100_000_000) for photo in photos]
+    return classifier.make_example(row, images)
+print("answer", classifier.predict([example(rows[0])])[0].label, flush=True)
+begun, source = time.perf_counter(), itertools.islice(itertools.cycle(rows), int(count))
+def answer(group):
+    return classifier.predict([example(row) for row in group])
+threads = available_threads()
+assert sum(map(len, mapped(grouped(source, 32), answer, workers=threads, ahead=threads))) == int(count)
+print("seconds", time.perf_counter() - begun)
+"""
+
+
+def prepare(folder: Path) -> list[Contest]:
+    """Models, bundles and inputs in `folder`."""
+    (folder / "photo.jpg").write_bytes(photograph(0, (1152, 864)))
+    _peer("make", folder)
+    lake = folder / "lake"
+    for name in ("clip", "adoption"):
+        subprocess.run([_program("pixlake"), "models", "push", folder / name, "--lake", lake], check=True)
+    python, peer = sys.executable, [str(MODELS / "bin" / "python"), "-W", "ignore", str(_PEERS)]
+    uri, photo, table = lake.as_uri(), str(folder / "photo.jpg"), str(folder / "pets" / "pets.csv")
+    return [
+        Contest(
+            "first vector, ViT-B/32",
+            [python, "-c", VECTOR, uri, "clip", photo],
+            [*peer, "vector", str(folder / "clip.pt"), photo],
+            1.5,
+            12,
+        ),
+        Contest(
+            "first prediction, AutoGluon's",
+            [python, "-c", PREDICTION, uri, "adoption", table, str(ROWS)],
+            [*peer, "prediction", str(folder / "predictors" / "adoption"), table, str(ROWS)],
+            1.0,
+            25,
+        ),
+    ]
+
+
+def start(command: list[str], folder: Path, *, cold: bool) -> Times:
+    """Run the program to its end."""
+    if cold:
+        for place in (folder, MODELS, Path(sys.prefix)):
+            forget(place)
+    first = rows = None
+    begun = time.perf_counter()
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, env=_offline()) as process,
+    ):
+        # a library may print of its own accord
+        for line in process.stdout or ():
+            if line.startswith("answer"):
+                first = time.perf_counter() - begun
+            elif line.startswith("seconds"):
+                rows = float(line.split()[1])
+        if process.wait() or first is None:
+            said.seek(0)
+            raise click.ClickException(said.read())
+    return Times(first, rows)
+
+
+def forget(folder: Path) -> None:
+    """Have the system drop its cache of the files in a folder."""
+    for path in filter(Path.is_file, folder.rglob("*")):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _peer(*arguments: str | Path) -> None:
+    command = [MODELS / "bin" / "python", "-W", "ignore", _PEERS, *arguments]
+    done = subprocess.run(command, check=False, env=_offline(), capture_output=True, text=True)
+    if done.returncode:
+        raise click.ClickException(done.stderr)
+
+
+def _offline() -> dict[str, str]:
+    roots = [ROOT, ROOT / "models", ROOT / "models" / "tests", ROOT / "layers" / "pixlake", ROOT / "cli"]
+    return {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(map(str, roots))}
+
+
+def _program(name: str) -> Path:
+    return Path(sys.executable).with_name(name)
+
+
+@click.command()
+@click.option("--runs", default=5, show_default=True, help="Starts of each program, in turns; medians are reported.")
+@click.option("--cold", is_flag=True, help="Forget all files before each start.")
+def main(runs: int, cold: bool) -> None:
+    """Print seconds and ratios beside their limits."""
+    table = Table(title=f"from process start to the first answer, file cache {'cold' if cold else 'warm'}")
+    for column in ("", "Pixlake", "limit", "the library", "ratio", "limit"):
+        table.add_column(column, justify="right" if column else "left")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for contest in prepare(folder):
+            pairs = [[start(each, folder, cold=cold) for each in (contest.ours, contest.peer)] for _ in range(runs + 1)]
+            ours, peer = zip(*pairs[1:], strict=True)  # the first fills the caches
+            _add(table, contest, [each.first for each in ours], [each.first for each in peer])
+            if ours[0].rows is not None:
+                times = [[each.rows for each in side] for side in (ours, peer)]
+                _add(table, Contest(f"{ROWS:,} rows after it", [], [], float("inf"), 3), *times)
+    Console(width=110).print(table)
+
+
+def _add(table: Table, contest: Contest, ours: list[float], peer: list[float]) -> None:
+    one, other = statistics.median(ours), statistics.median(peer)
+    limit = f"< {contest.most_seconds:g} s" if contest.most_seconds < float("inf") else ""
+    table.add_row(
+        contest.name, f"{one:.2f} s", limit, f"{other:.2f} s", f"{other / one:.1f}", f">= {contest.least_ratio:g}"
+    )
+
+
+if __name__ == "__main__":
+    main()
