@@ -1,6 +1,9 @@
-"""What several tests need: a model of each kind, as small as it can be."""
+"""What several tests need: a model of each kind, as small as it can be. At the end, how near each bundle came."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -16,6 +19,30 @@ from pixlake.inference.manifest import Preprocessing
 from pixlake_models.export_clip import ClipSource
 
 SIDE = 32
+_PARITY = ("cosine", "difference", "differ", "same_", "agreement")
+_parity = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parity(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what every bundle that the tests wrote says of its parity, for the summary."""
+    yield
+    lines = pytestconfig.stash.setdefault(_parity, [])
+    for path in sorted(tmp_path_factory.getbasetemp().rglob("bundle.json")):
+        described = json.loads(path.read_text())
+        figures = _parity_figures(described.get("metrics", {}))
+        lines += [f"{described['name']:<28} {figures}"] if figures else []
+
+
+def _parity_figures(metrics: dict[str, Any]) -> str:
+    found = ((key, value) for key, value in metrics.items() if isinstance(value, float | int))
+    return "  ".join(f"{key} {value:.7g}" for key, value in found if any(part in key for part in _PARITY))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    terminalreporter.section("parity of the bundles with the models that they were made of")
+    for line in dict.fromkeys(config.stash.get(_parity, [])):
+        terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session")
