@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from rich.filesize import decimal
+
 from pixlake.inference.folders import BundleFolder
 from pixlake.inference.manifest import (
     CategoricalInput,
@@ -26,7 +28,6 @@ _RESIZING = {
     "longest": "resized to fit, then padded to",
 }
 _MISSING = {"zero": "a record without one is answered from the rest", "refuse": "a record without one is a reject"}
-_UNITS = ("bytes", "kB", "MB", "GB")
 
 
 def write_card(folder: BundleFolder) -> str:
@@ -41,7 +42,7 @@ def _lines(folder: BundleFolder) -> Iterator[str]:
     yield from _section("Labels", [_shorten(described.labels)] if described.labels else [])
     yield from _section("Source and licence", (f"{key}: {value}" for key, value in described.source.items()))
     yield from _section("Measured when it was made", _flatten(described.metrics))
-    yield from _section(f"Files, {format_size(folder.size)}", _list_files(folder))
+    yield from _section(f"Files, {decimal(folder.size)}", _list_files(folder))
 
 
 def _graph_lines(manifest: Manifest) -> Iterator[str]:
@@ -99,14 +100,6 @@ def _describe_preprocessing(manifest: Manifest) -> Iterator[str]:
     yield f"(pixel / 255 - mean) / std with mean {_numbers(spec.mean)} and std {_numbers(spec.std)}"
 
 
-def format_size(size: int) -> str:
-    """`350.6 MB`; a kB has 1,000 bytes."""
-    amount, unit = float(size), 0
-    while amount >= 999.95 and unit < len(_UNITS) - 1:
-        amount, unit = amount / 1_000, unit + 1
-    return f"{amount:.1f} {_UNITS[unit]}" if unit else f"{size} bytes"
-
-
 def _section(title: str, items: Iterable[str]) -> Iterator[str]:
     """A heading and its list; nothing where the list is empty."""
     lines = [f"- {item}" for item in items]
@@ -116,7 +109,7 @@ def _section(title: str, items: Iterable[str]) -> Iterator[str]:
 
 def _list_files(folder: BundleFolder) -> Iterator[str]:
     for name, digest in sorted(folder.description.files.items()):
-        yield f"{name}, {format_size(folder.sizes[name])}, sha256 {digest}"
+        yield f"{name}, {decimal(folder.sizes[name])}, sha256 {digest}"
 
 
 def _flatten(metrics: dict[str, Any], above: str = "") -> Iterator[str]:

@@ -49,7 +49,7 @@ def list_models(lake: Lake, as_json: bool) -> None:
     \b
       pixlake models list --lake lake
     """
-    from pixlake_cli.modelcards import format_size
+    from rich.filesize import decimal
 
     found, damaged = _open_all(lake)
     described = [_describe(folder) for folder in found]
@@ -59,7 +59,7 @@ def list_models(lake: Lake, as_json: bool) -> None:
         click.echo(f"no models in {lake.uri}; `pixlake models push FOLDER` puts one there", err=True)
     else:
         for each in described:
-            click.echo(f"{each['model']}  {each['kind']}  {format_size(each['size'])}  {each['answers']}")
+            click.echo(f"{each['model']}  {each['kind']}  {decimal(each['size'])}  {each['answers']}")
     for error in damaged:
         click.echo(f"pixlake: {' '.join(str(error).split())}", err=True)
     if damaged:

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pixlake.lake import Work
-from pixlake.messages import StateError
+from pixlake.messages import TOTALS, StateError
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.progress import Progress
-
-COUNTS = ("images", "records", "embedded", "predicted", "rejected")
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Ended:
     def summary(self) -> str:
         """Counts, times, where the report is, and a query to begin with."""
         output, timings = self.outcome.output, self.outcome.timings
-        counts = ", ".join(f"{output.get(key, 0):,} {key}" for key in COUNTS)
+        counts = ", ".join(f"{output.get(key, 0):,} {key}" for key in TOTALS)
         steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in timings.items())
         return "\n".join(
             [
@@ -66,7 +64,7 @@ class Ended:
         """For `--json`."""
         outcome = self.outcome
         result: dict[str, Any] = {"execution": outcome.name, "status": outcome.status}
-        result |= {key: outcome.output.get(key, 0) for key in COUNTS}
+        result |= {key: outcome.output.get(key, 0) for key in TOTALS}
         result |= {"seconds": self.seconds, "timings": dict(outcome.timings), "report": self.report}
         if not self.good:
             result |= {"error": outcome.error, "cause": outcome.cause, "state": outcome.state}

@@ -12,6 +12,9 @@ from pixlake.errors import BadRequest
 
 M = TypeVar("M")
 
+TOTALS = ("images", "records", "embedded", "predicted", "rejected")
+"""What is counted of an execution, in Report's answer and in the table `executions`."""
+
 
 class Classifiers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Bundle names: for records with images, for records without, and for images that no record names."""

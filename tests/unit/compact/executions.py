@@ -15,8 +15,8 @@ from pixlake import parquet, rejects, storage
 from pixlake.catalog import load_table, open_catalog
 from pixlake.compact.compact import compact
 from pixlake.lake import Work
-from pixlake.messages import Batch, CompactAnswer, CompactRequest, ItemList, MaintainAnswer, Run, SplitAnswer
-from pixlake.report.endings import TOTALS, Ending, commit_ending
+from pixlake.messages import TOTALS, Batch, CompactAnswer, CompactRequest, ItemList, MaintainAnswer, Run, SplitAnswer
+from pixlake.report.endings import Ending, commit_ending
 from pixlake.schemas import CLASSIFY_BATCH, EMBED_BATCH, EMBEDDINGS, PREDICTIONS, RECORDS
 from pixlake.settings import CompactSettings, MaintainSettings
 

@@ -12,8 +12,8 @@ from pixlake.catalog import load_table, open_catalog
 from pixlake.errors import BadUpload
 from pixlake.failures import MAP_FAILED
 from pixlake.lake import Work
-from pixlake.messages import Ended, FailureAnswer, FailureRequest, StateError, parse
-from pixlake.report.endings import TOTALS, Ending, commit_ending
+from pixlake.messages import TOTALS, Ended, FailureAnswer, FailureRequest, StateError, parse
+from pixlake.report.endings import Ending, commit_ending
 from pixlake.report.failure import UNKNOWN_EXPERIMENT, record_failure
 from pixlake.settings import ReportSettings
 

@@ -7,9 +7,8 @@ import pytest
 
 from pixlake import storage
 from pixlake.catalog import load_table, open_catalog
-from pixlake.messages import ReportRequest, parse
+from pixlake.messages import TOTALS, ReportRequest, parse
 from pixlake.rejects import Reject
-from pixlake.report.endings import TOTALS
 from pixlake.report.report import report
 from pixlake.settings import ReportSettings
 

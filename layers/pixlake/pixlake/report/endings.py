@@ -15,9 +15,8 @@ from pyiceberg.expressions.literals import literal
 
 from pixlake.catalog import commit_rows, load_table
 from pixlake.compact.translation import translated
+from pixlake.messages import TOTALS
 from pixlake.schemas import EXECUTIONS
-
-TOTALS = ("images", "records", "embedded", "predicted", "rejected")
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from pixlake.catalog import commit_rows, open_catalog
 from pixlake.errors import BadRequest, PixlakeError
 from pixlake.failures import MAP_FAILED, read_note
 from pixlake.lake import Work, check_identifier, report_uri
-from pixlake.messages import Ended, FailureAnswer, FailureRequest, StateError
+from pixlake.messages import TOTALS, Ended, FailureAnswer, FailureRequest, StateError
 from pixlake.report.causes import Cause, explain
-from pixlake.report.endings import TOTALS, Ending, commit_ending, find_later
+from pixlake.report.endings import Ending, commit_ending, find_later
 from pixlake.report.gather import Listing, count_shards, list_work
 from pixlake.report.page import FailurePage, render_failure
 from pixlake.settings import ReportSettings

@@ -9,10 +9,10 @@ import pyarrow as pa
 from pixlake import storage
 from pixlake.catalog import open_catalog
 from pixlake.lake import Work, report_uri
-from pixlake.messages import ReportAnswer, ReportRequest
+from pixlake.messages import TOTALS, ReportAnswer, ReportRequest
 from pixlake.report import plots
 from pixlake.report.agreement import Agreement, compare_labels
-from pixlake.report.endings import TOTALS, Ending, commit_ending
+from pixlake.report.endings import Ending, commit_ending
 from pixlake.report.gather import MAX_PARTS, Listing, list_work, read_columns, read_rejects, spread
 from pixlake.report.page import Page, Plot, render_page
 from pixlake.report.sheet import Tile, choose_pictures, least_certain, make_tiles, predictions_of
