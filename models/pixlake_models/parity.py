@@ -14,11 +14,9 @@ from pixlake.inference.embedder import Embedder
 from pixlake.inference.manifest import Preprocessing
 from pixlake.inference.preprocessing import decode_for, tensor
 from pixlake_models.figures import Figure
-from pixlake_models.pictures import LARGE, Picture, as_shown, make_pictures
+from pixlake_models.pictures import Picture, as_shown, make_pictures
 
 LEAST_COSINE = 0.9999
-# of a JPEG that is decoded smaller: other pixels, by less than a level on average, which some weights answer to more
-LEAST_COSINE_REDUCED = 0.999
 # levels of 255, on average over a picture: what docs/bundles.md says of JPEGs that are decoded smaller
 MOST_LEVEL_DIFFERENCE = 0.5
 _MAX_PIXELS = 100_000_000
@@ -44,17 +42,14 @@ class Original:
 
 
 def compare_embeddings(embedder: Embedder, original: Original) -> Iterator[Figure]:
-    """`image_cosine`, the least of any picture that is decoded whole, that of JPEGs decoded smaller, and what they
-    mean: by kind of picture, between different pictures, and of the tensors alone, which weights without training
-    cannot flatter."""
+    """`image_cosine`, the least of any picture, and what it means: by kind of picture, between different pictures, and
+    of the tensors alone, which weights without training cannot flatter."""
     pictures, preprocessing = make_pictures(), embedder.preprocessing
     wanted = [read_as_trained(each, original, preprocessing) for each in pictures]
     given = [read_as_served(each, preprocessing) for each in pictures]
     expected, found = original.answer(wanted), _embed(embedder, given)
     near = cosines(expected, found)
-    reduced = np.array([each.kind == LARGE for each in pictures])
-    yield Figure("image_cosine", float(near[~reduced].min()), least=LEAST_COSINE)
-    yield Figure("image_cosine_of_reduced", float(near[reduced].min()), least=LEAST_COSINE_REDUCED)
+    yield Figure("image_cosine", float(near.min()), least=LEAST_COSINE)
     differences = [level_difference(*pair, preprocessing) for pair in zip(wanted, given, strict=True)]
     yield Figure("image_level_difference", max(differences), most=MOST_LEVEL_DIFFERENCE)
     yield Figure("image_cosine_of_others", float(cosines(expected, np.roll(expected, 1, axis=0)).mean()))

@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
-LARGE = "large JPEG"
-"""The kind that the containers decode smaller."""
 _ORIENTATION = 0x0112
 Color = tuple[int, int, int]
 
@@ -93,7 +91,7 @@ def _photographs() -> Iterator[Picture]:
     yield save_picture("JPEG", scene, "JPEG", quality=30)
     yield save_picture("JPEG", draw_scene(333, 517, 21), "JPEG", quality=85, progressive=True)
     for index, size in enumerate([(1024, 768), (1511, 2016), (3000, 2001)]):
-        yield save_picture(LARGE, draw_scene(*size, 22 + index), "JPEG", quality=88)
+        yield save_picture("large JPEG", draw_scene(*size, 22 + index), "JPEG", quality=88)
 
 
 def _greys() -> Iterator[Picture]:

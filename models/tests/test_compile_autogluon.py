@@ -15,6 +15,7 @@ import torch
 from autogluon.multimodal import MultiModalPredictor
 
 from demo import backbone
+from models.tests import pets
 from pixlake.errors import BadRequest
 from pixlake.inference.bundles import load_classifier
 from pixlake.inference.classifier import Classifier
@@ -31,21 +32,7 @@ from pixlake_models.errors import NotEqual, NotServable
 # those of AutoGluon, Lightning and what they import
 pytestmark = pytest.mark.filterwarnings("ignore")
 NUMBERS, CATEGORIES = ["weight", "age"], ["colour", "home"]
-SETTINGS: dict[str, Any] = {
-    "data.categorical.minimum_cat_count": 1,
-    "env.num_gpus": 0,
-    "env.accelerator": "cpu",
-    "env.precision": "32",
-    "env.num_workers": 0,
-    "env.num_workers_inference": 0,
-    "env.per_gpu_batch_size": 16,
-    "env.batch_size": 16,
-    "optim.max_epochs": 2,
-    "optim.lr": 3e-3,
-    "optim.top_k": 1,
-    "optim.val_check_interval": 1.0,
-}
-TABULAR = ["categorical_mlp", "numerical_mlp", "fusion_mlp"]
+SETTINGS = pets.SETTINGS | {"optim.max_epochs": 2, "optim.lr": 3e-3}
 
 
 def fit(rows: pandas.DataFrame, path: Path, problem: str, **settings: Any) -> MultiModalPredictor:
@@ -68,7 +55,7 @@ def with_images(rows: pandas.DataFrame, tmp_path_factory: pytest.TempPathFactory
     config = {"architecture": backbone.ARCHITECTURE, "num_features": backbone.FEATURES}
     (folder / "config.json").write_text(json.dumps(config | {"pretrained_cfg": backbone.PRETRAINED_CFG}))
     settings = {
-        "model.names": ["timm_image", *TABULAR],
+        "model.names": ["timm_image", *pets.TABULAR],
         "model.timm_image.checkpoint_name": str(folder),
         "model.timm_image.max_image_num_per_column": 2,
         "model.timm_image.train_transforms": ["resize_shorter_side", "center_crop"],
@@ -146,7 +133,7 @@ def test_a_binary_model_and_its_positive_class(rows: pandas.DataFrame, target: P
     """The class that is asked for as the positive one is first by name; numbers and truth values are categories."""
     table = rows.drop(columns="image").assign(label=np.where(rows["age"] > 5, "adopted", "waiting"))
     table = table.assign(home=rows.index % 3, colour=rows["colour"] == "red")
-    settings = {"model.names": TABULAR, "data.pos_label": "adopted"}
+    settings = {"model.names": pets.TABULAR, "data.pos_label": "adopted"}
     predictor = fit(table, tmp_path / "trained", "binary", **settings)
     compile_autogluon(AutoGluonSource(predictor, table, {}), target, {})
     expected = predictor.predict_proba(table, as_pandas=True)
