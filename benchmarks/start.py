@@ -53,22 +53,19 @@ class Contest:
 
 VECTOR = """
 import sys
-from pixlake.inference.bundles import load_embedder
+from pixlake.inference.bundles import open_embedder
 from pixlake.inference.preprocessing import decode_for
 lake, model, photo = sys.argv[1:]
-embedder = load_embedder(lake, model)
+embedder = open_embedder(lake, model)
 picture = decode_for(open(photo, "rb").read(), embedder.preprocessing, 100_000_000)
 print("answer", float(embedder.embed_images([picture.pixels])[0, 0]), flush=True)
 """
 PREDICTION = """
 import csv, itertools, sys, time
 from pathlib import Path
-from pixlake.inference.batches import SESSION_THREADS, grouped
 from pixlake.inference.bundles import load_classifier
-from pixlake.inference.graphs import available_threads
-from pixlake.inference.readahead import mapped
 lake, model, table, count = sys.argv[1:]
-classifier = load_classifier(lake, model, SESSION_THREADS)
+classifier = load_classifier(lake, model, threads=1)
 with open(table, newline="") as file:
     rows = list(csv.DictReader(file))
 def example(row):
@@ -77,6 +74,9 @@ def example(row):
     images = [classifier.prepare_image(photo, 100_000_000) for photo in photos]
     return classifier.make_example(row, images)
 print("answer", classifier.predict([example(rows[0])])[0].label, flush=True)
+from pixlake.inference.batches import grouped
+from pixlake.inference.graphs import available_threads
+from pixlake.inference.readahead import mapped
 begun, source = time.perf_counter(), itertools.islice(itertools.cycle(rows), int(count))
 def answer(group):
     return classifier.predict([example(row) for row in group])

@@ -76,14 +76,14 @@ def _choose(table: "Table", lake: Lake, experiment: str | None, wanted: str | No
 
 def _embed(query: str, lake: Lake, model: str) -> "NDArray[np.float32]":
     """The query's vector by the model that made the table's."""
-    from pixlake.inference.bundles import load_embedder
+    from pixlake.inference.bundles import open_embedder
     from pixlake.inference.preprocessing import decode_for, tensor
 
     path = Path(query)
     is_image = len(query) < 4096 and path.is_file()
     if not is_image and (mimetypes.guess_type(query)[0] or "").startswith("image/"):
         raise BadRequest(f"there is no image {query}")
-    embedder = load_embedder(lake.uri, model)
+    embedder = open_embedder(lake.uri, model)
     if not is_image:
         vectors = embedder.embed_texts([query])
     else:

@@ -14,7 +14,7 @@ from PIL import Image
 from pixlake import storage
 from pixlake.errors import BadBundle, BadRequest
 from pixlake.inference import bundles
-from pixlake.inference.bundles import load_bundle, load_classifier, load_embedder
+from pixlake.inference.bundles import load_bundle, load_classifier, load_embedder, open_embedder
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.folders import open_folder
@@ -46,6 +46,13 @@ def refused(lake: Lake, model: str = "tiny") -> str:
         load_bundle(lake.uri, model, 1)
     assert model.partition("@")[0] in str(caught.value)
     return str(caught.value)
+
+
+def damaged(lake: Lake, file: str) -> str:
+    model = lake.embedder()
+    path = lake.folder / "models" / "tiny" / file
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    return model
 
 
 # ---- what it answers ----------------------------------------------------------------------------------------------
@@ -86,6 +93,15 @@ def test_a_graph_may_keep_its_weights_in_a_file_beside_it(lake: Lake, tmp_path: 
     files = {name: (tmp_path / name).read_bytes() for name in ("image.onnx", "image.onnx.data")}
     embedder = load_embedder(lake.uri, lake.embedder(files=files, text=None), 1)
     assert np.isfinite(embedder.embed_images([Image.new("RGB", (8, 8))])).all()
+
+
+def test_an_embedder_opened_for_a_question_gives_the_same_vectors(lake: Lake) -> None:
+    model = lake.embedder()
+    kept, opened = load_embedder(lake.uri, model), open_embedder(lake.uri, "tiny")
+    pictures = [Image.new("RGB", (30, 20), color) for color in ("red", "olive")]
+    np.testing.assert_allclose(opened.embed_images(pictures), kept.embed_images(pictures), atol=1e-6)
+    np.testing.assert_allclose(opened.embed_texts(["red"]), kept.embed_texts(["red"]), atol=1e-6)
+    assert (opened.model, opened.size) == (kept.model, kept.size)
 
 
 # ---- kept while the process is warm -------------------------------------------------------------------------------
@@ -145,12 +161,22 @@ def test_another_version_than_asked_for(lake: Lake) -> None:
     assert "changed during the run" in refused(lake, "tiny@000000000000")
 
 
-@pytest.mark.parametrize("file", ["image.onnx", "text.onnx", "tokenizer.json"])
-def test_a_damaged_file(lake: Lake, file: str) -> None:
-    model = lake.embedder()
-    path = lake.folder / "models" / "tiny" / file
-    path.write_bytes(path.read_bytes()[:-1] + b"?")
-    assert f"{file}: its SHA-256" in refused(lake, model)
+def test_a_damaged_image_tower(lake: Lake) -> None:
+    model = damaged(lake, "image.onnx")
+    assert "image.onnx: its SHA-256" in refused(lake, model)
+    embedder = open_embedder(lake.uri, model)
+    with pytest.raises(BadBundle, match=r"image\.onnx: its SHA-256"):
+        embedder.embed_images([Image.new("RGB", (8, 8))])
+    assert len(embedder.embed_texts(["red"])) == 1, "texts need none of it"
+
+
+@pytest.mark.parametrize("file", ["text.onnx", "tokenizer.json"])
+@pytest.mark.parametrize("load", [load_embedder, open_embedder])
+def test_a_damaged_text_tower(lake: Lake, file: str, load: Callable[[str, str], Embedder]) -> None:
+    embedder = load(lake.uri, damaged(lake, file))
+    assert len(embedder.embed_images([Image.new("RGB", (8, 8))])) == 1, "images need none of it"
+    with pytest.raises(BadBundle, match=f"{file}: its SHA-256"):
+        embedder.embed_texts(["red"])
 
 
 def test_a_missing_file(lake: Lake) -> None:

@@ -1,12 +1,10 @@
 """Loaded models, kept while a warm process serves one batch after another.
 
-A model is loaded when first asked for and verified whole; `name@version` says its content, so what is kept under that
-name can't be stale.
+A model is loaded when first asked for; `name@version` says its content, so what is kept under that name can't be stale.
 """
 
 import threading
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
 
 from pixlake.errors import BadBundle
 from pixlake.inference.classifier import Classifier
@@ -45,6 +43,14 @@ def load_embedder(lake_uri: str, model: str, threads: int = 0) -> Embedder:
     return bundle
 
 
+def open_embedder(lake_uri: str, model: str) -> Embedder:
+    """An embedder for a question or two, which is not kept: a tower is loaded when first asked for, and soonest ready.
+
+    Raises BadBundle as `load_embedder` does, for a tower that is damaged when it is asked for.
+    """
+    return Embedder(open_folder(lake_uri, model), few_runs=True)
+
+
 def load_classifier(lake_uri: str, model: str, threads: int = 0) -> Classifier:
     """`load_bundle` where a classifier is wanted; BadBundle for an embedder."""
     bundle = load_bundle(lake_uri, model, threads)
@@ -54,13 +60,12 @@ def load_classifier(lake_uri: str, model: str, threads: int = 0) -> Classifier:
 
 
 def _load(folder: BundleFolder, threads: int) -> Embedder | Classifier:
-    """Files that wait to be asked for are verified meanwhile, on another core."""
-    kind = Embedder if folder.manifest.kind == "embedder" else Classifier
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        waiting = beside.submit(folder.verify, folder.manifest.files.keys() - folder.manifest.loaded_files)
-        bundle = kind(folder, threads)
-        waiting.result()
-    return bundle
+    """Ready to answer, but for a text tower: whoever embeds images need not fetch it."""
+    if folder.manifest.kind != "embedder":
+        return Classifier(folder, threads)
+    embedder = Embedder(folder, threads)
+    embedder.load_images()
+    return embedder
 
 
 def _forget() -> None:

@@ -10,30 +10,31 @@ from PIL import Image
 from pixlake.errors import BadBundle
 from pixlake.inference.encoders import ImageEncoder, TextEncoder
 from pixlake.inference.folders import BundleFolder
-from pixlake.inference.graphs import Feeds, Graph, activate, load_graph
-from pixlake.inference.manifest import ImageInput, Preprocessing, TextTower
+from pixlake.inference.graphs import Feeds, Graph, Tensor, activate, load_graph
+from pixlake.inference.manifest import ImageInput, Output, Preprocessing, TextTower
 from pixlake.inference.preprocessing import tensor
 
 
 class Embedder:
-    """A loaded `embedder` bundle. Vectors are float32 of unit length; all NaN where a model gave none."""
+    """An `embedder` bundle. Vectors are float32 of unit length; all NaN where a model gave none.
 
-    def __init__(self, folder: BundleFolder, threads: int = 0) -> None:
-        self._folder, self._threads = folder, threads
+    Each tower is loaded and verified when first asked for, ready for many runs or soonest for few."""
+
+    def __init__(self, folder: BundleFolder, threads: int = 0, *, few_runs: bool = False) -> None:
+        self._folder, self._threads, self._few_runs = folder, threads, few_runs
         manifest = folder.manifest
         if manifest.kind != "embedder" or manifest.image_input is None or manifest.dimensions is None:
             raise BadBundle(f"{folder.uri}: the bundle is of the kind {manifest.kind}, not an embedder")
         self.model, self.dimensions = folder.model, manifest.dimensions
         self._image: ImageInput = manifest.image_input
-        tensors = ImageEncoder(self._image).tensors()
-        self._graph = load_graph(folder, manifest.graph, tensors, manifest.output, threads)
+        self._graph: Graph | None = None
         self._text: tuple[TextEncoder, Graph] | None = None
-        self._text_loading = threading.Lock()
+        self._loading = threading.Lock()
 
     @property
     def size(self) -> int:
         """Bytes of the graphs in memory."""
-        return self._graph.size + (self._text[1].size if self._text else 0)
+        return (self._graph.size if self._graph else 0) + (self._text[1].size if self._text else 0)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -47,7 +48,7 @@ class Embedder:
         """`[n, dimensions]` of preprocessed images, each `[3, height, width]`."""
         if not tensors:
             return np.empty((0, self.dimensions), dtype=np.float32)
-        return self._vectors(self._graph, {self._image.tensor: np.stack(tensors)}, len(tensors))
+        return self._vectors(self.load_images(), {self._image.tensor: np.stack(tensors)}, len(tensors))
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """`[n, dimensions]` of texts; BadBundle if the model has no text tower."""
@@ -63,16 +64,26 @@ class Embedder:
             raise BadBundle(f"{self._folder.uri}: the graph answered {list(values.shape)}, not {expected}")
         return activate(values, "normalize").astype(np.float32)
 
+    def load_images(self) -> Graph:
+        """The image tower; BadBundle if it is damaged, or not what the bundle says."""
+        with self._loading:
+            if self._graph is None:
+                tensors = ImageEncoder(self._image).tensors()
+                self._graph = self._load(self._folder.manifest.graph, tensors, self._folder.manifest.output)
+            return self._graph
+
     def _text_tower(self) -> tuple[TextEncoder, Graph]:
-        """Loaded when first asked for: to embed images needs none of it."""
         tower = self._folder.manifest.text
         if tower is None:
             raise BadBundle(f"{self._folder.uri}: the model {self.model} has no text tower; search by an image instead")
-        with self._text_loading:
+        with self._loading:
             if self._text is None:
                 self._text = self._load_text_tower(tower)
             return self._text
 
     def _load_text_tower(self, tower: TextTower) -> tuple[TextEncoder, Graph]:
         encoder = TextEncoder(tower.input, self._folder.read(tower.input.tokenizer))
-        return encoder, load_graph(self._folder, tower.graph, encoder.tensors(), tower.output, self._threads)
+        return encoder, self._load(tower.graph, encoder.tensors(), tower.output)
+
+    def _load(self, graph: str, tensors: dict[str, Tensor], output: Output) -> Graph:
+        return load_graph(self._folder, graph, tensors, output, self._threads, few_runs=self._few_runs)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,15 +49,17 @@ class Graph:
         *,
         threads: int = 0,
         weights: Weights = NO_WEIGHTS,
+        few_runs: bool = False,
     ) -> None:
-        """`weights` are the tensors that the graph keeps elsewhere. BadBundle if the graph does not load or does not
-        take exactly `inputs`."""
+        """`weights` are the tensors that the graph keeps elsewhere. `few_runs` has it ready soonest, and slower at each
+        run. BadBundle if the graph does not load or does not take exactly `inputs`."""
         self._output = output
         self.size = len(data) + weights.size
         if data[4:8] == b"ORTM":
             raise BadBundle("it is in ONNX Runtime's own format, which depends on its version; a graph is ONNX")
         try:
-            self._session = ort.InferenceSession(data, _options(threads, weights), ["CPUExecutionProvider"])
+            options = _options(threads, weights, few_runs)
+            self._session = ort.InferenceSession(data, options, ["CPUExecutionProvider"])
         except Exception as error:  # its errors have no common base
             raise BadBundle(f"ONNX Runtime does not load the graph: {error}") from error
         # It keeps the whole file to start again on another provider, of which there is none.
@@ -76,15 +79,27 @@ class Graph:
 
 
 def load_graph(
-    folder: BundleFolder, name: str, inputs: Mapping[str, Tensor], output: Output, threads: int = 0
+    folder: BundleFolder,
+    name: str,
+    inputs: Mapping[str, Tensor],
+    output: Output,
+    threads: int = 0,
+    *,
+    few_runs: bool = False,
 ) -> Graph:
-    """One graph of a bundle; the file of its name and `.data`, where there is one, holds its larger tensors."""
+    """One graph of a bundle, as in `Graph`; the file of its name and `.data`, where there is one, holds its larger
+    tensors, and is verified on another core meanwhile."""
     data = folder.read(name)
     weights = find_weights(folder, name, data)
-    try:
-        return Graph(data, inputs, output, threads=threads, weights=weights)
-    except BadBundle as error:
-        raise BadBundle(f"{folder.uri}/{name}: {error}") from error
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        verified = beside.submit(folder.verify, weights.unverified)
+        try:
+            graph = Graph(data, inputs, output, threads=threads, weights=weights, few_runs=few_runs)
+        except BadBundle as error:
+            verified.result()  # damage is the better reason
+            raise BadBundle(f"{folder.uri}/{name}: {error}") from error
+        verified.result()
+    return graph
 
 
 def activate(values: NDArray[np.float64], activation: str) -> NDArray[np.float64]:
@@ -101,7 +116,7 @@ def activate(values: NDArray[np.float64], activation: str) -> NDArray[np.float64
     return values
 
 
-def _options(threads: int, weights: Weights) -> ort.SessionOptions:
+def _options(threads: int, weights: Weights, few_runs: bool) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or available_threads()
     options.inter_op_num_threads = 1
@@ -109,6 +124,10 @@ def _options(threads: int, weights: Weights) -> ort.SessionOptions:
     # Its plan is made for one run at a time: runs side by side hold half as much memory again, and are no faster.
     options.enable_mem_pattern = False
     options.log_severity_level = _ERRORS_ONLY
+    if few_runs:
+        # To lay all weights out as the processor's kernels read them takes longer than the first dozen runs gain.
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     weights.offer(options)
     return options
 

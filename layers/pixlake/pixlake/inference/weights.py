@@ -7,6 +7,7 @@ machine is mapped, for nobody writes into one (docs/bundles.md); other files cou
 A graph may name any file for its tensors, and ONNX Runtime would open those below the folder that it is given.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +29,10 @@ class Weights(Protocol):
     def size(self) -> int:
         """Bytes of the file."""
 
+    @property
+    def unverified(self) -> Sequence[str]:
+        """The files whose checksums are still to be compared before the graph is used."""
+
     def offer(self, options: ort.SessionOptions) -> None:
         """Let a session with `options` find them, and no other file."""
 
@@ -37,6 +42,7 @@ class NoWeights:
     """The graph holds its tensors itself. Others are looked for where none can ever be."""
 
     size: int = 0
+    unverified: Sequence[str] = ()
 
     def offer(self, options: ort.SessionOptions) -> None:
         options.add_session_config_entry(_LOOK_IN, _NOWHERE)
@@ -47,10 +53,11 @@ NO_WEIGHTS = NoWeights()
 
 @dataclass(frozen=True)
 class WeightsInMemory:
-    """The bytes of the file `name`."""
+    """The verified bytes of the file `name`."""
 
     name: str
     data: bytes = field(repr=False)
+    unverified: Sequence[str] = ()
 
     @property
     def size(self) -> int:
@@ -63,25 +70,28 @@ class WeightsInMemory:
 
 @dataclass(frozen=True)
 class MappedWeights:
-    """A file in `folder`, for a graph that names no other file there; ONNX Runtime refuses those elsewhere."""
+    """A file in `folder`, for a graph that names no other file there; ONNX Runtime refuses those elsewhere.
+
+    A session may be made of them before they are verified, for they are numbers, of which only copies are made: where
+    they lie, and as what, is in the graph."""
 
     folder: Path
     size: int
+    unverified: Sequence[str]
 
     def offer(self, options: ort.SessionOptions) -> None:
         options.add_session_config_entry(_LOOK_IN, str(self.folder))
 
 
 def find_weights(folder: BundleFolder, name: str, graph: bytes) -> Weights:
-    """The verified tensors of the graph in the file `name`, whose bytes are `graph`; BadBundle if they are damaged."""
+    """The tensors of the graph in the file `name`, whose bytes are `graph`; BadBundle if they are found damaged."""
     file = f"{name}.data"
     if file not in folder.manifest.files:
         return NoWeights()
     path = storage.local_path(folder.uri)
     if path is None or not folder.pushed or _names_others(folder, file, graph):
         return WeightsInMemory(file, folder.read(file))
-    folder.verify([file])
-    return MappedWeights(path, folder.sizes[file])
+    return MappedWeights(path, folder.sizes[file], (file,))
 
 
 def _names_others(folder: BundleFolder, file: str, graph: bytes) -> bool:
