@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from autogluon.multimodal.constants import CATEGORICAL, IMAGE, LABEL, NUMERICAL, TEXT
+from autogluon.multimodal.models.clip import CLIPForImageText
 from autogluon.multimodal.models.timm_image import TimmAutoModelForImagePrediction
 
 from pixlake.inference.manifest import (
@@ -75,6 +76,8 @@ def _image(processor: Any, network: Any, pixels: Pixels) -> ImageInput:
         raise NotServable(f"no bundle preprocesses images with {list(processor.val_transforms)}, only with {known}")
     if isinstance(network, TimmAutoModelForImagePrediction):
         check_mixing(network)
+    elif isinstance(network, CLIPForImageText):
+        check_averaging(network, processor.max_image_num_per_column)
     return ImageInput(
         tensor=processor.image_key,
         preprocessing=Preprocessing(
@@ -99,6 +102,15 @@ def check_mixing(network: Any) -> None:
         raise NotServable(
             f"{network.prefix}: with mix_choice {network.mix_choice!r} and use_learnable_image "
             f"{network.use_learnable_image}, a record's answer depends on the rows beside it; train with the defaults"
+        )
+
+
+def check_averaging(network: Any, images: int) -> None:
+    """AutoGluon's CLIP divides by the images of the record with the most in the batch, not by a record's own."""
+    if images > 1 or network.use_learnable_image:
+        raise NotServable(
+            f"{network.prefix}: with {images} images a record and use_learnable_image {network.use_learnable_image}, "
+            f"a record's answer depends on the rows beside it; train it on one, or on several with timm_image"
         )
 
 

@@ -17,6 +17,7 @@ from autogluon.multimodal.models.utils import run_model
 from torch import Tensor
 
 from pixlake.inference.manifest import CategoricalInput, ImageInput, Input, NumericalInput, TextInput
+from pixlake_models.autogluon_slots import ImageNetwork, absent_left_out
 
 OUTPUT = "output"
 _TOKENS = 7
@@ -63,7 +64,8 @@ def _text_tensors(declared: TextInput, named: dict[str, Tensor]) -> dict[str, Te
 
 @contextmanager
 def traceable(model: torch.nn.Module) -> Iterator[None]:
-    """Let AutoGluon's networks be traced for any number of rows and tokens, and overflow as torch does."""
+    """Let AutoGluon's networks be traced for any number of rows and tokens, overflow as torch does, and run on no image
+    that is absent."""
     with ExitStack() as stack:
         stack.enter_context(_counted_by_shape())
         for network in model.modules():
@@ -71,6 +73,8 @@ def traceable(model: torch.nn.Module) -> Iterator[None]:
                 stack.enter_context(_plain_attention(network.model))
             elif isinstance(network, NumericalMLP | FT_Transformer):
                 stack.enter_context(_overflowing(network))
+            elif isinstance(network, ImageNetwork):
+                stack.enter_context(absent_left_out(network))
         yield
 
 

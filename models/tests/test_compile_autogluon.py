@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pandas
 import pytest
 import timm
@@ -16,6 +17,7 @@ from autogluon.multimodal import MultiModalPredictor
 
 from demo import backbone
 from models.tests import pets
+from models.tests.convolved import count_convolved
 from pixlake.errors import BadRequest
 from pixlake.inference.bundles import load_classifier
 from pixlake.inference.classifier import Classifier
@@ -25,7 +27,7 @@ from pixlake.inference.images import decode
 from pixlake.inference.manifest import CategoricalInput, Input, NumericalInput
 from pixlake.inference.preprocessing import tensor
 from pixlake_models import compile_autogluon as compilation
-from pixlake_models.autogluon_columns import check_mixing, image_column, read_inputs
+from pixlake_models.autogluon_columns import check_averaging, check_mixing, image_column, read_inputs
 from pixlake_models.compile_autogluon import AutoGluonSource, compile_autogluon
 from pixlake_models.errors import NotEqual, NotServable
 
@@ -118,6 +120,17 @@ def test_what_was_proved_is_in_the_bundle(lake: Path, rows: pandas.DataFrame) ->
     assert metrics["autogluon_rows"] > len(rows)
 
 
+def test_the_image_network_runs_on_the_images_there_are(lake: Path) -> None:
+    folder, counts = lake / "models" / "tiny", np.array([1, 0, 2, 0])
+    taken = ort.InferenceSession(folder / "model.onnx").get_inputs()
+    types = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
+    feeds = {each.name: np.zeros((len(counts), *each.shape[1:]), types[each.type]) for each in taken}
+    declared = load_classifier(f"file://{lake}", "tiny").image_input
+    assert declared
+    assert declared.count_tensor
+    assert count_convolved((folder / "model.onnx").read_bytes(), feeds | {declared.count_tensor: counts}) == 3
+
+
 def test_a_regression_on_a_table_alone(rows: pandas.DataFrame, target: Path, tmp_path: Path) -> None:
     """With AutoGluon's transformer for tables, so that the other one is not the only one that compiles."""
     table = rows.drop(columns="image").assign(label=rows["weight"] * 3)
@@ -192,6 +205,13 @@ def test_answers_that_depend_on_the_rows_beside_are_refused(setting: str, value:
     setattr(network, setting, value)
     with pytest.raises(NotServable, match="rows beside it"):
         check_mixing(network)
+
+
+@pytest.mark.parametrize(("images", "learnable"), [(2, False), (1, True)])
+def test_so_are_those_of_clip_for_several_images(images: int, learnable: bool) -> None:
+    network = SimpleNamespace(prefix="clip_image", use_learnable_image=learnable)
+    with pytest.raises(NotServable, match="rows beside it"):
+        check_averaging(network, images)
 
 
 def test_other_transforms_of_images_are_refused() -> None:
