@@ -1,12 +1,11 @@
 """How much of the cores' speed ONNX Runtime uses, and how much of that is left when images come encoded from a lake.
 
-The model is the image tower of ViT-B/32 (Dosovitskiy et al., https://arxiv.org/abs/2010.11929, table 1: 12 layers,
-width 768, 12 heads, MLP 3072; patches of 32 at 224 pixels make 50 tokens, 4.4 G multiply-adds an image) with random
-weights, which serve for speed. The images are photograph-like JPEGs of one megapixel, made here. The peer is
-`InferenceSession.run` on ready tensors, taken before and after `embed()` in the same run; its own peer are matrix
-products of OpenBLAS's in the shapes of the model's layers, the best of many. The bundle is as `models push` leaves it.
+The model is the image tower of ViT-B/32 with random weights. The images are photograph-like JPEGs of one megapixel, made
+here. The limit of any model's speed are matrix products of OpenBLAS's in the shapes of its layers, the best of many; the
+model is taken on ready tensors, as ONNX Runtime alone runs it and as `embed()` does, before and after `embed()` in the
+same run. The bundle is as `models push` leaves it.
 
-    python benchmarks/embed.py --images 512
+    python -m benchmarks.embed --images 512
 """
 
 import functools
@@ -16,27 +15,27 @@ import json
 import resource
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import fmean
 
 import click
 import numpy as np
-import onnx
 import onnxruntime as ort
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageFilter
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.transformer import DIMENSIONS, FLOP, MLP, SIDE, TOKENS, WIDTH, vision_transformer
 from pixlake.inference.batches import SESSION_THREADS
 from pixlake.inference.bundles import load_embedder
 from pixlake.inference.embed import embed
+from pixlake.inference.embedder import Embedder
 from pixlake.inference.folders import open_folder
 from pixlake.inference.graphs import available_threads
 from pixlake.inference.manifest import version
@@ -47,15 +46,7 @@ from pixlake.settings import InferenceSettings
 from pixlake_models.weights import split_graph
 
 BATCH = 32
-LAYERS, WIDTH, HEADS, MLP, PATCH, SIDE, DIMENSIONS = 12, 768, 12, 3072, 32, 224, 512
-MODEL, LIMIT, PRODUCTS_LIMIT = "vit-b-32-random", ">= 80 %", ">= 90 %"
-TOKENS = (SIDE // PATCH) ** 2 + 1
-FLOP = 2 * (
-    LAYERS * (4 * TOKENS * WIDTH**2 + 2 * TOKENS * WIDTH * MLP + 2 * TOKENS**2 * WIDTH)
-    + (TOKENS - 1) * 3 * PATCH**2 * WIDTH
-    + WIDTH * DIMENSIONS
-)
-"""Of an image, all but the sums: 8.8 G."""
+MODEL, LIMIT, PRODUCTS_LIMIT = "vit-b-32-random", "(>= 80 %)", "(>= 90 %)"
 
 
 @dataclass(frozen=True)
@@ -66,85 +57,15 @@ class Cost:
     core_seconds: float
 
 
-class Tower:
-    """Collects the nodes and weights of an ONNX graph."""
+@dataclass(frozen=True)
+class Costs:
+    """Of matrix products, of bare ONNX Runtime, of the model as `embed()` runs it, of `embed()`; a JPEG's mean size."""
 
-    def __init__(self, seed: int = 0) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: list[onnx.TensorProto] = []
-        self._random = np.random.default_rng(seed)
-
-    def op(self, kind: str, *inputs: str, **attributes: object) -> str:
-        """Add a node; the name of its output."""
-        output = f"t{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
-        return output
-
-    def constant(self, value: NDArray[np.generic]) -> str:
-        name = f"w{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(value, name))
-        return name
-
-    def weight(self, *shape: int) -> str:
-        """Normal values of the deviation that keeps activations in range."""
-        return self.constant((self._random.standard_normal(shape) / np.sqrt(shape[0])).astype(np.float32))
-
-    def shape(self, *axes: int) -> str:
-        return self.constant(np.array(axes, dtype=np.int64))
-
-    def linear(self, source: str, inputs: int, outputs: int) -> str:
-        return self.op("Add", self.op("MatMul", source, self.weight(inputs, outputs)), self.weight(outputs))
-
-    def norm(self, source: str) -> str:
-        ones, zeros = self.constant(np.ones(WIDTH, np.float32)), self.constant(np.zeros(WIDTH, np.float32))
-        return self.op("LayerNormalization", source, ones, zeros, axis=-1, epsilon=1e-5)
-
-    def heads(self, source: str, order: list[int]) -> str:
-        """`[n, tokens, width]` to a head each, its axes in `order`."""
-        split = self.op("Reshape", source, self.shape(0, 0, HEADS, WIDTH // HEADS))
-        return self.op("Transpose", split, perm=order)
-
-    def attention(self, source: str) -> str:
-        """Multi-head self-attention (Vaswani et al., https://arxiv.org/abs/1706.03762, 3.2)."""
-        query, key, value = (self.linear(source, WIDTH, WIDTH) for _ in range(3))
-        scale = self.constant(np.float32((WIDTH // HEADS) ** -0.5))
-        scores = self.op("MatMul", self.heads(query, [0, 2, 1, 3]), self.heads(key, [0, 2, 3, 1]))
-        shares = self.op("Softmax", self.op("Mul", scores, scale), axis=-1)
-        mixed = self.op("MatMul", shares, self.heads(value, [0, 2, 1, 3]))
-        joined = self.op("Reshape", self.op("Transpose", mixed, perm=[0, 2, 1, 3]), self.shape(0, 0, WIDTH))
-        return self.linear(joined, WIDTH, WIDTH)
-
-    def mlp(self, source: str) -> str:
-        """Two layers with CLIP's sigmoid approximation of GELU between."""
-        hidden = self.linear(source, WIDTH, MLP)
-        gate = self.op("Sigmoid", self.op("Mul", hidden, self.constant(np.float32(1.702))))
-        return self.linear(self.op("Mul", hidden, gate), MLP, WIDTH)
-
-
-def vision_transformer() -> bytes:
-    """The graph: `image` float32 `[n, 3, 224, 224]` to `embedding` `[n, 512]`."""
-    tower = Tower()
-    patches = tower.op("Conv", "image", tower.weight(WIDTH, 3, PATCH, PATCH), strides=[PATCH, PATCH])
-    flat = tower.op("Transpose", tower.op("Reshape", patches, tower.shape(0, WIDTH, -1)), perm=[0, 2, 1])
-    # the class token: as many as there are images, made from the first patch times zero
-    first = tower.op("Slice", flat, tower.shape(0), tower.shape(1), tower.shape(1))
-    blank = tower.op("Mul", first, tower.constant(np.float32(0)))
-    state = tower.op("Concat", tower.op("Add", blank, tower.weight(WIDTH)), flat, axis=1)
-    state = tower.norm(tower.op("Add", state, tower.weight(TOKENS, WIDTH)))
-    for _ in range(LAYERS):
-        state = tower.op("Add", state, tower.attention(tower.norm(state)))
-        state = tower.op("Add", state, tower.mlp(tower.norm(state)))
-    token = tower.op("Gather", tower.norm(state), tower.constant(np.array(0, dtype=np.int64)), axis=1)
-    tower.nodes.append(helper.make_node("MatMul", [token, tower.weight(WIDTH, DIMENSIONS)], ["embedding"]))
-    graph = helper.make_graph(
-        tower.nodes,
-        "vit_b_32",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", DIMENSIONS])],
-        tower.weights,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
-    return bytes(model.SerializeToString())
+    products: Cost
+    bare: Cost
+    model: Cost
+    whole: Cost
+    mean_bytes: int
 
 
 def write_bundle(folder: Path) -> str:
@@ -243,6 +164,19 @@ def bare_cost(graph: Path, threads: int, images: int) -> Cost:
     return cost(rounds * BATCH, lambda: [session.run(["embedding"], {"image": tensors}) for _ in range(rounds)])
 
 
+def model_cost(embedder: Embedder, threads: int, images: int) -> Cost:
+    """The model as `embed()` runs it, a group of images on each core, on tensors that are ready."""
+    group = list(np.random.default_rng(1).standard_normal((BATCH // threads, 3, SIDE, SIDE)).astype(np.float32))
+    groups = [group] * max(1, images // len(group))
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(embedder.embed_tensors, groups[:threads]))
+        return cost(len(groups) * len(group), lambda: list(pool.map(embedder.embed_tensors, groups)))
+
+
+def mean(costs: Sequence[Cost]) -> Cost:
+    return Cost(fmean(each.seconds for each in costs), fmean(each.core_seconds for each in costs))
+
+
 def product_cost() -> Cost:
     """What an image's floating point operations take as matrix products alone, on all cores that OpenBLAS takes."""
     random, best = np.random.default_rng(2), Cost(np.inf, np.inf)
@@ -256,25 +190,24 @@ def product_cost() -> Cost:
     return best
 
 
-def measure(images: int, size: tuple[int, int], threads: int) -> tuple[Cost, Cost, Cost, int]:
-    """The costs of matrix products, of bare ONNX Runtime and of `embed()`, and the JPEGs' mean size.
-
-    The peer and the preparation have a process of their own, so that the peak memory here is `embed()`'s.
-    """
+def measure(images: int, size: tuple[int, int], threads: int) -> Costs:
+    """The peers and the preparation have a process of their own, so that the peak memory here is `embed()`'s."""
     with tempfile.TemporaryDirectory() as temporary, ProcessPoolExecutor(1, get_context("spawn")) as other:
         folder = Path(temporary)
         request, mean_bytes = other.submit(prepare, folder, images, size).result()
         (graph,) = (folder / "models").rglob("image.onnx")
         half = (graph, threads, images // 2)
         settings = InferenceSettings(f"file://{folder}", inference_threads=threads)
-        load_embedder(settings.lake_uri, request.batch.model, SESSION_THREADS)
-        products = [other.submit(product_cost).result()]
-        before = other.submit(bare_cost, *half).result()
-        whole = cost(images, lambda: embed(request, settings))
-        after = other.submit(bare_cost, *half).result()
+        embedder = load_embedder(settings.lake_uri, request.batch.model, SESSION_THREADS)
+        products, bare, model = [], [], []
         products.append(other.submit(product_cost).result())
-    bare = Cost((before.seconds + after.seconds) / 2, (before.core_seconds + after.core_seconds) / 2)
-    return min(products, key=lambda found: found.seconds), bare, whole, mean_bytes
+        bare.append(other.submit(bare_cost, *half).result())
+        model.append(model_cost(embedder, threads, images // 2))
+        whole = cost(images, lambda: embed(request, settings))
+        model.append(model_cost(embedder, threads, images // 2))
+        bare.append(other.submit(bare_cost, *half).result())
+        products.append(other.submit(product_cost).result())
+    return Costs(min(products, key=lambda found: found.seconds), mean(bare), mean(model), whole, mean_bytes)
 
 
 @click.command()
@@ -282,20 +215,22 @@ def measure(images: int, size: tuple[int, int], threads: int) -> tuple[Cost, Cos
 @click.option("--size", default=(1152, 864), show_default=True, type=(int, int), help="Width and height of an image.")
 @click.option("--threads", default=0, show_default=True, help="Cores to use; 0 for all.")
 def main(images: int, size: tuple[int, int], threads: int) -> None:
-    products, bare, whole, mean_bytes = measure(images, size, threads or available_threads())
+    costs = measure(images, size, threads or available_threads())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    table = Table(title=f"embed: {images} JPEGs of {size[0]} x {size[1]}, {mean_bytes / 1024:.0f} KiB each")
-    for column in ("", "images/s", "core-seconds an image", "share of the line above", "limit"):
+    table = Table(title=f"embed: {images} JPEGs of {size[0]} x {size[1]}, {costs.mean_bytes / 1024:.0f} KiB each")
+    for column in ("", "images/s", "core-seconds an image", "share of products", "of ONNX Runtime"):
         table.add_column(column, justify="right" if column else "left")
     lines = [
-        (f"OpenBLAS, {FLOP / 1e9:.1f} GFLOP an image in products", products, products, ""),
-        ("bare ONNX Runtime, ready tensors", bare, products, PRODUCTS_LIMIT),
-        ("embed(), encoded images to a part", whole, bare, LIMIT),
+        (f"OpenBLAS, {FLOP / 1e9:.1f} GFLOP an image in products", costs.products, "", ""),
+        ("bare ONNX Runtime, ready tensors", costs.bare, "", ""),
+        ("the model as embed() runs it, ready tensors", costs.model, PRODUCTS_LIMIT, ""),
+        ("embed(), encoded images to a part", costs.whole, "", LIMIT),
     ]
-    for name, each, above, limit in lines:
-        share = f"{100 * above.seconds / each.seconds:.0f} %" if limit else ""
-        table.add_row(name, f"{1 / each.seconds:.1f}", f"{each.core_seconds:.3f}", share, limit)
-    Console(width=110).print(table)
+    for name, each, *limits in lines:
+        peers = zip((costs.products, costs.bare), limits, strict=True)
+        shares = [f"{100 * peer.seconds / each.seconds:.0f} % {limit}".strip() for peer, limit in peers]
+        table.add_row(name, f"{1 / each.seconds:.1f}", f"{each.core_seconds:.3f}", *shares)
+    Console(width=120).print(table)
     print(f"peak memory of the process that embeds, model loaded: {peak:.0f} MiB (limit 1,024)")
 
 
