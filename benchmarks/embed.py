@@ -1,9 +1,9 @@
 """How much of the cores' speed ONNX Runtime uses, and how much of that is left when images come encoded from a lake.
 
-The model is the image tower of ViT-B/32 with random weights. The images are photograph-like JPEGs of one megapixel, made
-here. The limit of any model's speed are matrix products of OpenBLAS's in the shapes of its layers, the best of many; the
-model is taken on ready tensors, as ONNX Runtime alone runs it and as `embed()` does, before and after `embed()` in the
-same run. The bundle is as `models push` leaves it.
+The model is the image tower of ViT-B/32 with random weights. The images are photograph-like JPEGs of one megapixel,
+made here. The limit of any model's speed are matrix products of OpenBLAS's in the shapes of its layers, the best of
+many; the model is taken on ready tensors, as ONNX Runtime alone runs it and as `embed()` does, before and after
+`embed()` in the same run. The bundle is as `models push` leaves it.
 
     python -m benchmarks.embed --images 512
 """
