@@ -12,6 +12,7 @@ from pixlake.inference.manifest import (
     Input,
     Manifest,
     NumericalInput,
+    Preprocessing,
     TextInput,
 )
 from pixlake.inference.predictormanifest import PredictorManifest
@@ -94,10 +95,16 @@ def _describe_preprocessing(manifest: Manifest) -> Iterator[str]:
         return
     spec = manifest.image_input.preprocessing
     cut = f", keeping {spec.crop:g} of each side" if spec.resize == "shortest" and spec.crop < 1 else ""
-    shown = f"upright by EXIF, RGB, transparent pixels on {_color(spec.background)}"
-    yield shown if spec.pixels == "shown" else "RGB of the stored pixels: not turned by EXIF, transparency dropped"
+    yield _describe_pixels(spec)
     yield f"{_RESIZING[spec.resize]} {spec.width} x {spec.height} pixels, {spec.interpolation}{cut}"
     yield f"(pixel / 255 - mean) / std with mean {_numbers(spec.mean)} and std {_numbers(spec.std)}"
+
+
+def _describe_pixels(spec: Preprocessing) -> str:
+    if spec.pixels == "stored":
+        return "RGB of the stored pixels: not turned by EXIF, transparency dropped"
+    shown = f"upright by EXIF, RGB, transparent pixels on {_color(spec.background)}"
+    return f"{shown}; JPEGs are decoded whole" if spec.pixels == "whole" else shown
 
 
 def _section(title: str, items: Iterable[str]) -> Iterator[str]:

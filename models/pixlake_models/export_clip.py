@@ -1,5 +1,6 @@
 """A CLIP of open_clip's as an embedder bundle: its image tower, its text tower and its tokenizer."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,28 @@ class _Tower(torch.nn.Module):
         return vectors
 
 
+@dataclass(frozen=True)
+class _Words:
+    """The texts to prove by, as open_clip answers them, asked once: tokens of all, vectors of one in four."""
+
+    clip: Clip
+    tower: _Tower
+
+    @property
+    def embedded(self) -> Sequence[str]:
+        return self.clip.texts[::_EMBEDDED]
+
+    @functools.cached_property
+    def tokens(self) -> Tensor:
+        return self.clip.tokenize(list(self.clip.texts))
+
+    @functools.cached_property
+    def vectors(self) -> NDArray[np.float32]:
+        tokens = self.tokens[::_EMBEDDED]
+        with torch.no_grad():
+            return _batched(lambda first: self.tower(tokens[first : first + _AT_ONCE]).numpy(), len(tokens))
+
+
 def export_open_clip(request: Request) -> Candidate:
     """A model by its name in open_clip and its weights; BadRequest and NotServable as `load_clip` raises them."""
     return make_candidate(load_clip(request))
@@ -71,6 +94,7 @@ def make_candidate(clip: Clip, metrics: dict[str, Any] | None = None) -> Candida
     """The bundle, to be proved. `metrics` are what else was measured of the model."""
     clip.model.eval().requires_grad_(False)
     images, texts = _Tower(clip.model, "encode_image"), _Tower(clip.model, "encode_text")
+    original, words = Original(clip.preprocess, images, clip.preprocessing.background), _Words(clip, texts)
     files = {
         IMAGE_GRAPH: export_graph(images, {IMAGE: _examples(clip)}, EMBEDDING),
         TEXT_GRAPH: export_graph(texts, {TEXT: clip.tokenize(["a photo", "another"])}, EMBEDDING),
@@ -78,8 +102,8 @@ def make_candidate(clip: Clip, metrics: dict[str, Any] | None = None) -> Candida
     }
 
     def measure(folder: BundleFolder) -> Sequence[Figure]:
-        embedder, original = Embedder(folder), Original(clip.preprocess, images)
-        return [*compare_embeddings(embedder, original), *_compare_texts(folder, embedder, clip, texts)]
+        embedder = Embedder(folder)
+        return [*compare_embeddings(embedder, original), *_compare_texts(folder, embedder, words)]
 
     return Candidate(_describe(clip, images, metrics or {}), files, measure)
 
@@ -130,17 +154,14 @@ def _examples(clip: Clip) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
 
-def _compare_texts(folder: BundleFolder, embedder: Embedder, clip: Clip, tower: _Tower) -> Iterator[Figure]:
+def _compare_texts(folder: BundleFolder, embedder: Embedder, words: _Words) -> Iterator[Figure]:
     """How many texts get other tokens, and the least cosine of one in four of them: that the tokens are the same, each
     text shows, and that the towers are, any does."""
     tower_input = folder.manifest.text.input
     encoder = TextEncoder(tower_input, folder.read(tower_input.tokenizer))
-    texts = list(clip.texts)
-    expected, found = clip.tokenize(texts), encoder.encode(texts)[TEXT]
-    yield Figure("text_tokens_differ", int((expected.numpy() != found).any(axis=1).sum()), most=0)
-    texts, expected = texts[::_EMBEDDED], expected[::_EMBEDDED]
-    with torch.no_grad():
-        vectors = _batched(lambda first: tower(expected[first : first + _AT_ONCE]).numpy(), len(texts))
+    tokens = encoder.encode(list(words.clip.texts))[TEXT]
+    yield Figure("text_tokens_differ", int((words.tokens.numpy() != tokens).any(axis=1).sum()), most=0)
+    texts, vectors = words.embedded, words.vectors
     near = cosines(vectors, _batched(lambda first: embedder.embed_texts(texts[first : first + _AT_ONCE]), len(texts)))
     yield Figure("text_cosine", float(near.min()), least=LEAST_COSINE)
     yield Figure("text_cosine_of_others", float(cosines(vectors, np.roll(vectors, 1, axis=0)).mean()))

@@ -71,8 +71,10 @@ def _export_features(
         dimensions=width,
     )
 
+    original = Original(transform, module, preprocessing.background)
+
     def measure(folder: BundleFolder) -> Sequence[Figure]:
-        return tuple(compare_features(Embedder(folder), Original(transform, module)))
+        return tuple(compare_features(Embedder(folder), original))
 
     return Candidate(manifest, {GRAPH: _export(module, preprocessing, FEATURES)}, measure)
 
@@ -95,8 +97,10 @@ def _export_classes(
         labels=tuple(labels),
     )
 
+    original = Original(transform, model.network, preprocessing.background)
+
     def measure(folder: BundleFolder) -> Sequence[Figure]:
-        return tuple(compare_classes(Classifier(folder), Original(transform, model.network), preprocessing))
+        return tuple(compare_classes(Classifier(folder), original))
 
     return Candidate(manifest, {GRAPH: _export(model.network, preprocessing, LOGITS)}, measure)
 

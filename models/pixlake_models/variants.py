@@ -24,9 +24,9 @@ from pixlake.inference.images import FORMATS
 from pixlake.inference.manifest import Preprocessing
 from pixlake_models.bundles import trial_bundle
 from pixlake_models.errors import NotServable
-from pixlake_models.export import Candidate, check_figures
+from pixlake_models.export import Candidate, prove
 from pixlake_models.figures import Figure
-from pixlake_models.parity import cosines, read_as_served
+from pixlake_models.parity import cosines, serve
 from pixlake_models.pictures import Picture, draw_scene, make_pictures, save_picture
 from pixlake_models.quantize import halve, to_int8
 from pixlake_models.texts import make_texts
@@ -67,25 +67,30 @@ def read_probes(folder: Path) -> Probes:
     return Probes(pictures[::2][:_CALIBRATING], pictures[1::2])
 
 
-def quantize(candidate: Candidate, kind: Kind, probes: Probes) -> Candidate:
-    """The variant, whose `measure` compares it with the candidate; NotServable for what takes more than an image."""
-    declared = candidate.manifest.image_input
-    if candidate.manifest.kind not in ("embedder", "image_classifier") or declared is None:
+def quantize(candidate: Candidate, kind: Kind, probes: Probes, name: str) -> Candidate:
+    """The variant `name` of the candidate as that is proved, whose `measure` compares the two.
+
+    NotServable for what takes more than an image, NotEqual for what does not answer as its model does.
+    """
+    if candidate.manifest.kind not in ("embedder", "image_classifier"):
         raise NotServable(f"only models of images alone are quantized, not a {candidate.manifest.kind}")
-    examples = [read_as_served(each, declared.preprocessing) for each in probes.fitted] if kind == "int8" else []
+    candidate, _ = prove(candidate, name, " before it is quantized")
+    declared = candidate.manifest.image_input
+    assert declared
+    examples = _read(probes.fitted, declared.preprocessing) if kind == "int8" else []
     files = dict(candidate.files)
     for name in candidate.manifest.graphs:
         seen = examples if name == candidate.manifest.graph else []
         files[name] = halve(files[name]) if kind == "fp16" else to_int8(files[name], declared.tensor, seen)
     source = candidate.manifest.source | {"weights": WEIGHTS[kind]}
     manifest = msgspec.structs.replace(candidate.manifest, source=source)
-    return Candidate(manifest, files, functools.partial(_measure, original=candidate, kind=kind, probes=probes))
+    measure = functools.partial(_measure, original=candidate, kind=kind, probes=probes)
+    return Candidate(manifest, files, measure, candidate.notes)
 
 
 def _measure(folder: BundleFolder, *, original: Candidate, kind: Kind, probes: Probes) -> list[Figure]:
     manifest = msgspec.structs.replace(original.manifest, name=folder.manifest.name)
     with trial_bundle(manifest, original.files) as whole:
-        check_figures(f"{manifest.name} before it is quantized", original.measure(whole))
         compare = _compare_embedders if manifest.kind == "embedder" else _compare_classifiers
         figures = [*compare(whole, folder, kind, probes.measured)]
         return [*figures, Figure("share_of_size", folder.size / whole.size, group=kind)]
@@ -149,7 +154,7 @@ def _time(answer: Callable[[Any], Any], examples: Sequence[Any]) -> float:
 
 
 def _read(pictures: Sequence[Picture], preprocessing: Preprocessing) -> list[Vectors]:
-    return [read_as_served(each, preprocessing) for each in pictures]
+    return [each.tensor for each in serve(pictures, preprocessing)]
 
 
 def _probabilities(model: Classifier, width: int, examples: Sequence[Example]) -> NDArray[np.float64]:

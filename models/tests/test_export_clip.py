@@ -1,6 +1,7 @@
 """A model of open_clip's and its bundle answer the same, from image files and from texts; else there is no bundle."""
 
 import copy
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from pixlake.inference.cleaning import clean_text
 from pixlake.inference.folders import BundleFolder, open_folder
 from pixlake_cli.main import cli
 from pixlake_models import export_clip as export
-from pixlake_models.clip_loading import load_clip
+from pixlake_models.clip_loading import Clip, load_clip
 from pixlake_models.errors import NotEqual, NotServable
 from pixlake_models.export import Request, prove_and_write
 from pixlake_models.export_clip import ClipSource, export_clip, export_open_clip
@@ -158,6 +159,51 @@ def test_a_model_without_a_name_is_exported_too(clip_source: ClipSource, target:
     assert cosines(expected, embedder.embed_texts(texts)).min() >= 0.9999
     metrics = open_folder(f"file://{tmp_path}", "tiny").manifest.metrics
     assert (metrics["recall"], metrics["text_cosine"]) == (0.5, 1.0)
+
+
+def sharpen(source: ClipSource) -> ClipSource:
+    """The same model, blind to all of a picture but its finest detail, which is what a JPEG decoded smaller has
+    otherwise."""
+    model = copy.deepcopy(source.model)
+    weights = model.visual.conv1.weight.data
+    coarse = torch.nn.functional.avg_pool2d(weights, 2)
+    weights.sub_(torch.nn.functional.interpolate(coarse, scale_factor=2)).mul_(100)
+    model.visual.transformer.resblocks[0].attn.in_proj_weight.data.mul_(10)
+    return dataclasses.replace(source, model=model)
+
+
+def test_a_model_that_tells_a_jpeg_decoded_smaller_gets_whole_ones(
+    clip_source: ClipSource, target: Path, tmp_path: Path
+) -> None:
+    for source, pixels in ((clip_source, "shown"), (sharpen(clip_source), "whole")):
+        export_clip(source, target, {})
+        manifest = open_folder(f"file://{tmp_path}", "tiny").manifest
+        assert manifest.image_input is not None
+        assert manifest.image_input.preprocessing.pixels == pixels
+        assert ("jpegs_decoded_smaller" in manifest.metrics) == (pixels == "whole")
+        assert manifest.metrics["image_cosine"] >= 0.9999
+    assert 0.99 < manifest.metrics["jpegs_decoded_smaller"]["image_cosine"] < 0.9999
+    assert manifest.metrics["image_cosine_by_kind"]["large JPEG"] == pytest.approx(1, abs=2e-6)
+
+
+def test_open_clip_is_asked_once_for_a_bundle_that_is_measured_twice(
+    clip_source: ClipSource, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, tokenized = [], []
+
+    def watch(clip: Clip) -> Clip:
+        return dataclasses.replace(
+            clip,
+            preprocess=lambda image: read.append(image) or clip.preprocess(image),
+            tokenize=lambda texts: tokenized.append(texts) or clip.tokenize(texts),
+        )
+
+    gather = export._gather
+    monkeypatch.setattr(export, "_gather", lambda source: watch(gather(source)))
+    export_clip(clip_source, target, {})
+    once = len(read), len(tokenized)
+    export_clip(sharpen(clip_source), target, {})
+    assert (len(read), len(tokenized)) == (2 * once[0], 2 * once[1])
 
 
 def test_a_graph_that_embeds_otherwise_is_not_written(

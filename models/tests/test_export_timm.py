@@ -21,6 +21,7 @@ from timm.data import create_transform
 from pixlake.errors import BadRequest
 from pixlake.inference.bundles import load_classifier, load_embedder
 from pixlake.inference.encoders import Example
+from pixlake.inference.folders import open_folder
 from pixlake.inference.manifest import Preprocessing
 from pixlake.inference.preprocessing import decode_for, tensor
 from pixlake_cli.main import cli
@@ -120,7 +121,7 @@ def transform_as_timm(files: list[bytes], settings: Mapping[str, Any] = {}) -> t
 
 def read(data: bytes, preprocessing: Preprocessing) -> NDArray[np.float32]:
     """As the containers do."""
-    return tensor(decode_for(data, preprocessing, 10**6), preprocessing)
+    return tensor(decode_for(data, preprocessing, 10**7), preprocessing)
 
 
 @pytest.mark.parametrize("crop", CROPS)
@@ -148,6 +149,7 @@ def test_classes_from_files_are_timms(tmp_path: Path, target: Path, network: Any
     done = export_by_command(f"timm:{NAME}", *options)
     assert done.exit_code == 0, done.output
     assert "probability difference" in done.stdout
+    assert "\nJPEGs are decoded whole: when they are decoded smaller, probability_difference is 0.00" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("tiny@")
     manifest = json.loads((target / "bundle.json").read_text())
     assert (manifest["name"], manifest["kind"], manifest["labels"]) == ("tiny", "image_classifier", BREEDS)
@@ -171,6 +173,40 @@ def test_classes_from_files_are_timms(tmp_path: Path, target: Path, network: Any
     assert np.abs(found - expected).max() <= 1e-4
     assert [each.label for each in predictions] == [BREEDS[index] for index in expected.argmax(axis=1)]
     assert len({each.label for each in predictions}) > 1
+
+
+@pytest.mark.parametrize(("answer", "figure"), [("features", "image_cosine"), ("classes", "probability_difference")])
+def test_a_network_that_tells_a_jpeg_decoded_smaller_gets_whole_ones(
+    tmp_path: Path, target: Path, folder: Path, breeds: Path, answer: Any, figure: str
+) -> None:
+    labels = breeds if answer == "classes" else None
+    written = prove_and_write(export_timm(Request(NAME, str(folder), answer, labels)), target)
+    manifest = open_folder(f"file://{tmp_path}", "tiny").manifest
+    assert manifest.image_input
+    assert manifest.image_input.preprocessing.pixels == "whole"
+    assert written.notes[0].startswith(f"JPEGs are decoded whole: when they are decoded smaller, {figure} is ")
+    smaller, whole = manifest.metrics["jpegs_decoded_smaller"], manifest.metrics
+    if answer == "features":
+        assert 0.999 < smaller[figure] < 0.9999 < 0.999999 <= whole[f"{figure}_by_kind"]["large JPEG"]
+    else:
+        assert 0.1 > smaller[figure] > 1e-4 > 2e-5 >= whole[f"{figure}_by_kind"]["large JPEG"]
+    data = encode(draw_scene(1800, 1840, 9), "JPEG")
+    wanted = transform_as_timm([data]).numpy()[0]
+    assert np.abs(read(data, manifest.image_input.preprocessing) - wanted).max() < 0.01
+
+
+@pytest.mark.parametrize("answer", ["features", "classes"])
+def test_a_network_that_does_not_tell_them_gets_smaller_ones(
+    tmp_path: Path, target: Path, breeds: Path, answer: Any
+) -> None:
+    folder = write_folder(tmp_path / "dull", make_network())
+    labels = breeds if answer == "classes" else None
+    written = prove_and_write(export_timm(Request(NAME, str(folder), answer, labels)), target)
+    manifest = open_folder(f"file://{tmp_path}", "tiny").manifest
+    assert manifest.image_input
+    assert (manifest.image_input.preprocessing.pixels, written.notes) == ("shown", ())
+    assert "jpegs_decoded_smaller" not in manifest.metrics
+    assert manifest.metrics["same_pixels"] < 1, "some were decoded smaller"
 
 
 def test_a_transformer_of_a_size_of_its_own(tmp_path: Path, target: Path) -> None:

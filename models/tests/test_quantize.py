@@ -1,5 +1,6 @@
 """Quantized variants: near to float32, smaller, measured, named for what they are; refused where they are too far."""
 
+import dataclasses
 import functools
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from click.testing import CliRunner, Result
 from onnx import TensorProto
 
 from pixlake.errors import BadRequest
-from pixlake.inference.folders import read_folder
+from pixlake.inference.folders import BundleFolder, read_folder
 from pixlake.inference.manifest import (
     ImageInput,
     Input,
@@ -102,7 +103,7 @@ def run_graph(graph: bytes, images: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("variant", ["fp16", "int8"])
 def test_a_variant_is_smaller_near_and_says_how_near(tmp_path: Path, probes: Probes, kind: str, variant: Any) -> None:
     target = tmp_path / f"tiny-{variant}"
-    written = prove_and_write(quantize(make_candidate(make_graph(kind)), variant, probes), target)
+    written = prove_and_write(quantize(make_candidate(make_graph(kind)), variant, probes, target.name), target)
     found = metrics_of(target)[variant]
     assert found["image_cosine_min"] <= found["image_cosine_p1"] <= found["image_cosine_p50"] <= 1.000001
     assert found["image_cosine_mean"] >= (0.98 if variant == "int8" else 0.99999)
@@ -122,7 +123,7 @@ def test_a_variant_is_smaller_near_and_says_how_near(tmp_path: Path, probes: Pro
 def test_a_classifiers_labels_are_compared(tmp_path: Path, probes: Probes) -> None:
     described = {"kind": "image_classifier", "problem": "multiclass", "labels": tuple("abcdefg"), "dimensions": None}
     candidate = make_candidate(make_graph("convolutions", 7), **described, output=Output("answer", "softmax"))
-    prove_and_write(quantize(candidate, "int8", probes), tmp_path / "tiny-int8")
+    prove_and_write(quantize(candidate, "int8", probes, "tiny-int8"), tmp_path / "tiny-int8")
     found = metrics_of(tmp_path / "tiny-int8")["int8"]
     assert found["same_label"] >= 0.9
     assert 0 < found["probability_difference_p50"] <= found["probability_difference_max"] < 0.1
@@ -168,20 +169,34 @@ def test_half_precision_leaves_what_does_not_fit() -> None:
 def test_a_variant_too_far_is_not_written(tmp_path: Path, probes: Probes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(variants.LEAST_COSINE, "int8", 0.9999999)
     with pytest.raises(NotEqual, match=r"image_cosine_mean is 0\.9.*, not >= 1"):
-        prove_and_write(quantize(make_candidate(make_graph("convolutions")), "int8", probes), tmp_path / "tiny-int8")
+        prove_and_write(
+            quantize(make_candidate(make_graph("convolutions")), "int8", probes, "tiny-int8"), tmp_path / "tiny-int8"
+        )
     assert not (tmp_path / "tiny-int8").exists()
 
 
 def test_what_is_not_its_model_is_not_quantized(tmp_path: Path, probes: Probes) -> None:
     candidate = make_candidate(make_graph("products"), Figure("cosine", 0.5, least=0.9999))
     with pytest.raises(NotEqual, match=r"tiny-fp16 before it is quantized: .* cosine is 0\.5"):
-        prove_and_write(quantize(candidate, "fp16", probes), tmp_path / "tiny-fp16")
+        prove_and_write(quantize(candidate, "fp16", probes, "tiny-fp16"), tmp_path / "tiny-fp16")
+
+
+def test_jpegs_are_decoded_as_for_its_model(tmp_path: Path, probes: Probes) -> None:
+    def measure(folder: BundleFolder) -> list[Figure]:
+        whole = folder.manifest.image_input.preprocessing.pixels == "whole"
+        return [Figure("image_cosine", 1.0 if whole else 0.9994, least=0.9999, spared=1.0)]
+
+    candidate = dataclasses.replace(make_candidate(make_graph("products")), measure=measure)
+    written = prove_and_write(quantize(candidate, "fp16", probes, "tiny-fp16"), tmp_path / "tiny-fp16")
+    assert written.notes[0].startswith("JPEGs are decoded whole: ")
+    assert read_folder(f"file://{tmp_path / 'tiny-fp16'}").manifest.image_input.preprocessing.pixels == "whole"
+    assert metrics_of(tmp_path / "tiny-fp16")["jpegs_decoded_smaller"] == {"image_cosine": 0.9994}
 
 
 def test_a_model_of_records_is_refused(probes: Probes) -> None:
     numbers: tuple[Input, ...] = (NumericalInput("x", (NumericalColumn("age", 0, 0, 1),)),)
     with pytest.raises(NotServable, match="not a record_classifier"):
-        quantize(make_candidate(b"", kind="record_classifier", inputs=numbers), "int8", probes)
+        quantize(make_candidate(b"", kind="record_classifier", inputs=numbers), "int8", probes, "tiny-int8")
 
 
 def test_pictures_of_ones_own(tmp_path: Path) -> None:

@@ -69,7 +69,6 @@ def export(
     """
     from pixlake_models.bundles import check_target
     from pixlake_models.export import Request, prove_and_write
-    from pixlake_models.figures import format_table
 
     exporter, name = _find_exporter(source)
     if (answer or labels) and not source.startswith("timm:"):
@@ -81,9 +80,10 @@ def export(
     if variant:
         from pixlake_models.variants import make_probes, quantize, read_probes
 
-        candidate = quantize(candidate, variant, read_probes(calibration) if calibration else make_probes())
+        probes = read_probes(calibration) if calibration else make_probes()
+        candidate = quantize(candidate, variant, probes, target.name)
     written = prove_and_write(candidate, target)
-    click.echo(format_table(written.figures))
+    click.echo(written.describe())
     click.echo(f"{target.name}@{written.version} is in {output or target.name}")
 
 

@@ -51,7 +51,6 @@ def zero_shot(
     from pixlake_models.bundles import check_target
     from pixlake_models.commands.export import derive_name
     from pixlake_models.export import prove_and_write
-    from pixlake_models.figures import format_table
     from pixlake_models.labels import read_labels
     from pixlake_models.zero_shot import Wording, find_alike, make_classifier, put_into_words
 
@@ -64,7 +63,7 @@ def zero_shot(
     for names in find_alike(worded):
         click.echo(f"The embedder cannot tell these apart, by the words given: {', '.join(names)}", err=True)
     written = prove_and_write(make_classifier(worded), target)
-    click.echo(format_table(written.figures))
+    click.echo(written.describe())
     click.echo(f"{target.name}@{written.version} is in {output or target.name}")
 
 

@@ -127,6 +127,12 @@ def test_a_card_of_an_embedder(run, tmp_path: Path) -> None:
     assert f"- image.onnx, {len(tiny.image_graph())} bytes, sha256 " in card
 
 
+def test_a_card_tells_that_jpegs_are_decoded_whole(run, tmp_path: Path) -> None:
+    tiny.Lake(tmp_path).embedder(inputs=[tiny.image_input(preprocessing=tiny.preprocessing(pixels="whole"))])
+    card = run("models", "show", "tiny", "--lake", tmp_path).stdout.splitlines()
+    assert "- upright by EXIF, RGB, transparent pixels on #ffffff; JPEGs are decoded whole" in card
+
+
 def test_a_card_of_a_record_classifier(run, tmp_path: Path) -> None:
     files = {"tokenizer.json": tiny.tokenizer()}
     tiny.Lake(tmp_path).classifier("pets", b"graph", RECORDS, files, metrics=MEASURED)

@@ -1,5 +1,6 @@
 """Preprocessing equals an independent computation: resize the whole picture as torchvision does, cut, normalize."""
 
+import io
 from typing import Any
 
 import msgspec
@@ -142,6 +143,31 @@ def test_a_large_jpeg_is_really_decoded_smaller() -> None:
     assert decode_for(data, spec(width=225, height=225), 10**8).pixels.size == (900, 896)
     assert decode_for(data, spec(width=451, height=8), 10**8).pixels.size == (1800, 1792)
     assert decode_for(data, spec(interpolation="nearest"), 10**8).pixels.size == (1800, 1792)
+
+
+@pytest.mark.parametrize("kind", ["squash", "shortest", "longest"])
+def test_a_jpeg_decoded_whole_gives_the_tensor_of_all_its_pixels(kind: str) -> None:
+    image = photo(1800, 1792)
+    data, wanted = encode(image, "JPEG"), spec(resize=kind, pixels="whole")
+    picture = decode_for(data, wanted, 10**8)
+    assert (picture.box, picture.size, picture.pixels.size) == (None, image.size, image.size)
+    with Image.open(io.BytesIO(data)) as opened:
+        assert worst_level(tensor(picture, wanted), naive(opened, wanted), wanted) < 0.01
+
+
+def test_a_whole_picture_is_the_shown_one() -> None:
+    """Turned by EXIF and laid on the background, unlike a stored one."""
+    exif, clear = Image.Exif(), Image.new("RGBA", (30, 20), (0, 0, 0, 0))
+    exif[0x0112] = 6
+    files = encode(photo(40, 20), "JPEG", exif=exif), encode(clear, "PNG")
+    seen = {
+        pixels: [np.asarray(decode_for(data, spec(pixels=pixels), 10**8).pixels) for data in files]
+        for pixels in ("shown", "whole", "stored")
+    }
+    assert [each.shape for each in seen["whole"]] == [(40, 20, 3), (20, 30, 3)]
+    for shown, whole, stored in zip(*seen.values(), strict=True):
+        assert np.array_equal(shown, whole)
+        assert not np.array_equal(shown, stored)
 
 
 def test_stored_pixels_are_all_decoded() -> None:

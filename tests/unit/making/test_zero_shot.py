@@ -134,6 +134,14 @@ def test_two_labels_are_a_binary_problem(made: tiny.Lake) -> None:
     assert np.abs(probabilities(predict(made)) - expected).max() < 1e-6
 
 
+def test_jpegs_are_decoded_as_for_the_embedder(made: tiny.Lake) -> None:
+    made.embedder("tiny", inputs=[tiny.image_input(preprocessing=tiny.preprocessing(pixels="whole"))])
+    assert make(made).exit_code == 0
+    declared = open_folder(made.uri, "colors").manifest.image_input
+    assert declared
+    assert declared.preprocessing.pixels == "whole"
+
+
 def test_tensors_beside_the_graph_come_along(made: tiny.Lake) -> None:
     graph, weights = keep_beside(tiny.image_graph())
     files = {"image.onnx": graph, "image.onnx.data": weights}

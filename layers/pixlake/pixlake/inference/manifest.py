@@ -17,7 +17,7 @@ Count = Annotated[int, Meta(ge=1, le=65_536)]
 Side = Annotated[int, Meta(ge=1, le=8_192)]
 Level = Annotated[int, Meta(ge=0, le=255)]
 TokenId = Annotated[int, Meta(ge=0, lt=1 << 31)]
-Pixels = Literal["shown", "stored"]
+Pixels = Literal["shown", "whole", "stored"]
 # of pixels in 0..1: what is beyond these is a mistake, and would leave what float32 can hold
 Mean = Annotated[float, Meta(ge=-1_000, le=1_000)]
 Deviation = Annotated[float, Meta(ge=1e-6, le=1_000)]
@@ -37,8 +37,8 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Preprocessing(_Part, frozen=True):
     """From an image to a tensor; see `pixlake.inference.preprocessing`.
 
-    `pixels` are those that a viewer shows, or those that are stored, as most training code reads them: not turned,
-    transparency dropped, never decoded smaller.
+    `pixels` are those that a viewer shows, large JPEGs decoded smaller; the same of the `whole` picture, whatever its
+    size; or those that are stored, as most training code reads them: not turned, transparency dropped, whole too.
     """
 
     width: Side
@@ -206,12 +206,6 @@ class Manifest(_Part, frozen=True):
         """The files with tokenizers."""
         inputs = (*self.inputs, self.text.input) if self.text else self.inputs
         return {each.tokenizer for each in inputs if isinstance(each, TextInput)}
-
-    @property
-    def loaded_files(self) -> set[str]:
-        """The files that answering needs from the start; a text tower waits until it is asked for."""
-        tokenizers = {each.tokenizer for each in self.inputs if isinstance(each, TextInput)}
-        return {self.graph, f"{self.graph}.data"} & self.files.keys() | tokenizers
 
 
 def version(data: bytes) -> str:

@@ -56,8 +56,8 @@ def resize(image: Image.Image | Picture, preprocessing: Preprocessing) -> Image.
 
 def least_size(size: Size, preprocessing: Preprocessing) -> Size:
     """The smallest size at which a JPEG of `size` may be decoded without a difference that matters."""
-    if preprocessing.interpolation == "nearest":
-        return size  # it picks single pixels, which a smaller decoding would have averaged
+    if preprocessing.pixels == "whole" or preprocessing.interpolation == "nearest":
+        return size  # `nearest` picks single pixels, which a smaller decoding would have averaged
     match preprocessing.resize:
         case "squash":
             width, height = _target(preprocessing)
