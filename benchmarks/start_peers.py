@@ -9,11 +9,12 @@ from pathlib import Path
 
 
 def make(folder: Path) -> None:
-    """`clip.pt` and `clip`, a bundle of the same weights; a predictor of `pets`, and `adoption`, compiled from it."""
+    """`clip.pt` and `clip`, a bundle of the same weights; two predictors of `pets`, and a bundle compiled from each."""
     import msgspec
     import open_clip
     import torch
-    from pets import make_pets, train_pair
+    from pets import make_pets, save_image_network, save_text_network, train_pair
+    from transformers import ElectraConfig
 
     from pixlake_models.bundles import write_bundle
     from pixlake_models.commands.compile import compile_model
@@ -26,9 +27,12 @@ def make(folder: Path) -> None:
     write_bundle(folder / "clip", msgspec.structs.replace(candidate.manifest, name="clip"), candidate.files)
     (folder / "pets").mkdir()
     pets = make_pets(folder / "pets")
-    train_pair(pets, folder / "predictors")
-    arguments = [folder / "predictors" / "adoption", "--rows", pets.table, "--output", folder / "adoption"]
-    compile_model.main([str(each) for each in arguments], standalone_mode=False)
+    # those of the preset medium_quality; ElectraConfig's defaults are ELECTRA-small's
+    eye = save_image_network(folder / "eye", "mobilenetv3_large_100", 224)
+    networks = eye, save_text_network(folder / "reader", ElectraConfig())
+    for predictor in train_pair(pets, folder / "predictors", networks):
+        arguments = [predictor, "--rows", pets.table, "--output", folder / predictor.name]
+        compile_model.main([str(each) for each in arguments], standalone_mode=False)
 
 
 def answer_vector(weights: str, photo: str) -> None:

@@ -45,7 +45,6 @@ SETTINGS: dict[str, Any] = {
     "optim.top_k": 1,
     "optim.val_check_interval": 1.0,
 }
-_ARCHITECTURE, _SIDE = "regnetx_002", 32
 _WORDS = ["small", "large", "friendly", "shy", "kitten", "puppy", "loves", "children", "sleeps", "house-trained"]
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _CODES = {ID: str}
@@ -114,42 +113,45 @@ def _take_photo(path: Path, speed: int, random: np.random.Generator) -> str:
     return path.with_suffix(".jpg").name
 
 
-def save_image_network(folder: Path) -> Path:
-    """A small network of timm's as AutoGluon takes it from a folder."""
+def save_image_network(folder: Path, architecture: str = "regnetx_002", side: int = 32) -> Path:
+    """A network of timm's, by default a small one, as AutoGluon takes it from a folder."""
     folder.mkdir(parents=True)
     torch.manual_seed(0)
-    network = timm.create_model(_ARCHITECTURE, num_classes=0)
+    network = timm.create_model(architecture, num_classes=0)
     with torch.no_grad():
         for _ in range(10):  # so that what it is normalized by fits pictures, and it tells them apart untrained
-            network(torch.randn(32, 3, _SIDE, _SIDE) + 2 * torch.randn(32, 3, 1, 1))
+            network(torch.randn(32, 3, side, side) + 2 * torch.randn(32, 3, 1, 1))
     torch.save(network.state_dict(), folder / "pytorch_model.bin")
     config = {
-        "architecture": _ARCHITECTURE,
-        "input_size": (3, _SIDE, _SIDE),
-        "pool_size": (1, 1),
+        "architecture": architecture,
+        "input_size": (3, side, side),
+        "pool_size": (side // 32, side // 32),
         "num_classes": 0,
         "interpolation": "bicubic",
         "crop_pct": 1.0,
         "mean": (0.5, 0.4, 0.3),
         "std": (0.3, 0.3, 0.3),
-        "first_conv": "stem.conv",
-        "classifier": "head.fc",
+        "first_conv": network.pretrained_cfg["first_conv"],
+        "classifier": network.pretrained_cfg["classifier"],
     }
-    described = {"architecture": _ARCHITECTURE, "num_features": network.num_features, "pretrained_cfg": config}
+    described = {"architecture": architecture, "num_features": network.num_features, "pretrained_cfg": config}
     (folder / "config.json").write_text(json.dumps(described))
     return folder
 
 
-def save_text_network(folder: Path) -> Path:
-    """A small ELECTRA with a WordPiece vocabulary of these words, as transformers has it."""
+def save_text_network(folder: Path, config: ElectraConfig | None = None) -> Path:
+    """An ELECTRA, by default a tiny one, with a WordPiece vocabulary of these words, as transformers has it."""
     folder.mkdir(parents=True)
     save_tokenizer(folder)
     torch.manual_seed(0)
+    ElectraModel(config or _tiny_electra()).save_pretrained(folder)
+    return folder
+
+
+def _tiny_electra() -> ElectraConfig:
     layers = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     spread = {"initializer_range": 0.3}  # wide enough for an untrained network to tell texts apart
-    config = ElectraConfig(vocab_size=200, embedding_size=16, max_position_embeddings=64, **layers, **spread)
-    ElectraModel(config).save_pretrained(folder)
-    return folder
+    return ElectraConfig(vocab_size=200, embedding_size=16, max_position_embeddings=64, **layers, **spread)
 
 
 def save_tokenizer(folder: Path) -> None:
@@ -162,16 +164,20 @@ def save_tokenizer(folder: Path) -> None:
     BertTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
 
 
-def train_pair(pets: Pets, folder: Path) -> tuple[Path, Path]:
-    """A model of all columns, and one of numbers and categories alone: their folders."""
+def train_pair(pets: Pets, folder: Path, networks: tuple[Path, Path] | None = None) -> tuple[Path, Path]:
+    """A model of all columns, and one of numbers and categories alone: their folders.
+
+    `networks` are the folders of those for pictures and for text to start from, small ones without.
+    """
     rows = pets.rows().drop(columns=ID)
+    eye, reader = networks or (save_image_network(folder / "eye"), save_text_network(folder / "reader"))
     settings = {
         "model.names": ["timm_image", "hf_text", *TABULAR],
-        "model.timm_image.checkpoint_name": str(save_image_network(folder / "image-network")),
+        "model.timm_image.checkpoint_name": str(eye),
         "model.timm_image.max_image_num_per_column": 3,
         "model.timm_image.train_transforms": ["resize_to_square"],
         "model.timm_image.val_transforms": ["resize_to_square"],
-        "model.hf_text.checkpoint_name": str(save_text_network(folder / "text-network")),
+        "model.hf_text.checkpoint_name": str(reader),
         "model.hf_text.max_text_len": 40,
         "model.hf_text.text_trivial_aug_maxscale": 0.0,
     }
