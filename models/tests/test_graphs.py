@@ -27,3 +27,12 @@ def test_what_is_constant_is_computed_at_export() -> None:
     session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
     (answer,) = session.run(None, {"values": np.ones((5, 3), np.float32)})
     np.testing.assert_array_equal(answer, [[6, 24]] * 5)
+
+
+def test_every_shape_is_written_down() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Sigmoid(), torch.nn.Linear(4, 2))
+    model = onnx.load_from_string(export_graph(network, {"values": torch.zeros(2, 3)}, "output"))
+    shapes = {each.name: each.type.tensor_type.shape.dim for each in model.graph.value_info}
+    between = {name for node in model.graph.node for name in node.output} - {"output"}
+    assert shapes.keys() == between
+    assert all([dim.dim_param or dim.dim_value for dim in dims] == ["rows", 4] for dims in shapes.values())
