@@ -18,8 +18,9 @@ from PIL import Image, UnidentifiedImageError
 
 from pixlake.errors import BadImage
 
-# By Pillow's names, in the order in which they are tried: for the first five it need not import all its plugins. Its
-# JPEG covers the multi-picture files (MPO) of phones. Not ICO: the size in its header need not be that of the PNG in it.
+# By Pillow's names, in the order in which they are tried: for the first five it need not import all its plugins.
+# Its JPEG covers the multi-picture files (MPO) of phones. Not ICO: the size in its header need not be that of the PNG
+# in it.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "AVIF", "TIFF", "JPEG2000", "DIB", "QOI", "TGA")
 
 # Pillow's own limit is one for the whole process and only warns; ours is checked on every image.
