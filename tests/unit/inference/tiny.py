@@ -11,10 +11,13 @@ import numpy as np
 import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from pixlake.errors import BadBundle
+from pixlake.inference.bundles import load_bundle
 from pixlake.lake import Work
 from pixlake.messages import Batch, BatchRequest, Run
 from pixlake.rejects import Reject, decode
@@ -179,3 +182,11 @@ def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def refused(lake: Lake, model: str = "tiny") -> str:
+    """Why a bundle is not loaded."""
+    with pytest.raises(BadBundle) as caught:
+        load_bundle(lake.uri, model, 1)
+    assert model.partition("@")[0] in str(caught.value)
+    return str(caught.value)
