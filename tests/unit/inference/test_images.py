@@ -3,6 +3,8 @@
 import io
 import math
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -241,3 +243,15 @@ def test_a_picture_in_pixels_that_were_rounded_up_is_found_after_turning(orienta
     left, top, right, bottom = picture.box
     assert (math.ceil(left), math.ceil(top)) == (upright.getbbox() or ())[:2]
     assert (right - left, bottom - top) == ((250.25, 150.75) if orientation < 5 else (150.75, 250.25))
+
+
+@pytest.mark.parametrize(("kind", "imported"), [("JPEG", False), ("PNG", False), ("TIFF", True)])
+def test_common_formats_need_few_of_pillows_plugins(kind: str, imported: bool) -> None:
+    code = """
+import sys
+from pixlake.inference.images import decode
+decode(sys.stdin.buffer.read(), max_pixels=10_000)
+print("PIL.WebPImagePlugin" in sys.modules)
+"""
+    said = subprocess.run([sys.executable, "-c", code], input=encode(halves(), kind), capture_output=True, check=True)
+    assert said.stdout.decode().strip() == str(imported)

@@ -1,21 +1,30 @@
 """A graph's tensors come out of the file beside it, however they get into memory, and only when they are verified."""
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx.external_data_helper import set_external_data
 from PIL import Image
 
+from pixlake import storage
 from pixlake.errors import BadBundle
-from pixlake.inference.bundles import load_embedder
+from pixlake.inference.bundles import load_embedder, open_embedder
+from pixlake.inference.embedder import Embedder
 from pixlake.inference.folders import open_folder
 from pixlake.inference.manifest import version
 from pixlake.inference.weights import MappedWeights, NoWeights, WeightsInMemory, find_weights
 from tests.unit.inference.tiny import WEIGHTS, Lake, image_graph, text_graph, tokenizer
 
 RED = Image.new("RGB", (8, 8), (255, 0, 0))
+Load = Callable[[str, str], Embedder]
+LOADS = pytest.mark.parametrize("load", [load_embedder, open_embedder])
 
 
 def beside(graph: bytes, file: str) -> bytes:
@@ -60,8 +69,8 @@ def pushed(lake: Lake, copied: str) -> str:
 def test_a_pushed_file_is_mapped(lake: Lake, pushed: str) -> None:
     folder = open_folder(lake.uri, pushed)
     found = find_weights(folder, "image.onnx", folder.read("image.onnx"))
-    home = Path(folder.uri.removeprefix("file://"))
-    assert found == MappedWeights(home, WEIGHTS.nbytes, ("image.onnx.data",))
+    assert isinstance(found, MappedWeights)
+    assert (found.path, found.size) == (Path(folder.uri.removeprefix("file://")) / "image.onnx.data", WEIGHTS.nbytes)
 
 
 def test_a_copied_file_which_may_be_written_into_is_not(lake: Lake, copied: str) -> None:
@@ -81,26 +90,72 @@ def test_a_graph_that_keeps_its_tensors(lake: Lake, pushed: str) -> None:
     assert find_weights(folder, "text.onnx", folder.read("text.onnx")) == NoWeights()
 
 
-def test_mapped_or_not_the_answer_is_the_same(lake: Lake, tmp_path: Path, pushed: str) -> None:
+@LOADS
+def test_mapped_or_not_the_answer_is_the_same(lake: Lake, tmp_path: Path, pushed: str, load: Load) -> None:
     whole = Lake(tmp_path / "whole")
-    expected = load_embedder(whole.uri, whole.embedder(), 1).embed_images([RED])
-    np.testing.assert_array_equal(load_embedder(lake.uri, pushed, 1).embed_images([RED]), expected)
+    expected = load(whole.uri, whole.embedder()).embed_images([RED])
+    np.testing.assert_array_equal(load(lake.uri, pushed).embed_images([RED]), expected)
 
 
-def test_what_is_loaded_outlives_its_file(lake: Lake, pushed: str) -> None:
+@LOADS
+def test_what_is_loaded_outlives_its_file(lake: Lake, pushed: str, load: Load) -> None:
     """As when a newer version was pushed, and the older one deleted after a day."""
-    embedder = load_embedder(lake.uri, pushed, 1)
+    embedder = load(lake.uri, pushed)
     before = embedder.embed_images([RED])
     for each in (lake.folder / "models" / "tiny").rglob("image.*"):
         each.unlink()
     np.testing.assert_array_equal(embedder.embed_images([RED]), before)
 
 
+@LOADS
 @pytest.mark.usefixtures("pushed")
 @pytest.mark.parametrize("size", [WEIGHTS.nbytes, WEIGHTS.nbytes - 1, 0])
-def test_damaged_weights_answer_nothing(lake: Lake, size: int) -> None:
+def test_damaged_weights_answer_nothing(lake: Lake, size: int, load: Load) -> None:
     """Even where ONNX Runtime fails on them first."""
     (path,) = lake.folder.rglob("image.onnx.data")
     path.write_bytes(bytes(size))
     with pytest.raises(BadBundle, match=r"image\.onnx\.data: its SHA-256"):
-        load_embedder(lake.uri, "tiny", 1)
+        load(lake.uri, "tiny").embed_images([RED])
+
+
+@LOADS
+@pytest.mark.usefixtures("pushed")
+def test_weights_that_a_push_mends_meanwhile_answer_nothing(
+    lake: Lake, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session has the damaged file, the checksum is the mended one's."""
+    (path,) = lake.folder.rglob("image.onnx.data")
+    good, made = path.read_bytes(), Event()
+    path.write_bytes(bytes(len(good)))
+
+    class Session(ort.InferenceSession):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            made.set()
+
+    def sha256(uri: str) -> str:
+        assert made.wait(10)
+        storage.write(uri, good)
+        return hashlib.sha256(good).hexdigest()
+
+    monkeypatch.setattr(ort, "InferenceSession", Session)
+    monkeypatch.setattr(storage, "sha256", sha256)
+    with pytest.raises(BadBundle, match=r"image\.onnx\.data: it was replaced while it was loaded"):
+        load(lake.uri, "tiny").embed_images([RED])
+
+
+def test_only_what_is_kept_is_laid_out_for_many_runs(lake: Lake, pushed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepacked: list[bool] = []
+
+    class Session(ort.InferenceSession):
+        def __init__(self, data: bytes, options: ort.SessionOptions, providers: list[str]) -> None:
+            super().__init__(data, options, providers)
+            try:
+                prepacked.append(options.get_session_config_entry("session.disable_prepacking") != "1")
+            except RuntimeError:  # it was not set
+                prepacked.append(True)
+
+    monkeypatch.setattr(ort, "InferenceSession", Session)
+    for load in (load_embedder, open_embedder):
+        load(lake.uri, pushed).embed_images([RED])
+    assert prepacked == [True, False]

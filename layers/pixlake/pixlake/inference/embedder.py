@@ -48,7 +48,7 @@ class Embedder:
         """`[n, dimensions]` of preprocessed images, each `[3, height, width]`."""
         if not tensors:
             return np.empty((0, self.dimensions), dtype=np.float32)
-        return self._vectors(self.load_images(), {self._image.tensor: np.stack(tensors)}, len(tensors))
+        return self._vectors(self._image_tower(), {self._image.tensor: np.stack(tensors)}, len(tensors))
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """`[n, dimensions]` of texts; BadBundle if the model has no text tower."""
@@ -64,8 +64,13 @@ class Embedder:
             raise BadBundle(f"{self._folder.uri}: the graph answered {list(values.shape)}, not {expected}")
         return activate(values, "normalize").astype(np.float32)
 
-    def load_images(self) -> Graph:
+    def load_images(self) -> None:
         """The image tower; BadBundle if it is damaged, or not what the bundle says."""
+        self._image_tower()
+
+    def _image_tower(self) -> Graph:
+        if self._graph:  # whoever embeds images does not wait for a text tower
+            return self._graph
         with self._loading:
             if self._graph is None:
                 tensors = ImageEncoder(self._image).tensors()

@@ -88,17 +88,18 @@ def load_graph(
     few_runs: bool = False,
 ) -> Graph:
     """One graph of a bundle, as in `Graph`; the file of its name and `.data`, where there is one, holds its larger
-    tensors, and is verified on another core meanwhile."""
+    tensors. Mapped ones are verified on another core meanwhile."""
     data = folder.read(name)
     weights = find_weights(folder, name, data)
     with ThreadPoolExecutor(max_workers=1) as beside:
-        verified = beside.submit(folder.verify, weights.unverified)
+        verified = beside.submit(weights.verify)
         try:
             graph = Graph(data, inputs, output, threads=threads, weights=weights, few_runs=few_runs)
         except BadBundle as error:
             verified.result()  # damage is the better reason
             raise BadBundle(f"{folder.uri}/{name}: {error}") from error
         verified.result()
+    weights.check_same()
     return graph
 
 
