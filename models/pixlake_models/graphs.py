@@ -11,7 +11,10 @@ import onnx
 import onnxruntime as ort
 import torch
 
+from pixlake_models.errors import NotServable
+
 OPSET = 18
+_GROWTH = 1.1
 
 
 @contextmanager
@@ -57,6 +60,7 @@ def simplify(graph: bytes) -> bytes:
     known, written down: to find that out at each start takes ONNX Runtime as long as all the rest of loading.
 
     ONNX Runtime itself folds, at the level that writes standard operators only: the graph stays that of any runtime.
+    Raises NotServable for a graph that it does not load, or with other operators.
     """
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -64,10 +68,15 @@ def simplify(graph: bytes) -> bytes:
     with tempfile.TemporaryDirectory() as scratch:
         written = Path(scratch) / "graph.onnx"
         options.optimized_model_filepath = str(written)
-        ort.InferenceSession(graph, options, ["CPUExecutionProvider"])
-        model = onnx.load(written)
+        try:
+            ort.InferenceSession(graph, options, ["CPUExecutionProvider"])
+        except Exception as error:  # its errors have no common base
+            raise NotServable(f"ONNX Runtime does not load the graph: {error}") from error
+        # a constant may be larger than what it is computed from
+        model = onnx.load(written) if written.stat().st_size < _GROWTH * len(graph) else onnx.load_from_string(graph)
     used = {node.domain for node in model.graph.node}
-    assert used <= {""}, f"ONNX Runtime wrote operators of {used}"
+    if not used <= {""}:
+        raise NotServable(f"the graph has operators that are not ONNX's own, of {sorted(used)}")
     standard = [each for each in model.opset_import if each.domain in used]
     del model.opset_import[:]
     model.opset_import.extend(standard)

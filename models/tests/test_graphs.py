@@ -3,9 +3,12 @@
 import numpy as np
 import onnx
 import onnxruntime as ort
+import pytest
 import torch
+from onnx import helper, numpy_helper
 
-from pixlake_models.graphs import export_graph
+from pixlake_models.errors import NotServable
+from pixlake_models.graphs import export_graph, simplify
 
 
 class Scaled(torch.nn.Module):
@@ -36,3 +39,28 @@ def test_every_shape_is_written_down() -> None:
     between = {name for node in model.graph.node for name in node.output} - {"output"}
     assert shapes.keys() == between
     assert all([dim.dim_param or dim.dim_value for dim in dims] == ["rows", 4] for dims in shapes.values())
+
+
+def made(node: onnx.NodeProto, *domains: str) -> bytes:
+    """A graph of one node, which makes `y` of `x`."""
+    values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n"]) for name in ("x", "y")]
+    size = numpy_helper.from_array(np.array([1_000_000]), "size")
+    opsets = [helper.make_opsetid("", 18), *(helper.make_opsetid(domain, 1) for domain in domains)]
+    zeros = helper.make_node("ConstantOfShape", ["size"], ["zeros"])
+    graph = helper.make_graph([zeros, node], "made", values[:1], values[1:], [size])
+    return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString())
+
+
+def test_what_would_grow_is_not_folded() -> None:
+    graph = simplify(made(helper.make_node("Add", ["x", "zeros"], ["y"])))
+    assert len(graph) < 1_000
+
+
+def test_operators_of_one_runtime_are_refused() -> None:
+    with pytest.raises(NotServable, match=r"operators that are not ONNX's own, of .*com\.microsoft"):
+        simplify(made(helper.make_node("Gelu", ["x"], ["y"], domain="com.microsoft"), "com.microsoft"))
+
+
+def test_bytes_that_are_no_graph_are_refused() -> None:
+    with pytest.raises(NotServable, match="ONNX Runtime does not load the graph"):
+        simplify(b"no graph")
