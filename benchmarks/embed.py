@@ -2,8 +2,8 @@
 
 The model is the image tower of ViT-B/32 with random weights. The images are photograph-like JPEGs of one megapixel,
 made here. The limit of any model's speed are matrix products of OpenBLAS's in the shapes of its layers, the best of
-many; the model is taken on ready tensors, as ONNX Runtime alone runs it and as `embed()` does, before and after
-`embed()` in the same run. The bundle is as `models push` leaves it.
+many; the model is taken on ready tensors, as ONNX Runtime alone runs it, before and after `embed()` in the same run,
+and as `embed()` does. The bundle is as `models push` leaves it.
 
     python -m benchmarks.embed --images 512
 """
@@ -59,13 +59,15 @@ class Cost:
 
 @dataclass(frozen=True)
 class Costs:
-    """Of matrix products, of bare ONNX Runtime, of the model as `embed()` runs it, of `embed()`; a JPEG's mean size."""
+    """Of matrix products, of bare ONNX Runtime, of the model as `embed()` runs it, and of `embed()`; a JPEG's mean
+    size, and the peak memory with `embed()`, in bytes."""
 
     products: Cost
     bare: Cost
     model: Cost
     whole: Cost
     mean_bytes: int
+    peak: int
 
 
 def write_bundle(folder: Path) -> str:
@@ -191,7 +193,7 @@ def product_cost() -> Cost:
 
 
 def measure(images: int, size: tuple[int, int], threads: int) -> Costs:
-    """The peers and the preparation have a process of their own, so that the peak memory here is `embed()`'s."""
+    """Preparation and ONNX Runtime alone have a process of their own: the peak memory of this one is `embed()`'s."""
     with tempfile.TemporaryDirectory() as temporary, ProcessPoolExecutor(1, get_context("spawn")) as other:
         folder = Path(temporary)
         request, mean_bytes = other.submit(prepare, folder, images, size).result()
@@ -199,15 +201,13 @@ def measure(images: int, size: tuple[int, int], threads: int) -> Costs:
         half = (graph, threads, images // 2)
         settings = InferenceSettings(f"file://{folder}", inference_threads=threads)
         embedder = load_embedder(settings.lake_uri, request.batch.model, SESSION_THREADS)
-        products, bare, model = [], [], []
-        products.append(other.submit(product_cost).result())
-        bare.append(other.submit(bare_cost, *half).result())
-        model.append(model_cost(embedder, threads, images // 2))
+        products, bare = [other.submit(product_cost).result()], [other.submit(bare_cost, *half).result()]
         whole = cost(images, lambda: embed(request, settings))
-        model.append(model_cost(embedder, threads, images // 2))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        model = model_cost(embedder, threads, images)
         bare.append(other.submit(bare_cost, *half).result())
         products.append(other.submit(product_cost).result())
-    return Costs(min(products, key=lambda found: found.seconds), mean(bare), mean(model), whole, mean_bytes)
+    return Costs(min(products, key=lambda found: found.seconds), mean(bare), model, whole, mean_bytes, peak)
 
 
 @click.command()
@@ -216,7 +216,6 @@ def measure(images: int, size: tuple[int, int], threads: int) -> Costs:
 @click.option("--threads", default=0, show_default=True, help="Cores to use; 0 for all.")
 def main(images: int, size: tuple[int, int], threads: int) -> None:
     costs = measure(images, size, threads or available_threads())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     table = Table(title=f"embed: {images} JPEGs of {size[0]} x {size[1]}, {costs.mean_bytes / 1024:.0f} KiB each")
     for column in ("", "images/s", "core-seconds an image", "share of products", "of ONNX Runtime"):
         table.add_column(column, justify="right" if column else "left")
@@ -231,7 +230,7 @@ def main(images: int, size: tuple[int, int], threads: int) -> None:
         shares = [f"{100 * peer.seconds / each.seconds:.0f} % {limit}".strip() for peer, limit in peers]
         table.add_row(name, f"{1 / each.seconds:.1f}", f"{each.core_seconds:.3f}", *shares)
     Console(width=120).print(table)
-    print(f"peak memory of the process that embeds, model loaded: {peak:.0f} MiB (limit 1,024)")
+    print(f"peak memory of the process that embeds, model loaded: {costs.peak >> 20} MiB (limit 1,024)")
 
 
 if __name__ == "__main__":
