@@ -79,9 +79,9 @@ def quantize(candidate: Candidate, kind: Kind, probes: Probes, name: str) -> Can
     assert declared
     examples = _read(probes.fitted, declared.preprocessing) if kind == "int8" else []
     files = dict(candidate.files)
-    for name in candidate.manifest.graphs:
-        seen = examples if name == candidate.manifest.graph else []
-        files[name] = halve(files[name]) if kind == "fp16" else to_int8(files[name], declared.tensor, seen)
+    for graph in candidate.manifest.graphs:
+        seen = examples if graph == candidate.manifest.graph else []
+        files[graph] = halve(files[graph]) if kind == "fp16" else to_int8(files[graph], declared.tensor, seen)
     source = candidate.manifest.source | {"weights": WEIGHTS[kind]}
     manifest = msgspec.structs.replace(candidate.manifest, source=source)
     measure = functools.partial(_measure, original=candidate, kind=kind, probes=probes)
