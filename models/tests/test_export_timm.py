@@ -1,10 +1,8 @@
 """timm's networks answer from their bundles as in timm, from the files on."""
 
 import argparse
-import io
 import json
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,16 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
-from timm.data import create_transform
 
+from models.tests.timm_networks import (
+    BREEDS,
+    NAME,
+    encode,
+    make_network,
+    make_telling_network,
+    transform_as_timm,
+    write_folder,
+)
 from pixlake.errors import BadRequest
 from pixlake.inference.bundles import load_classifier, load_embedder
 from pixlake.inference.encoders import Example
@@ -32,51 +38,11 @@ from pixlake_models.export_timm import export_timm
 from pixlake_models.graphs import export_graph
 from pixlake_models.pictures import draw_scene
 
-NAME, SIDE = "mobilenetv3_small_050", 96
-SETTINGS = {
-    "input_size": (3, SIDE, SIDE),
-    "interpolation": "bicubic",
-    "crop_pct": 0.875,
-    "crop_mode": "center",
-    "mean": (0.5, 0.4, 0.3),
-    "std": (0.25, 0.5, 0.3),
-}
-BREEDS = [f"breed {number}" for number in range(7)]
 CROPS = {
     "center": {},
     "squash": {"crop_mode": "squash", "crop_pct": 1.0, "input_size": (3, 80, 112), "interpolation": "bilinear"},
     "border": {"crop_mode": "border", "crop_pct": 1.0},
 }
-
-
-def make_network(classes: int = len(BREEDS)) -> Any:
-    """Random weights."""
-    torch.manual_seed(3)
-    return timm.create_model(NAME, num_classes=classes).eval()
-
-
-def make_telling_network() -> Any:
-    """Random weights, but answers that differ with the picture, without which equal ones would say nothing: each layer
-    brings what it makes of some pictures to mean 0 and variance 1, and the last one is sharp."""
-    network = make_network().train()
-    pictures = [draw_scene(SIDE, SIDE, seed) for seed in range(12)] + [Image.new("RGB", (SIDE, SIDE))]
-    batch = transform_as_timm([encode(each, "PNG") for each in pictures])
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.BatchNorm2d):
-            layer.momentum = None  # the mean over all that it sees, which is once
-    with torch.no_grad():
-        network(batch)
-        network.classifier.weight.mul_(100)
-    return network.eval()
-
-
-def write_folder(folder: Path, network: Any, settings: Mapping[str, Any] = {}, **described: Any) -> Path:
-    """As timm's `save_for_hf` writes it."""
-    folder.mkdir()
-    torch.save(network.state_dict(), folder / "pytorch_model.bin")
-    config = {"architecture": NAME, "pretrained_cfg": {**SETTINGS, **settings}, **described}
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -103,20 +69,6 @@ def make_files() -> list[bytes]:
     alpha.paste((0, 0, 0, 0), (0, 0, 30, 30))
     pictures = [(scene, "JPEG"), (draw_scene(40, 90, 2), "PNG"), (scene.convert("L"), "PNG"), (alpha, "PNG")]
     return [encode(*each) for each in pictures]
-
-
-def encode(picture: Image.Image, kind: str) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, kind)
-    return file.getvalue()
-
-
-def transform_as_timm(files: list[bytes], settings: Mapping[str, Any] = {}) -> torch.Tensor:
-    """By timm's transform, of the pictures on white."""
-    transform = create_transform(**{**SETTINGS, **settings}, is_training=False)
-    opened = [Image.open(io.BytesIO(data)).convert("RGBA") for data in files]
-    flat = [Image.alpha_composite(Image.new("RGBA", each.size, "white"), each).convert("RGB") for each in opened]
-    return torch.stack([transform(each) for each in flat])
 
 
 def read(data: bytes, preprocessing: Preprocessing) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from pixlake.inference.images import decode
+from pixlake.inference.images import Color, decode
 
 LIMIT = 1_000_000
 RED, BLUE = (220, 30, 40), (20, 60, 200)
@@ -19,9 +19,9 @@ def halves(mode: str = "RGB", size: tuple[int, int] = (64, 48)) -> Image.Image:
     return image if mode == "RGB" else image.quantize() if mode == "P" else image.convert(mode)
 
 
-def seen(data: bytes, **options: object) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def seen(data: bytes, background: Color = (255, 255, 255)) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The colors of the left and the right half."""
-    picture = decode(data, max_pixels=LIMIT, **options)  # type: ignore[arg-type]
+    picture = decode(data, max_pixels=LIMIT, background=background)
     assert picture.pixels.mode == "RGB"
     width, height = picture.pixels.size
     pixels = np.asarray(picture.pixels).astype(int)
