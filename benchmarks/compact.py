@@ -25,13 +25,13 @@ from rich.console import Console
 from rich.table import Table
 
 from pixlake import parquet
-from pixlake.catalog import load_table, open_catalog
-from pixlake.compact.compact import compact
-from pixlake.compact.datafiles import ROW_GROUP_BYTES
+from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.datafiles import ROW_GROUP_BYTES
 from pixlake.lake import Work
 from pixlake.messages import CompactRequest, ItemList, Run, SplitAnswer
 from pixlake.schemas import EMBEDDINGS
 from pixlake.settings import CompactSettings
+from pixlake.steps.compact import compact
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MODEL = "clip@0123456789ab"

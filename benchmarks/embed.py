@@ -32,17 +32,17 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.transformer import DIMENSIONS, FLOP, MLP, SIDE, TOKENS, WIDTH, vision_transformer
+from pixlake.bundles.folders import open_folder
+from pixlake.bundles.manifest import version
 from pixlake.inference.batches import SESSION_THREADS
-from pixlake.inference.bundles import load_embedder
-from pixlake.inference.embed import embed
 from pixlake.inference.embedder import Embedder
-from pixlake.inference.folders import open_folder
 from pixlake.inference.graphs import available_threads
-from pixlake.inference.manifest import version
+from pixlake.inference.loaded import load_embedder
 from pixlake.lake import Work
 from pixlake.messages import Batch, BatchRequest, Run
 from pixlake.schemas import EMBED_BATCH
 from pixlake.settings import InferenceSettings
+from pixlake.steps.embed import embed
 from pixlake_models.weights import split_graph
 
 BATCH = 32

@@ -15,9 +15,9 @@ import yaml
 
 from benchmarks.costs import MILLION, PRICES, Work, costs, monthly, others
 from pixlake import messages
-from pixlake.compact.handover import MERGED
-from pixlake.compact.statements import write_statements
+from pixlake.iceberg.statements import write_statements
 from pixlake.messages import Batch, BatchRequest, Classifiers, ExtractRequest, Ingest, ItemList, Options, Run, Shard
+from pixlake.parts.handover import MERGED
 from pixlake.schemas import REJECTS
 from pixlake.settings import CompactSettings, ExtractSettings, PlanSettings
 from pixlake_cli.engine.template import TemplateLoader

@@ -31,7 +31,7 @@ from rich.table import Table
 from pixlake.lake import Work
 from pixlake.messages import Classifiers, Image, ItemList, Options, Run, SplitRequest
 from pixlake.settings import SplitSettings
-from pixlake.split.split import split
+from pixlake.steps.split import split
 
 SHARD = 2_000
 LIMIT_SECONDS, LIMIT_MEGABYTES, LIMIT_ROWS = 30, 1_500, 1_000_000

@@ -64,8 +64,8 @@ Path(sys.argv[1]).write_bytes(photograph(0, (1152, 864)))
 """
 VECTOR = """
 import sys
-from pixlake.inference.bundles import open_embedder
-from pixlake.inference.preprocessing import decode_for
+from pixlake.inference.loaded import open_embedder
+from pixlake.images.preprocessing import decode_for
 lake, model, photo = sys.argv[1:]
 embedder = open_embedder(lake, model)
 picture = decode_for(open(photo, "rb").read(), embedder.preprocessing, 100_000_000)
@@ -74,7 +74,7 @@ print("answer", float(embedder.embed_images([picture.pixels])[0, 0]), flush=True
 PREDICTION = """
 import csv, itertools, sys, time
 from pathlib import Path
-from pixlake.inference.bundles import load_classifier
+from pixlake.inference.loaded import load_classifier
 lake, model, table, count = sys.argv[1:]
 classifier = load_classifier(lake, model, threads=1)
 with open(table, newline="") as file:
@@ -87,7 +87,7 @@ def example(row):
 print("answer", classifier.predict([example(rows[0])])[0].label, flush=True)
 from pixlake.inference.batches import grouped
 from pixlake.inference.graphs import available_threads
-from pixlake.inference.readahead import mapped
+from pixlake.concurrency import mapped
 begun, source = time.perf_counter(), itertools.islice(itertools.cycle(rows), int(count))
 def answer(group):
     return classifier.predict([example(row) for row in group])

@@ -34,8 +34,8 @@ from pixlake import storage
 from pixlake.lake import Work
 from pixlake.messages import ExtractRequest, Ingest, PlanAnswer, PlanRequest, Shard
 from pixlake.settings import ExtractSettings, PlanSettings
-from pixlake.unzip.extract import extract
-from pixlake.unzip.plan import plan
+from pixlake.steps.extract import extract
+from pixlake.steps.plan import plan
 
 _POOL_BYTES = 32 << 20
 _WORDS = [b"label", b"cat", b"dog", b"left", b"right", b"0.5", b"1.25", b"null", b"true", b"\n"]

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pixlake import storage
 from pixlake.errors import PixlakeError
-from pixlake.inference.images import decode
+from pixlake.images.decoding import decode
 from pixlake.report.words import shorten
 from pixlake_cli.nearest import Hit
 

@@ -44,7 +44,7 @@ class Lake:
             raise MissingObject(f"{self.folder} holds no lake yet: `pixlake run UPLOAD --lake {self.folder}` makes one")
         if self.folder is None:
             # Arrow and Iceberg take a second to import
-            from pixlake.catalog import has_tables
+            from pixlake.iceberg.catalog import has_tables
 
             if not has_tables(self.catalog_uri):
                 raise MissingObject(f"{self.catalog_uri} holds no tables: is it the stack's output Database?")

@@ -26,7 +26,7 @@ def maintain(lake: Lake, snapshot_days: float, work_days: float, as_json: bool) 
       pixlake maintain --lake lake
       pixlake maintain --lake lake --snapshot-days 0
     """
-    from pixlake.compact.maintain import maintain as clean
+    from pixlake.iceberg.maintenance import maintain as clean
     from pixlake.settings import MaintainSettings
 
     lake = lake.existing()

@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.filesize import decimal
 
-from pixlake.inference.folders import BundleFolder
-from pixlake.inference.manifest import (
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.manifest import (
     CategoricalInput,
     ImageInput,
     Input,
@@ -15,7 +15,7 @@ from pixlake.inference.manifest import (
     Preprocessing,
     TextInput,
 )
-from pixlake.inference.predictormanifest import PredictorManifest
+from pixlake.bundles.predictors import PredictorManifest
 
 _SHOWN = 12
 _KINDS = {

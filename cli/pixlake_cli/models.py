@@ -14,7 +14,7 @@ from pixlake_cli.lakes import Lake, lake_if_any, lake_option
 from pixlake_models.commands import COMMANDS as MAKING
 
 if TYPE_CHECKING:
-    from pixlake.inference.folders import BundleFolder
+    from pixlake.bundles.folders import BundleFolder
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -78,7 +78,7 @@ def show(name: str, lake: Lake, as_json: bool) -> None:
     \b
       pixlake models show emoji-clip --lake lake
     """
-    from pixlake.inference.folders import open_folder
+    from pixlake.bundles.folders import open_folder
     from pixlake_cli.modelcards import write_card
 
     folder = open_folder(lake.uri, name)
@@ -144,7 +144,7 @@ def pull(name: str, folder: Path, lake: Lake) -> None:
     \b
       pixlake models pull emoji-clip my-copy --lake lake
     """
-    from pixlake.inference.folders import open_folder
+    from pixlake.bundles.folders import open_folder
     from pixlake_cli.transfers import pull_bundle
 
     source = open_folder(lake.uri, name)
@@ -154,7 +154,7 @@ def pull(name: str, folder: Path, lake: Lake) -> None:
 
 def find_bundle(model: str, lake: Lake | None) -> "BundleFolder":
     """The bundle in a folder, where there is a / in `model`; else the one of that name in the lake."""
-    from pixlake.inference.folders import open_folder
+    from pixlake.bundles.folders import open_folder
 
     if "/" in model:
         return _read_local(Path(model))
@@ -164,14 +164,14 @@ def find_bundle(model: str, lake: Lake | None) -> "BundleFolder":
 
 
 def _read_local(folder: Path) -> "BundleFolder":
-    from pixlake.inference.folders import read_folder
+    from pixlake.bundles.folders import read_folder
 
     return read_folder(f"file://{folder.resolve()}")
 
 
 def _open_all(lake: Lake) -> tuple[list["BundleFolder"], list[BadBundle]]:
     """The bundles of a lake by name, and what is wrong with the others."""
-    from pixlake.inference.folders import open_folder
+    from pixlake.bundles.folders import open_folder
 
     found: list[BundleFolder] = []
     damaged: list[BadBundle] = []
@@ -185,7 +185,7 @@ def _open_all(lake: Lake) -> tuple[list["BundleFolder"], list[BadBundle]]:
 
 def _list_names(lake: Lake) -> Iterator[str]:
     from pixlake import storage
-    from pixlake.inference.manifest import MANIFEST
+    from pixlake.bundles.manifest import MANIFEST
 
     root = storage.join(lake.uri, "models")
     for uri in sorted(info.uri for info in storage.list_objects(root)):

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyiceberg.table import Table
 
-from pixlake.compact.existing import list_existing
 from pixlake.errors import MissingObject
+from pixlake.iceberg.existing import list_existing
 from pixlake.schemas import EMBEDDINGS
 
 _SHOWN = ("image_path", "record_id", "experiment_id", "image_uri")

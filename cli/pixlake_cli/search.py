@@ -42,7 +42,7 @@ def search(
       pixlake search cat.jpg --lake lake
       pixlake search "a red flower" --lake lake -n 25 --sheet found.png
     """
-    from pixlake.catalog import load_table, open_catalog
+    from pixlake.iceberg.catalog import load_table, open_catalog
     from pixlake_cli.nearest import find_nearest, read_batches
 
     if not query.strip():
@@ -76,8 +76,8 @@ def _choose(table: "Table", lake: Lake, experiment: str | None, wanted: str | No
 
 def _embed(query: str, lake: Lake, model: str) -> "NDArray[np.float32]":
     """The query's vector by the model that made the table's."""
-    from pixlake.inference.bundles import open_embedder
-    from pixlake.inference.preprocessing import decode_for, tensor
+    from pixlake.images.preprocessing import decode_for, tensor
+    from pixlake.inference.loaded import open_embedder
 
     path = Path(query)
     is_image = len(query) < 4096 and path.is_file()

@@ -46,7 +46,7 @@ def tables(lake: Lake, as_json: bool) -> None:
 
 def read_states(lake: Lake) -> list[TableState]:
     """All tables, in the order in which data flows into them."""
-    from pixlake.catalog import load_table, open_catalog
+    from pixlake.iceberg.catalog import load_table, open_catalog
     from pixlake.schemas import TABLES
 
     catalog = open_catalog(lake.uri, lake.catalog_uri)

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pixlake import storage
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.manifest import MANIFEST, version
 from pixlake.errors import BadRequest, MissingObject
-from pixlake.inference.folders import BundleFolder
-from pixlake.inference.manifest import MANIFEST, version
 from pixlake.lake import bundle_uri, check_identifier
 
 _KEPT = timedelta(days=1)

@@ -7,15 +7,15 @@ measured when it was made, and stands in its metrics.
 import numpy as np
 from PIL import Image
 
+from pixlake.bundles.archives import inspect
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.manifest import CategoricalInput, NumericalInput, TextInput
+from pixlake.bundles.predictors import PredictorManifest
 from pixlake.errors import BadBundle
-from pixlake.inference.archives import inspect
+from pixlake.images.preprocessing import tensor
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.encoders import Example
-from pixlake.inference.folders import BundleFolder
-from pixlake.inference.manifest import CategoricalInput, NumericalInput, TextInput
-from pixlake.inference.predictormanifest import PredictorManifest
-from pixlake.inference.preprocessing import tensor
 
 _TEXTS = ("a photo", "")
 _SEED = 0

@@ -14,8 +14,8 @@ import pyarrow as pa
 from pyiceberg.table import Table
 from sqlglot import exp
 
-from pixlake.catalog import load_table, open_catalog
 from pixlake.errors import BadRequest, StorageTrouble
+from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.schemas import TABLES
 from pixlake_cli.dialect import TableRead, translate
 from pixlake_cli.lakes import Lake

@@ -1,13 +1,13 @@
-"""Handler of the state that this folder is named for; the work is `pixlake.inference.classify.classify`."""
+"""Handler of the state that this folder is named for; the work is `pixlake.steps.classify.classify`."""
 
 from typing import Any
 
 from pixlake.failures import noted
 from pixlake.handler import observed
-from pixlake.inference.classify import classify
 from pixlake.lake import Work
 from pixlake.messages import BatchRequest, parse, plain
 from pixlake.settings import InferenceSettings, from_environment
+from pixlake.steps.classify import classify
 
 SETTINGS = from_environment(InferenceSettings)
 

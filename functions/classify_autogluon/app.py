@@ -1,4 +1,4 @@
-"""Handler of the state that this folder is named for; the work is `pixlake.inference.classify.classify`, with AutoGluon
+"""Handler of the state that this folder is named for; the work is `pixlake.steps.classify.classify`, with AutoGluon
 in the place of a graph."""
 
 from functools import partial
@@ -7,10 +7,10 @@ from typing import Any
 
 from pixlake.failures import noted
 from pixlake.handler import observed
-from pixlake.inference.classify import classify
 from pixlake.lake import Work
 from pixlake.messages import BatchRequest, parse, plain
 from pixlake.settings import InferenceSettings, from_environment
+from pixlake.steps.classify import classify
 from pixlake_models.multimodal import load_predictor
 
 SETTINGS = from_environment(InferenceSettings)

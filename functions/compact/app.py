@@ -1,11 +1,11 @@
-"""Handler of the state that this folder is named for; the work is `pixlake.compact.compact.compact`."""
+"""Handler of the state that this folder is named for; the work is `pixlake.steps.compact.compact`."""
 
 from typing import Any
 
-from pixlake.compact.compact import LAST_ATTEMPT, compact
 from pixlake.handler import observed, seconds_left
 from pixlake.messages import CompactRequest, parse, plain
 from pixlake.settings import CompactSettings, from_environment
+from pixlake.steps.compact import LAST_ATTEMPT, compact
 
 SETTINGS = from_environment(CompactSettings)
 

@@ -1,13 +1,13 @@
-"""Handler of the state that this folder is named for; the work is `pixlake.inference.embed.embed`."""
+"""Handler of the state that this folder is named for; the work is `pixlake.steps.embed.embed`."""
 
 from typing import Any
 
 from pixlake.failures import noted
 from pixlake.handler import observed
-from pixlake.inference.embed import embed
 from pixlake.lake import Work
 from pixlake.messages import BatchRequest, parse, plain
 from pixlake.settings import InferenceSettings, from_environment
+from pixlake.steps.embed import embed
 
 SETTINGS = from_environment(InferenceSettings)
 

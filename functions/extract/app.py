@@ -1,4 +1,4 @@
-"""Handler of the state that this folder is named for; the work is `pixlake.unzip.extract.extract`."""
+"""Handler of the state that this folder is named for; the work is `pixlake.steps.extract.extract`."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from pixlake.handler import observed
 from pixlake.lake import Work
 from pixlake.messages import ExtractRequest, parse, plain
 from pixlake.settings import ExtractSettings, from_environment
-from pixlake.unzip.extract import extract
+from pixlake.steps.extract import extract
 
 SETTINGS = from_environment(ExtractSettings)
 

@@ -1,9 +1,9 @@
-"""Handler of the scheduled clean-up; the work is `pixlake.compact.maintain.maintain`."""
+"""Handler of the scheduled clean-up; the work is `pixlake.iceberg.maintenance.maintain`."""
 
 from typing import Any
 
-from pixlake.compact.maintain import maintain
 from pixlake.handler import observed
+from pixlake.iceberg.maintenance import maintain
 from pixlake.messages import plain
 from pixlake.settings import MaintainSettings, from_environment
 

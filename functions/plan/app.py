@@ -1,11 +1,11 @@
-"""Handler of the state that this folder is named for; the work is `pixlake.unzip.plan.plan`."""
+"""Handler of the state that this folder is named for; the work is `pixlake.steps.plan.plan`."""
 
 from typing import Any
 
 from pixlake.handler import observed
 from pixlake.messages import PlanRequest, parse, plain
 from pixlake.settings import PlanSettings, from_environment
-from pixlake.unzip.plan import plan
+from pixlake.steps.plan import plan
 
 SETTINGS = from_environment(PlanSettings)
 

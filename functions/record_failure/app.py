@@ -1,11 +1,11 @@
-"""Handler of what the rule FailedRule hears; the work is `pixlake.report.failure.record_failure`."""
+"""Handler of what the rule FailedRule hears; the work is `pixlake.steps.record_failure.record_failure`."""
 
 from typing import Any
 
 from pixlake.handler import observed
 from pixlake.messages import FailureRequest, parse, plain
-from pixlake.report.failure import record_failure
 from pixlake.settings import ReportSettings, from_environment
+from pixlake.steps.record_failure import record_failure
 
 SETTINGS = from_environment(ReportSettings)
 

@@ -1,11 +1,11 @@
-"""Handler of the state that this folder is named for; the work is `pixlake.report.report.report`."""
+"""Handler of the state that this folder is named for; the work is `pixlake.steps.report.report`."""
 
 from typing import Any
 
 from pixlake.handler import observed
 from pixlake.messages import ReportRequest, parse, plain
-from pixlake.report.report import report
 from pixlake.settings import ReportSettings, from_environment
+from pixlake.steps.report import report
 
 SETTINGS = from_environment(ReportSettings)
 

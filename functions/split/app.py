@@ -1,11 +1,11 @@
-"""Handler of the state that this folder is named for; the work is `pixlake.split.split.split`."""
+"""Handler of the state that this folder is named for; the work is `pixlake.steps.split.split`."""
 
 from typing import Any
 
 from pixlake.handler import observed
 from pixlake.messages import SplitRequest, parse, plain
 from pixlake.settings import SplitSettings, from_environment
-from pixlake.split.split import split
+from pixlake.steps.split import split
 
 SETTINGS = from_environment(SplitSettings)
 

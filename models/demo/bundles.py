@@ -18,8 +18,8 @@ from demo import backbone
 from demo.captions import LENGTH, pad_token
 from demo.evaluate import read_sample, search_figures
 from demo.train_classifiers import WITH_IMAGE, WITHOUT_IMAGE, gather, prepare_network
-from pixlake.inference.bundles import load_embedder
-from pixlake.inference.manifest import Preprocessing
+from pixlake.bundles.manifest import Preprocessing
+from pixlake.inference.loaded import load_embedder
 from pixlake_models.export_clip import ClipSource, export_clip
 from pixlake_models.silence import silenced
 from pixlake_models.training_pair import Trained

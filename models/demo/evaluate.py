@@ -21,12 +21,12 @@ from PIL import Image
 
 from demo.table import ID, LABEL
 from pixlake.errors import BadImage
-from pixlake.inference.bundles import load_classifier, load_embedder
+from pixlake.images.decoding import decode
+from pixlake.images.preprocessing import tensor
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.encoders import Example
-from pixlake.inference.images import decode
-from pixlake.inference.preprocessing import tensor
+from pixlake.inference.loaded import load_classifier, load_embedder
 
 _MAX_PIXELS = 1_000_000
 GREY = (200, 200, 200)

@@ -11,7 +11,7 @@ from autogluon.multimodal.constants import CATEGORICAL, IMAGE, LABEL, NUMERICAL,
 from autogluon.multimodal.models.clip import CLIPForImageText
 from autogluon.multimodal.models.timm_image import TimmAutoModelForImagePrediction
 
-from pixlake.inference.manifest import (
+from pixlake.bundles.manifest import (
     CategoricalInput,
     ImageInput,
     Input,
@@ -20,7 +20,7 @@ from pixlake.inference.manifest import (
     Pixels,
     Preprocessing,
 )
-from pixlake.inference.values import Comparison
+from pixlake.bundles.values import Comparison
 from pixlake_models.autogluon_text import read_text
 from pixlake_models.errors import NotServable
 

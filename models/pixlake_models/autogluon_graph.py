@@ -16,7 +16,7 @@ from autogluon.multimodal.models.numerical_mlp import NumericalMLP
 from autogluon.multimodal.models.utils import run_model
 from torch import Tensor
 
-from pixlake.inference.manifest import CategoricalInput, ImageInput, Input, NumericalInput, TextInput
+from pixlake.bundles.manifest import CategoricalInput, ImageInput, Input, NumericalInput, TextInput
 from pixlake_models.autogluon_slots import ImageNetwork, absent_left_out
 
 OUTPUT = "output"

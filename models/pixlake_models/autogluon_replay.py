@@ -14,12 +14,12 @@ from autogluon.multimodal.constants import LOGITS
 from autogluon.multimodal.utils import extract_from_output, logits_to_prob
 from numpy.typing import NDArray
 
+from pixlake.bundles.manifest import Manifest
 from pixlake.errors import BadImage
+from pixlake.images.preprocessing import decode_for, tensor
 from pixlake.inference.batches import grouped
 from pixlake.inference.classifier import Classifier, Prediction
 from pixlake.inference.encoders import Example
-from pixlake.inference.manifest import Manifest
-from pixlake.inference.preprocessing import decode_for, tensor
 from pixlake_models.autogluon_rows import IMAGE_SEPARATOR
 from pixlake_models.autogluon_variations import Variation, category_columns, number_columns, text_columns
 

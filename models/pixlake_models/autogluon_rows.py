@@ -9,8 +9,8 @@ import numpy as np
 import pandas
 from autogluon.multimodal.constants import TEXT
 
+from pixlake.bundles.manifest import CategoricalInput, ImageInput, Input, Manifest, NumericalInput, TextInput
 from pixlake.errors import BadRequest
-from pixlake.inference.manifest import CategoricalInput, ImageInput, Input, Manifest, NumericalInput, TextInput
 from pixlake_models.pictures import make_pictures
 
 MADE_UP = 32

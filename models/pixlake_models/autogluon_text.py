@@ -10,7 +10,7 @@ from typing import Any
 from autogluon.multimodal.constants import TEXT
 from autogluon.multimodal.models.hf_text import HFAutoModelForTextPrediction
 
-from pixlake.inference.manifest import TextInput, TokenSequence
+from pixlake.bundles.manifest import TextInput, TokenSequence
 from pixlake_models.errors import NotServable
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pandas
 
-from pixlake.inference.manifest import (
+from pixlake.bundles.manifest import (
     CategoricalInput,
     ImageInput,
     Manifest,
@@ -17,7 +17,7 @@ from pixlake.inference.manifest import (
     Preprocessing,
     TextInput,
 )
-from pixlake.inference.preprocessing import decode_for
+from pixlake.images.preprocessing import decode_for
 from pixlake_models.autogluon_rows import IMAGE_SEPARATOR
 from pixlake_models.pictures import make_pictures
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 
+from pixlake.bundles.folders import BundleFolder, open_folder
+from pixlake.bundles.manifest import MANIFEST, Manifest, version
+from pixlake.bundles.parsing import encode, parse
 from pixlake.errors import BadRequest
-from pixlake.inference.folders import BundleFolder, open_folder
-from pixlake.inference.manifest import MANIFEST, Manifest, version
-from pixlake.inference.parsing import encode, parse
 from pixlake.lake import check_identifier
 from pixlake_models.weights import split_graphs
 

@@ -16,8 +16,8 @@ from open_clip.tokenizer import HFTokenizer
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from torch import Tensor
 
+from pixlake.bundles.manifest import Preprocessing
 from pixlake.errors import BadRequest
-from pixlake.inference.manifest import Preprocessing
 from pixlake_models.clip_preprocessing import read_preprocessing
 from pixlake_models.clip_tokenizer import ClipTokenizer, read_tokenizer
 from pixlake_models.export import Request

@@ -12,7 +12,7 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 from tokenizers.processors import TemplateProcessing
 
-from pixlake.inference.manifest import Cleaning
+from pixlake.bundles.manifest import Cleaning
 from pixlake_models.errors import NotServable
 
 _END_OF_WORD = "</w>"

@@ -17,8 +17,8 @@ from autogluon.multimodal.constants import BINARY, MULTICLASS, REGRESSION
 from autogluon.multimodal.learners import BaseLearner
 from sklearn.preprocessing import StandardScaler
 
+from pixlake.bundles.manifest import Manifest, Output, Pixels, Regression
 from pixlake.inference.classifier import Classifier
-from pixlake.inference.manifest import Manifest, Output, Pixels, Regression
 from pixlake_models.autogluon_columns import image_column, read_inputs
 from pixlake_models.autogluon_graph import OUTPUT, Network, example_tensors, token_tensors, traceable
 from pixlake_models.autogluon_replay import Comparison, Replay

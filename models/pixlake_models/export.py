@@ -12,8 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from pixlake.inference.folders import BundleFolder
-from pixlake.inference.manifest import ImageInput, Input, Manifest
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.manifest import ImageInput, Input, Manifest
 from pixlake_models.bundles import check_target, trial_bundle, write_bundle
 from pixlake_models.errors import NotEqual
 from pixlake_models.figures import Figure, format_table, record

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.manifest import ImageInput, Manifest, Output, Preprocessing, TextInput, TextTower
 from pixlake.inference.cleaning import clean_text
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.encoders import TextEncoder
-from pixlake.inference.folders import BundleFolder
-from pixlake.inference.manifest import ImageInput, Manifest, Output, Preprocessing, TextInput, TextTower
 from pixlake_models.clip_loading import Clip, load_clip
 from pixlake_models.clip_preprocessing import write_preprocessing
 from pixlake_models.clip_tokenizer import ClipTokenizer

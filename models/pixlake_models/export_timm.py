@@ -7,11 +7,11 @@ import torch
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from torch import Tensor
 
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.manifest import ImageInput, Manifest, Output, Preprocessing
 from pixlake.errors import BadRequest
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
-from pixlake.inference.folders import BundleFolder
-from pixlake.inference.manifest import ImageInput, Manifest, Output, Preprocessing
 from pixlake_models.errors import NotServable
 from pixlake_models.export import Candidate, Request
 from pixlake_models.figures import Figure

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, ValueInfoProto, helper, numpy_helper
 
-from pixlake.inference.manifest import Preprocessing
+from pixlake.bundles.manifest import Preprocessing
 from pixlake_models.errors import NotServable
 
 CAFFE_MEAN = (123.68, 116.779, 103.939)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixlake.bundles.folders import BundleFolder, open_folder
+from pixlake.bundles.predictors import PredictorManifest
 from pixlake.errors import BadBundle
-from pixlake.inference.folders import BundleFolder, open_folder
 from pixlake.inference.graphs import available_threads
 from pixlake.inference.predictor import Cell, Predictor, unpack_predictor
-from pixlake.inference.predictormanifest import PredictorManifest
 
 CONFIG = "config.yaml"
 HERE = "bundle://"

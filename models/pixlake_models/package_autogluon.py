@@ -13,11 +13,11 @@ import msgspec
 import pandas
 from autogluon.multimodal import MultiModalPredictor
 
+from pixlake.bundles.archives import pack
+from pixlake.bundles.manifest import MANIFEST, version
+from pixlake.bundles.parsing import encode, parse
+from pixlake.bundles.predictors import PredictorManifest
 from pixlake.errors import BadRequest
-from pixlake.inference.archives import pack
-from pixlake.inference.manifest import MANIFEST, version
-from pixlake.inference.parsing import encode, parse
-from pixlake.inference.predictormanifest import PredictorManifest
 from pixlake_models.bundles import check_target
 from pixlake_models.figures import Figure
 from pixlake_models.multimodal import settle

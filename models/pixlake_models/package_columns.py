@@ -8,8 +8,8 @@ from autogluon.multimodal import MultiModalPredictor
 from autogluon.multimodal.constants import BINARY, IMAGE, IMAGE_BYTEARRAY, IMAGE_PATH, MULTICLASS, REGRESSION
 from autogluon.multimodal.learners import BaseLearner
 
-from pixlake.inference.predictormanifest import KIND, PredictorColumn, PredictorImages, PredictorManifest
-from pixlake.inference.values import Comparison
+from pixlake.bundles.predictors import KIND, PredictorColumn, PredictorImages, PredictorManifest
+from pixlake.bundles.values import Comparison
 from pixlake_models.errors import NotServable
 
 ARCHIVE = "predictor.tar"

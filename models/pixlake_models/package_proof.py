@@ -14,10 +14,10 @@ from autogluon.multimodal import MultiModalPredictor
 from autogluon.multimodal.constants import REGRESSION
 from numpy.typing import NDArray
 
+from pixlake.bundles.folders import read_folder
+from pixlake.bundles.predictors import PredictorManifest
 from pixlake.inference.classifier import Prediction
-from pixlake.inference.folders import read_folder
 from pixlake.inference.predictor import Predictor, Row
-from pixlake.inference.predictormanifest import PredictorManifest
 from pixlake_models.autogluon_rows import IMAGE_SEPARATOR, check_columns
 from pixlake_models.errors import NotEqual
 from pixlake_models.figures import Figure

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixlake.bundles.manifest import Preprocessing
+from pixlake.images.preprocessing import decode_for, tensor
 from pixlake.inference.embedder import Embedder
-from pixlake.inference.manifest import Preprocessing
-from pixlake.inference.preprocessing import decode_for, tensor
 from pixlake_models.figures import Figure
 from pixlake_models.pictures import Color, Picture, as_shown, make_pictures
 

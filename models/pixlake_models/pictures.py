@@ -34,7 +34,7 @@ def make_pictures() -> tuple[Picture, ...]:
 
 
 def as_shown(image: Image.Image, background: Color) -> Image.Image:
-    """The picture that a viewer shows, in RGB; written with other means than `pixlake.inference.images`."""
+    """The picture that a viewer shows, in RGB; written with other means than `pixlake.images.decoding`."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
         return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8)).convert("RGB")

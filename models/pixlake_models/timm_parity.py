@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pixlake.bundles.manifest import Preprocessing
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.graphs import activate
-from pixlake.inference.manifest import Preprocessing
 from pixlake_models.figures import Figure
 from pixlake_models.parity import LEAST_COSINE, Original, Served, compare_levels, cosines, serve
 from pixlake_models.pictures import make_pictures

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
 
-from pixlake.inference.manifest import Preprocessing
+from pixlake.bundles.manifest import Preprocessing
 from pixlake_models.errors import NotServable
 
 WHITE = (255, 255, 255)

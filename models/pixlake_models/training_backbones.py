@@ -9,8 +9,8 @@ import timm
 import torch
 from timm.models import load_state_dict
 
+from pixlake.bundles.manifest import Preprocessing
 from pixlake.errors import BadRequest
-from pixlake.inference.manifest import Preprocessing
 
 CONFIG, WEIGHTS = "config.json", ("model.safetensors", "pytorch_model.bin")
 _WHITE = (255, 255, 255)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pandas
 
+from pixlake.bundles.values import read_number
 from pixlake.errors import BadTable
-from pixlake.inference.values import read_number
 
 # A value that fewer rows than this share, on average, tells the rows apart rather than what they have in common.
 _ROWS_A_CATEGORY = 4

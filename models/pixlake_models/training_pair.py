@@ -10,7 +10,7 @@ import numpy as np
 import pandas
 from autogluon.multimodal import MultiModalPredictor
 
-from pixlake.inference.values import read_number
+from pixlake.bundles.values import read_number
 from pixlake_models.evaluation import Answers, Numbers, guess, measure, measure_values
 from pixlake_models.training import Lesson, Recipe, train
 from pixlake_models.training_columns import Columns

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pixlake.bundles.values import read_number
 from pixlake.errors import BadTable
-from pixlake.inference.values import read_number
 
 Problem = Literal["binary", "multiclass", "regression"]
 Rows = NDArray[np.int64]

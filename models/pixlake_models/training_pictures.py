@@ -15,9 +15,9 @@ from pathlib import Path
 from PIL import Image
 
 from pixlake import storage
+from pixlake.bundles.manifest import Preprocessing
 from pixlake.errors import BadImage
-from pixlake.inference.manifest import Preprocessing
-from pixlake.inference.preprocessing import decode_for
+from pixlake.images.preprocessing import decode_for
 from pixlake.rejects import Reject, Stage
 from pixlake.settings import InferenceSettings
 

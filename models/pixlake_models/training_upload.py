@@ -15,14 +15,14 @@ from pixlake import rejects, storage
 from pixlake.errors import BadRequest
 from pixlake.formats import IMAGE_EXTENSIONS, TABLE_EXTENSIONS, extension
 from pixlake.lake import Work
+from pixlake.matching.extracted import read_images
+from pixlake.matching.join import Join, join
 from pixlake.messages import ExtractRequest, Ingest, Options, PlanAnswer, PlanRequest, Shard
 from pixlake.rejects import Reject
 from pixlake.settings import ExtractSettings, PlanSettings
-from pixlake.split.images import read_images
-from pixlake.split.join import Join, join
-from pixlake.split.tables import read_tables
-from pixlake.unzip.extract import extract
-from pixlake.unzip.plan import plan
+from pixlake.steps.extract import extract
+from pixlake.steps.plan import plan
+from pixlake.tables.union import read_tables
 
 _NAME = "training"
 

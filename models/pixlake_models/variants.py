@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.manifest import Preprocessing
 from pixlake.errors import BadRequest
+from pixlake.images.decoding import FORMATS
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.encoders import Example
-from pixlake.inference.folders import BundleFolder
-from pixlake.inference.images import FORMATS
-from pixlake.inference.manifest import Preprocessing
 from pixlake_models.bundles import trial_bundle
 from pixlake_models.errors import NotServable
 from pixlake_models.export import Candidate, prove

@@ -12,14 +12,14 @@ from typing import Literal
 
 import numpy as np
 
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.manifest import Manifest, Output
 from pixlake.errors import BadRequest
+from pixlake.images.preprocessing import decode_for, tensor
 from pixlake.inference.batches import grouped
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
-from pixlake.inference.folders import BundleFolder
 from pixlake.inference.graphs import activate
-from pixlake.inference.manifest import Manifest, Output
-from pixlake.inference.preprocessing import decode_for, tensor
 from pixlake_models.errors import NotServable
 from pixlake_models.export import Candidate
 from pixlake_models.figures import Figure

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from demo.captions import LENGTH, pad_token, train_tokenizer
 from demo.unicode import Emoji
-from pixlake.inference.manifest import Preprocessing
+from pixlake.bundles.manifest import Preprocessing
 from pixlake_models.export_clip import ClipSource
 
 SIDE = 32

@@ -20,9 +20,9 @@ import timm
 import torch
 from autogluon.multimodal import MultiModalPredictor
 
+from pixlake.bundles.folders import read_folder
 from pixlake.errors import BadBundle
-from pixlake.inference.bundles import load_classifier
-from pixlake.inference.folders import read_folder
+from pixlake.inference.loaded import load_classifier
 from pixlake.lake import Work
 from pixlake.messages import Batch, BatchRequest, Run
 from pixlake.rejects import decode

@@ -8,9 +8,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from pixlake.bundles.folders import open_folder
+from pixlake.bundles.manifest import ImageInput, Manifest, Output, Preprocessing
 from pixlake.errors import BadBundle, BadRequest
-from pixlake.inference.folders import open_folder
-from pixlake.inference.manifest import ImageInput, Manifest, Output, Preprocessing
 from pixlake_models import weights
 from pixlake_models.bundles import trial_bundle, write_bundle
 from pixlake_models.commands.export import derive_name

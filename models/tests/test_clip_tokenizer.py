@@ -12,8 +12,8 @@ from open_clip.tokenizer import HFTokenizer, SigLipTokenizer, SimpleTokenizer
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from pixlake.bundles.manifest import TextInput
 from pixlake.inference.encoders import TextEncoder
-from pixlake.inference.manifest import TextInput
 from pixlake_models.clip_loading import load_clip
 from pixlake_models.clip_tokenizer import read_tokenizer
 from pixlake_models.errors import NotServable

@@ -18,14 +18,14 @@ from autogluon.multimodal import MultiModalPredictor
 from demo import backbone
 from models.tests import pets
 from models.tests.convolved import count_convolved
+from pixlake.bundles.folders import read_folder
+from pixlake.bundles.manifest import CategoricalInput, Input, NumericalInput
 from pixlake.errors import BadRequest
-from pixlake.inference.bundles import load_classifier
+from pixlake.images.decoding import decode
+from pixlake.images.preprocessing import tensor
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.encoders import Example
-from pixlake.inference.folders import read_folder
-from pixlake.inference.images import decode
-from pixlake.inference.manifest import CategoricalInput, Input, NumericalInput
-from pixlake.inference.preprocessing import tensor
+from pixlake.inference.loaded import load_classifier
 from pixlake_models import compile_autogluon as compilation
 from pixlake_models.autogluon_columns import check_averaging, check_mixing, image_column, read_inputs
 from pixlake_models.compile_autogluon import AutoGluonSource, compile_autogluon

@@ -22,7 +22,7 @@ from timm.models.vision_transformer import VisionTransformer
 from transformers import CLIPConfig, CLIPModel
 
 from models.tests.convolved import count_convolved
-from pixlake.inference.manifest import ImageInput, Preprocessing
+from pixlake.bundles.manifest import ImageInput, Preprocessing
 from pixlake_models.autogluon_graph import OUTPUT, Network, example_tensors, traceable
 from pixlake_models.graphs import export_graph
 

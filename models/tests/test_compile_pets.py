@@ -15,7 +15,7 @@ from autogluon.multimodal import MultiModalPredictor
 from click.testing import CliRunner, Result
 
 from models.tests.pets import ID, IMAGES, LABEL, TABLE_TYPES, TYPES, Pets, make_pets, train_pair
-from pixlake.inference.folders import read_folder
+from pixlake.bundles.folders import read_folder
 from pixlake_cli.main import cli
 
 # those of AutoGluon, Lightning and what they import

@@ -19,8 +19,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast
 
 from models.tests.pets import save_tokenizer
+from pixlake.bundles.manifest import TextInput, TokenSequence
 from pixlake.inference.encoders import Example, SequenceEncoder
-from pixlake.inference.manifest import TextInput, TokenSequence
 from pixlake_models.autogluon_graph import OUTPUT, Network, example_tensors, token_tensors, traceable
 from pixlake_models.autogluon_text import read_text, write_tokenizers
 from pixlake_models.autogluon_variations import LONG, TEXTS

@@ -15,8 +15,8 @@ from demo.families import divide, divide_training, family
 from demo.pictures import augment_pictures
 from demo.train_classifiers import COLUMNS, gather
 from demo.unicode import ROOT, Emoji, read_emoji
-from pixlake.inference.bundles import load_classifier, load_embedder
-from pixlake.inference.manifest import Preprocessing
+from pixlake.bundles.manifest import Preprocessing
+from pixlake.inference.loaded import load_classifier, load_embedder
 from pixlake_models.training_backbones import Backbone
 
 REPOSITORY = Path(__file__).parents[2]

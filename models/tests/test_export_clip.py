@@ -13,10 +13,10 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
+from pixlake.bundles.folders import BundleFolder, open_folder
 from pixlake.errors import BadRequest
-from pixlake.inference.bundles import load_embedder
 from pixlake.inference.cleaning import clean_text
-from pixlake.inference.folders import BundleFolder, open_folder
+from pixlake.inference.loaded import load_embedder
 from pixlake_cli.main import cli
 from pixlake_models import export_clip as export
 from pixlake_models.clip_loading import Clip, load_clip

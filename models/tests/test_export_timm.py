@@ -24,12 +24,12 @@ from models.tests.timm_networks import (
     transform_as_timm,
     write_folder,
 )
+from pixlake.bundles.folders import open_folder
+from pixlake.bundles.manifest import Preprocessing
 from pixlake.errors import BadRequest
-from pixlake.inference.bundles import load_classifier, load_embedder
+from pixlake.images.preprocessing import decode_for, tensor
 from pixlake.inference.encoders import Example
-from pixlake.inference.folders import open_folder
-from pixlake.inference.manifest import Preprocessing
-from pixlake.inference.preprocessing import decode_for, tensor
+from pixlake.inference.loaded import load_classifier, load_embedder
 from pixlake_cli.main import cli
 from pixlake_models import export_timm as module
 from pixlake_models.errors import NotEqual, NotServable

@@ -13,9 +13,8 @@ import torch
 from click.testing import CliRunner, Result
 from onnx import TensorProto
 
-from pixlake.errors import BadRequest
-from pixlake.inference.folders import BundleFolder, read_folder
-from pixlake.inference.manifest import (
+from pixlake.bundles.folders import BundleFolder, read_folder
+from pixlake.bundles.manifest import (
     ImageInput,
     Input,
     Manifest,
@@ -24,6 +23,7 @@ from pixlake.inference.manifest import (
     Output,
     Preprocessing,
 )
+from pixlake.errors import BadRequest
 from pixlake_cli.main import cli
 from pixlake_models import variants
 from pixlake_models.errors import NotEqual, NotServable

@@ -15,12 +15,12 @@ from PIL import Image
 
 from demo import backbone
 from models.tests.pets import save_text_network
+from pixlake.bundles.folders import read_folder
+from pixlake.bundles.manifest import TextInput
 from pixlake.errors import BadRequest, BadTable
-from pixlake.inference.bundles import load_classifier
+from pixlake.images.preprocessing import decode_for, tensor
 from pixlake.inference.encoders import Example
-from pixlake.inference.folders import read_folder
-from pixlake.inference.manifest import TextInput
-from pixlake.inference.preprocessing import decode_for, tensor
+from pixlake.inference.loaded import load_classifier
 from pixlake.messages import Options
 from pixlake_cli.modelcards import write_card
 from pixlake_cli.trials import try_bundle

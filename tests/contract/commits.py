@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 
-from pixlake.catalog import commit_rows, load_table, open_catalog
-from pixlake.compact import fileio
+from pixlake.iceberg import fileio
+from pixlake.iceberg.catalog import commit_rows, load_table, open_catalog
 from pixlake.schemas import PREDICTIONS, RECORDS, TABLES
 from tests.contract.lakes import Lake
 from tests.unit.compact.executions import Execution

@@ -8,8 +8,8 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 from pyiceberg.transforms import IdentityTransform
 
-from pixlake.catalog import load_table, open_catalog
 from pixlake.errors import BadRequest, CatalogTrouble
+from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.schemas import TABLES
 from tests.contract.commits import forks, open_at_once
 from tests.contract.lakes import Lake, folder_lake

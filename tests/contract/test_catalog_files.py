@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pixlake.compact.fileio import LakeFileIO
 from pixlake.errors import MissingObject
+from pixlake.iceberg.fileio import LakeFileIO
 from tests.contract.lakes import Lake
 
 NAMES = ["plain.bin", "a b/ü #1?x=100%25.bin", "deep/er/still.bin"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from datafusion import SessionContext
 
-from pixlake.catalog import load_table, open_catalog
+from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.schemas import TABLES
 from tests.contract.commits import Put, expected, prediction, put, put_predictions
 from tests.contract.lakes import Lake

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 from moto.server import ThreadedMotoServer
 
-from pixlake.catalog import open_catalog
+from pixlake.iceberg.catalog import open_catalog
 from pixlake_cli.main import cli
 from tests.contract.lakes import Lake, s3_lake
 

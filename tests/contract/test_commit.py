@@ -12,10 +12,10 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
 
 from pixlake import storage
-from pixlake.catalog import commit_rows, load_table, open_catalog
-from pixlake.compact.commit import Target, commit_sources
-from pixlake.compact.rows import TableRows
 from pixlake.errors import BadRequest, CommitConflict
+from pixlake.iceberg.catalog import commit_rows, load_table, open_catalog
+from pixlake.iceberg.commit import Target, commit_sources
+from pixlake.iceberg.rows import TableRows
 from pixlake.schemas import RECORDS
 from tests.contract.commits import Put, data_files, expected, held, prediction, put, put_predictions, read
 from tests.contract.lakes import Lake

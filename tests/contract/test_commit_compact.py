@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pixlake.compact.maintain import maintain
+from pixlake.iceberg.maintenance import maintain
 from pixlake.rejects import Reject
 from tests.contract.lakes import Lake
 from tests.unit.compact import executions

@@ -6,9 +6,9 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixlake.catalog import load_table, open_catalog
-from pixlake.compact.commit import Target, commit_sources, pack_small_files
-from pixlake.compact.rows import TableRows
+from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.commit import Target, commit_sources, pack_small_files
+from pixlake.iceberg.rows import TableRows
 from pixlake.schemas import RECORDS
 from tests.contract.commits import Put, expected, held
 from tests.contract.lakes import Lake

@@ -8,10 +8,10 @@ import pytest
 
 from benchmarks import limits
 from benchmarks.costs import MILLION, Work, costs, others
+from pixlake.matching.cutting import cut
 from pixlake.messages import Member
 from pixlake.settings import PlanSettings, SplitSettings
-from pixlake.split.cutting import cut
-from pixlake.unzip.shards import ShardCutter
+from pixlake.zips.shards import ShardCutter
 from pixlake_cli.engine.template import Deployment
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from pixlake.compact.compact import LAST_ATTEMPT
 from pixlake.errors import BadRequest
 from pixlake.handler import SERVICE, Handler, observed
 from pixlake.messages import CompactAnswer, CompactRequest, ItemList, Run, SplitAnswer, plain
+from pixlake.steps.compact import LAST_ATTEMPT
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -106,7 +106,7 @@ def test_compact_tries_for_as_long_as_the_invocation_lasts(monkeypatch: pytest.M
         given.extend(arguments)
         return CompactAnswer(0, 0, 0, 0, 0, 0)
 
-    monkeypatch.setattr("pixlake.compact.compact.compact", compact)
+    monkeypatch.setattr("pixlake.steps.compact.compact", compact)
     app = runpy.run_path(str(Path(__file__).parents[2] / "functions/compact/app.py"))
     run = Run("x", "pets", "file:///a.zip", "0" * 16, "2026-11-21T00:00:00Z", "2026-11-21T00:00:00Z")
     request = CompactRequest(run, SplitAnswer(ItemList("", 0), 0, 0, 0, 0, 0, {}, None, ""))

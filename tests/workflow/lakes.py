@@ -10,7 +10,7 @@ import numpy as np
 from onnx import TensorProto, helper
 from PIL import Image
 
-from pixlake.catalog import load_table, open_catalog
+from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.schemas import TABLES
 from pixlake_cli.lakes import Lake
 from tests.unit.inference import tiny

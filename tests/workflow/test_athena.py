@@ -11,7 +11,7 @@ import boto3
 import pytest
 import yaml
 
-from pixlake.compact.handover import MERGED
+from pixlake.parts.handover import MERGED
 from pixlake_cli.engine import definition
 from pixlake_cli.engine.engine import ROOT, Engine
 from pixlake_cli.engine.interpreter import Outcome

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pixlake.inference.folders import read_folder
+from pixlake.bundles.folders import read_folder
 from pixlake_cli.engine.engine import ROOT, Engine
 from pixlake_cli.lakes import Lake
 from pixlake_cli.transfers import push_bundle

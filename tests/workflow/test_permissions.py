@@ -26,13 +26,10 @@ from msgspec.structs import replace
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request
 
-from pixlake.compact.compact import compact
-from pixlake.compact.maintain import maintain
+from pixlake.bundles.folders import open_folder
 from pixlake.errors import BadUpload
 from pixlake.failures import MAP_FAILED
-from pixlake.inference.classify import classify
-from pixlake.inference.embed import embed
-from pixlake.inference.folders import open_folder
+from pixlake.iceberg.maintenance import maintain
 from pixlake.inference.predictor import Predictor, unpack_predictor
 from pixlake.messages import (
     Batch,
@@ -51,8 +48,6 @@ from pixlake.messages import (
     SplitRequest,
     parse,
 )
-from pixlake.report.failure import record_failure
-from pixlake.report.report import report
 from pixlake.settings import (
     CompactSettings,
     Engine,
@@ -63,9 +58,14 @@ from pixlake.settings import (
     ReportSettings,
     SplitSettings,
 )
-from pixlake.split.split import split
-from pixlake.unzip.extract import extract
-from pixlake.unzip.plan import plan
+from pixlake.steps.classify import classify
+from pixlake.steps.compact import compact
+from pixlake.steps.embed import embed
+from pixlake.steps.extract import extract
+from pixlake.steps.plan import plan
+from pixlake.steps.record_failure import record_failure
+from pixlake.steps.report import report
+from pixlake.steps.split import split
 from pixlake_cli.engine.template import TemplateLoader
 from tests.unit.inference import tiny
 from tests.unit.inference.predictors import Told, put_predictor

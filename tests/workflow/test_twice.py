@@ -8,9 +8,6 @@ from typing import Any
 import pytest
 import yaml
 
-from pixlake.compact.compact import compact
-from pixlake.inference.classify import classify
-from pixlake.inference.embed import embed
 from pixlake.messages import (
     Batch,
     BatchRequest,
@@ -26,7 +23,6 @@ from pixlake.messages import (
     SplitRequest,
     parse,
 )
-from pixlake.report.report import report
 from pixlake.settings import (
     CompactSettings,
     ExtractSettings,
@@ -35,9 +31,13 @@ from pixlake.settings import (
     ReportSettings,
     SplitSettings,
 )
-from pixlake.split.split import split
-from pixlake.unzip.extract import extract
-from pixlake.unzip.plan import plan
+from pixlake.steps.classify import classify
+from pixlake.steps.compact import compact
+from pixlake.steps.embed import embed
+from pixlake.steps.extract import extract
+from pixlake.steps.plan import plan
+from pixlake.steps.report import report
+from pixlake.steps.split import split
 from pixlake_cli.lakes import Lake
 from tests.workflow.lakes import Row, image, make_lake, make_zip, rows
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pixlake.bundles.folders import read_folder
 from pixlake.inference.embedder import Embedder
-from pixlake.inference.folders import read_folder
 from pixlake_cli.engine.engine import ROOT
 from pixlake_cli.lakes import Lake
 from tests.workflow.lakes import make_zip, rows

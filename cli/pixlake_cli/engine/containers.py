@@ -20,8 +20,8 @@ from pathlib import Path
 
 import yaml
 
-from pixlake.catalog import open_catalog
 from pixlake.errors import BadRequest
+from pixlake.iceberg.catalog import open_catalog
 from pixlake_cli.engine.filestore import SOCKET, FileStore
 from pixlake_cli.engine.gluetables import GlueTables
 from pixlake_cli.engine.sandbox import Answer, failure

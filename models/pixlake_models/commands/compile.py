@@ -60,7 +60,7 @@ def _compile(folder: Path, rows: Path | None, target: Path) -> tuple[str, dict[s
 
     from autogluon.multimodal import version as autogluon
 
-    from pixlake.inference.folders import read_folder
+    from pixlake.bundles.folders import read_folder
     from pixlake_models.autogluon_columns import image_column
     from pixlake_models.autogluon_rows import read_rows
     from pixlake_models.compile_autogluon import AutoGluonSource, compile_autogluon

@@ -9,7 +9,7 @@ from pixlake.errors import BadRequest
 from pixlake_cli.lakes import Lake, lake_if_any
 
 if TYPE_CHECKING:
-    from pixlake.inference.manifest import TextTower
+    from pixlake.bundles.manifest import TextTower
 
 TEMPLATE = "a photo of a {}"
 _POSITIVE = click.FloatRange(min=0, min_open=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from pixlake.bundles.manifest import version
 from pixlake.errors import BadBundle
-from pixlake.inference.bundles import load_bundle
-from pixlake.inference.manifest import version
+from pixlake.inference.loaded import load_bundle
 from tests.unit.inference.tiny import Lake
 
 

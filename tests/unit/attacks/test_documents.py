@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pixlake.inference.bundles import load_bundle
-from pixlake.inference.parsing import LARGEST_MANIFEST
+from pixlake.bundles.parsing import LARGEST_MANIFEST
+from pixlake.inference.loaded import load_bundle
 from tests.unit.attacks.conftest import Victim
 
 DEEP = 100_000

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pixlake.errors import BadBundle
-from pixlake.inference.bundles import load_embedder
+from pixlake.inference.loaded import load_embedder
 from tests.unit.attacks.conftest import Victim
 from tests.unit.inference.tiny import WEIGHTS, graph, image_graph
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 
-from pixlake.catalog import commit_rows, open_catalog
+from pixlake.iceberg.catalog import commit_rows, open_catalog
 from pixlake.schemas import TABLES
 from pixlake_cli.lakes import Lake
 from pixlake_cli.main import cli

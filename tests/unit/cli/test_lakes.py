@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pixlake import storage
-from pixlake.catalog import open_catalog
 from pixlake.errors import BadRequest
+from pixlake.iceberg.catalog import open_catalog
 from pixlake_cli.lakes import Lake
 
 

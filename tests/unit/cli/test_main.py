@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import pixlake
-from pixlake.catalog import _connect
 from pixlake.errors import BadRequest, CatalogTrouble
+from pixlake.iceberg.catalog import _connect
 from pixlake_cli.lakes import Lake
 from pixlake_cli.main import COMMANDS, Failure, WrongUsage, cli
 

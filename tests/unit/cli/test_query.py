@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pixlake.catalog import load_table, open_catalog
+from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake_cli.output import TABLE_ROWS
 
 HOUR = "2026-11-20T09:30:00Z"

@@ -10,10 +10,10 @@ from PIL import Image
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.table import Table
 
-from pixlake.catalog import load_table, open_catalog
-from pixlake.compact.existing import list_existing
 from pixlake.errors import MissingObject
-from pixlake.inference.bundles import load_embedder
+from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.existing import list_existing
+from pixlake.inference.loaded import load_embedder
 from pixlake.schemas import EMBEDDINGS
 from pixlake_cli import nearest
 from pixlake_cli.nearest import choose_model, count_models, find_nearest

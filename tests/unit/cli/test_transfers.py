@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pixlake import storage
+from pixlake.bundles.folders import BundleFolder, open_folder, read_folder
 from pixlake.errors import BadBundle, BadRequest, StorageTrouble
-from pixlake.inference.folders import BundleFolder, open_folder, read_folder
 from pixlake_cli.transfers import pull_bundle, push_bundle
 from tests.unit.inference import tiny
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pixlake import parquet, rejects, storage
-from pixlake.catalog import load_table, open_catalog
-from pixlake.compact.compact import compact
+from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.lake import Work
 from pixlake.messages import TOTALS, Batch, CompactAnswer, CompactRequest, ItemList, MaintainAnswer, Run, SplitAnswer
 from pixlake.report.endings import Ending, commit_ending
 from pixlake.schemas import CLASSIFY_BATCH, EMBED_BATCH, EMBEDDINGS, PREDICTIONS, RECORDS
 from pixlake.settings import CompactSettings, MaintainSettings
+from pixlake.steps.compact import compact
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MODEL = "clip@0123456789ab"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pixlake.catalog import load_table, open_catalog
-from pixlake.compact.commit import COMMIT_ID
 from pixlake.errors import TooManyLost
+from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.commit import COMMIT_ID
 from pixlake.messages import CompactAnswer, CompactRequest, Options, parse
 from pixlake.rejects import Reject
 from pixlake.schemas import TABLES
@@ -116,7 +116,7 @@ def test_the_same_reject_from_two_steps_is_one_row(execution: Execution, lake: L
 
 
 def test_other_options_are_another_commit(execution: Execution) -> None:
-    from pixlake.compact.compact import commit_id
+    from pixlake.steps.compact import commit_id
 
     request = execution.request
     other = CompactRequest(request.run, request.split, Options(image_column="photo"))

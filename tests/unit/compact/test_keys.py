@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixlake.compact.keys import encode_keys, leading_value, rank_rows
+from pixlake.iceberg.keys import encode_keys, leading_value, rank_rows
 from pixlake.schemas import PREDICTIONS, RECORDS, REJECTS
 
 texts = st.text(st.sampled_from("\x00\x01\x02a~é\U0001f600"), max_size=4)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pixlake.catalog import load_table, open_catalog
-from pixlake.compact.maintain import maintain
+from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.maintenance import maintain
 from tests.unit.compact.executions import Execution, Lake, nothing
 
 DAY = 86_400.0

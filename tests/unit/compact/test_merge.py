@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixlake.compact.merge import READERS, index_keys, merge_rows
-from pixlake.compact.rows import TableRows
+from pixlake.iceberg.merge import READERS, index_keys, merge_rows
+from pixlake.iceberg.rows import TableRows
 from pixlake.schemas import RECORDS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,12 +11,12 @@ import pytest
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.table import Table
 
-from pixlake.catalog import commit_rows, load_table, open_catalog
-from pixlake.compact import plan
-from pixlake.compact.existing import ExistingFile, KeyRange, list_existing
-from pixlake.compact.merge import EMPTY_INDEX, KeyIndex, index_keys, merge_rows
-from pixlake.compact.rows import TableRows
 from pixlake.errors import CatalogTrouble
+from pixlake.iceberg import plan
+from pixlake.iceberg.catalog import commit_rows, load_table, open_catalog
+from pixlake.iceberg.existing import ExistingFile, KeyRange, list_existing
+from pixlake.iceberg.merge import EMPTY_INDEX, KeyIndex, index_keys, merge_rows
+from pixlake.iceberg.rows import TableRows
 from pixlake.schemas import RECORDS
 from tests.unit.compact.executions import Lake
 from tests.unit.compact.test_merge import records

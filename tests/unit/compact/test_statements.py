@@ -13,10 +13,10 @@ import sqlglot
 from sqlglot import exp
 
 from pixlake import parquet
-from pixlake.compact.handover import MERGED
-from pixlake.compact.statements import write_statements
 from pixlake.errors import TooManyLost
+from pixlake.iceberg.statements import write_statements
 from pixlake.messages import CompactAnswer, Run, TableStatements
+from pixlake.parts.handover import MERGED
 from pixlake.rejects import Reject
 from pixlake.schemas import PREDICTIONS, TableSchema
 from pixlake.settings import Engine

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pixlake.catalog import NAMESPACE, load_table, open_catalog
+from pixlake.iceberg.catalog import NAMESPACE, load_table, open_catalog
 from pixlake.schemas import TABLES
 from pixlake_cli.engine.gluetables import GlueError, GlueTables
 

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from pixlake.inference.images import Color, decode
+from pixlake.images.decoding import Color, decode
 
 LIMIT = 1_000_000
 RED, BLUE = (220, 30, 40), (20, 60, 200)

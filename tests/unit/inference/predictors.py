@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixlake.inference.folders import open_folder
+from pixlake.bundles.folders import open_folder
+from pixlake.bundles.predictors import PredictorManifest
 from pixlake.inference.predictor import Cell, Predictor
-from pixlake.inference.predictormanifest import PredictorManifest
 from tests.unit.inference.tiny import Lake
 
 LABELS = ["cat", "dog"]

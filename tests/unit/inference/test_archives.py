@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pixlake.bundles import archives
+from pixlake.bundles.archives import inspect, pack, unpack
 from pixlake.errors import BadBundle
-from pixlake.inference import archives
-from pixlake.inference.archives import inspect, pack, unpack
 from tests.unit.inference.predictors import tar
 
 CONTENT = {"assets.json": b"{}", "backbones/timm/weights.bin": b"\x00" * 70_000, "empty": b""}

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from pixlake import storage
+from pixlake.bundles.folders import open_folder
 from pixlake.errors import BadBundle, BadRequest
-from pixlake.inference import bundles
-from pixlake.inference.bundles import load_bundle, load_classifier, load_embedder, open_embedder
+from pixlake.inference import loaded as bundles
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
-from pixlake.inference.folders import open_folder
+from pixlake.inference.loaded import load_bundle, load_classifier, load_embedder, open_embedder
 from tests.unit.inference.tiny import (
     MEAN,
     STD,

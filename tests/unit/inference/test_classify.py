@@ -11,8 +11,8 @@ from PIL import Image
 
 from pixlake import storage
 from pixlake.errors import BadBundle, MissingObject
-from pixlake.inference.classify import classify
 from pixlake.schemas import PREDICTIONS
+from pixlake.steps.classify import classify
 from tests.unit.inference.tiny import (
     MEAN,
     SIDE,

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixlake.bundles.manifest import Cleaning, Manifest, Output, TextInput
+from pixlake.bundles.parsing import encode, parse
 from pixlake.errors import BadBundle
 from pixlake.inference.cleaning import clean_text
 from pixlake.inference.encoders import TextEncoder
-from pixlake.inference.manifest import Cleaning, Manifest, Output, TextInput
-from pixlake.inference.parsing import encode, parse
 from tests.unit.inference.tiny import tokenizer
 
 

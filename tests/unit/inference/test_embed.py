@@ -12,9 +12,9 @@ from PIL import Image
 
 from pixlake import storage
 from pixlake.errors import BadBundle, BadRequest, MissingObject
-from pixlake.inference.embed import embed
 from pixlake.messages import BatchRequest
 from pixlake.schemas import EMBEDDINGS
+from pixlake.steps.embed import embed
 from tests.unit.inference.tiny import MEAN, SIDE, STD, WEIGHTS, Lake, encode, image_graph, image_input
 
 COLORS = [(250, 10, 20), (0, 128, 255), (90, 90, 91), (17, 200, 3), (255, 255, 0), (1, 2, 3), (40, 50, 200)]

@@ -8,6 +8,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from pixlake.bundles.manifest import (
+    CategoricalInput,
+    ImageInput,
+    NumericalColumn,
+    NumericalInput,
+    TextInput,
+    TokenSequence,
+)
 from pixlake.errors import BadBundle
 from pixlake.inference.encoders import (
     CategoricalEncoder,
@@ -17,14 +25,6 @@ from pixlake.inference.encoders import (
     SequenceEncoder,
     TextEncoder,
     standardize,
-)
-from pixlake.inference.manifest import (
-    CategoricalInput,
-    ImageInput,
-    NumericalColumn,
-    NumericalInput,
-    TextInput,
-    TokenSequence,
 )
 from tests.unit.inference.test_preprocessing import spec
 from tests.unit.inference.tiny import tokenizer

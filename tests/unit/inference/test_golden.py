@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixlake.inference.archives import pack, unpack
-from pixlake.inference.bundles import load_embedder
-from pixlake.inference.folders import read_folder
-from pixlake.inference.manifest import MANIFEST
-from pixlake.inference.parsing import encode, parse
+from pixlake.bundles.archives import pack, unpack
+from pixlake.bundles.folders import read_folder
+from pixlake.bundles.manifest import MANIFEST
+from pixlake.bundles.parsing import encode, parse
+from pixlake.inference.loaded import load_embedder
 from tests.unit.inference.tiny import Lake
 
 GOLDEN = Path(__file__).parent / "golden" / "tiny"

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pixlake.errors import BadBundle
-from pixlake.inference.bundles import load_embedder
+from pixlake.inference.loaded import load_embedder
 from tests.unit.inference.tiny import (
     Lake,
     image_graph,

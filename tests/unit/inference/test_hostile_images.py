@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pixlake.errors import BadImage
-from pixlake.inference import images
-from pixlake.inference.images import FORMATS, decode
+from pixlake.images import decoding as images
+from pixlake.images.decoding import FORMATS, decode
 from tests.unit.inference.pictures import BLUE, LIMIT, RED, close, halves, png, png_chunk, seen
 from tests.unit.inference.tiny import encode
 
@@ -116,7 +116,7 @@ def test_pillows_warnings_never_leak() -> None:
 import io, sys, warnings
 from PIL import Image
 Image.MAX_IMAGE_PIXELS = 10
-from pixlake.inference.images import decode
+from pixlake.images.decoding import decode
 buffer = io.BytesIO()
 Image.new("P", (64, 48)).save(buffer, "PNG", transparency=bytes([0] * 200))
 print(decode(buffer.getvalue(), max_pixels=10_000).pixels.size)

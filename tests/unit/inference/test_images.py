@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from pixlake.errors import BadImage
-from pixlake.inference.images import FORMATS, Picture, decode, decode_stored
+from pixlake.images.decoding import FORMATS, Picture, decode, decode_stored
 from tests.unit.inference.pictures import BLUE, LIMIT, RED, close, halves, png, seen
 from tests.unit.inference.tiny import encode
 
@@ -249,7 +249,7 @@ def test_a_picture_in_pixels_that_were_rounded_up_is_found_after_turning(orienta
 def test_common_formats_need_few_of_pillows_plugins(kind: str, imported: bool) -> None:
     code = """
 import sys
-from pixlake.inference.images import decode
+from pixlake.images.decoding import decode
 decode(sys.stdin.buffer.read(), max_pixels=10_000)
 print("PIL.WebPImagePlugin" in sys.modules)
 """

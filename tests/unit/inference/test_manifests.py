@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from pixlake.bundles.folders import open_folder
+from pixlake.bundles.manifest import Manifest
+from pixlake.bundles.parsing import parse
 from pixlake.errors import BadBundle
-from pixlake.inference.folders import open_folder
-from pixlake.inference.manifest import Manifest
-from pixlake.inference.parsing import parse
 from tests.unit.inference.tiny import (
     WEIGHTS,
     Lake,

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from pixlake.bundles.folders import open_folder
 from pixlake.errors import BadBundle, BadImage
-from pixlake.inference.bundles import load_bundle, load_classifier
-from pixlake.inference.classify import classify
-from pixlake.inference.folders import open_folder
+from pixlake.inference.loaded import load_bundle, load_classifier
 from pixlake.inference.predictor import Predictor, Row, unpack_predictor
 from pixlake.messages import BatchAnswer
+from pixlake.steps.classify import classify
 from tests.unit.inference.predictors import COLUMNS, IMAGES, Told, put_predictor, tar
 from tests.unit.inference.tiny import Lake, encode
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixlake.inference.manifest import Preprocessing
-from pixlake.inference.preprocessing import decode_for, least_size, resize, tensor
+from pixlake.bundles.manifest import Preprocessing
+from pixlake.images.preprocessing import decode_for, least_size, resize, tensor
 from tests.unit.inference.tiny import encode, preprocessing
 
 FILTERS = {"bicubic": 3, "bilinear": 2, "lanczos": 1, "nearest": 0}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from pixlake.concurrency import prepared
 from pixlake.errors import StorageTrouble
-from pixlake.inference.readahead import prepared
 
 BOUNDS: dict[str, Any] = {"readers": 4, "workers": 2, "ahead": 6}
 

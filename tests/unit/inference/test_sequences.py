@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixlake.inference.manifest import TokenSequence
+from pixlake.bundles.manifest import TokenSequence
 from pixlake.inference.sequences import join_tokens, share_room
 
 COLUMNS = ("a", "b", "c")

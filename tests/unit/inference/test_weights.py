@@ -14,12 +14,12 @@ from onnx.external_data_helper import set_external_data
 from PIL import Image
 
 from pixlake import storage
+from pixlake.bundles.folders import open_folder
+from pixlake.bundles.manifest import version
+from pixlake.bundles.weights import MappedWeights, NoWeights, WeightsInMemory, find_weights
 from pixlake.errors import BadBundle
-from pixlake.inference.bundles import load_embedder, open_embedder
 from pixlake.inference.embedder import Embedder
-from pixlake.inference.folders import open_folder
-from pixlake.inference.manifest import version
-from pixlake.inference.weights import MappedWeights, NoWeights, WeightsInMemory, find_weights
+from pixlake.inference.loaded import load_embedder, open_embedder
 from tests.unit.inference.tiny import WEIGHTS, Lake, image_graph, text_graph, tokenizer
 
 RED = Image.new("RGB", (8, 8), (255, 0, 0))

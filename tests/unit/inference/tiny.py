@@ -17,7 +17,7 @@ from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from pixlake.errors import BadBundle
-from pixlake.inference.bundles import load_bundle
+from pixlake.inference.loaded import load_bundle
 from pixlake.lake import Work
 from pixlake.messages import Batch, BatchRequest, Run
 from pixlake.rejects import Reject, decode

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pixlake.inference.folders import BundleFolder, read_folder
-from pixlake.inference.manifest import ImageInput, Manifest, Output, Preprocessing
+from pixlake.bundles.folders import BundleFolder, read_folder
+from pixlake.bundles.manifest import ImageInput, Manifest, Output, Preprocessing
 from pixlake_models.errors import NotEqual
 from pixlake_models.export import Candidate, prove_and_write
 from pixlake_models.figures import Figure

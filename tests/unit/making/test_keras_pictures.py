@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, load_from_string, numpy_helper
 from PIL import Image
 
-from pixlake.inference.folders import read_folder
-from pixlake.inference.preprocessing import tensor
+from pixlake.bundles.folders import read_folder
+from pixlake.images.preprocessing import tensor
 from pixlake_cli.engine.engine import ROOT
 from pixlake_models.errors import NotEqual, NotServable
 from pixlake_models.keras_pictures import caffe_preprocessing, take_rgb

@@ -15,11 +15,11 @@ from onnx import TensorProto, helper
 from onnx.external_data_helper import set_external_data
 from PIL import Image
 
-from pixlake.inference.bundles import load_classifier
+from pixlake.bundles.folders import open_folder
+from pixlake.bundles.manifest import Preprocessing
+from pixlake.images.preprocessing import tensor
 from pixlake.inference.encoders import Example
-from pixlake.inference.folders import open_folder
-from pixlake.inference.manifest import Preprocessing
-from pixlake.inference.preprocessing import tensor
+from pixlake.inference.loaded import load_classifier
 from pixlake_cli.main import cli
 from pixlake_models import zero_shot
 from tests.unit.inference import tiny

@@ -36,7 +36,7 @@ def test_the_step_is_the_first_that_did_not_leave_all(paths: tuple[str, ...], sh
 
 
 def test_the_stack_tells_the_step_before_the_objects_do() -> None:
-    trace = ['  File "/var/task/app.py", line 9', '  File "/opt/python/pixlake/compact/commit.py", line 3']
+    trace = ['  File "/var/task/app.py", line 9', '  File "/opt/python/pixlake/iceberg/commit.py", line 3']
     cause = json.dumps({"errorMessage": "busy", "stackTrace": trace})
     assert explain(StateError("CommitConflict", cause), listing(), 0).step == "Compact"
 

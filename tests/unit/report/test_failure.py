@@ -8,14 +8,14 @@ import pytest
 from pyiceberg.catalog import Catalog
 
 from pixlake import storage
-from pixlake.catalog import load_table, open_catalog
 from pixlake.errors import BadUpload
 from pixlake.failures import MAP_FAILED
+from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.lake import Work
 from pixlake.messages import TOTALS, Ended, FailureAnswer, FailureRequest, StateError, parse
 from pixlake.report.endings import Ending, commit_ending
-from pixlake.report.failure import UNKNOWN_EXPERIMENT, record_failure
 from pixlake.settings import ReportSettings
+from pixlake.steps.record_failure import UNKNOWN_EXPERIMENT, record_failure
 
 UPLOAD = "file:///in/uploads/pets/pets.zip"
 STARTED = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -51,7 +51,7 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path)
 
 
-def raised(error: Exception, module: str = "pixlake/unzip/plan.py") -> StateError:
+def raised(error: Exception, module: str = "pixlake/steps/plan.py") -> StateError:
     """As Lambda tells Step Functions of an exception."""
     cause = {
         "errorMessage": str(error),

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from pixlake import storage
-from pixlake.catalog import load_table, open_catalog
+from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.messages import TOTALS, ReportRequest, parse
 from pixlake.rejects import Reject
-from pixlake.report.report import report
 from pixlake.settings import ReportSettings
+from pixlake.steps.report import report
 
 MAX_BYTES = 3_000_000
 

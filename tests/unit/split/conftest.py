@@ -17,8 +17,8 @@ from pixlake.lake import Work
 from pixlake.messages import Batch, Image, ItemList, Options, Run, SplitAnswer, SplitRequest
 from pixlake.rejects import Reject
 from pixlake.settings import SplitSettings
-from pixlake.split.split import split
-from pixlake.split.text import TextFile, open_text_file
+from pixlake.steps.split import split
+from pixlake.tables.text import TextFile, open_text_file
 
 RUN = Run("execution-1", "pets", "s3://uploads/a.zip", "ab" * 8, "2026-01-01T00:00:00Z", "2026-01-02T03:04:05.678Z")
 PREPROCESSING = {"width": 8, "height": 8, "resize": "squash", "interpolation": "nearest", "background": [0, 0, 0]}

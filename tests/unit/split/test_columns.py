@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 
 from pixlake.errors import BadTable
-from pixlake.split.columns import Profile, check_column, choose_id, choose_images
-from pixlake.split.names import parse_names
+from pixlake.matching.columns import Profile, check_column, choose_id, choose_images
+from pixlake.matching.names import parse_names
 
 
 def find_id(columns: dict[str, list], paths: list[str], told: str | None = None, image: str | None = None) -> tuple:

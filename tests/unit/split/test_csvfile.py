@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixlake.errors import BadTable
-from pixlake.split import csvarrow, csvfile
-from pixlake.split.csvarrow import read_fast
-from pixlake.split.csvfile import read_csv
-from pixlake.split.csvrecords import read_carefully
-from pixlake.split.dialects import Dialect, choose_dialect
-from pixlake.split.tablefile import TableFile
-from pixlake.split.text import TextFile, open_text_file
+from pixlake.tables import csvarrow, csvfile
+from pixlake.tables.csvarrow import read_fast
+from pixlake.tables.csvfile import read_csv
+from pixlake.tables.csvrecords import read_carefully
+from pixlake.tables.dialects import Dialect, choose_dialect
+from pixlake.tables.tablefile import TableFile
+from pixlake.tables.text import TextFile, open_text_file
 
 MakeFile = Callable[[bytes], TextFile]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixlake.split.cutting import cut
+from pixlake.matching.cutting import cut
 
 
 def sizes_of(*sizes: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixlake.split.dialects import Dialect, choose_dialect
+from pixlake.tables.dialects import Dialect, choose_dialect
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pixlake.split.text import UNREADABLE, TextFile
+from pixlake.tables.text import UNREADABLE, TextFile
 
 MakeFile = Callable[[bytes], TextFile]
 

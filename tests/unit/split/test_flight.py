@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pixlake.split.flight import fly
+from pixlake.matching.flight import fly
 
 
 def test_results_in_order() -> None:

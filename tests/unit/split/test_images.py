@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pixlake.errors import MissingObject, StorageTrouble
-from pixlake.split.images import read_images
+from pixlake.matching.extracted import read_images
 from tests.unit.split.conftest import Upload
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pixlake.split.jsonlines import read_json_lines, to_text
-from pixlake.split.text import TextFile
+from pixlake.tables.jsonlines import read_json_lines, to_text
+from pixlake.tables.text import TextFile
 
 MakeFile = Callable[[bytes], TextFile]
 

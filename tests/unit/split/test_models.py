@@ -2,9 +2,9 @@
 
 import pytest
 
+from pixlake.bundles.roles import resolve_models
 from pixlake.errors import BadBundle, BadRequest
 from pixlake.messages import Classifiers, Options
-from pixlake.split.models import resolve_models
 from tests.unit.split.conftest import Upload
 
 

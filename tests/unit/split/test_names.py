@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixlake.split.names import Matches, match_names, parse_names
+from pixlake.matching.names import Matches, match_names, parse_names
 
 
 def match(paths: list[str], ids: list[str]) -> tuple[list[int], list[list[str]]]:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pixlake.errors import BadTable
-from pixlake.split.parquetfile import read_parquet, to_text
+from pixlake.tables.parquetfile import read_parquet, to_text
 
 DAY = datetime.datetime(2024, 2, 3, 4, 5, 6)
 ZONE = datetime.timezone(datetime.timedelta(hours=2))

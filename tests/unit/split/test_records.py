@@ -4,7 +4,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixlake.split.records import select_records
+from pixlake.matching.records import select_records
 
 
 @settings(deadline=None)

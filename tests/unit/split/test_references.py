@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixlake.split.references import AMBIGUOUS, MISSING, match_references, read_references
+from pixlake.matching.references import AMBIGUOUS, MISSING, match_references, read_references
 
 PATHS = sorted(
     ["a.jpg", "train/a.jpg", "train/b.jpg", "test/b.jpg", "test/c.JPG", "x;y.png", "deep/er/d.png", "e f.png"]

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pixlake.errors import BadBundle, BadTable
+from pixlake.matching import outputs
 from pixlake.messages import Classifiers, Options, SplitAnswer, parse, plain
 from pixlake.schemas import CLASSIFY_BATCH, EMBED_BATCH, RECORDS
-from pixlake.split import outputs
 from tests.unit.split.conftest import Upload
 
 HEADER = ["Type", "Name", "Age", "RescuerID", "VideoAmt", "Description", "PetID", "PhotoAmt", "AdoptionSpeed"]

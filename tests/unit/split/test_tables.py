@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pixlake.errors import BadTable
-from pixlake.split import tablefile
-from pixlake.split.tablefile import unique_names
-from pixlake.split.tables import read_tables
+from pixlake.tables import tablefile
+from pixlake.tables.tablefile import unique_names
+from pixlake.tables.union import read_tables
 from tests.unit.split.conftest import Upload
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pixlake.unzip import deliveries
+from pixlake.zips import deliveries
 from tests.unit.unzip.uploads import Bench
 
 

@@ -7,7 +7,7 @@ from pixlake import storage
 from pixlake.errors import BadUpload, StorageTrouble
 from pixlake.messages import ExtractAnswer, ExtractRequest
 from pixlake.settings import ExtractSettings
-from pixlake.unzip.extract import extract
+from pixlake.steps.extract import extract
 from tests.unit.unzip.uploads import Bench
 from tests.unit.unzip.zips import DEFLATED, Part, build
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixlake.unzip.keys import image_key, table_key
+from pixlake.zips.keys import image_key, table_key
 
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=120)
 PATHS = st.lists(NAMES, min_size=1, max_size=12).map(lambda names: "/".join([*names[:-1], f"{names[-1]}.jpg"]))

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixlake.errors import BadUpload
-from pixlake.unzip.entries import Kind
-from pixlake.unzip.names import classify, clean_path, fold
+from pixlake.zips.entries import Kind
+from pixlake.zips.names import classify, clean_path, fold
 
 
 @given(st.text())

@@ -4,8 +4,8 @@ import pytest
 
 from pixlake.errors import BadUpload
 from pixlake.messages import Classifiers, Options
+from pixlake.options import decode_options, merge_options
 from pixlake.settings import PlanSettings
-from pixlake.unzip.options import decode_options, merge_options
 
 STACK = PlanSettings("file:///lake", embedder="stack-e", classifier_with_image="stack-w", classifier_orphan="stack-o")
 

@@ -166,7 +166,7 @@ def test_the_event_files_are_requests() -> None:
 
 def test_zip_functions_import_nothing_heavy() -> None:
     """Their layer holds obstore, msgspec and zlib-ng, no more."""
-    program = "import sys, pixlake.unzip.plan, pixlake.unzip.extract; print(*sys.modules)"
+    program = "import sys, pixlake.steps.plan, pixlake.steps.extract; print(*sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     found = {name.partition(".")[0] for name in answer.split()}
     assert found >= {"pixlake", "obstore", "msgspec", "zlib_ng"}

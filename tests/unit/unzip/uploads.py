@@ -9,8 +9,8 @@ from pixlake.lake import Work
 from pixlake.messages import ExtractAnswer, ExtractRequest, Image, Ingest, Member, PlanAnswer, PlanRequest, Shard
 from pixlake.rejects import Reject
 from pixlake.settings import ExtractSettings, PlanSettings
-from pixlake.unzip.extract import extract
-from pixlake.unzip.plan import plan
+from pixlake.steps.extract import extract
+from pixlake.steps.plan import plan
 
 
 @dataclass(frozen=True)

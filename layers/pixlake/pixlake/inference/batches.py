@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pixlake import rejects, storage
+from pixlake.concurrency import mapped, prepared
 from pixlake.errors import BadRequest
 from pixlake.inference.graphs import available_threads
-from pixlake.inference.readahead import mapped, prepared
 from pixlake.lake import Work
 from pixlake.messages import BatchAnswer, BatchRequest
 from pixlake.parquet import write_part

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.manifest import ImageInput
 from pixlake.errors import BadBundle
+from pixlake.images.preprocessing import decode_for, tensor
 from pixlake.inference.encoders import Example, make_encoder
-from pixlake.inference.folders import BundleFolder
 from pixlake.inference.graphs import load_graph
-from pixlake.inference.manifest import ImageInput
-from pixlake.inference.preprocessing import decode_for, tensor
 
 Pixels = NDArray[np.float32]
 _KINDS = {"image": "image_classifier", "image+tabular": "record_classifier", "tabular": "record_classifier"}

@@ -7,7 +7,7 @@ import html
 import re
 import string
 
-from pixlake.inference.manifest import Cleaning
+from pixlake.bundles.manifest import Cleaning
 
 # half a character, as a command line's arguments may hold; no tokenizer takes it, and ftfy replaces it too
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.manifest import ImageInput, Output, Preprocessing, TextTower
 from pixlake.errors import BadBundle
+from pixlake.images.preprocessing import tensor
 from pixlake.inference.encoders import ImageEncoder, TextEncoder
-from pixlake.inference.folders import BundleFolder
 from pixlake.inference.graphs import Feeds, Graph, Tensor, activate, load_graph
-from pixlake.inference.manifest import ImageInput, Output, Preprocessing, TextTower
-from pixlake.inference.preprocessing import tensor
 
 
 class Embedder:

@@ -12,11 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from pixlake.errors import BadBundle
-from pixlake.inference.cleaning import clean_text
-from pixlake.inference.folders import BundleFolder
-from pixlake.inference.graphs import Feeds, Tensor
-from pixlake.inference.manifest import (
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.manifest import (
     CategoricalInput,
     ImageInput,
     Input,
@@ -25,8 +22,11 @@ from pixlake.inference.manifest import (
     TextInput,
     TokenSequence,
 )
+from pixlake.bundles.values import read_number, read_value
+from pixlake.errors import BadBundle
+from pixlake.inference.cleaning import clean_text
+from pixlake.inference.graphs import Feeds, Tensor
 from pixlake.inference.sequences import join_tokens
-from pixlake.inference.values import read_number, read_value
 
 _GREATEST = float(np.finfo(np.float32).max)
 

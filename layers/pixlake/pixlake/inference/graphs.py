@@ -9,10 +9,10 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.manifest import Output
+from pixlake.bundles.weights import NO_WEIGHTS, Weights, find_weights
 from pixlake.errors import BadBundle
-from pixlake.inference.folders import BundleFolder
-from pixlake.inference.manifest import Output
-from pixlake.inference.weights import NO_WEIGHTS, Weights, find_weights
 
 Feeds = dict[str, NDArray[np.float32] | NDArray[np.int64]]
 

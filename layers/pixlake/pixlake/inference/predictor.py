@@ -13,13 +13,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pixlake.bundles.archives import unpack
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.predictors import PredictorColumn, PredictorImages, PredictorManifest
+from pixlake.bundles.values import read_value
 from pixlake.errors import BadBundle
-from pixlake.inference.archives import unpack
+from pixlake.images.decoding import decode_stored
 from pixlake.inference.classifier import Prediction, make_prediction
-from pixlake.inference.folders import BundleFolder
-from pixlake.inference.images import decode_stored
-from pixlake.inference.predictormanifest import PredictorColumn, PredictorImages, PredictorManifest
-from pixlake.inference.values import read_value
 
 Cell = str | float | bool | list[bytes] | None
 # between two paths in a cell; no name that is made here holds it

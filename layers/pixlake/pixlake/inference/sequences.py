@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pixlake.inference.manifest import TokenSequence
+from pixlake.bundles.manifest import TokenSequence
 
 Tokens = Sequence[int]
 

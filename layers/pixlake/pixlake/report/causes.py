@@ -31,13 +31,14 @@ _ADVICE = {
 }
 _ELSE = "Pixlake does not raise this on purpose: see the function's log, and report it with the lines below."
 _STATES_BY_MODULE = {
-    "unzip/plan": "Plan",
-    "unzip/extract": "Extract",
-    "split/": "Split",
-    "inference/embed": "Embed",
-    "inference/classify": "Classify",
-    "compact/": "Compact",
-    "report/": "Report",
+    "steps/plan": "Plan",
+    "steps/extract": "Extract",
+    "steps/split": "Split",
+    "steps/embed": "Embed",
+    "steps/classify": "Classify",
+    "steps/compact": "Compact",
+    "steps/report": "Report",
+    "iceberg/": "Compact",
 }
 _REASON = re.compile(r"([a-z][a-z0-9_]*): ")
 

@@ -13,8 +13,8 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import And, EqualTo, GreaterThan, Reference
 from pyiceberg.expressions.literals import literal
 
-from pixlake.catalog import commit_rows, load_table
-from pixlake.compact.translation import translated
+from pixlake.iceberg.catalog import commit_rows, load_table
+from pixlake.iceberg.translation import translated
 from pixlake.messages import TOTALS
 from pixlake.schemas import EXECUTIONS
 

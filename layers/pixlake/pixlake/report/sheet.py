@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from pixlake import storage
 from pixlake.errors import PixlakeError
-from pixlake.inference.images import decode
+from pixlake.images.decoding import decode
 
 SAMPLED = 40
 LEAST_CERTAIN = 16

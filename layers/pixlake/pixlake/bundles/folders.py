@@ -1,0 +1,151 @@
+"""A bundle's folder: what it says it is, and its files, none of which is used unverified.
+
+In a lake `models/<name>/bundle.json` says which version is served. A pushed version's files have a folder of their own,
+`models/<name>/<version>/`, so they are never mixed with another's, and a run that began with it ends with it; a bundle
+that was only copied there has its files beside its `bundle.json`.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pixlake import storage
+from pixlake.bundles.manifest import MANIFEST, Manifest, version
+from pixlake.bundles.parsing import LARGEST_MANIFEST, parse
+from pixlake.bundles.predictors import PredictorManifest
+from pixlake.errors import BadBundle, MissingObject
+from pixlake.lake import bundle_uri, check_identifier
+
+_PUSHED = re.compile(r"[0-9a-f]{12}/")
+# what protobuf can hold, what a tokenizer never needs, and all the memory that Lambda has
+_LARGEST_GRAPH = 2 << 30
+_LARGEST_TOKENIZER = 64 << 20
+_LARGEST_BUNDLE = 10 << 30
+
+
+@dataclass(frozen=True)
+class BundleFolder:
+    """A bundle that is described and complete; `model` is `name@version`, as the tables have it.
+
+    `document` is `bundle.json`'s bytes, `description` what they say, `sizes` the bytes of each other file.
+    """
+
+    uri: str
+    model: str
+    description: Manifest | PredictorManifest
+    document: bytes = field(repr=False)
+    sizes: Mapping[str, int] = field(repr=False)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What a bundle of graphs says of itself; BadBundle for one that only AutoGluon can run."""
+        if isinstance(self.description, PredictorManifest):
+            raise BadBundle(f"{self.uri}: {self.model} holds pickles, which only the AutoGluon container runs")
+        return self.description
+
+    @property
+    def version(self) -> str:
+        return self.model.rpartition("@")[2]
+
+    @property
+    def pushed(self) -> bool:
+        """Whether it is a folder of this version alone, whose files nobody writes into."""
+        return self.uri.endswith(f"/{self.version}")
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return len(self.document) + sum(self.sizes.values())
+
+    def read(self, name: str) -> bytes:
+        """One file's bytes, verified; BadBundle if they are not what `bundle.json` says."""
+        data = storage.read(storage.join(self.uri, name))
+        self._compare(name, hashlib.sha256(data).hexdigest())
+        return data
+
+    def stream(self, name: str) -> Iterator[memoryview]:
+        """One file's bytes in chunks. What they are is known after the last: BadBundle comes then, as in `read`."""
+        digest = hashlib.sha256()
+        for chunk in storage.stream(storage.join(self.uri, name)):
+            digest.update(chunk)
+            yield chunk
+        self._compare(name, digest.hexdigest())
+
+    def verify(self, names: Iterable[str]) -> None:
+        """Read files only for their checksums, a chunk at a time; BadBundle as in `read`."""
+        for name in names:
+            self._compare(name, storage.sha256(storage.join(self.uri, name)))
+
+    def _compare(self, name: str, found: str) -> None:
+        if found != self.description.files[name]:
+            raise BadBundle(f"{self.uri}/{name}: its SHA-256 is {found}, not the one in {MANIFEST}; upload it again")
+
+
+def open_folder(lake_uri: str, model: str) -> BundleFolder:
+    """The bundle `name`, or `name@version`, under `models/` in the lake.
+
+    Raises BadBundle if it is missing, damaged or incomplete, or no longer has the version asked for. Reads only
+    `bundle.json` and the folder's listing, so that a step can name the model without loading it.
+    """
+    name, _, expected = model.partition("@")
+    home = bundle_uri(lake_uri, check_identifier("bundle", name))
+    pushed = storage.join(home, expected or version(_read_manifest(home)))
+    folder = read_folder(pushed if storage.exists(storage.join(pushed, MANIFEST)) else home)
+    if expected and folder.version != expected:
+        found = folder.version
+        raise BadBundle(f"{folder.uri}: the bundle changed during the run: {expected} is now {found}; run again")
+    if folder.description.name != name:
+        raise BadBundle(f"{folder.uri}/{MANIFEST}: the name is {folder.description.name!r}, the folder's is {name!r}")
+    return folder
+
+
+def read_folder(uri: str) -> BundleFolder:
+    """The bundle in any folder; BadBundle if it is missing, damaged or incomplete."""
+    data = _read_manifest(uri)
+    manifest = parse(data, f"{uri}/{MANIFEST}")
+    found = {info.uri.removeprefix(uri).lstrip("/"): info.size for info in storage.list_objects(uri)}
+    sizes = {name: size for name, size in found.items() if name != MANIFEST and not _PUSHED.match(name)}
+    _check_names(uri, manifest, sizes)
+    _check_sizes(uri, manifest, sizes)
+    return BundleFolder(uri, f"{manifest.name}@{version(data)}", manifest, data, sizes)
+
+
+def _read_manifest(uri: str) -> bytes:
+    path = storage.join(uri, MANIFEST)
+    try:
+        _check_plain(path)
+        if storage.head(path).size > LARGEST_MANIFEST:
+            raise BadBundle(f"{path}: it is larger than {LARGEST_MANIFEST >> 20} MiB")
+        return storage.read(path)
+    except MissingObject as error:
+        way_out = "`pixlake models push FOLDER` puts one into a lake"
+        raise BadBundle(f"{uri}: there is no bundle here, for it has no {MANIFEST}; {way_out}") from error
+
+
+def _check_names(uri: str, manifest: Manifest | PredictorManifest, found: Mapping[str, int]) -> None:
+    if missing := sorted(manifest.files.keys() - found.keys()):
+        raise BadBundle(f"{uri}: files are missing: {missing}")
+    if extra := sorted(found.keys() - manifest.files.keys()):
+        raise BadBundle(f"{uri}: files that {MANIFEST} does not list: {extra[:5]}")
+    for name in manifest.files:
+        _check_plain(storage.join(uri, name))
+
+
+def _check_sizes(uri: str, manifest: Manifest | PredictorManifest, sizes: Mapping[str, int]) -> None:
+    """Before anything is read into memory."""
+    limits: dict[str, int] = {}
+    if isinstance(manifest, Manifest):
+        limits = dict.fromkeys(manifest.graphs, _LARGEST_GRAPH) | dict.fromkeys(manifest.tokenizers, _LARGEST_TOKENIZER)
+    for name, limit in limits.items():
+        if sizes[name] > limit:
+            raise BadBundle(f"{uri}/{name}: it has {sizes[name]:,} bytes, more than {limit:,}")
+    if sum(sizes.values()) > _LARGEST_BUNDLE:
+        raise BadBundle(f"{uri}: its files have {sum(sizes.values()):,} bytes, more than {_LARGEST_BUNDLE:,}")
+
+
+def _check_plain(uri: str) -> None:
+    """A link's target may lie outside of the folder, and may change."""
+    path = storage.local_path(uri)
+    if path is not None and path.is_symlink():
+        raise BadBundle(f"{uri}: it is a link, where a bundle has plain files; copy the file itself")

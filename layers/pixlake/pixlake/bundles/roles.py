@@ -1,0 +1,87 @@
+"""The bundles that an upload's options name, found in the lake before any work is done for them."""
+
+from dataclasses import dataclass
+
+from pixlake import storage
+from pixlake.bundles.folders import BundleFolder, open_folder
+from pixlake.bundles.manifest import MANIFEST
+from pixlake.bundles.predictors import PredictorManifest
+from pixlake.errors import BadBundle
+from pixlake.lake import bundle_uri, check_identifier
+from pixlake.messages import Options
+
+EMBEDDER, WITH_IMAGE, WITHOUT_IMAGE, ORPHAN = "embedder", "with_image", "without_image", "orphan"
+_KINDS = {
+    EMBEDDER: "embedder",
+    WITH_IMAGE: "record_classifier",
+    WITHOUT_IMAGE: "record_classifier",
+    ORPHAN: "image_classifier",
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """`name` is `name@version`; `task` is what the state machine chooses the container by."""
+
+    name: str
+    task: str
+
+
+def resolve_models(lake: str, options: Options, autogluon: bool) -> dict[str, Model]:
+    """Each model that is named, by role; `autogluon` says whether there is an AutoGluon container.
+
+    Raises BadBundle for one that is missing (with the names of those that are there), damaged, not of the kind that
+    its role takes, or that only a container can run that is not there.
+    """
+    classifier = options.classifier
+    named = {
+        EMBEDDER: options.embedder,
+        WITH_IMAGE: classifier.with_image,
+        WITHOUT_IMAGE: classifier.without_image,
+        ORPHAN: classifier.orphan,
+    }
+    return {role: _resolve(lake, role, name, autogluon) for role, name in named.items() if name}
+
+
+def _resolve(lake: str, role: str, name: str, autogluon: bool) -> Model:
+    plain = check_identifier("bundle", name.partition("@")[0])
+    if not storage.exists(storage.join(bundle_uri(lake, plain), MANIFEST)):
+        there = ", ".join(_list_bundles(lake)) or "none"
+        raise BadBundle(f"{role}: there is no bundle {plain!r} under {bundle_uri(lake, '')}; there are: {there}")
+    folder = open_folder(lake, name)
+    if isinstance(folder.description, PredictorManifest):
+        _check_predictor(folder.description, role, autogluon)
+        return Model(folder.model, "classify_autogluon")
+    _check_graphs(folder, role)
+    return Model(folder.model, "embed" if role == EMBEDDER else "classify")
+
+
+def _check_graphs(folder: BundleFolder, role: str) -> None:
+    described, wanted = folder.manifest, _KINDS[role]
+    if described.kind != wanted:
+        raise BadBundle(
+            f"{role}: the bundle {described.name!r} is of the kind {described.kind}; this takes the kind {wanted}"
+        )
+    needs = described.image_input
+    if role == WITHOUT_IMAGE and needs is not None and needs.missing == "refuse":
+        raise BadBundle(f"{role}: the bundle {described.name!r} refuses records without an image")
+
+
+def _check_predictor(described: PredictorManifest, role: str, autogluon: bool) -> None:
+    """It predicts records, or if it reads no columns, images."""
+    subject = f"{role}: the bundle {described.name!r}"
+    if role == EMBEDDER or (role == ORPHAN) != (not described.columns):
+        raise BadBundle(f"{subject} is a predictor of {'records' if described.columns else 'images'}, not for this")
+    if role == WITHOUT_IMAGE and described.needs_image:
+        raise BadBundle(f"{subject} refuses records without an image")
+    if not autogluon:
+        raise BadBundle(
+            f"{subject} runs in the AutoGluon container, and there is none: name its image in the stack's parameter"
+            " AutoGluonImage, or on a laptop run `make models`; see docs/autogluon-container.md"
+        )
+
+
+def _list_bundles(lake: str) -> list[str]:
+    folder = bundle_uri(lake, "")
+    names = (info.uri.removeprefix(folder).split("/") for info in storage.list_objects(folder))
+    return sorted(parts[0] for parts in names if parts[1:] == [MANIFEST])

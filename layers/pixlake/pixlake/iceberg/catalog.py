@@ -1,0 +1,143 @@
+"""The catalog of a lake: Glue on AWS, SQLite in the folder on a laptop, with the tables that `schemas` describes.
+
+`CATALOG_URI` is `glue://database`, `glue` for the database `pixlake`, or `sqlite:////abs/path/catalog.db`. A catalog's
+name is its database's. Opening makes what is missing; any number of processes may open a new lake at once.
+"""
+
+import re
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow as pa
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchNamespaceError
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema, assign_fresh_schema_ids
+from pyiceberg.table import Table
+from pyiceberg.table.sorting import SortField, SortOrder
+from pyiceberg.transforms import IdentityTransform
+
+from pixlake.errors import BadRequest
+from pixlake.iceberg import fileio
+from pixlake.iceberg.commit import Target, commit_sources
+from pixlake.iceberg.keys import PARTITION
+from pixlake.iceberg.rows import TableRows
+from pixlake.iceberg.translation import translated
+from pixlake.schemas import EXECUTIONS, TABLES, TableSchema
+from pixlake.storage import join
+
+NAMESPACE = "pixlake"
+_COMMIT_SECONDS = 240.0
+_TARGET_FILE_BYTES = 256 << 20
+_PROPERTIES = {
+    "format-version": "2",
+    "write.parquet.compression-codec": "zstd",
+    "write.delete.isolation-level": "serializable",
+    "write.update.isolation-level": "serializable",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "50",
+    # A conflict on keys is planned again by `compact.commit`. This lets pyiceberg look whether a commit that was
+    # answered with a failure did land, and go on top of commits that touched no rows.
+    "commit.retry.num-retries": "3",
+    "commit.retry.min-wait-ms": "20",
+    "commit.retry.max-wait-ms": "500",
+}
+
+
+def open_catalog(lake_uri: str, catalog_uri: str) -> Catalog:
+    """The catalog, with the namespace and all tables there. Raises BadRequest for an unknown URI, CatalogTrouble."""
+    with translated(f"catalog {catalog_uri}"):
+        catalog = _connect(catalog_uri)
+        missing = TABLES.keys() - _table_names(catalog)
+        for name in sorted(missing):
+            _create_table(catalog, lake_uri, TABLES[name])
+        return catalog
+
+
+def has_tables(catalog_uri: str) -> bool:
+    """Whether anything was ever put there; nothing is made. Raises BadRequest for an unknown URI, CatalogTrouble."""
+    with translated(f"catalog {catalog_uri}"):
+        catalog = _connect(catalog_uri)
+        return catalog.table_exists((catalog.name, EXECUTIONS.name))
+
+
+def load_table(catalog: Catalog, name: str) -> Table:
+    """The table as it is now."""
+    with translated(f"table {name}"):
+        return catalog.load_table((catalog.name, name))
+
+
+def commit_rows(catalog: Catalog, table_name: str, rows: pa.Table, commit_id: str) -> int:
+    """Commit a few rows of one experiment, by key and precedence; `commit_id` committed again changes nothing.
+
+    Returns the number of keys. Raises CommitConflict, CatalogTrouble, StorageTrouble.
+    """
+    schema = TABLES[table_name]
+    partition = rows[PARTITION][0].as_py() if rows.num_rows and is_partitioned(schema) else None
+    deadline = time.monotonic() + _COMMIT_SECONDS
+    target = Target(load_table(catalog, table_name), schema, partition, _TARGET_FILE_BYTES, deadline)
+    return commit_sources(target, [TableRows(commit_id, rows.cast(schema.columns))], commit_id)
+
+
+def is_partitioned(schema: TableSchema) -> bool:
+    """Whether the table has a partition for each experiment. Executions are few rows, and stay together."""
+    return schema is not EXECUTIONS
+
+
+def _connect(catalog_uri: str) -> Catalog:
+    io = {"py-io-impl": fileio.IMPLEMENTATION}
+    if glue := re.fullmatch(r"glue(?:://([a-z0-9_]+))?", catalog_uri):
+        return load_catalog(glue[1] or NAMESPACE, type="glue", **io)
+    scheme, separator, path = catalog_uri.partition(":///")
+    if scheme == "sqlite" and separator and path.startswith("/"):
+        # on AWS there is no SQLAlchemy, half a second to import
+        from pixlake.iceberg.sqlite import connect
+
+        return connect(NAMESPACE, Path(path), io)
+    raise BadRequest(f"CATALOG_URI {catalog_uri!r}: use glue://database or sqlite:////absolute/path/catalog.db")
+
+
+def _table_names(catalog: Catalog) -> set[str]:
+    try:
+        return {identifier[-1] for identifier in catalog.list_tables(catalog.name)}
+    except NoSuchNamespaceError:
+        with suppress(NamespaceAlreadyExistsError):
+            catalog.create_namespace(catalog.name)
+        return set()
+
+
+def _create_table(catalog: Catalog, lake_uri: str, table: TableSchema) -> None:
+    schema = _iceberg_schema(table)
+    catalog.create_table_if_not_exists(
+        (catalog.name, table.name),
+        schema,
+        location=join(lake_uri, "warehouse", table.name),
+        partition_spec=_partition_spec(table, schema),
+        sort_order=_sort_order(table, schema),
+        properties=_PROPERTIES | _metrics(table),
+    )
+
+
+def _iceberg_schema(table: TableSchema) -> Schema:
+    return assign_fresh_schema_ids(Catalog._convert_schema_if_needed(table.columns))
+
+
+def _partition_spec(table: TableSchema, schema: Schema) -> PartitionSpec:
+    if not is_partitioned(table):
+        return PartitionSpec()
+    source = schema.find_field(PARTITION).field_id
+    return PartitionSpec(PartitionField(source, 1000, IdentityTransform(), PARTITION))
+
+
+def _sort_order(table: TableSchema, schema: Schema) -> SortOrder:
+    return SortOrder(*(SortField(schema.find_field(name).field_id, IdentityTransform()) for name in table.key))
+
+
+def _metrics(table: TableSchema) -> dict[str, str]:
+    """Bounds of whole keys, for paths differ only at their ends; none of vectors."""
+    modes = {f"write.metadata.metrics.column.{name}": "full" for name in table.key}
+    if "embedding" in table.columns.names:
+        modes["write.metadata.metrics.column.embedding"] = "none"
+        modes["write.metadata.metrics.column.embedding.element"] = "none"
+    return modes

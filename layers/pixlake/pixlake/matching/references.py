@@ -1,0 +1,154 @@
+"""Images found by a column that names them, one or several a cell.
+
+A path in a table was often written on another machine, in another folder, by a system that does not care about case.
+So a reference means the image whose path ends most like it does. What is meant must be certain: where two images fit
+equally well, neither is taken.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pixlake.matching.names import Matches, Positions, comparable
+
+MISSING, AMBIGUOUS = -1, -2
+_SEPARATORS = r"\s*[;|]\s*"
+_EXTENSION = r"(?s)\.([^./]*)$"
+
+
+@dataclass(frozen=True)
+class References:
+    """The images that cells name, in order: the cell's row, the text, and the image's position, or MISSING, or
+    AMBIGUOUS."""
+
+    rows: Positions
+    texts: pa.Array
+    images: Positions
+
+    @property
+    def matched(self) -> int:
+        """How many different images are named."""
+        return int(np.count_nonzero(np.bincount(self.images[self.images >= 0])))
+
+
+def read_references(cells: pa.Array, paths: pa.Array) -> References:
+    """The references in `cells`, resolved among `paths`.
+
+    A cell is a JSON list, several names with `;` or `|` between, or one name that may hold these characters.
+    """
+    rows, texts = _flatten(cells, paths)
+    distinct = texts.dictionary_encode()
+    found = _resolve(_as_path(distinct.dictionary), comparable(paths))
+    images = found[distinct.indices.to_numpy()] if len(texts) else np.empty(0, np.int64)
+    return References(rows, texts, images)
+
+
+def match_references(references: References, ranks: Positions, records: int, images: int) -> Matches:
+    """Matches of `records` records; `ranks` is the record of each cell, -1 for a cell of no record.
+
+    An image that several records name is an image of each; as an image it belongs to the first of them.
+    """
+    usable = (references.images >= 0) & (ranks[references.rows] >= 0)
+    owners, named = ranks[references.rows[usable]], references.images[usable]
+    order = np.argsort(owners, kind="stable")
+    owners, named = owners[order], named[order]
+    _, first = np.unique(owners * images + named, return_index=True)  # an image named twice in a cell counts once
+    first.sort()
+    owners, named = owners[first], named[first]
+    record_of_image = np.full(images, -1, dtype=np.int64)
+    record_of_image[named[::-1]] = owners[::-1]
+    return Matches(record_of_image, np.searchsorted(owners, np.arange(records + 1)), named)
+
+
+def _flatten(cells: pa.Array, paths: pa.Array) -> tuple[Positions, pa.Array]:
+    """Rows and single references, in order."""
+    cells = pc.utf8_trim_whitespace(cells)
+    listed = pc.fill_null(pc.starts_with(cells, "["), False).to_numpy(zero_copy_only=False)
+    lists, single = _json_lists(cells.filter(pa.array(listed)).to_pylist()), cells.filter(pa.array(~listed))
+    known = pa.chunked_array([paths, pc.replace_substring_regex(paths, "(?s)^.*/", "")])
+    whole = pc.is_in(single, known.combine_chunks())
+    split = pc.split_pattern_regex(single, _SEPARATORS)
+    split = pc.if_else(whole, _lists_of_one(single), split)
+    rows = [np.flatnonzero(~listed)[pc.list_parent_indices(split).to_numpy()]]
+    texts = [pc.list_flatten(split)]
+    rows.append(np.flatnonzero(listed)[pc.list_parent_indices(lists).to_numpy()])
+    texts.append(pc.list_flatten(lists))
+    all_rows, all_texts = np.concatenate(rows).astype(np.int64), pa.concat_arrays(texts)
+    order = np.argsort(all_rows, kind="stable")
+    order = order[pc.fill_null(pc.not_equal(all_texts, ""), False).to_numpy(zero_copy_only=False)[order]]
+    return all_rows[order], all_texts.take(pa.array(order))
+
+
+def _lists_of_one(values: pa.Array) -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array(np.arange(len(values) + 1, dtype=np.int32)), values)
+
+
+def _json_lists(cells: Iterable[str]) -> pa.Array:
+    return pa.array([_json_list(cell) for cell in cells], pa.list_(pa.string()))
+
+
+def _json_list(cell: str) -> list[str]:
+    """A JSON list's items; a cell that only looks like one is a name."""
+    try:
+        return [str(item).strip() for item in msgspec.json.decode(cell, type=list) if item is not None]
+    except (msgspec.DecodeError, RecursionError):
+        return [cell]
+
+
+def _as_path(texts: pa.Array) -> pa.Array:
+    slashes = pc.replace_substring(comparable(texts), "\\", "/")
+    return pc.replace_substring_regex(slashes, r"^(?:\.?/+)+", "")
+
+
+def _resolve(references: pa.Array, paths: pa.Array) -> Positions:
+    """The position in `paths` of each reference: by whole path, longest common end, then loosely."""
+    found: Positions = pc.fill_null(pc.cast(pc.index_in(references, paths), pa.int64()), MISSING).to_numpy().copy()
+    for loose_references, loose_paths in _forms(references, paths):
+        left = np.flatnonzero(found == MISSING)
+        if not len(left):
+            break
+        found[left] = _by_longest_end(loose_references.take(pa.array(left)), loose_paths)
+    return found
+
+
+def _forms(references: pa.Array, paths: pa.Array) -> Iterator[tuple[pa.Array, pa.Array]]:
+    """As they are; with extensions in lower case; and references without extension against paths without."""
+    yield references, paths
+    yield _lower_extension(references), _lower_extension(paths)
+    bare = pc.if_else(pc.match_substring_regex(references, _EXTENSION), None, references)
+    yield bare, pc.replace_substring_regex(paths, _EXTENSION, "")
+
+
+def _lower_extension(paths: pa.Array) -> pa.Array:
+    parts = pc.extract_regex(paths, r"(?s)^(?P<stem>.*)(?P<extension>\.[^./]*)$")
+    lower = pc.utf8_lower(pc.struct_field(parts, "extension"))
+    return pc.coalesce(pc.binary_join_element_wise(pc.struct_field(parts, "stem"), lower, ""), paths)
+
+
+def _by_longest_end(references: pa.Array, paths: pa.Array) -> Positions:
+    """By the most last parts of a path that a reference shares with any image, at least the file's name."""
+    found = np.full(len(references), MISSING, dtype=np.int64)
+    depths = pc.fill_null(pc.count_substring(references, "/"), -1).to_numpy()
+    deepest = min(int(depths.max(initial=-1)), int(pc.max(pc.count_substring(paths, "/")).as_py() or 0))
+    for slashes in range(deepest, -1, -1):
+        left = np.flatnonzero((found == MISSING) & (depths >= slashes))
+        if len(left):
+            found[left] = _by_end(_end(references.take(pa.array(left)), slashes), _end(paths, slashes))
+    return found
+
+
+def _end(paths: pa.Array, slashes: int) -> pa.Array:
+    """The last parts of paths, with `slashes` between them; null where a path has fewer."""
+    return pc.struct_field(pc.extract_regex(paths, f"(?s)(?:^|/)(?P<end>(?:[^/]*/){{{slashes}}}[^/]*)$"), "end")
+
+
+def _by_end(references: pa.Array, ends: pa.Array) -> Positions:
+    counted = pc.value_counts(ends.drop_null())
+    repeated = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+    positions = pc.fill_null(pc.cast(pc.index_in(references, ends, skip_nulls=True), pa.int64()), MISSING)
+    found: Positions = pc.if_else(pc.is_in(references, repeated), AMBIGUOUS, positions).to_numpy()
+    return found

@@ -1,0 +1,61 @@
+"""The state Compact where Athena merges: what only Pixlake can decide is decided here, the rest becomes statements.
+
+The parts stay where the workers wrote them. Beside them come the execution's accounts as Parquet, and the state
+machine runs the statements that the answer carries (`statemachine/compact_athena.asl.yaml`). Run again, it hands over
+the same.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.io import FileIO
+
+from pixlake import parquet
+from pixlake.iceberg.merge import index_keys
+from pixlake.iceberg.statements import write_statements
+from pixlake.messages import CompactAnswer
+from pixlake.parts.rejected import Accounts
+from pixlake.schemas import EMBEDDINGS, EXECUTIONS, PREDICTIONS, RECORDS, REJECTS, TABLES
+from pixlake.settings import CompactSettings
+
+MERGED = {name: schema for name, schema in TABLES.items() if schema is not EXECUTIONS}
+"""The tables that Athena merges, by name. The one row of `executions` is Report's to commit, when all else is done."""
+_READERS = 16
+
+
+def hand_over(accounts: Accounts, parts: dict[str, list[str]], io: FileIO, settings: CompactSettings) -> CompactAnswer:
+    """Write the accounts and answer the totals, counted in the parts, with the statements."""
+    work, request = accounts.work, accounts.request
+    rejected = accounts.rejected(parts[REJECTS.name], io)
+    answer = CompactAnswer(
+        images=request.split.images,
+        embedded=_count_rows(parts[EMBEDDINGS.name], io),
+        predicted=_count_rows(parts[PREDICTIONS.name], io),
+        records=_count_rows(parts[RECORDS.name], io),
+        rejected=len(index_keys(rejected, REJECTS).order()),
+        lost_batches=len(accounts.lost),
+    )
+    batches = [batch for source in rejected for batch in source.batches(REJECTS.columns.names)]
+    account = work.account(REJECTS.name)
+    parquet.write_part(account, REJECTS, pa.Table.from_batches(batches, REJECTS.columns))
+    folders = {name: f"parts/{name}" for name in MERGED}
+    folders[REJECTS.name] = account.removeprefix(f"{work.uri}/").rpartition("/")[0]
+    statements = tuple(
+        write_statements(schema, request.run, settings.lake_uri, folders[name], settings.snapshot_days)
+        for name, schema in MERGED.items()
+    )
+    return msgspec.structs.replace(answer, statements=statements)
+
+
+def _count_rows(parts: Sequence[str], io: FileIO) -> int:
+    """The rows of all parts, by their footers; Split cuts parts so that no key is in two of them."""
+
+    def count(uri: str) -> int:
+        with io.new_input(uri).open() as file:
+            return int(pq.read_metadata(file).num_rows)
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        return sum(pool.map(count, parts))

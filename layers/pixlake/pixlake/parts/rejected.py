@@ -1,0 +1,49 @@
+"""What an execution says of what it left out: its rows of `rejects`.
+
+Either engine commits the same rows: the Lambda from memory, Athena from the files that `handover` writes of them.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+import pyarrow as pa
+from pyiceberg.io import FileIO
+
+from pixlake import rejects, storage
+from pixlake.iceberg.rows import TableRows
+from pixlake.lake import Work
+from pixlake.messages import Batch, CompactRequest
+from pixlake.parts.lost import part_id, reject_rows
+from pixlake.schemas import REJECTS
+
+_READERS = 16
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The accounts of one execution that lost the batches `lost`."""
+
+    request: CompactRequest
+    work: Work
+    lost: Sequence[Batch]
+
+    def rejected(self, files: Sequence[str], io: FileIO) -> list[TableRows]:
+        """The rejects that the steps wrote to `files`, and the rows of lost batches, whose own files tell only part."""
+        lost = {f"{batch.task}-{batch.batch_id}" for batch in self.lost}
+        told = [uri for uri in files if part_id(uri) not in lost]
+        with ThreadPoolExecutor(_READERS) as pool:
+            written = list(pool.map(storage.read, told))
+        sources = [TableRows(uri, self._table(rejects.decode(data))) for uri, data in zip(told, written, strict=True)]
+        return [*sources, TableRows("lost", self._table(reject_rows(self.work, io, self.lost)))]
+
+    def _table(self, rows: Sequence[rejects.Reject]) -> pa.Table:
+        run = self.request.run
+        same = {
+            "experiment_id": run.experiment_id,
+            "uploaded_at": datetime.fromisoformat(run.uploaded_at),
+            "processed_at": datetime.fromisoformat(run.started_at),
+        }
+        return pa.Table.from_pylist([msgspec.structs.asdict(row) | same for row in rows], schema=REJECTS.columns)

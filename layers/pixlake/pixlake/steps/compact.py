@@ -1,0 +1,110 @@
+"""The state Compact: an execution's parts become rows of the tables, one atomic commit a table.
+
+Run again at any point, it ends with the same rows: a table that has the commit already is left alone.
+"""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import msgspec
+from pyiceberg.catalog import Catalog
+
+from pixlake import storage
+from pixlake.iceberg.catalog import is_partitioned, load_table, open_catalog
+from pixlake.iceberg.commit import Target, commit_sources
+from pixlake.iceberg.rows import ParquetRows, Rows
+from pixlake.lake import Work
+from pixlake.messages import Batch, CompactAnswer, CompactRequest
+from pixlake.parts.handover import hand_over
+from pixlake.parts.lost import find_lost
+from pixlake.parts.rejected import Accounts
+from pixlake.schemas import EMBEDDINGS, PREDICTIONS, RECORDS, REJECTS, TableSchema
+from pixlake.settings import CompactSettings, Engine
+
+LAST_ATTEMPT = 60.0
+"""Seconds that a last attempt takes, begun just in time."""
+SECONDS = 900.0 - LAST_ATTEMPT
+"""How long to try by default: a Lambda's 15 minutes, less a last attempt."""
+
+
+def compact(request: CompactRequest, settings: CompactSettings, seconds: float = SECONDS) -> CompactAnswer:
+    """Commit what the execution made; answer its totals.
+
+    Where the engine is Athena nothing is committed here: the answer carries the statements that do it.
+    `seconds` is the time to try in. Raises TooManyLost before anything is committed, CommitConflict where other
+    writers came first all the time, StorageTrouble and CatalogTrouble.
+    """
+    work = Work(settings.lake_uri, request.run.execution_id)
+    parts = _list_parts(work)
+    lost = find_lost(work, request.split.batches.count, parts, settings.tolerated_lost_percent)
+    catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
+    accounts = Accounts(request, work, lost)
+    if settings.compaction_engine is Engine.ATHENA:
+        return hand_over(accounts, parts, load_table(catalog, REJECTS.name).io, settings)
+    job = _Job(accounts, settings, catalog, time.monotonic() + seconds)
+    return CompactAnswer(
+        images=request.split.images,
+        embedded=job.commit_parts(EMBEDDINGS, parts),
+        predicted=job.commit_parts(PREDICTIONS, parts),
+        records=job.commit_parts(RECORDS, parts),
+        rejected=job.commit_rejects(parts),
+        lost_batches=len(lost),
+    )
+
+
+@dataclass(frozen=True)
+class _Job:
+    accounts: Accounts
+    settings: CompactSettings
+    catalog: Catalog
+    deadline: float
+
+    @property
+    def request(self) -> CompactRequest:
+        return self.accounts.request
+
+    def commit_parts(self, schema: TableSchema, parts: dict[str, list[str]]) -> int:
+        target = self._target(schema)
+        return self._commit(target, [ParquetRows(target.table.io, uri, schema.columns) for uri in parts[schema.name]])
+
+    def commit_rejects(self, parts: dict[str, list[str]]) -> int:
+        target = self._target(REJECTS)
+        return self._commit(target, self.accounts.rejected(parts[REJECTS.name], target.table.io))
+
+    def _target(self, schema: TableSchema) -> Target:
+        partition = self.request.run.experiment_id if is_partitioned(schema) else None
+        table = load_table(self.catalog, schema.name)
+        return Target(table, schema, partition, self.settings.target_file_bytes, self.deadline)
+
+    def _commit(self, target: Target, sources: Sequence[Rows]) -> int:
+        return commit_sources(target, sources, commit_id(self.request, self.accounts.lost, target.schema.name))
+
+
+def commit_id(request: CompactRequest, lost: Sequence[Batch], table: str) -> str:
+    """The identity of what is committed: the same upload, handled in the same way, has the same one."""
+    run, split = request.run, request.split
+    options = msgspec.to_builtins(request.options)
+    missing = sorted(batch.batch_id for batch in lost)
+    identity = [
+        run.upload_id,
+        run.uploaded_at,
+        run.experiment_id,
+        options,
+        split.models,
+        split.id_column,
+        missing,
+        table,
+    ]
+    return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _list_parts(work: Work) -> dict[str, list[str]]:
+    """The parts of each table, by name; the names are the order in which Split cut them."""
+    parts: dict[str, list[str]] = defaultdict(list)
+    for info in storage.list_objects(storage.join(work.uri, "parts")):
+        parts[info.uri.rsplit("/", 2)[1]].append(info.uri)
+    return defaultdict(list, {table: sorted(uris) for table, uris in parts.items()})

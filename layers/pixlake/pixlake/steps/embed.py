@@ -1,0 +1,96 @@
+"""The step Embed: the images of one batch become one part of the table `embeddings`.
+
+Reading, decoding and preprocessing run ahead in threads while ONNX Runtime works on the images before them. In memory
+are the encoded bytes of images read ahead, the pixels of those being decoded, the tensors of a few groups, and the
+vectors.
+"""
+
+import functools
+import hashlib
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pixlake import storage
+from pixlake.errors import BadImage
+from pixlake.images.preprocessing import decode_for, tensor
+from pixlake.inference.batches import SESSION_THREADS, infer_rows, write_answer
+from pixlake.inference.embedder import Embedder
+from pixlake.inference.loaded import load_embedder
+from pixlake.messages import BatchAnswer, BatchRequest
+from pixlake.rejects import Reject, Stage
+from pixlake.schemas import EMBEDDINGS
+from pixlake.settings import InferenceSettings
+
+
+@dataclass(frozen=True)
+class _Image:
+    """What a row of the part says of an image, beside the vector."""
+
+    image_path: str
+    image_uri: str
+    record_id: str | None
+    width: int
+    height: int
+    sha256: str
+
+
+_Ready = tuple[_Image, NDArray[np.float32]]
+
+
+def embed(request: BatchRequest, settings: InferenceSettings) -> BatchAnswer:
+    """Embed the images of one batch; an image that cannot be embedded becomes a reject.
+
+    Raises BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
+    """
+    embedder = load_embedder(settings.lake_uri, request.batch.model, SESSION_THREADS)
+    embedded: list[_Ready] = []
+    rejected: list[Reject] = []
+    prepare = functools.partial(_prepare, embedder=embedder, max_pixels=settings.max_pixels)
+    for group in infer_rows(request, settings, _read, prepare, functools.partial(_embed, embedder=embedder)):
+        rejected += [each for each in group if isinstance(each, Reject)]
+        embedded += [each for each in group if not isinstance(each, Reject)]
+    return write_answer(request, settings.lake_uri, EMBEDDINGS, _columns(embedded, embedder.dimensions), rejected)
+
+
+def _read(row: dict[str, Any]) -> bytes:
+    return storage.read(row["image_uri"])
+
+
+def _prepare(row: dict[str, Any], data: bytes, *, embedder: Embedder, max_pixels: int) -> _Ready | Reject:
+    """Decode and preprocess one image."""
+    try:
+        picture = decode_for(data, embedder.preprocessing, max_pixels)
+    except BadImage as error:
+        return _reject(row["image_path"], error.reason, error.detail)
+    image = _Image(**row, width=picture.width, height=picture.height, sha256=hashlib.sha256(data).hexdigest())
+    return image, tensor(picture, embedder.preprocessing)
+
+
+def _embed(group: list[_Ready | Reject], *, embedder: Embedder) -> list[_Ready | Reject]:
+    """The images with their vectors in place of their tensors."""
+    ready = [each for each in group if not isinstance(each, Reject)]
+    vectors = iter(embedder.embed_tensors([values for _, values in ready]))
+    return [each if isinstance(each, Reject) else _checked(each[0], next(vectors)) for each in group]
+
+
+def _checked(image: _Image, vector: NDArray[np.float32]) -> _Ready | Reject:
+    if np.isfinite(vector).all():
+        return image, vector
+    return _reject(image.image_path, "bad_embedding", "the model's vector is zero or no number")
+
+
+def _reject(image_path: str, reason: str, detail: str) -> Reject:
+    return Reject(source=image_path, stage=Stage.EMBED, reason=reason, detail=detail)
+
+
+def _columns(embedded: list[_Ready], dimensions: int) -> dict[str, Any]:
+    images, vectors = [image for image, _ in embedded], [vector for _, vector in embedded]
+    values = np.concatenate(vectors) if vectors else np.empty(0, dtype=np.float32)
+    offsets = np.arange(len(vectors) + 1, dtype=np.int32) * dimensions
+    kind = EMBEDDINGS.columns.field("embedding").type
+    facts = {field.name: [getattr(image, field.name) for image in images] for field in fields(_Image)}
+    return {**facts, "embedding": pa.ListArray.from_arrays(offsets, values, type=kind)}

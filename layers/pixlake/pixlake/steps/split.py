@@ -1,0 +1,73 @@
+"""The step Split: the upload's tables and images, joined by record id, become records and batches to infer."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+import numpy as np
+
+from pixlake.bundles.roles import EMBEDDER, ORPHAN, WITH_IMAGE, WITHOUT_IMAGE, Model, resolve_models
+from pixlake.lake import Work
+from pixlake.matching.extracted import read_images
+from pixlake.matching.join import join
+from pixlake.matching.joined import Joined
+from pixlake.matching.outputs import (
+    Group,
+    Limits,
+    write_batch_list,
+    write_classify_batches,
+    write_embed_batches,
+    write_records,
+    write_rejects,
+)
+from pixlake.messages import Batch, ItemList, SplitAnswer, SplitRequest
+from pixlake.settings import SplitSettings
+from pixlake.tables.union import read_tables
+
+
+def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
+    """Join the upload's tables with its images; write records, rejects and batches below the execution's work.
+
+    Raises BadTable if no table can be read or no id column be found, BadBundle for a model that cannot be used, and
+    MissingObject where a shard of images is not there.
+    """
+    work = Work(settings.lake_uri, request.run.execution_id)
+    models = resolve_models(settings.lake_uri, request.options, autogluon=bool(settings.autogluon_image))
+    images = read_images(work, request.shards.count)
+    tables, unreadable = read_tables(work)
+    found = join(images, tables, request.options)
+    rejected = write_rejects(work, chain(unreadable, found.rejects()))
+    write_records(work, request.run, found.joined)
+    batches = _write_batches(work, models, found.joined, Limits(settings.batch_rows, settings.batch_bytes))
+    return SplitAnswer(
+        batches=ItemList(work.key(work.batches), len(batches)),
+        images=images.num_rows,
+        records=len(found.joined.ids),
+        with_image=int((found.joined.matches.counts > 0).sum()),
+        orphans=images.num_rows - found.joined.matches.matched,
+        rejected=rejected,
+        models={role: model.name for role, model in models.items()},
+        id_column=found.id_column,
+        id_column_why=found.id_column_why,
+    )
+
+
+def _write_batches(work: Work, models: dict[str, Model], joined: Joined, limits: Limits) -> list[Batch]:
+    batches: list[Batch] = []
+    if EMBEDDER in models:
+        batches += write_embed_batches(work, models[EMBEDDER].name, joined, limits)
+    batches += write_classify_batches(work, _groups(models, joined), joined, limits)
+    write_batch_list(work, batches)
+    return batches
+
+
+def _groups(models: dict[str, Model], joined: Joined) -> Iterator[Group]:
+    """What is classified by which model. A record with images whose model is not named is still predicted from the
+    table, if there is a model for that: less is known then, but nothing is lost."""
+    illustrated = joined.matches.counts > 0
+    if WITH_IMAGE in models:
+        yield Group("image+tabular", models[WITH_IMAGE], np.flatnonzero(illustrated))
+    if WITHOUT_IMAGE in models:
+        plain = ~illustrated if WITH_IMAGE in models else np.ones_like(illustrated)
+        yield Group("tabular", models[WITHOUT_IMAGE], np.flatnonzero(plain))
+    if ORPHAN in models:
+        yield Group("image", models[ORPHAN], np.flatnonzero(joined.matches.record_of_image < 0))

@@ -1,0 +1,33 @@
+"""A delimited table: read by pyarrow at its speed, and by Python's csv module where that cannot say what is wrong.
+
+Both take the same rows for rows (the tests compare them): any of the three line ends, quotes inside values as they
+come, empty lines skipped. pyarrow gives up on a row longer than its block, and takes the rest of a file for one value
+where a quote is never closed; then the careful way loses that row alone.
+"""
+
+from pixlake.errors import BadTable
+from pixlake.formats import extension
+from pixlake.tables.csvarrow import read_fast
+from pixlake.tables.csvrecords import RecordLines, read_carefully, read_records
+from pixlake.tables.dialects import choose_dialect
+from pixlake.tables.tablefile import TableFile, check_size, unique_names
+from pixlake.tables.text import UNREADABLE, TextFile
+
+_SAMPLE_CHARACTERS = 64 << 10
+
+
+def read_csv(path: str, file: TextFile) -> TableFile:
+    """The table `file`, which lies at `path` in the upload; BadTable if it is no text or has no header."""
+    sample, whole = file.head(_SAMPLE_CHARACTERS)
+    if not sample.strip():
+        raise BadTable(f"{path}: it is empty; the first line must name the columns")
+    dialect = choose_dialect(sample, whole, extension(path))
+    header = next((fields for _, fields in read_records(file, dialect)), None)
+    if not header:
+        raise BadTable(f"{path}: a quote in its first line is never closed, so it names no columns")
+    if any("\0" in name for name in header):
+        raise BadTable(f"{path}: it is not text; save the table as CSV, JSON Lines or Parquet")
+    check_size(path, 0, len(header))
+    names = unique_names([name.replace(UNREADABLE, "\N{REPLACEMENT CHARACTER}") for name in header])
+    found = read_fast(file, dialect, names) or read_carefully(file, dialect, names)
+    return TableFile(path, found.columns, found.rows, found.faults, RecordLines(file, dialect))

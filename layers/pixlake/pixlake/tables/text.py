@@ -1,0 +1,87 @@
+"""A table file as text, whatever it is encoded in, opened as often as a reader needs it and never held whole."""
+
+import codecs
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TextIO
+
+from pixlake import storage
+from pixlake.tables.encodings import Encoding, detect, detect_marked
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+# Stands for bytes that are no text: a code point that Unicode promises never to make a character.
+UNREADABLE = "\uffff"
+_HANDLER = "pixlake.unreadable"
+_BUFFER_BYTES = 4 << 20
+_BLOCK_BYTES = 1 << 20
+
+codecs.register_error(_HANDLER, lambda error: (UNREADABLE, error.end))  # type: ignore[attr-defined]
+
+
+class _Recoded(io.RawIOBase):
+    """Text as a file of UTF-8 bytes."""
+
+    def __init__(self, text: TextIO) -> None:
+        super().__init__()
+        self._text = text
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer)
+        # A character takes up to 4 bytes. Nobody reads less than a line's worth at once.
+        data = self._text.read(len(view) // 4).encode()
+        view[: len(data)] = data
+        return len(data)
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A text object and how it is encoded."""
+
+    uri: str
+    encoding: Encoding
+
+    def open_bytes(self) -> io.RawIOBase:
+        """UTF-8 without a mark, always valid, with UNREADABLE for bytes that are no text."""
+        if self.encoding.name != "utf-8" or not self.encoding.proved:
+            return _Recoded(self.open_text())
+        raw = storage.Reader(self.uri)
+        raw.seek(self.encoding.mark)
+        return raw
+
+    def open_text(self) -> TextIO:
+        """Characters, with line ends as they are, and UNREADABLE for bytes that are no text."""
+        raw = _open(self.uri)
+        raw.seek(self.encoding.mark)
+        return io.TextIOWrapper(raw, encoding=self.encoding.name, errors=_HANDLER, newline="")
+
+    def head(self, length: int) -> tuple[str, bool]:
+        """The first `length` characters, and whether they are the whole text."""
+        text = self.open_text().read(length + 1)
+        return text[:length], len(text) <= length
+
+
+def open_text_file(uri: str) -> TextFile:
+    """The object with its encoding found, which reads all of it unless its first bytes tell."""
+    marked = detect_marked(_open(uri).read(4096))
+    if marked is None:
+        return TextFile(uri, detect(_blocks(_open(uri))))
+    if marked.name == "utf-8":
+        found = detect(_blocks(_open(uri)))
+        marked = replace(marked, proved=found.name == marked.name and found.proved)
+    return TextFile(uri, marked)
+
+
+def _open(uri: str) -> io.BufferedReader:
+    return io.BufferedReader(storage.Reader(uri), _BUFFER_BYTES)
+
+
+def _blocks(raw: io.BufferedReader) -> Iterator[bytes]:
+    """About a megabyte of whole lines at a time."""
+    while block := raw.read(_BLOCK_BYTES):
+        yield block + raw.readline()
