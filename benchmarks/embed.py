@@ -43,7 +43,7 @@ from pixlake.messages import Batch, BatchRequest, Run
 from pixlake.schemas import EMBED_BATCH
 from pixlake.settings import InferenceSettings
 from pixlake.steps.embed import embed
-from pixlake_models.weights import split_graph
+from pixlake_models.exporting.weights import split_graph
 
 BATCH = 32
 MODEL, LIMIT, PRODUCTS_LIMIT = "vit-b-32-random", "(>= 80 %)", "(>= 90 %)"

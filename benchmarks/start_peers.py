@@ -16,10 +16,10 @@ def make(folder: Path) -> None:
     from pets import make_pets, save_image_network, save_text_network, train_pair
     from transformers import ElectraConfig
 
-    from pixlake_models.bundles import write_bundle
+    from pixlake_models.clip.export import export_open_clip
     from pixlake_models.commands.compile import compile_model
-    from pixlake_models.export import Request
-    from pixlake_models.export_clip import export_open_clip
+    from pixlake_models.exporting.export import Request
+    from pixlake_models.exporting.writing import write_bundle
 
     torch.save(open_clip.create_model("ViT-B-32", pretrained=None).state_dict(), folder / "clip.pt")
     candidate = export_open_clip(Request("ViT-B-32", str(folder / "clip.pt")))

@@ -9,7 +9,7 @@ from pixlake import storage
 from pixlake.errors import PixlakeError
 from pixlake.images.decoding import decode
 from pixlake.report.words import shorten
-from pixlake_cli.nearest import Hit
+from pixlake.search.nearest import Hit
 
 _SIDE, _GAP, _CAPTION = 176, 14, 40  # pixels
 _COLUMNS = 5

@@ -12,12 +12,12 @@ import pixlake
 from pixlake.errors import BadRequest, PixlakeError, StorageTrouble
 
 COMMANDS = {
-    "run": "pixlake_cli.run:run",
-    "query": "pixlake_cli.query:query",
-    "search": "pixlake_cli.search:search",
-    "tables": "pixlake_cli.tables:tables",
-    "maintain": "pixlake_cli.maintain:maintain",
-    "models": "pixlake_cli.models:models",
+    "run": "pixlake_cli.commands.run:run",
+    "query": "pixlake_cli.commands.query:query",
+    "search": "pixlake_cli.commands.search:search",
+    "tables": "pixlake_cli.commands.tables:tables",
+    "maintain": "pixlake_cli.commands.maintain:maintain",
+    "models": "pixlake_cli.commands.models:models",
 }
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from pixlake.failures import noted
 from pixlake.handler import observed
+from pixlake.inference.autogluon import load_predictor
 from pixlake.lake import Work
 from pixlake.messages import BatchRequest, parse, plain
 from pixlake.settings import InferenceSettings, from_environment
 from pixlake.steps.classify import classify
-from pixlake_models.multimodal import load_predictor
 
 SETTINGS = from_environment(InferenceSettings)
 

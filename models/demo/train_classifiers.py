@@ -23,14 +23,14 @@ from demo.table import CATEGORICAL, LABEL, NUMERICAL, describe_emoji
 from demo.unicode import Emoji, read_emoji, read_properties
 from pixlake.messages import Options
 from pixlake_models.silence import silenced
-from pixlake_models.training import Recipe
-from pixlake_models.training_backbones import Backbone, prepare_backbone
-from pixlake_models.training_columns import Columns
-from pixlake_models.training_pair import Examples, make_examples, train_one
-from pixlake_models.training_parts import Parts
-from pixlake_models.training_pictures import Original, prepare_pictures
-from pixlake_models.training_records import Records, select_records
-from pixlake_models.training_upload import read_upload
+from pixlake_models.training.backbones import Backbone, prepare_backbone
+from pixlake_models.training.columns import Columns
+from pixlake_models.training.pair import Examples, make_examples, train_one
+from pixlake_models.training.parts import Parts
+from pixlake_models.training.pictures import Original, prepare_pictures
+from pixlake_models.training.records import Records, select_records
+from pixlake_models.training.train import Recipe
+from pixlake_models.training.upload import read_upload
 
 SIDE = 72
 WITH_IMAGE, WITHOUT_IMAGE = "emoji-group", "emoji-group-table"

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from demo.captions import LENGTH, pad_token, train_tokenizer
 from demo.unicode import Emoji
 from pixlake.bundles.manifest import Preprocessing
-from pixlake_models.export_clip import ClipSource
+from pixlake_models.clip.export import ClipSource
 
 SIDE = 32
 _PARITY = ("cosine", "difference", "differ", "same_", "agreement")

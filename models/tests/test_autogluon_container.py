@@ -22,15 +22,15 @@ from autogluon.multimodal import MultiModalPredictor
 
 from pixlake.bundles.folders import read_folder
 from pixlake.errors import BadBundle
+from pixlake.inference.autogluon import settle
 from pixlake.inference.loaded import load_classifier
 from pixlake.lake import Work
 from pixlake.messages import Batch, BatchRequest, Run
 from pixlake.rejects import decode
 from pixlake.schemas import CLASSIFY_BATCH
 from pixlake_models.errors import NotEqual, NotServable
-from pixlake_models.multimodal import settle
-from pixlake_models.package_autogluon import Packaged, load_trained, package_predictor
-from pixlake_models.package_columns import describe_predictor
+from pixlake_models.packaging.columns import describe_predictor
+from pixlake_models.packaging.package import Packaged, load_trained, package_predictor
 
 # those of AutoGluon, Lightning and what they import
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -296,7 +296,7 @@ def test_what_answers_otherwise_is_not_written(plain: Trained, tmp_path: Path, m
         ]
         return msgspec.structs.replace(described, columns=tuple(columns))
 
-    monkeypatch.setattr("pixlake_models.package_autogluon.describe_predictor", misread)
+    monkeypatch.setattr("pixlake_models.packaging.package.describe_predictor", misread)
     with pytest.raises(NotEqual, match="differ"):
         package_predictor(plain.predictor, plain.rows, tmp_path / "tiny")
     assert not list(tmp_path.iterdir())

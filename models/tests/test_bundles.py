@@ -11,9 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from pixlake.bundles.folders import open_folder
 from pixlake.bundles.manifest import ImageInput, Manifest, Output, Preprocessing
 from pixlake.errors import BadBundle, BadRequest
-from pixlake_models import weights
-from pixlake_models.bundles import trial_bundle, write_bundle
 from pixlake_models.commands.export import derive_name
+from pixlake_models.exporting import weights
+from pixlake_models.exporting.writing import trial_bundle, write_bundle
 
 PREPROCESSING = Preprocessing(
     width=8, height=8, resize="squash", interpolation="nearest", background=(0, 0, 0), mean=(0, 0, 0), std=(1, 1, 1)

@@ -14,12 +14,12 @@ from transformers import PreTrainedTokenizerFast
 
 from pixlake.bundles.manifest import TextInput
 from pixlake.inference.encoders import TextEncoder
-from pixlake_models.clip_loading import load_clip
-from pixlake_models.clip_tokenizer import read_tokenizer
+from pixlake_models.clip.export import export_open_clip
+from pixlake_models.clip.loading import load_clip
+from pixlake_models.clip.tokenizer import read_tokenizer
 from pixlake_models.errors import NotServable
-from pixlake_models.export import Request, prove_and_write
-from pixlake_models.export_clip import export_open_clip
-from pixlake_models.texts import make_texts
+from pixlake_models.exporting.export import Request, prove_and_write
+from pixlake_models.exporting.texts import make_texts
 
 CLIP = SimpleTokenizer()
 SPECIAL = ["<pad>", "</s>", "<unk>"]

@@ -26,9 +26,9 @@ from pixlake.images.preprocessing import tensor
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.encoders import Example
 from pixlake.inference.loaded import load_classifier
-from pixlake_models import compile_autogluon as compilation
-from pixlake_models.autogluon_columns import check_averaging, check_mixing, image_column, read_inputs
-from pixlake_models.compile_autogluon import AutoGluonSource, compile_autogluon
+from pixlake_models.autogluon import compile as compilation
+from pixlake_models.autogluon.columns import check_averaging, check_mixing, image_column, read_inputs
+from pixlake_models.autogluon.compile import AutoGluonSource, compile_autogluon
 from pixlake_models.errors import NotEqual, NotServable
 
 # those of AutoGluon, Lightning and what they import

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from pixlake.errors import BadRequest
 from pixlake_cli.main import cli
-from pixlake_models.autogluon_rows import read_rows
+from pixlake_models.autogluon.rows import read_rows
 
 
 class Exploit:

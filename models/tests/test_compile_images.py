@@ -23,8 +23,8 @@ from transformers import CLIPConfig, CLIPModel
 
 from models.tests.convolved import count_convolved
 from pixlake.bundles.manifest import ImageInput, Preprocessing
-from pixlake_models.autogluon_graph import OUTPUT, Network, example_tensors, traceable
-from pixlake_models.graphs import export_graph
+from pixlake_models.autogluon.graph import OUTPUT, Network, example_tensors, traceable
+from pixlake_models.exporting.graphs import export_graph
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SIDE, CLASSES = 32, 3

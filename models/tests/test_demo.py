@@ -17,7 +17,7 @@ from demo.train_classifiers import COLUMNS, gather
 from demo.unicode import ROOT, Emoji, read_emoji
 from pixlake.bundles.manifest import Preprocessing
 from pixlake.inference.loaded import load_classifier, load_embedder
-from pixlake_models.training_backbones import Backbone
+from pixlake_models.training.backbones import Backbone
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixlake_models.evaluation import Answers, calibration_error, guess, measure, measure_values, reliability
-from pixlake_models.evaluation_plots import draw_confusion, draw_reliability, draw_values
+from pixlake_models.training.evaluation import Answers, calibration_error, guess, measure, measure_values, reliability
+from pixlake_models.training.evaluation_plots import draw_confusion, draw_reliability, draw_values
 
 # three right of four; b is never answered
 ANSWERS = Answers(

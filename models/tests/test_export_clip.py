@@ -18,14 +18,14 @@ from pixlake.errors import BadRequest
 from pixlake.inference.cleaning import clean_text
 from pixlake.inference.loaded import load_embedder
 from pixlake_cli.main import cli
-from pixlake_models import export_clip as export
-from pixlake_models.clip_loading import Clip, load_clip
+from pixlake_models.clip import export as export
+from pixlake_models.clip.export import ClipSource, export_clip, export_open_clip
+from pixlake_models.clip.loading import Clip, load_clip
 from pixlake_models.errors import NotEqual, NotServable
-from pixlake_models.export import Request, prove_and_write
-from pixlake_models.export_clip import ClipSource, export_clip, export_open_clip
-from pixlake_models.graphs import export_graph
-from pixlake_models.parity import cosines
-from pixlake_models.pictures import draw_scene
+from pixlake_models.exporting.export import Request, prove_and_write
+from pixlake_models.exporting.graphs import export_graph
+from pixlake_models.exporting.parity import cosines
+from pixlake_models.exporting.pictures import draw_scene
 
 VISION = {"image_size": 64, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}

@@ -31,12 +31,12 @@ from pixlake.images.preprocessing import decode_for, tensor
 from pixlake.inference.encoders import Example
 from pixlake.inference.loaded import load_classifier, load_embedder
 from pixlake_cli.main import cli
-from pixlake_models import export_timm as module
 from pixlake_models.errors import NotEqual, NotServable
-from pixlake_models.export import Request, prove_and_write
-from pixlake_models.export_timm import export_timm
-from pixlake_models.graphs import export_graph
-from pixlake_models.pictures import draw_scene
+from pixlake_models.exporting.export import Request, prove_and_write
+from pixlake_models.exporting.graphs import export_graph
+from pixlake_models.exporting.pictures import draw_scene
+from pixlake_models.timm import export as module
+from pixlake_models.timm.export import export_timm
 
 CROPS = {
     "center": {},

@@ -8,7 +8,7 @@ import torch
 from onnx import helper, numpy_helper
 
 from pixlake_models.errors import NotServable
-from pixlake_models.graphs import export_graph, simplify
+from pixlake_models.exporting.graphs import export_graph, simplify
 
 
 class Scaled(torch.nn.Module):

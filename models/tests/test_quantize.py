@@ -25,14 +25,14 @@ from pixlake.bundles.manifest import (
 )
 from pixlake.errors import BadRequest
 from pixlake_cli.main import cli
-from pixlake_models import variants
 from pixlake_models.errors import NotEqual, NotServable
-from pixlake_models.export import Candidate, prove_and_write
-from pixlake_models.figures import Figure
-from pixlake_models.graphs import export_graph
-from pixlake_models.pictures import draw_scene, make_pictures
-from pixlake_models.quantize import halve, to_int8
-from pixlake_models.variants import Probes, make_probes, quantize, read_probes
+from pixlake_models.exporting.export import Candidate, prove_and_write
+from pixlake_models.exporting.figures import Figure
+from pixlake_models.exporting.graphs import export_graph
+from pixlake_models.exporting.pictures import draw_scene, make_pictures
+from pixlake_models.quantizing import variants
+from pixlake_models.quantizing.quantize import halve, to_int8
+from pixlake_models.quantizing.variants import Probes, make_probes, quantize, read_probes
 
 SIDE = 32
 PREPROCESSING = Preprocessing(
@@ -234,7 +234,7 @@ def test_the_command_writes_a_variant(tmp_path: Path, monkeypatch: pytest.Monkey
     def tiny(_: object) -> Candidate:
         return make_candidate(make_graph("products"))
 
-    monkeypatch.setattr("pixlake_models.export_clip.export_open_clip", tiny)
+    monkeypatch.setattr("pixlake_models.clip.export.export_open_clip", tiny)
     monkeypatch.chdir(tmp_path)
     result = export("--int8")
     assert result.exit_code == 0, result.output

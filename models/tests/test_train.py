@@ -21,15 +21,15 @@ from pixlake.errors import BadRequest, BadTable
 from pixlake.images.preprocessing import decode_for, tensor
 from pixlake.inference.encoders import Example
 from pixlake.inference.loaded import load_classifier
+from pixlake.inference.trials import try_bundle
 from pixlake.messages import Options
 from pixlake_cli.modelcards import write_card
-from pixlake_cli.trials import try_bundle
 from pixlake_models.commands.train import train
-from pixlake_models.training_backbones import prepare_backbone
-from pixlake_models.training_columns import Wishes, choose_columns
-from pixlake_models.training_material import Request, gather
-from pixlake_models.training_parts import divide, find_problem
-from pixlake_models.training_pictures import Original, prepare_pictures
+from pixlake_models.training.backbones import prepare_backbone
+from pixlake_models.training.columns import Wishes, choose_columns
+from pixlake_models.training.material import Request, gather
+from pixlake_models.training.parts import divide, find_problem
+from pixlake_models.training.pictures import Original, prepare_pictures
 
 SIDE = 32
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from timm.data import create_transform
 
-from pixlake_models.pictures import draw_scene
+from pixlake_models.exporting.pictures import draw_scene
 
 NAME, SIDE = "mobilenetv3_small_050", 96
 SETTINGS = {

@@ -6,9 +6,9 @@ import pytest
 
 from pixlake import storage
 from pixlake.bundles.folders import BundleFolder, open_folder, read_folder
+from pixlake.bundles.transfers import pull_bundle, push_bundle
 from pixlake.errors import BadBundle
 from pixlake.inference.loaded import load_embedder
-from pixlake_cli.transfers import pull_bundle, push_bundle
 from tests.contract.lakes import Lake
 from tests.unit.inference import tiny
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pixlake.schemas import TABLES
-from pixlake_cli.dialect import translate
+from pixlake_cli.sql.dialect import translate
 
 EARLIER = " earlier"
 Resources = Callable[[str], dict[str, Any]]

@@ -67,7 +67,7 @@ def needed(folder: str) -> set[str]:
             continue
         files.add(path)
         for module in imported(path):
-            if (ours := {"pixlake": PACKAGE, "pixlake_models": MODELS}.get(module.split(".")[0])) is not None:
+            if (ours := {"pixlake": PACKAGE}.get(module.split(".")[0])) is not None:
                 base = ours / Path(*module.split("."))
                 todo += [it for it in (base.with_suffix(".py"), base / "__init__.py") if it.is_file()]
             elif (top := module.split(".")[0]) not in sys.stdlib_module_names:

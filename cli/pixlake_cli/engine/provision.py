@@ -5,7 +5,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pixlake_cli.engine.uploads import Upload
+from pixlake_cli.engine.inputs import Upload
 
 # Step Functions takes names of 80 characters.
 EXPERIMENT_LENGTH = 56

@@ -52,8 +52,8 @@ def compile_model(folder: Path, rows: Path | None, output: Path | None) -> None:
 
 def _compile(folder: Path, rows: Path | None, target: Path) -> tuple[str, dict[str, Any]]:
     """The bundle's version, and what was measured. Whatever can be refused is, before AutoGluon takes its time."""
-    from pixlake_models.autogluon_folder import check_folder, load_predictor
-    from pixlake_models.bundles import check_target
+    from pixlake_models.autogluon.folder import check_folder, load_predictor
+    from pixlake_models.exporting.writing import check_target
 
     check_target(target)
     check_folder(folder)
@@ -61,9 +61,9 @@ def _compile(folder: Path, rows: Path | None, target: Path) -> tuple[str, dict[s
     from autogluon.multimodal import version as autogluon
 
     from pixlake.bundles.folders import read_folder
-    from pixlake_models.autogluon_columns import image_column
-    from pixlake_models.autogluon_rows import read_rows
-    from pixlake_models.compile_autogluon import AutoGluonSource, compile_autogluon
+    from pixlake_models.autogluon.columns import image_column
+    from pixlake_models.autogluon.compile import AutoGluonSource, compile_autogluon
+    from pixlake_models.autogluon.rows import read_rows
 
     predictor = load_predictor(folder)
     table = read_rows(rows, image_column(predictor._learner)) if rows else None

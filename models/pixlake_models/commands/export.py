@@ -12,11 +12,11 @@ from pixlake_models.commands.environment import TorchCommand
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pixlake_models.export import Candidate, Request
+    from pixlake_models.exporting.export import Candidate, Request
 
 EXPORTERS = {
-    "open_clip": "pixlake_models.export_clip:export_open_clip",
-    "timm": "pixlake_models.export_timm:export_timm",
+    "open_clip": "pixlake_models.clip.export:export_open_clip",
+    "timm": "pixlake_models.timm.export:export_timm",
 }
 """The library that SOURCE begins with -> the function from a Request to a Candidate."""
 
@@ -67,8 +67,8 @@ def export(
       pixlake models export open_clip:ViT-B-32 --pretrained laion2b_s34b_b79k --int8 --calibration photos
       pixlake models export timm:mobilenetv3_large_100 --classify --pretrained pets.pth --labels breeds.txt
     """
-    from pixlake_models.bundles import check_target
-    from pixlake_models.export import Request, prove_and_write
+    from pixlake_models.exporting.export import Request, prove_and_write
+    from pixlake_models.exporting.writing import check_target
 
     exporter, name = _find_exporter(source)
     if (answer or labels) and not source.startswith("timm:"):
@@ -78,7 +78,7 @@ def export(
     check_target(target)
     candidate = exporter(Request(name, pretrained, answer, labels))
     if variant:
-        from pixlake_models.variants import make_probes, quantize, read_probes
+        from pixlake_models.quantizing.variants import make_probes, quantize, read_probes
 
         probes = read_probes(calibration) if calibration else make_probes()
         candidate = quantize(candidate, variant, probes, target.name)

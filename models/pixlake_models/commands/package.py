@@ -34,11 +34,11 @@ def package(predictor: Path, rows: Path, output: Path | None) -> None:
     \b
       pixlake models package AutogluonModels/pets --rows pets.csv --output models/pets
     """
-    from pixlake_models.autogluon_rows import read_rows
-    from pixlake_models.bundles import check_target
-    from pixlake_models.figures import format_table
-    from pixlake_models.package_autogluon import load_trained, package_predictor
-    from pixlake_models.package_columns import find_image_column
+    from pixlake_models.autogluon.rows import read_rows
+    from pixlake_models.exporting.figures import format_table
+    from pixlake_models.exporting.writing import check_target
+    from pixlake_models.packaging.columns import find_image_column
+    from pixlake_models.packaging.package import load_trained, package_predictor
 
     target = (output or Path(predictor.name)).resolve()
     check_target(target)

@@ -12,9 +12,9 @@ from pixlake_models.commands.environment import TorchCommand
 from pixlake_models.commands.export import derive_name
 
 if TYPE_CHECKING:
-    from pixlake_models.training_material import Material
-    from pixlake_models.training_pair import Figures
-    from pixlake_models.training_results import Result
+    from pixlake_models.training.material import Material
+    from pixlake_models.training.pair import Figures
+    from pixlake_models.training.results import Result
 
 BACKBONE = "mobilenetv3_large_100"
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -85,8 +85,8 @@ def train(upload: Path, output: Path | None, **options: Any) -> None:
 
 def _gather(upload: Path, options: dict[str, Any], work: Path) -> "Material":
     from pixlake.messages import Options
-    from pixlake_models.training_columns import Wishes
-    from pixlake_models.training_material import Request, gather
+    from pixlake_models.training.columns import Wishes
+    from pixlake_models.training.material import Request, gather
 
     request = Request(
         upload=upload,
@@ -107,8 +107,8 @@ def _train(material: "Material", upload: Path, options: dict[str, Any], target: 
     from pixlake_models.silence import silenced
 
     with silenced():
-        from pixlake_models.training import Recipe
-        from pixlake_models.training_session import Network, Session, train_pair
+        from pixlake_models.training.session import Network, Session, train_pair
+        from pixlake_models.training.train import Recipe
 
     network = Network(options["backbone"], not options["untrained"], options["image_size"], options["images"])
     minutes = options["time_limit"]

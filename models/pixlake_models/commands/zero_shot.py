@@ -47,12 +47,12 @@ def zero_shot(
       pixlake models push emoji-clip-kinds --lake lake
       pixlake run pictures.zip --image-classifier emoji-clip-kinds --lake lake
     """
-    from pixlake_cli.models import find_bundle
-    from pixlake_models.bundles import check_target
+    from pixlake_cli.commands.models import find_bundle
     from pixlake_models.commands.export import derive_name
-    from pixlake_models.export import prove_and_write
-    from pixlake_models.labels import read_labels
-    from pixlake_models.zero_shot import Wording, find_alike, make_classifier, put_into_words
+    from pixlake_models.exporting.export import prove_and_write
+    from pixlake_models.exporting.labels import read_labels
+    from pixlake_models.exporting.writing import check_target
+    from pixlake_models.zeroshot.classifier import Wording, find_alike, make_classifier, put_into_words
 
     folder = find_bundle(embedder, lake)
     target = (output or Path(derive_name(f"{folder.manifest.name}-{labels.stem}"))).resolve()
@@ -69,7 +69,7 @@ def zero_shot(
 
 def _find_logit(tower: "TextTower | None", scale: float | None, bias: float | None) -> tuple[float, float | None]:
     """Scale and bias as asked for, else as the embedder's bundle has them, else CLIP's, which is said."""
-    from pixlake_models.zero_shot import CLIP_SCALE
+    from pixlake_models.zeroshot.classifier import CLIP_SCALE
 
     scale = scale if scale is not None or tower is None else tower.scale
     bias = bias if bias is not None or tower is None else tower.bias

@@ -15,8 +15,8 @@ from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.existing import list_existing
 from pixlake.inference.loaded import load_embedder
 from pixlake.schemas import EMBEDDINGS
-from pixlake_cli import nearest
-from pixlake_cli.nearest import choose_model, count_models, find_nearest
+from pixlake.search import nearest
+from pixlake.search.nearest import choose_model, count_models, find_nearest
 from tests.unit.inference import tiny
 
 COLORS = {"red": (250, 10, 10), "dark": (120, 0, 0), "green": (10, 250, 10), "blue": (10, 10, 250)}

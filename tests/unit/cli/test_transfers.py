@@ -11,8 +11,8 @@ import pytest
 
 from pixlake import storage
 from pixlake.bundles.folders import BundleFolder, open_folder, read_folder
+from pixlake.bundles.transfers import pull_bundle, push_bundle
 from pixlake.errors import BadBundle, BadRequest, StorageTrouble
-from pixlake_cli.transfers import pull_bundle, push_bundle
 from tests.unit.inference import tiny
 
 WEEK = 7 * 24 * 3600

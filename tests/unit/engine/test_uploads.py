@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pixlake.errors import BadRequest
+from pixlake_cli.engine.inputs import Upload, find_uploads
 from pixlake_cli.engine.provision import name_execution, put_models
-from pixlake_cli.engine.uploads import Upload, find_uploads
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from pixlake.bundles.folders import BundleFolder, read_folder
 from pixlake.bundles.manifest import ImageInput, Manifest, Output, Preprocessing
 from pixlake_models.errors import NotEqual
-from pixlake_models.export import Candidate, prove_and_write
-from pixlake_models.figures import Figure
+from pixlake_models.exporting.export import Candidate, prove_and_write
+from pixlake_models.exporting.figures import Figure
 from tests.unit.inference import tiny
 
 LEAST = 0.9999

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pixlake.errors import BadRequest
-from pixlake_models.labels import Label, name_apart, read_labels
+from pixlake_models.exporting.labels import Label, name_apart, read_labels
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from pixlake.images.preprocessing import tensor
 from pixlake.inference.encoders import Example
 from pixlake.inference.loaded import load_classifier
 from pixlake_cli.main import cli
-from pixlake_models import zero_shot
+from pixlake_models.zeroshot import classifier as zero_shot
 from tests.unit.inference import tiny
 
 TEMPLATES = ("{}", "a {} square")

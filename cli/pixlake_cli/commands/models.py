@@ -1,0 +1,209 @@
+"""`pixlake models`: the bundles of a lake."""
+
+import importlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from pixlake.errors import BadBundle
+from pixlake_cli.lakes import Lake, lake_if_any, lake_option
+from pixlake_models.commands import COMMANDS as MAKING
+
+if TYPE_CHECKING:
+    from pixlake.bundles.folders import BundleFolder
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class Models(click.Group):
+    """The commands of this module, and those that make bundles, which live beside torch in `models/`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *MAKING]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in MAKING:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = MAKING[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=Models)
+def models() -> None:
+    """Make models (bundles), and list, show, verify, push and pull those of a lake."""
+
+
+@models.command(name="list")
+@lake_option
+@_json_option
+def list_models(lake: Lake, as_json: bool) -> None:
+    """List the models of a lake: name@version, kind, size, and what it answers.
+
+    One that is damaged is named on standard error, and the exit code is 1.
+
+    \b
+      pixlake models list --lake lake
+    """
+    from rich.filesize import decimal
+
+    found, damaged = _open_all(lake)
+    described = [_describe(folder) for folder in found]
+    if as_json:
+        click.echo(json.dumps(described, indent=1, ensure_ascii=False))
+    elif not described and not damaged:
+        click.echo(f"no models in {lake.uri}; `pixlake models push FOLDER` puts one there", err=True)
+    else:
+        for each in described:
+            click.echo(f"{each['model']}  {each['kind']}  {decimal(each['size'])}  {each['answers']}")
+    for error in damaged:
+        click.echo(f"pixlake: {' '.join(str(error).split())}", err=True)
+    if damaged:
+        raise SystemExit(1)
+
+
+@models.command()
+@click.argument("name")
+@lake_option
+@_json_option
+def show(name: str, lake: Lake, as_json: bool) -> None:
+    """Print a model's card: what it takes in and answers, where it comes from, what was measured.
+
+    NAME is a model's name, or name@version. With --json, all that its bundle.json says.
+
+    \b
+      pixlake models show emoji-clip --lake lake
+    """
+    from pixlake.bundles.folders import open_folder
+    from pixlake_cli.modelcards import write_card
+
+    folder = open_folder(lake.uri, name)
+    if as_json:
+        described = {"model": folder.model, "size": folder.size, **msgspec.to_builtins(folder.description)}
+        click.echo(json.dumps(described, indent=1, ensure_ascii=False))
+    else:
+        click.echo(write_card(folder))
+
+
+@models.command()
+@click.argument("model", metavar="NAME|FOLDER")
+@lake_if_any
+@_json_option
+def verify(model: str, lake: Lake | None, as_json: bool) -> None:
+    """Check a model whole: the format, every file's SHA-256, the graphs' inputs, and a trial.
+
+    What has a / in it is a FOLDER with a bundle; else it is the NAME of a model in the lake. Exits with 1 and the
+    reason if it is not fit to serve.
+
+    \b
+      pixlake models verify emoji-clip --lake lake
+      pixlake models verify ./my-model
+    """
+    from pixlake.inference.trials import try_bundle
+
+    folder = find_bundle(model, lake)
+    trial = try_bundle(folder)
+    if as_json:
+        click.echo(json.dumps({**_describe(folder), "files": len(folder.description.files), "trial": trial}))
+    else:
+        click.echo(f"{folder.model} is fit to serve: its files are as listed; {trial}")
+
+
+@models.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@lake_option
+def push(folder: Path, lake: Lake) -> None:
+    """Copy the bundle in FOLDER into the lake, verified, to be served under its name from then on.
+
+    Whoever loads a model meanwhile gets the older one or this one, whole. The version that it replaces stays, as
+    name@version, for runs that began with it.
+
+    \b
+      pixlake models push bundles/emoji-clip --lake lake
+    """
+    from pixlake.bundles.transfers import push_bundle
+
+    source = _read_local(folder)
+    # before the first is written, though each is verified again as it is copied
+    source.verify(source.description.files)
+    push_bundle(source, lake.uri)
+    click.echo(f"{source.model} is in {lake.uri}")
+
+
+@models.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+@lake_option
+def pull(name: str, folder: Path, lake: Lake) -> None:
+    """Copy a model out of the lake into a new FOLDER, verified.
+
+    \b
+      pixlake models pull emoji-clip my-copy --lake lake
+    """
+    from pixlake.bundles.folders import open_folder
+    from pixlake.bundles.transfers import pull_bundle
+
+    source = open_folder(lake.uri, name)
+    pull_bundle(source, folder)
+    click.echo(f"{source.model} is in {folder}")
+
+
+def find_bundle(model: str, lake: Lake | None) -> "BundleFolder":
+    """The bundle in a folder, where there is a / in `model`; else the one of that name in the lake."""
+    from pixlake.bundles.folders import open_folder
+
+    if "/" in model:
+        return _read_local(Path(model))
+    if lake is None:
+        raise click.UsageError(f"{model!r} is a name, which needs --lake; a folder here is ./{model}")
+    return open_folder(lake.uri, model)
+
+
+def _read_local(folder: Path) -> "BundleFolder":
+    from pixlake.bundles.folders import read_folder
+
+    return read_folder(f"file://{folder.resolve()}")
+
+
+def _open_all(lake: Lake) -> tuple[list["BundleFolder"], list[BadBundle]]:
+    """The bundles of a lake by name, and what is wrong with the others."""
+    from pixlake.bundles.folders import open_folder
+
+    found: list[BundleFolder] = []
+    damaged: list[BadBundle] = []
+    for name in _list_names(lake):
+        try:
+            found.append(open_folder(lake.uri, name))
+        except BadBundle as error:
+            damaged.append(error)
+    return found, damaged
+
+
+def _list_names(lake: Lake) -> Iterator[str]:
+    from pixlake import storage
+    from pixlake.bundles.manifest import MANIFEST
+
+    root = storage.join(lake.uri, "models")
+    for uri in sorted(info.uri for info in storage.list_objects(root)):
+        name, _, file = uri.removeprefix(f"{root}/").partition("/")
+        if file == MANIFEST and not name.startswith("."):
+            yield name
+
+
+def _describe(folder: "BundleFolder") -> dict[str, Any]:
+    from pixlake_cli.modelcards import describe_answer
+
+    manifest = folder.description
+    return {
+        "model": folder.model,
+        "name": manifest.name,
+        "version": folder.version,
+        "kind": manifest.kind,
+        "size": folder.size,
+        "answers": describe_answer(manifest),
+        "source": manifest.source,
+    }

@@ -1,0 +1,125 @@
+"""`pixlake run`: the whole main job on one machine, without an account and without a container engine."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pixlake.errors import BadRequest
+from pixlake_cli.engine.display import shown
+from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.inputs import Upload, find_uploads
+from pixlake_cli.engine.progress import Progress
+from pixlake_cli.engine.provision import name_execution, put_models
+from pixlake_cli.engine.summary import Ended
+from pixlake_cli.lakes import Lake, lake_option
+from pixlake_models.commands.environment import find_models_python
+
+# Comes with Pixlake, so a first run embeds something.
+DEFAULT_EMBEDDER = "emoji-clip"
+
+
+@click.command()
+@click.argument("uploads", metavar="UPLOAD...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@lake_option
+@click.option("--experiment", metavar="ID", help="The name of the data set. Default: the upload's file name.")
+@click.option("--embedder", metavar="NAME", help=f"The model that embeds the images. Default: {DEFAULT_EMBEDDER}.")
+@click.option(
+    "--image-classifier",
+    metavar="NAME",
+    help="The model that labels images which no row of a table names. Default: none.",
+)
+@click.option(
+    "--containers",
+    is_flag=True,
+    help="Run the functions in the containers that `make build` made, by `sam local start-lambda`. Needs Docker.",
+)
+@click.option("--json", "as_json", is_flag=True, help="End with one JSON object a run on standard output.")
+@click.option("--open", "open_report", is_flag=True, help="Open the report in a browser.")
+def run(
+    uploads: tuple[Path, ...],
+    lake: Lake,
+    experiment: str | None,
+    embedder: str | None,
+    image_classifier: str | None,
+    containers: bool,
+    as_json: bool,
+    open_report: bool,
+) -> None:
+    """Put UPLOAD through the whole state machine, into the tables of a lake on this machine.
+
+    UPLOAD is a zip or a folder of images, with or without a table (CSV, TSV, JSON Lines, Parquet) and a pixlake.json;
+    or image files, which together make one upload. Several zips or folders run one after another.
+
+    \b
+    pixlake run samples/emoji.zip --lake my-lake
+    pixlake run holiday/*.jpg --experiment holiday --lake my-lake
+    """
+    begun = time.monotonic()
+    if lake.folder is None:
+        raise BadRequest(f"{lake.uri}: `pixlake run` works on a folder; for a bucket, upload to the stack instead")
+    lake.at_home()
+    found = find_uploads(uploads, lake.folder, experiment)
+    put_models(ROOT / "bundles", lake.folder)
+    click.echo(f"Starting, on lake {lake.folder}", err=True)
+    options = _make_options(embedder, image_classifier)
+    parameters = {"Embedder": embedder or _default_embedder(lake.folder)}
+    if not containers:
+        parameters["AutoGluonImage"] = find_models_python()
+    with _interruptible(), Engine(lake.uri, lake.catalog_uri, parameters, containers=containers) as engine:
+        ended = []
+        for upload in found:
+            ended.append(_run_one(engine, lake.folder, upload, options, begun))
+            click.echo(ended[-1].summary() if ended[-1].good else ended[-1].explanation(engine.logs), err=True)
+            if as_json:
+                click.echo(json.dumps(ended[-1].result()))
+            begun = time.monotonic()
+    if open_report and ended[-1].report:
+        click.launch(ended[-1].report)
+    if not all(one.good for one in ended):
+        sys.exit(1)
+
+
+def _make_options(embedder: str | None, image_classifier: str | None) -> dict[str, Any]:
+    """What is asked for, as a `pixlake.json` would; it wins over the upload's own, where it says something."""
+    options: dict[str, Any] = {} if embedder is None else {"embedder": embedder}
+    return options if image_classifier is None else {**options, "classifier": {"orphan": image_classifier}}
+
+
+def _default_embedder(lake: Path) -> str:
+    """The one that comes with Pixlake, where it is in the lake."""
+    return DEFAULT_EMBEDDER if (lake / "models" / DEFAULT_EMBEDDER / "bundle.json").exists() else ""
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM and Ctrl-C end the run in good order: workers gone, and a word about what is left."""
+
+    def stop(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("Stopped. Each table is as it was or complete; run it again whenever you like.", err=True)
+        sys.exit(130)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+# `begun` is when the person began to wait: for a first upload, before the engine was up
+def _run_one(engine: Engine, lake: Path, upload: Upload, options: Mapping[str, Any], begun: float) -> Ended:
+    name = name_execution(upload, lake)
+    request = {"upload_uri": upload.uri, "experiment_id": upload.experiment_id, "options": options}
+    click.echo(f"{upload.shown} as experiment {upload.experiment_id}, execution {name}", err=True)
+    with shown() as show:
+        progress = Progress(engine.states(), show)
+        outcome = engine.execute(name, request, progress)
+    return Ended(outcome, progress, upload.experiment_id, lake, round(time.monotonic() - begun, 1))

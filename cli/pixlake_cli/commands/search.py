@@ -1,0 +1,119 @@
+"""`pixlake search`: the images of a lake that are most like an image or a text."""
+
+import json
+import mimetypes
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pixlake.errors import BadRequest, MissingObject
+from pixlake_cli.lakes import Lake, tables_option
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pyiceberg.table import Table
+
+    from pixlake.search.nearest import Hit
+
+_MAX_PIXELS = 100_000_000
+_COLUMNS = ("model", "embedding", "image_path", "record_id", "experiment_id", "image_uri")
+
+
+@click.command()
+@click.argument("query", metavar="IMAGE|TEXT")
+@tables_option
+@click.option("-n", "count", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many to find.")
+@click.option("--experiment", metavar="ID", help="Search one experiment only.")
+@click.option("--model", metavar="NAME", help="Search the vectors of this model. Default: the one with most vectors.")
+@click.option("--json", "as_json", is_flag=True, help="Print an array of objects, best first.")
+@click.option("--sheet", type=click.Path(path_type=Path, dir_okay=False), help="Write a contact sheet (PNG) too.")
+def search(
+    query: str, lake: Lake, count: int, experiment: str | None, model: str | None, as_json: bool, sheet: Path | None
+) -> None:
+    """Find the images most like an image, or most like a text where the model reads texts.
+
+    The name of an existing file is an image, anything else a text. Scores are cosines, at most 1.
+
+    \b
+      pixlake search cat.jpg --lake lake
+      pixlake search "a red flower" --lake lake -n 25 --sheet found.png
+    """
+    from pixlake.iceberg.catalog import load_table, open_catalog
+    from pixlake.search.nearest import find_nearest, read_batches
+
+    if not query.strip():
+        raise BadRequest("give the name of an image file, or a text that is not empty")
+    lake = lake.existing()
+    table = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings")
+    chosen = _choose(table, lake, experiment, model)
+    vector = _embed(query, lake, chosen)
+    hits = find_nearest(read_batches(table, experiment, _COLUMNS), chosen, vector, count)
+    if sheet:
+        _write_sheet(sheet, hits)
+    if as_json:
+        click.echo(json.dumps([asdict(hit) for hit in hits], indent=1, ensure_ascii=False))
+    else:
+        _print(hits)
+
+
+def _choose(table: "Table", lake: Lake, experiment: str | None, wanted: str | None) -> str:
+    from pixlake.search.nearest import choose_model, count_models, read_batches
+
+    models = count_models(read_batches(table, experiment, ["model"]))
+    if not models:
+        where = f"experiment {experiment!r} of {lake.uri}" if experiment else lake.uri
+        raise MissingObject(f"{where} has no embeddings yet: `pixlake run` with an embedder makes them")
+    chosen = choose_model(models, wanted)
+    if len(models) > 1 and wanted is None:
+        others = ", ".join(sorted(models.keys() - {chosen}))
+        click.echo(f"searching the vectors of {chosen}; --model chooses another: {others}", err=True)
+    return chosen
+
+
+def _embed(query: str, lake: Lake, model: str) -> "NDArray[np.float32]":
+    """The query's vector by the model that made the table's."""
+    from pixlake.images.preprocessing import decode_for, tensor
+    from pixlake.inference.loaded import open_embedder
+
+    path = Path(query)
+    is_image = len(query) < 4096 and path.is_file()
+    if not is_image and (mimetypes.guess_type(query)[0] or "").startswith("image/"):
+        raise BadRequest(f"there is no image {query}")
+    embedder = open_embedder(lake.uri, model)
+    if not is_image:
+        vectors = embedder.embed_texts([query])
+    else:
+        picture = decode_for(path.read_bytes(), embedder.preprocessing, _MAX_PIXELS)
+        vectors = embedder.embed_tensors([tensor(picture, embedder.preprocessing)])
+    vector: NDArray[np.float32] = vectors[0]
+    return vector
+
+
+def _write_sheet(sheet: Path, hits: "list[Hit]") -> None:
+    from pixlake_cli.contactsheet import draw_hits
+
+    try:
+        sheet.write_bytes(draw_hits(hits))
+    except OSError as error:
+        raise BadRequest(f"cannot write {sheet}: {error.strerror}") from error
+
+
+def _print(hits: "list[Hit]") -> None:
+    from rich import box
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    from pixlake.report.words import readable
+    from pixlake_cli.output import make_console
+
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("score", "image", "record", "experiment"):
+        grid.add_column(heading, overflow="fold")
+    for hit in hits:
+        names = (hit.image_path, hit.record_id or "", hit.experiment_id)
+        grid.add_row(f"{hit.score:.4f}", *(Text(readable(name)) for name in names))
+    make_console(sys.stdout).print(grid)

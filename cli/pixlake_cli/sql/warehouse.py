@@ -1,0 +1,118 @@
+"""The lake's tables in DuckDB: for each table that a query reads, a view over the data files of one snapshot.
+
+pyiceberg plans which files a snapshot has, DuckDB reads from them the columns and row groups that the query needs;
+nothing is loaded before. DuckDB may open files of the warehouse and no others, and its settings are locked.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+from pyiceberg.table import Table
+from sqlglot import exp
+
+from pixlake.errors import BadRequest, StorageTrouble
+from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.schemas import TABLES
+from pixlake_cli.lakes import Lake
+from pixlake_cli.sql.dialect import TableRead, translate
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+
+_BATCH_ROWS = 4_096
+_OUTSIDE = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.InternalException)
+
+
+@contextmanager
+def run_query(lake: Lake, sql: str) -> Iterator[pa.RecordBatchReader]:
+    """The rows of one query in Athena's dialect, as they are computed.
+
+    Raises BadRequest for SQL that is wrong or not allowed, StorageTrouble for files that cannot be read.
+    """
+    if lake.folder is None:
+        raise BadRequest(f"{lake.uri} is on AWS: query it in Athena; this command reads lakes in folders")
+    statement = translate(sql, TABLES)
+    catalog = open_catalog(lake.uri, lake.catalog_uri)
+    with TemporaryDirectory(prefix="pixlake-") as spill, _connect(f"{lake.folder}/warehouse/", spill) as connection:
+        with _translated():
+            for read in statement.reads:
+                _create_view(connection, catalog, read)
+            reader = connection.sql(statement.sql).to_arrow_reader(_BATCH_ROWS)
+        yield pa.RecordBatchReader.from_batches(reader.schema, _batches(reader))
+
+
+def _connect(warehouse: str, spill: str) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(
+        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    # It takes a column for free of NaN by Parquet's statistics, which leave NaN out, so is_nan() was always false.
+    connection.execute("SET disabled_optimizers = 'statistics_propagation'")
+    connection.execute(f"SET temp_directory = {_literal(spill)}")
+    connection.execute(f"SET allowed_directories = [{_literal(warehouse)}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, catalog: "Catalog", read: TableRead) -> None:
+    table = load_table(catalog, read.name)
+    if read.metadata:
+        connection.register(read.view, getattr(table.inspect, read.metadata)())
+        return
+    files = list_files(table, _snapshot_id(connection, table, read))
+    if not files:
+        connection.register(read.view, table.schema().as_arrow().empty_table())
+        return
+    paths = ", ".join(_literal(file.removeprefix("file://")) for file in files)
+    view = exp.to_identifier(read.view, quoted=True).sql(dialect="duckdb")
+    connection.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet([{paths}], hive_partitioning = false)")
+
+
+def list_files(table: Table, snapshot_id: int | None = None) -> list[str]:
+    """The data files of a snapshot, the current one if not told. BadRequest where rows of them are deleted apart."""
+    tasks = list(table.scan(snapshot_id=snapshot_id).plan_files())
+    if any(task.delete_files for task in tasks):
+        raise BadRequest(f"{table.name()[-1]} has row-level deletes, which this cannot read: OPTIMIZE it in Athena")
+    return [task.file.file_path for task in tasks]
+
+
+def _snapshot_id(connection: duckdb.DuckDBPyConnection, table: Table, read: TableRead) -> int | None:
+    if not read.kind:
+        return None
+    if read.kind == "VERSION":
+        found = table.snapshot_by_id(int(read.as_of)) if read.as_of.isdecimal() else None
+    else:
+        ((moment,),) = connection.execute(f"SELECT epoch_ms(CAST({read.as_of} AS TIMESTAMPTZ))").fetchall()
+        found = None if moment is None else table.snapshot_as_of_timestamp(moment)
+    if found is None:
+        raise BadRequest(f'{read.name} has no snapshot at {read.as_of}: see SELECT * FROM "{read.name}$snapshots"')
+    return found.snapshot_id
+
+
+def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    with _translated():
+        yield from reader
+
+
+def _literal(text: str) -> str:
+    return exp.Literal.string(text).sql(dialect="duckdb")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except _OUTSIDE as error:
+        raise StorageTrouble(_first_lines(error)) from error
+    except (duckdb.Error, pa.ArrowException) as error:
+        raise BadRequest(_first_lines(error)) from error
+
+
+def _first_lines(error: Exception) -> str:
+    """DuckDB's message without the excerpt of the translated SQL, which the user never wrote."""
+    return str(error).partition("\n\nLINE ")[0]

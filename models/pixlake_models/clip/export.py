@@ -1,0 +1,172 @@
+"""A CLIP of open_clip's as an embedder bundle: its image tower, its text tower and its tokenizer."""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.manifest import ImageInput, Manifest, Output, Preprocessing, TextInput, TextTower
+from pixlake.inference.cleaning import clean_text
+from pixlake.inference.embedder import Embedder
+from pixlake.inference.encoders import TextEncoder
+from pixlake_models.clip.loading import Clip, load_clip
+from pixlake_models.clip.preprocessing import write_preprocessing
+from pixlake_models.clip.tokenizer import ClipTokenizer
+from pixlake_models.exporting.export import Candidate, Request, prove_and_write
+from pixlake_models.exporting.figures import Figure
+from pixlake_models.exporting.graphs import export_graph
+from pixlake_models.exporting.parity import LEAST_COSINE, Original, compare_embeddings, cosines
+from pixlake_models.exporting.texts import make_texts
+
+IMAGE, TEXT, EMBEDDING = "image", "text", "embedding"
+IMAGE_GRAPH, TEXT_GRAPH, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
+_AT_ONCE = 16
+_EMBEDDED = 4
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """A model that open_clip knows by no name. `tokenizer` cuts to `length` and pads with `pad`; `source` names origin
+    and licence; `texts` are such as the model knows, to prove the export by."""
+
+    model: torch.nn.Module
+    tokenizer: Tokenizer
+    preprocessing: Preprocessing
+    pad: int
+    length: int
+    source: dict[str, str]
+    texts: Sequence[str]
+
+
+class _Tower(torch.nn.Module):
+    """One of a model's two encoders, as a module of its own."""
+
+    def __init__(self, model: torch.nn.Module, encode: str) -> None:
+        super().__init__()
+        self.model, self.encode = model, encode
+
+    def forward(self, batch: Tensor) -> Tensor:
+        vectors: Tensor = getattr(self.model, self.encode)(batch, normalize=False)
+        return vectors
+
+
+@dataclass(frozen=True)
+class _Words:
+    """The texts to prove by, as open_clip answers them, asked once: tokens of all, vectors of one in four."""
+
+    clip: Clip
+    tower: _Tower
+
+    @property
+    def embedded(self) -> Sequence[str]:
+        return self.clip.texts[::_EMBEDDED]
+
+    @functools.cached_property
+    def tokens(self) -> Tensor:
+        return self.clip.tokenize(list(self.clip.texts))
+
+    @functools.cached_property
+    def vectors(self) -> NDArray[np.float32]:
+        tokens = self.tokens[::_EMBEDDED]
+        with torch.no_grad():
+            return _batched(lambda first: self.tower(tokens[first : first + _AT_ONCE]).numpy(), len(tokens))
+
+
+def export_open_clip(request: Request) -> Candidate:
+    """A model by its name in open_clip and its weights; BadRequest and NotServable as `load_clip` raises them."""
+    return make_candidate(load_clip(request))
+
+
+def export_clip(source: ClipSource, target: Path, metrics: dict[str, Any]) -> str:
+    """Write the bundle named like `target`, and return its version; NotEqual as `prove_and_write` raises it."""
+    return prove_and_write(make_candidate(_gather(source), metrics), target).version
+
+
+def make_candidate(clip: Clip, metrics: dict[str, Any] | None = None) -> Candidate:
+    """The bundle, to be proved. `metrics` are what else was measured of the model."""
+    clip.model.eval().requires_grad_(False)
+    images, texts = _Tower(clip.model, "encode_image"), _Tower(clip.model, "encode_text")
+    original, words = Original(clip.preprocess, images, clip.preprocessing.background), _Words(clip, texts)
+    files = {
+        IMAGE_GRAPH: export_graph(images, {IMAGE: _examples(clip)}, EMBEDDING),
+        TEXT_GRAPH: export_graph(texts, {TEXT: clip.tokenize(["a photo", "another"])}, EMBEDDING),
+        TOKENIZER: clip.tokenizer.tokenizer.to_str().encode(),
+    }
+
+    def measure(folder: BundleFolder) -> Sequence[Figure]:
+        embedder = Embedder(folder)
+        return [*compare_embeddings(embedder, original), *_compare_texts(folder, embedder, words)]
+
+    return Candidate(_describe(clip, images, metrics or {}), files, measure)
+
+
+def _gather(source: ClipSource) -> Clip:
+    def tokenize(texts: list[str]) -> Tensor:
+        valid = [clean_text(text, "none") for text in texts]
+        return torch.tensor([encoding.ids for encoding in source.tokenizer.encode_batch(valid)])
+
+    return Clip(
+        model=source.model,
+        preprocess=write_preprocessing(source.preprocessing),
+        preprocessing=source.preprocessing,
+        tokenize=tokenize,
+        tokenizer=ClipTokenizer(source.tokenizer, "none", source.length, source.pad),
+        source=source.source,
+        texts=(*source.texts, *make_texts()),
+    )
+
+
+def _describe(clip: Clip, images: _Tower, metrics: dict[str, Any]) -> Manifest:
+    output, words = Output(EMBEDDING, "normalize"), clip.tokenizer
+    declared = TextInput(TEXT, TOKENIZER, words.length, words.pad, cleaning=words.cleaning)
+    bias = getattr(clip.model, "logit_bias", None)
+    return Manifest(
+        format=1,
+        name="",
+        kind="embedder",
+        inputs=(ImageInput(IMAGE, clip.preprocessing),),
+        graph=IMAGE_GRAPH,
+        output=output,
+        files={},
+        source=clip.source,
+        dimensions=images(_examples(clip)).shape[1],
+        text=TextTower(
+            TEXT_GRAPH,
+            declared,
+            output,
+            scale=float(clip.model.logit_scale.exp()),
+            bias=None if bias is None else float(bias),
+        ),
+        metrics=metrics,
+    )
+
+
+def _examples(clip: Clip) -> Tensor:
+    shape = (2, 3, clip.preprocessing.height, clip.preprocessing.width)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def _compare_texts(folder: BundleFolder, embedder: Embedder, words: _Words) -> Iterator[Figure]:
+    """How many texts get other tokens, and the least cosine of one in four of them: that the tokens are the same, each
+    text shows, and that the towers are, any does."""
+    tower_input = folder.manifest.text.input
+    encoder = TextEncoder(tower_input, folder.read(tower_input.tokenizer))
+    tokens = encoder.encode(list(words.clip.texts))[TEXT]
+    yield Figure("text_tokens_differ", int((words.tokens.numpy() != tokens).any(axis=1).sum()), most=0)
+    texts, vectors = words.embedded, words.vectors
+    near = cosines(vectors, _batched(lambda first: embedder.embed_texts(texts[first : first + _AT_ONCE]), len(texts)))
+    yield Figure("text_cosine", float(near.min()), least=LEAST_COSINE)
+    yield Figure("text_cosine_of_others", float(cosines(vectors, np.roll(vectors, 1, axis=0)).mean()))
+
+
+def _batched(answer: Callable[[int], NDArray[np.float32]], count: int) -> NDArray[np.float32]:
+    """The rows of `answer(first)` for each batch's first index."""
+    return np.concatenate([answer(first) for first in range(0, count, _AT_ONCE)])

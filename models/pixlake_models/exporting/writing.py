@@ -1,0 +1,58 @@
+"""Writing bundles: files, their checksums, and `bundle.json` in the very structs that the containers read it with."""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from pixlake.bundles.folders import BundleFolder, open_folder
+from pixlake.bundles.manifest import MANIFEST, Manifest, version
+from pixlake.bundles.parsing import encode, parse
+from pixlake.errors import BadRequest
+from pixlake.lake import check_identifier
+from pixlake_models.exporting.weights import split_graphs
+
+
+def check_target(target: Path) -> None:
+    """BadRequest unless a bundle may be written to the folder `target`: it is new, empty, or a bundle to be replaced,
+    and its name is one that a model can have."""
+    check_identifier("model", target.name)
+    if target.is_dir() and not (target / MANIFEST).exists() and any(target.iterdir()):
+        raise BadRequest(f"{target}: the folder holds something else than a bundle; name another one")
+    if target.exists() and not target.is_dir():
+        raise BadRequest(f"{target}: it is a file, where a bundle is a folder")
+
+
+def write_bundle(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> str:
+    """Put the bundle into the folder `target`, replacing what was there, and return its version.
+
+    `manifest.files` is filled in here, and a large graph's tensors get a file of their own. Raises BadBundle, with
+    `target` untouched, if the result would be refused, and BadRequest as `check_target` does.
+    """
+    check_target(target)
+    files = split_graphs(files, manifest.graphs)
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    complete = msgspec.structs.replace(manifest, files=digests)
+    data = encode(complete)
+    parse(data, str(target / MANIFEST))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        folder = Path(scratch) / target.name
+        folder.mkdir()
+        for name, content in {**files, MANIFEST: data}.items():
+            (folder / name).write_bytes(content)
+        shutil.rmtree(target, ignore_errors=True)
+        folder.replace(target)
+    return version(data)
+
+
+@contextmanager
+def trial_bundle(manifest: Manifest, files: Mapping[str, bytes]) -> Iterator[BundleFolder]:
+    """The bundle in a lake that is gone afterwards, to be loaded and asked as the containers would."""
+    with tempfile.TemporaryDirectory() as lake:
+        write_bundle(Path(lake) / "models" / manifest.name, manifest, files)
+        yield open_folder(f"file://{lake}", manifest.name)

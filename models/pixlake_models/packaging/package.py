@@ -1,0 +1,78 @@
+"""A MultiModalPredictor as a bundle of the kind `autogluon`: as AutoGluon saved it, for what `compile` refuses.
+
+What is in its tar is proved before it is written: loaded as the AutoGluon container loads it, and asked for rows.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pandas
+from autogluon.multimodal import MultiModalPredictor
+
+from pixlake.bundles.archives import pack
+from pixlake.bundles.manifest import MANIFEST, version
+from pixlake.bundles.parsing import encode, parse
+from pixlake.bundles.predictors import PredictorManifest
+from pixlake.errors import BadRequest
+from pixlake.inference.autogluon import settle
+from pixlake_models.exporting.figures import Figure
+from pixlake_models.exporting.writing import check_target
+from pixlake_models.packaging.columns import ARCHIVE, describe_predictor
+from pixlake_models.packaging.files import CHECKPOINT, gather_files
+from pixlake_models.packaging.proof import prove_package
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A bundle that was written, and how near its answers are to the predictor's."""
+
+    version: str
+    figures: list[Figure]
+
+
+def load_trained(folder: Path) -> MultiModalPredictor:
+    """The predictor that was trained into `folder`; BadRequest if it is none. Runs its pickles."""
+    if not (folder / "assets.json").is_file() or not (folder / CHECKPOINT).is_file():
+        raise BadRequest(f"{folder}: no MultiModalPredictor was saved here, for it has no assets.json or {CHECKPOINT}")
+    predictor = MultiModalPredictor.load(str(folder), verbosity=0)
+    settle(predictor)
+    return predictor
+
+
+def package_predictor(predictor: MultiModalPredictor, rows: pandas.DataFrame, target: Path) -> Packaged:
+    """Write the bundle named like `target`, proved on `rows`, a table like that of the training.
+
+    Raises NotServable for a model that the pipeline has no use for, NotEqual for one that answers otherwise from its
+    tar, and BadRequest for rows that lack a column or a target that is in use.
+    """
+    check_target(target)
+    manifest = describe_predictor(predictor, target.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        folder = Path(scratch) / target.name
+        folder.mkdir()
+        pack(gather_files(Path(predictor.path), Path(scratch)), folder / ARCHIVE)
+        manifest = msgspec.structs.replace(manifest, files={ARCHIVE: _digest(folder / ARCHIVE)})
+        _write_manifest(folder, manifest)
+        figures = prove_package(predictor, folder, rows, Path(scratch))
+        metrics = {each.name: float(f"{each.value:.2g}") for each in figures}
+        data = _write_manifest(folder, msgspec.structs.replace(manifest, metrics=metrics))
+        shutil.rmtree(target, ignore_errors=True)
+        folder.replace(target)
+    return Packaged(version(data), figures)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_manifest(folder: Path, manifest: PredictorManifest) -> bytes:
+    data = encode(manifest)
+    parse(data, str(folder / MANIFEST))
+    (folder / MANIFEST).write_bytes(data)
+    return data

@@ -1,0 +1,156 @@
+"""A network of timm's as a bundle: an embedder by its pooled features, or a classifier by its classes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from timm.data import ImageNetInfo, infer_imagenet_subset
+from torch import Tensor
+
+from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.manifest import ImageInput, Manifest, Output, Preprocessing
+from pixlake.errors import BadRequest
+from pixlake.inference.classifier import Classifier
+from pixlake.inference.embedder import Embedder
+from pixlake_models.errors import NotServable
+from pixlake_models.exporting.export import Candidate, Request
+from pixlake_models.exporting.figures import Figure
+from pixlake_models.exporting.graphs import export_graph
+from pixlake_models.exporting.labels import name_apart, read_labels
+from pixlake_models.exporting.parity import Original
+from pixlake_models.timm.loading import TimmModel, load_timm
+from pixlake_models.timm.parity import compare_classes, compare_features
+from pixlake_models.timm.pictures import Transform, read_preprocessing
+
+GRAPH, IMAGE, FEATURES, LOGITS = "model.onnx", "image", "features", "logits"
+
+
+class _Features(torch.nn.Module):
+    """What the last layer would see: of each map, pooled."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.network.forward_features(images)
+        features: Tensor = self.network.forward_head(maps, pre_logits=True)
+        return features
+
+
+def export_timm(request: Request) -> Candidate:
+    """`request.answer` says whether features or classes are wanted.
+
+    Raises BadRequest for a model, weights or labels that are not to be had or do not fit, NotServable for what a
+    bundle has no words for.
+    """
+    if request.answer is None:
+        raise BadRequest("a model of timm's is exported for its --features or to --classify")
+    model = load_timm(request.name, request.pretrained)
+    preprocessing, transform = read_preprocessing(model.network)
+    make = _export_features if request.answer == "features" else _export_classes
+    return make(request, model, preprocessing, transform)
+
+
+def _export_features(
+    request: Request, model: TimmModel, preprocessing: Preprocessing, transform: Transform
+) -> Candidate:
+    if request.labels:
+        raise BadRequest("--labels names classes; features have none")
+    module = _Features(model.network).eval()
+    width = _try_out(module, preprocessing)
+    manifest = Manifest(
+        format=1,
+        name="features",
+        kind="embedder",
+        inputs=(ImageInput(IMAGE, preprocessing),),
+        graph=GRAPH,
+        output=Output(FEATURES, "normalize"),
+        files={},
+        source=_describe_source(model),
+        dimensions=width,
+    )
+
+    original = Original(transform, module, preprocessing.background)
+
+    def measure(folder: BundleFolder) -> Sequence[Figure]:
+        return tuple(compare_features(Embedder(folder), original))
+
+    return Candidate(manifest, {GRAPH: _export(module, preprocessing, FEATURES)}, measure)
+
+
+def _export_classes(
+    request: Request, model: TimmModel, preprocessing: Preprocessing, transform: Transform
+) -> Candidate:
+    count = _try_out(model.network, preprocessing) if model.network.num_classes else 0
+    labels, origin = _find_labels(request, model, count)
+    manifest = Manifest(
+        format=1,
+        name="classes",
+        kind="image_classifier",
+        inputs=(ImageInput(IMAGE, preprocessing),),
+        graph=GRAPH,
+        output=Output(LOGITS, "softmax"),
+        files={},
+        source=_describe_source(model) | {"labels": origin},
+        problem="binary" if count == 2 else "multiclass",
+        labels=tuple(labels),
+    )
+
+    original = Original(transform, model.network, preprocessing.background)
+
+    def measure(folder: BundleFolder) -> Sequence[Figure]:
+        return tuple(compare_classes(Classifier(folder), original))
+
+    return Candidate(manifest, {GRAPH: _export(model.network, preprocessing, LOGITS)}, measure)
+
+
+def _try_out(module: torch.nn.Module, preprocessing: Preprocessing) -> int:
+    """How many numbers it answers a picture with."""
+    with torch.no_grad():
+        answer = module(_blanks(preprocessing))
+    if not isinstance(answer, Tensor) or answer.ndim != 2:
+        shape = list(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+        raise NotServable(f"a bundle answers with one row of numbers a picture, this model with {shape}")
+    return int(answer.shape[1])
+
+
+def _export(module: torch.nn.Module, preprocessing: Preprocessing, output: str) -> bytes:
+    return export_graph(module, {IMAGE: _blanks(preprocessing)}, output)
+
+
+def _blanks(preprocessing: Preprocessing) -> Tensor:
+    return torch.zeros(2, 3, preprocessing.height, preprocessing.width)
+
+
+def _find_labels(request: Request, model: TimmModel, count: int) -> tuple[list[str], str]:
+    """The names of `count` classes, none twice, and who says so: a file, the weights, or ImageNet's classes."""
+    if count < 2:
+        raise BadRequest(f"{model.origin} has {count or 'no'} classes, a classifier two or more; it has --features")
+    if request.labels:
+        names = [label.name for label in read_labels(request.labels)]
+        if len(names) != count:
+            raise BadRequest(f"{request.labels}: it has {len(names)} labels, the model has {count} classes")
+        return names, request.labels.name
+    if own := _own_labels(model, count):
+        return name_apart(own), "the weights' own"
+    subset = infer_imagenet_subset({"num_classes": count})
+    if subset is None:
+        raise BadRequest(f"{model.origin} has {count} classes without names; --labels takes a file of them, in order")
+    info = ImageNetInfo(subset)
+    return name_apart(info.label_descriptions(), info.label_names()), f"{subset}, for the model has {count} classes"
+
+
+def _own_labels(model: TimmModel, count: int) -> list[str]:
+    """Those that came with the weights, by their descriptions where there are any."""
+    names = model.settings.get("label_names") or ()
+    names = [names[key] for key in sorted(names, key=int)] if isinstance(names, dict) else list(names)
+    descriptions = model.settings.get("label_descriptions") or {}
+    return [str(descriptions.get(name, name)) for name in names] if len(names) == count else []
+
+
+def _describe_source(model: TimmModel) -> dict[str, str]:
+    """Origin and licence, as far as timm knows it, and the paper."""
+    known = {"licence": model.settings.get("license"), "described at": model.settings.get("origin_url")}
+    stated = {key: str(value) for key, value in known.items() if value}
+    return {"origin": model.origin, "licence": "unknown: ask where the weights come from", **stated}

@@ -1,0 +1,116 @@
+"""What training leaves: the bundles, what they were measured to be worth in them, plots, and each held-out answer."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pixlake_models.autogluon.compile import AutoGluonSource, compile_autogluon
+from pixlake_models.training.evaluation_plots import draw_confusion, draw_reliability, draw_values
+from pixlake_models.training.pair import Examples, Figures, Judgement, Trained, judge
+from pixlake_models.training.parts import Rows
+
+_PROOF_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trained model, the folder of the bundle to be, and what the bundle says of where it comes from."""
+
+    model: Trained
+    target: Path
+    source: dict[str, str]
+
+    @property
+    def role(self) -> str:
+        """What it is in a `pixlake.json`."""
+        return "with_image" if self.model.images else "without_image"
+
+
+@dataclass(frozen=True)
+class Result:
+    """`models` are `name@version` by role, `figures` those of each model by its name; `evaluation` is the folder with
+    the plots and the held-out answers."""
+
+    models: dict[str, str]
+    figures: dict[str, Figures]
+    evaluation: Path
+
+
+def publish(candidates: Sequence[Candidate], examples: Examples, ids: Sequence[str], evaluation: Path) -> Result:
+    """Judge the models on the held-out records, write that to the folder `evaluation`, and compile them.
+
+    Raises NotServable or NotEqual as compiling does, with the evaluation written.
+    """
+    judged = {each.target.name: judge(each.model, examples, _heldout(each.model, examples)) for each in candidates}
+    figures = {each.target.name: _figures(each, candidates, judged, examples) for each in candidates}
+    _write_evaluation(judged, figures, ids, evaluation)
+    models = {each.role: _compile(each, examples, figures[each.target.name]) for each in candidates}
+    return Result(models, figures, evaluation)
+
+
+def _heldout(model: Trained, examples: Examples) -> Rows:
+    heldout = examples.parts.heldout
+    return examples.illustrated(heldout) if model.images else heldout
+
+
+def _figures(
+    candidate: Candidate, others: Sequence[Candidate], judged: Mapping[str, Judgement], examples: Examples
+) -> Figures:
+    """What was measured; of a model of the table also on the records with pictures, where the other one answers."""
+    figures = judged[candidate.target.name].figures
+    if candidate.model.images or not any(each.model.images for each in others):
+        return figures
+    illustrated = judge(candidate.model, examples, examples.illustrated(examples.parts.heldout))
+    return figures | {"heldout_with_image": illustrated.figures["heldout"]}
+
+
+def _compile(candidate: Candidate, examples: Examples, figures: Figures) -> str:
+    """The bundle, proved on rows that the model learned; `name@version`."""
+    model, parts = candidate.model, examples.parts
+    learned, chosen = (
+        examples.illustrated(each) if model.images else each for each in (parts.learning, parts.validation)
+    )
+    rows = examples.table(learned, images=model.images)
+    sample = rows.sample(min(_PROOF_ROWS, len(rows)), random_state=0)
+    metrics: dict[str, Any] = {**figures, "training": {"rows": len(learned), "validation_rows": len(chosen)}}
+    source = AutoGluonSource(model.predictor, sample, candidate.source, pixels="shown")
+    version = compile_autogluon(source, candidate.target, metrics)
+    return f"{candidate.target.name}@{version}"
+
+
+def _write_evaluation(
+    judged: Mapping[str, Judgement], figures: Mapping[str, Figures], ids: Sequence[str], folder: Path
+) -> None:
+    """The plots, `metrics.json`, and `heldout.csv` with each held-out record's truth and what each model answered."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n")
+    with (folder / "heldout.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["model", "id", "truth", "answer", "score"])
+        for name, judgement in judged.items():
+            answers = zip(judgement.rows, _answers(judgement), strict=True)
+            writer.writerows([name, ids[row], *answer] for row, answer in answers)
+    for name, judgement in judged.items():
+        _draw(name, judgement, folder)
+
+
+def _answers(judgement: Judgement) -> list[tuple[Any, ...]]:
+    """(truth, answer, score) of each row; a value has no score."""
+    if judgement.answers is None:
+        values = zip(judgement.truth, judgement.values, strict=True)
+        return [(f"{truth:g}", f"{value:g}", "") for truth, value in values]
+    answers = judgement.answers
+    scored = zip(answers.truth, answers.chosen, answers.probabilities.max(axis=1), strict=True)
+    return [(answers.labels[truth], answers.labels[chosen], f"{score:.4f}") for truth, chosen, score in scored]
+
+
+def _draw(name: str, judgement: Judgement, folder: Path) -> None:
+    title = f"{name}: {len(judgement.rows)} held-out records"
+    if judgement.answers is None:
+        draw_values(judgement.truth, judgement.values, title, folder / f"{name}-values.png")
+    else:
+        draw_confusion(judgement.answers, title, folder / f"{name}-confusion.png")
+        draw_reliability(judgement.answers, title, folder / f"{name}-reliability.png")
