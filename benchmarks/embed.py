@@ -34,9 +34,9 @@ from rich.table import Table
 from benchmarks.transformer import DIMENSIONS, FLOP, MLP, SIDE, TOKENS, WIDTH, vision_transformer
 from pixlake.bundles.folders import open_folder
 from pixlake.bundles.manifest import version
+from pixlake.cores import available_cores
 from pixlake.inference.batches import SESSION_THREADS
 from pixlake.inference.embedder import Embedder
-from pixlake.inference.graphs import available_threads
 from pixlake.inference.loaded import load_embedder
 from pixlake.lake import Work
 from pixlake.messages import Batch, BatchRequest, Run
@@ -215,7 +215,7 @@ def measure(images: int, size: tuple[int, int], threads: int) -> Costs:
 @click.option("--size", default=(1152, 864), show_default=True, type=(int, int), help="Width and height of an image.")
 @click.option("--threads", default=0, show_default=True, help="Cores to use; 0 for all.")
 def main(images: int, size: tuple[int, int], threads: int) -> None:
-    costs = measure(images, size, threads or available_threads())
+    costs = measure(images, size, threads or available_cores())
     table = Table(title=f"embed: {images} JPEGs of {size[0]} x {size[1]}, {costs.mean_bytes / 1024:.0f} KiB each")
     for column in ("", "images/s", "core-seconds an image", "share of products", "of ONNX Runtime"):
         table.add_column(column, justify="right" if column else "left")

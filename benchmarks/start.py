@@ -86,12 +86,12 @@ def example(row):
     return classifier.make_example(row, images)
 print("answer", classifier.predict([example(rows[0])])[0].label, flush=True)
 from pixlake.inference.batches import grouped
-from pixlake.inference.graphs import available_threads
+from pixlake.cores import available_cores
 from pixlake.concurrency import mapped
 begun, source = time.perf_counter(), itertools.islice(itertools.cycle(rows), int(count))
 def answer(group):
     return classifier.predict([example(row) for row in group])
-threads = available_threads()
+threads = available_cores()
 assert sum(map(len, mapped(grouped(source, 32), answer, workers=threads, ahead=threads))) == int(count)
 print("seconds", time.perf_counter() - begun)
 """

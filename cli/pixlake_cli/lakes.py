@@ -48,9 +48,9 @@ class Lake:
 
             if not has_tables(self.catalog_uri):
                 raise MissingObject(f"{self.catalog_uri} holds no tables: is it the stack's output Database?")
-        return self.at_home()
+        return self.require_not_moved()
 
-    def at_home(self) -> "Lake":
+    def require_not_moved(self) -> "Lake":
         """This lake; BadRequest if it was moved or copied here, for its tables would lead to the files there."""
         for (location,) in self._locations():
             home = location.partition("/warehouse/")[0]

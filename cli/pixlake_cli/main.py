@@ -9,7 +9,7 @@ import sys
 import click
 
 import pixlake
-from pixlake.errors import BadRequest, PixlakeError, StorageTrouble
+from pixlake.errors import BadRequest, PixlakeError, StorageError
 
 COMMANDS = {
     "run": "pixlake_cli.commands.run:run",
@@ -62,7 +62,7 @@ class Commands(click.Group):
             raise
         except OSError as error:
             raise Failure(
-                StorageTrouble(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+                StorageError(f"{error.filename}: {error.strerror}" if error.filename else str(error))
             ) from error
 
 

@@ -5,8 +5,8 @@ from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pixlake.failures import noted
-from pixlake.handler import observed
+from pixlake.failures import record_child_failure
+from pixlake.handler import instrumented
 from pixlake.inference.autogluon import load_predictor
 from pixlake.lake import Work
 from pixlake.messages import BatchRequest, parse, plain
@@ -16,11 +16,11 @@ from pixlake.steps.classify import classify
 SETTINGS = from_environment(InferenceSettings)
 
 
-@observed("rows", "rejected")
+@instrumented("rows", "rejected")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     request = parse(event, BatchRequest)
     with (
-        noted(Work(SETTINGS.lake_uri, request.run.execution_id), request.batch.batch_id),
+        record_child_failure(Work(SETTINGS.lake_uri, request.run.execution_id), request.batch.batch_id),
         TemporaryDirectory() as scratch,
     ):
         return plain(classify(request, SETTINGS, partial(load_predictor, scratch, SETTINGS.inference_threads)))

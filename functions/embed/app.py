@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pixlake.failures import noted
-from pixlake.handler import observed
+from pixlake.failures import record_child_failure
+from pixlake.handler import instrumented
 from pixlake.lake import Work
 from pixlake.messages import BatchRequest, parse, plain
 from pixlake.settings import InferenceSettings, from_environment
@@ -12,8 +12,8 @@ from pixlake.steps.embed import embed
 SETTINGS = from_environment(InferenceSettings)
 
 
-@observed("rows", "rejected")
+@instrumented("rows", "rejected")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     request = parse(event, BatchRequest)
-    with noted(Work(SETTINGS.lake_uri, request.run.execution_id), request.batch.batch_id):
+    with record_child_failure(Work(SETTINGS.lake_uri, request.run.execution_id), request.batch.batch_id):
         return plain(embed(request, SETTINGS))

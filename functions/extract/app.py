@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pixlake.failures import noted
-from pixlake.handler import observed
+from pixlake.failures import record_child_failure
+from pixlake.handler import instrumented
 from pixlake.lake import Work
 from pixlake.messages import ExtractRequest, parse, plain
 from pixlake.settings import ExtractSettings, from_environment
@@ -12,8 +12,8 @@ from pixlake.steps.extract import extract
 SETTINGS = from_environment(ExtractSettings)
 
 
-@observed("extracted", "rejected")
+@instrumented("extracted", "rejected")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     request = parse(event, ExtractRequest)
-    with noted(Work(SETTINGS.lake_uri, request.run.execution_id), f"extract-{request.shard.index:06d}"):
+    with record_child_failure(Work(SETTINGS.lake_uri, request.run.execution_id), f"extract-{request.shard.index:06d}"):
         return plain(extract(request, SETTINGS))

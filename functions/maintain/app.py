@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pixlake.handler import observed
+from pixlake.handler import instrumented
 from pixlake.iceberg.maintenance import maintain
 from pixlake.messages import plain
 from pixlake.settings import MaintainSettings, from_environment
@@ -10,6 +10,6 @@ from pixlake.settings import MaintainSettings, from_environment
 SETTINGS = from_environment(MaintainSettings)
 
 
-@observed("expired_snapshots", "deleted_files")
+@instrumented("expired_snapshots", "deleted_files")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return plain(maintain(SETTINGS))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pixlake.handler import observed
+from pixlake.handler import instrumented
 from pixlake.messages import PlanRequest, parse, plain
 from pixlake.settings import PlanSettings, from_environment
 from pixlake.steps.plan import plan
@@ -10,6 +10,6 @@ from pixlake.steps.plan import plan
 SETTINGS = from_environment(PlanSettings)
 
 
-@observed()
+@instrumented()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return plain(plan(parse(event, PlanRequest), SETTINGS))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pixlake.handler import observed
+from pixlake.handler import instrumented
 from pixlake.messages import FailureRequest, parse, plain
 from pixlake.settings import ReportSettings, from_environment
 from pixlake.steps.record_failure import record_failure
@@ -10,6 +10,6 @@ from pixlake.steps.record_failure import record_failure
 SETTINGS = from_environment(ReportSettings)
 
 
-@observed()
+@instrumented()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return plain(record_failure(parse(event, FailureRequest), SETTINGS))

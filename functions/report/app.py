@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pixlake.handler import observed
+from pixlake.handler import instrumented
 from pixlake.messages import ReportRequest, parse, plain
 from pixlake.settings import ReportSettings, from_environment
 from pixlake.steps.report import report
@@ -10,6 +10,6 @@ from pixlake.steps.report import report
 SETTINGS = from_environment(ReportSettings)
 
 
-@observed("images", "records", "embedded", "predicted", "rejected")
+@instrumented("images", "records", "embedded", "predicted", "rejected")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return plain(report(parse(event, ReportRequest), SETTINGS))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pixlake.handler import observed
+from pixlake.handler import instrumented
 from pixlake.messages import SplitRequest, parse, plain
 from pixlake.settings import SplitSettings, from_environment
 from pixlake.steps.split import split
@@ -10,6 +10,6 @@ from pixlake.steps.split import split
 SETTINGS = from_environment(SplitSettings)
 
 
-@observed()
+@instrumented()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return plain(split(parse(event, SplitRequest), SETTINGS))

@@ -8,7 +8,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 from pyiceberg.transforms import IdentityTransform
 
-from pixlake.errors import BadRequest, CatalogTrouble
+from pixlake.errors import BadRequest, CatalogError
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.schemas import TABLES
 from tests.contract.commits import forks, open_at_once
@@ -79,11 +79,11 @@ def test_another_uri_is_refused(uri: str) -> None:
 def test_a_catalog_that_is_no_database_is_trouble(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     path.write_bytes(b"not a database, but long enough to look at" * 100)
-    with pytest.raises(CatalogTrouble, match="file is not a database") as trouble:
+    with pytest.raises(CatalogError, match="file is not a database") as trouble:
         open_catalog(f"file://{tmp_path}", f"sqlite:///{path}")
     assert "SELECT" not in str(trouble.value)
 
 
 def test_a_missing_table_is_trouble(catalog: Catalog) -> None:
-    with pytest.raises(CatalogTrouble, match="unheard"):
+    with pytest.raises(CatalogError, match="unheard"):
         load_table(catalog, "unheard")

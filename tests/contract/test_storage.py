@@ -12,7 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from pixlake import storage
-from pixlake.errors import BadInput, BadRequest, MissingObject, StorageTrouble
+from pixlake.errors import BadInput, BadRequest, MissingObject, StorageError
 from tests.contract.served import serving
 from tests.unit.unzip.test_zips import zipped
 from tests.unit.unzip.uploads import Bench
@@ -96,7 +96,7 @@ def test_ranges(root: str) -> None:
     storage.write(f"{root}/a", b"0123456789")
     assert storage.read_range(f"{root}/a", 3, 4) == b"3456"
     assert b"".join(storage.stream(f"{root}/a", 3, 4)) == b"3456"
-    with pytest.raises(StorageTrouble):
+    with pytest.raises(StorageError):
         storage.read_range(f"{root}/a", 8, 4)
 
 

@@ -32,7 +32,7 @@ def test_every_passing_trouble_is_retried_and_nothing_else_of_ours(task: dict[st
     passing = {
         kind.__name__
         for _, kind in inspect.getmembers(errors, inspect.isclass)
-        if issubclass(kind, errors.PassingTrouble) and kind is not errors.PassingTrouble
+        if issubclass(kind, errors.TransientError) and kind is not errors.TransientError
     }
     assert ours == passing
 

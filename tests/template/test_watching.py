@@ -62,7 +62,7 @@ def test_an_alarm_comes_before_a_function_runs_out_of_time(
 
 
 def test_counts_are_read_where_the_handlers_write_them(alarms: dict[str, Any]) -> None:
-    written = re.search(r"@observed\((.*)\)", (ROOT / "functions/report/app.py").read_text())
+    written = re.search(r"@instrumented\((.*)\)", (ROOT / "functions/report/app.py").read_text())
     assert written
     own = [it["MetricStat"]["Metric"] for it in alarms["RejectsAlarm"]["Metrics"] if "MetricStat" in it]
     assert {it["MetricName"] for it in own} <= set(re.findall(r'"(\w+)"', written[1]))

@@ -13,7 +13,7 @@ def test_every_error_is_in_the_docstrings_tree() -> None:
 def test_every_error_is_either_bad_input_or_passing_trouble() -> None:
     for value in vars(errors).values():
         if inspect.isclass(value) and value is not errors.PixlakeError:
-            assert issubclass(value, errors.BadInput) != issubclass(value, errors.PassingTrouble)
+            assert issubclass(value, errors.BadInput) != issubclass(value, errors.TransientError)
 
 
 def test_a_refused_upload_carries_its_reason() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pixlake import failures
-from pixlake.errors import BadBundle, StorageTrouble
+from pixlake.errors import BadBundle, StorageError
 from pixlake.lake import Work
 
 
@@ -17,7 +17,7 @@ def work(tmp_path: Path) -> Work:
 
 @pytest.mark.parametrize("error", [BadBundle("no such model"), ValueError("a bug")])
 def test_an_error_for_good_is_noted_and_goes_on(work: Work, error: Exception) -> None:
-    with pytest.raises(type(error)), failures.noted(work, "embed-7"):
+    with pytest.raises(type(error)), failures.record_child_failure(work, "embed-7"):
         raise error
     note = failures.read_note(work.failure("embed-7"))
     assert note.error == type(error).__name__
@@ -25,12 +25,12 @@ def test_an_error_for_good_is_noted_and_goes_on(work: Work, error: Exception) ->
 
 
 def test_trouble_that_may_pass_leaves_no_note(work: Work, tmp_path: Path) -> None:
-    with pytest.raises(StorageTrouble), failures.noted(work, "embed-7"):
-        raise StorageTrouble("slow down")
+    with pytest.raises(StorageError), failures.record_child_failure(work, "embed-7"):
+        raise StorageError("slow down")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_success_leaves_no_note(work: Work, tmp_path: Path) -> None:
-    with failures.noted(work, "embed-7"):
+    with failures.record_child_failure(work, "embed-7"):
         pass
     assert list(tmp_path.iterdir()) == []

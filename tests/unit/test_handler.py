@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pixlake.errors import BadRequest
-from pixlake.handler import SERVICE, Handler, observed
+from pixlake.handler import SERVICE, Handler, instrumented
 from pixlake.messages import CompactAnswer, CompactRequest, ItemList, Run, SplitAnswer, plain
 from pixlake.steps.compact import LAST_ATTEMPT
 
@@ -23,14 +23,14 @@ CONTEXT = SimpleNamespace(
 )
 
 
-@observed("rows")
+@instrumented("rows")
 def embed(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
     if "refuse" in event:
         raise BadRequest("no such thing")
     return {"rows": 3, "batch_id": "embed-000001"}
 
 
-@observed()
+@instrumented()
 def plan(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
     return {}
 

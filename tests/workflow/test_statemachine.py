@@ -28,13 +28,13 @@ def test_an_upload_of_tables_alone_skips_the_maps(stack: Stack) -> None:
 
 def test_passing_trouble_is_retried_in_every_state(stack: Stack) -> None:
     script = {
-        "Plan": ["StorageTrouble"],
-        "Extract-1": ["StorageTrouble"],
-        "Split": ["StorageTrouble"],
-        "Infer-0": ["StorageTrouble"],
-        "Infer-1": ["StorageTrouble"],
-        "Compact": ["CommitConflict", "CatalogTrouble"],
-        "Report": ["StorageTrouble"],
+        "Plan": ["StorageError"],
+        "Extract-1": ["StorageError"],
+        "Split": ["StorageError"],
+        "Infer-0": ["StorageError"],
+        "Infer-1": ["StorageError"],
+        "Compact": ["CommitConflict", "CatalogError"],
+        "Report": ["StorageError"],
     }
     outcome = stack.run(script)
     assert outcome.status == "SUCCEEDED"
@@ -42,8 +42,8 @@ def test_passing_trouble_is_retried_in_every_state(stack: Stack) -> None:
 
 
 def test_trouble_that_does_not_pass_fails_the_run(stack: Stack) -> None:
-    outcome = stack.run({"Compact": ["CatalogTrouble"] * 9})
-    assert (outcome.status, outcome.error, outcome.state) == ("FAILED", "CatalogTrouble", "Compact")
+    outcome = stack.run({"Compact": ["CatalogError"] * 9})
+    assert (outcome.status, outcome.error, outcome.state) == ("FAILED", "CatalogError", "Compact")
     assert stack.attempts(outcome)["Compact"] == 5
 
 
@@ -67,7 +67,7 @@ def test_a_failure_that_cannot_be_recorded_is_still_red(stack: Stack) -> None:
 
 
 def test_trouble_in_recording_a_failure_is_retried(stack: Stack) -> None:
-    outcome = stack.run({"Plan": ["BadUpload"], "RecordFailure": ["StorageTrouble", "die"]})
+    outcome = stack.run({"Plan": ["BadUpload"], "RecordFailure": ["StorageError", "die"]})
     assert stack.attempts(outcome)["RecordFailure"] == 3
     assert stack.failure(outcome)["error"] == "BadUpload"
 

@@ -64,7 +64,7 @@ def run(
     begun = time.monotonic()
     if lake.folder is None:
         raise BadRequest(f"{lake.uri}: `pixlake run` works on a folder; for a bucket, upload to the stack instead")
-    lake.at_home()
+    lake.require_not_moved()
     found = find_uploads(uploads, lake.folder, experiment)
     put_models(ROOT / "bundles", lake.folder)
     click.echo(f"Starting, on lake {lake.folder}", err=True)

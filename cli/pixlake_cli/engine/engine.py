@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pixlake.cores import available_cores
 from pixlake_cli.engine import definition, events, template
-from pixlake_cli.engine.cores import Cores, available
+from pixlake_cli.engine.admission import Cores
 from pixlake_cli.engine.endpoints import BUCKET, Endpoints
 from pixlake_cli.engine.interpreter import Interpreter, Outcome
 from pixlake_cli.engine.pool import Pool
@@ -69,7 +70,7 @@ class Engine:
             self._runners = self._containers.functions
         else:
             overrides = {"LAKE_URI": lake_uri, "CATALOG_URI": catalog_uri}
-            shared = Cores(cores or available())
+            shared = Cores(cores or available_cores())
             self._runners = {
                 name: Pool(function, overrides, shared, self.logs) for name, function in deployment.functions.items()
             }

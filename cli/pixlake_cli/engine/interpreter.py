@@ -54,7 +54,7 @@ class Interpreter:
         self._open = ExitStack()
 
     def __enter__(self) -> "Interpreter":
-        with ExitStack() as opened, _lasting():
+        with ExitStack() as opened, gc_frozen():
             self._start(opened)
             self._open = opened.pop_all()
         return self
@@ -141,7 +141,7 @@ def _spare_ec2() -> None:
 
 
 @contextmanager
-def _lasting() -> Iterator[None]:
+def gc_frozen() -> Iterator[None]:
     """What is made here lasts as long as the process, so the garbage collector is spared it: moto's classes and grammar
     are many objects to walk over, while they are made, during a run and again at the end."""
     gc.disable()

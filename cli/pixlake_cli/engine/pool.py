@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pixlake_cli.engine.cores import Cores
+from pixlake_cli.engine.admission import Cores
 from pixlake_cli.engine.sandbox import Answer, Sandbox, failure
 from pixlake_cli.engine.template import REGION, Function
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyiceberg.table import Table
 from sqlglot import exp
 
-from pixlake.errors import BadRequest, StorageTrouble
+from pixlake.errors import BadRequest, StorageError
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.schemas import TABLES
 from pixlake_cli.lakes import Lake
@@ -31,7 +31,7 @@ _OUTSIDE = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.InternalExce
 def run_query(lake: Lake, sql: str) -> Iterator[pa.RecordBatchReader]:
     """The rows of one query in Athena's dialect, as they are computed.
 
-    Raises BadRequest for SQL that is wrong or not allowed, StorageTrouble for files that cannot be read.
+    Raises BadRequest for SQL that is wrong or not allowed, StorageError for files that cannot be read.
     """
     if lake.folder is None:
         raise BadRequest(f"{lake.uri} is on AWS: query it in Athena; this command reads lakes in folders")
@@ -108,7 +108,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except _OUTSIDE as error:
-        raise StorageTrouble(_first_lines(error)) from error
+        raise StorageError(_first_lines(error)) from error
     except (duckdb.Error, pa.ArrowException) as error:
         raise BadRequest(_first_lines(error)) from error
 

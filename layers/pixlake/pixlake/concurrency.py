@@ -1,4 +1,4 @@
-"""Work in threads that runs ahead of who takes its results, in order and in bounded memory."""
+"""Work in threads: results in order, in bounded memory."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -10,16 +10,20 @@ D = TypeVar("D")
 R = TypeVar("R")
 
 
-def mapped(items: Iterable[T], work: Callable[[T], R], *, workers: int, ahead: int) -> Generator[R]:
-    """`work(item)` for each item, in order, computed by `workers` threads up to `ahead` items before it is taken.
+def map_bounded(
+    call: Callable[[T], R], items: Iterable[T], workers: int, *, in_flight: int | None = None
+) -> Generator[R]:
+    """`call(item)` for each item, in order, computed by `workers` threads.
 
-    What `work` raises is raised here, in its place; nothing further is begun then.
+    At most `in_flight` items are begun and not yet taken by the caller; by default one more than `workers`, so that all
+    of them work while the caller has one. An exception of `call` is raised in its place; nothing further is begun then.
     """
+    limit = workers + 1 if in_flight is None else in_flight
     pool, window = ThreadPoolExecutor(workers), deque[Future[R]]()
     try:
         for item in items:
-            window.append(pool.submit(work, item))
-            if len(window) >= ahead:
+            window.append(pool.submit(call, item))
+            if len(window) == limit:
                 yield window.popleft().result()
         while window:
             yield window.popleft().result()
@@ -27,22 +31,22 @@ def mapped(items: Iterable[T], work: Callable[[T], R], *, workers: int, ahead: i
         pool.shutdown(cancel_futures=True)
 
 
-def prepared(
+def read_and_prepare(
     items: Iterable[T],
     read: Callable[[T], D],
     prepare: Callable[[T, D], R],
     *,
     readers: int,
     workers: int,
-    ahead: int,
+    in_flight: int,
 ) -> Generator[R]:
-    """`prepare(item, read(item))` for each item, as `mapped` does it.
+    """`prepare(item, read(item))` for each item, as `map_bounded` does it.
 
     Reading waits for a network and preparing for a core, so each has threads of its own.
     """
     reading = ThreadPoolExecutor(readers)
     try:
         pairs = ((item, reading.submit(read, item)) for item in items)
-        yield from mapped(pairs, lambda pair: prepare(pair[0], pair[1].result()), workers=workers, ahead=ahead)
+        yield from map_bounded(lambda pair: prepare(pair[0], pair[1].result()), pairs, workers, in_flight=in_flight)
     finally:
         reading.shutdown(cancel_futures=True)

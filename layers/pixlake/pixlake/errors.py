@@ -9,13 +9,13 @@ PixlakeError
 │   ├── BadImage             an image that cannot be used; `reason` is a code; steps turn it into a reject
 │   ├── MissingObject        an object that should be there and is not
 │   └── TooManyLost          more batches lost than the stack tolerates
-└── PassingTrouble           the same input may work a moment later: retried with backoff
-    ├── StorageTrouble       the object store failed or answered short
-    ├── CatalogTrouble       the catalog failed
+└── TransientError           the same input may work a moment later: retried with backoff
+    ├── StorageError       the object store failed or answered short
+    ├── CatalogError       the catalog failed
     └── CommitConflict       others committed first, more often than one invocation can plan again
 
 Step Functions sees an error by its class name, so a `Retry` in the state machine names exactly the classes under
-`PassingTrouble`; a test holds the two together.
+`TransientError`; a test holds the two together.
 """
 
 
@@ -64,17 +64,17 @@ class TooManyLost(BadInput):
     """More batches are lost than the stack tolerates; nothing is committed."""
 
 
-class PassingTrouble(PixlakeError):
+class TransientError(PixlakeError):
     """Something outside failed in a way that may pass."""
 
 
-class StorageTrouble(PassingTrouble):
+class StorageError(TransientError):
     """The object store failed, or gave fewer bytes than it has."""
 
 
-class CatalogTrouble(PassingTrouble):
+class CatalogError(TransientError):
     """The catalog failed."""
 
 
-class CommitConflict(PassingTrouble):
+class CommitConflict(TransientError):
     """Other writers committed first each time the commit was planned."""

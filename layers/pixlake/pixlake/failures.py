@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import msgspec
 
 from pixlake import storage
-from pixlake.errors import PassingTrouble
+from pixlake.errors import TransientError
 from pixlake.lake import Work
 from pixlake.messages import StateError
 
@@ -18,11 +18,11 @@ MAP_FAILED = "States.ExceedToleratedFailureThreshold"
 
 
 @contextmanager
-def noted(work: Work, child: str) -> Iterator[None]:
+def record_child_failure(work: Work, child: str) -> Iterator[None]:
     """Leave a note of the error that ends the block, unless it may pass, and let the error go on."""
     try:
         yield
-    except PassingTrouble:
+    except TransientError:
         raise
     except Exception as error:
         details = {"errorType": type(error).__name__, "errorMessage": str(error)}

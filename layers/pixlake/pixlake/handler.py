@@ -25,7 +25,7 @@ _logger = Logger(service=SERVICE)
 _metrics = Metrics(service=SERVICE, namespace=NAMESPACE)
 
 
-def observed(*counts: str) -> Callable[[Handler], Handler]:
+def instrumented(*counts: str) -> Callable[[Handler], Handler]:
     """A decorator that logs each invocation, and makes the fields `counts` of its answer metrics of the function.
 
     What the handler raises is logged with its class and raised on: the state machine decides by that class.
@@ -45,8 +45,8 @@ def observed(*counts: str) -> Callable[[Handler], Handler]:
             _measure(context, {name: answer[name] for name in counts})
             return answer
 
-        observing: Handler = _logger.inject_lambda_context(invoke, correlation_id_path=_EXECUTION)
-        return observing
+        instrumented_handler: Handler = _logger.inject_lambda_context(invoke, correlation_id_path=_EXECUTION)
+        return instrumented_handler
 
     return decorate
 

@@ -82,9 +82,10 @@ class Work:
         """Rows for a table, Parquet in its schema, sorted by its key. It is there only when complete."""
         return join(self.uri, "parts", table, f"{part_id}.parquet")
 
-    def account(self, table: str) -> str:
-        """What Compact adds to the parts for Athena: all rows for `rejects`, Parquet."""
-        return join(self.uri, "accounts", table, "rows.parquet")
+    @property
+    def merged_rejects(self) -> str:
+        """All rows of the execution for `rejects`, Parquet: what Compact adds to the parts where Athena merges."""
+        return join(self.uri, "merged", "rejects", "rows.parquet")
 
     def rejects(self, stage: str, part_id: str) -> str:
         """JSON Lines of `rejects.Reject`. Written before the part that completes the same work."""

@@ -21,7 +21,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError
 from obstore.store import LocalStore, ObjectStore, S3Store, from_url
 
-from pixlake.errors import BadRequest, MissingObject, StorageTrouble
+from pixlake.errors import BadRequest, MissingObject, StorageError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -103,12 +103,12 @@ def read(uri: str) -> bytes:
 
 
 def read_range(uri: str, start: int, length: int) -> bytes:
-    """`length` bytes from `start`; StorageTrouble if the store gives fewer."""
+    """`length` bytes from `start`; StorageError if the store gives fewer."""
     store, path = locate(uri)
     with _translated(uri):
         data = bytes(obstore.get_range(store, path, start=start, length=length))
     if len(data) != length:
-        raise StorageTrouble(f"{uri}: asked for {length} bytes at {start}, got {len(data)}")
+        raise StorageError(f"{uri}: asked for {length} bytes at {start}, got {len(data)}")
     return data
 
 
@@ -261,4 +261,4 @@ def _translated(uri: str) -> Iterator[None]:
     except (BaseError, OSError) as error:
         # obstore appends its error's source code, which says the same again
         reason = str(error).partition("\n\nDebug source:")[0]
-        raise StorageTrouble(f"{uri}: {reason}") from error
+        raise StorageError(f"{uri}: {reason}") from error

@@ -5,7 +5,6 @@ takes what a viewer shows, and decodes a large JPEG smaller. So what would diffe
 bundle's own code; that also spares every epoch the decoding of large photographs.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,13 +15,13 @@ from PIL import Image
 
 from pixlake import storage
 from pixlake.bundles.manifest import Preprocessing
+from pixlake.cores import available_cores
 from pixlake.errors import BadImage
 from pixlake.images.preprocessing import decode_for
 from pixlake.rejects import Reject, Stage
 from pixlake.settings import InferenceSettings
 
 _MAX_PIXELS = InferenceSettings.max_pixels
-_WORKERS = len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def prepare_pictures(records: Iterable[Sequence[Original]], preprocessing: Prepr
         number, original = numbered
         return _prepare(original, preprocessing, folder / f"{number:07d}.png")
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         prepared = list(pool.map(prepare, enumerate(every)))
     done = iter(prepared)
     files = tuple(tuple(each for each in (next(done) for _ in group) if isinstance(each, Path)) for group in groups)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import pixlake
-from pixlake.errors import BadRequest, CatalogTrouble
+from pixlake.errors import BadRequest, CatalogError
 from pixlake.iceberg.catalog import _connect
 from pixlake_cli.lakes import Lake
 from pixlake_cli.main import COMMANDS, Failure, WrongUsage, cli
@@ -28,7 +28,7 @@ def test_wrong_usage_exits_2(run, arguments: list[str]) -> None:
 
 
 def test_an_error_is_one_line_whatever_its_message() -> None:
-    assert Failure(CatalogTrouble("two\n  lines")).format_message() == "two lines"
+    assert Failure(CatalogError("two\n  lines")).format_message() == "two lines"
     assert (Failure.exit_code, WrongUsage(BadRequest("x")).exit_code) == (1, 2)
 
 

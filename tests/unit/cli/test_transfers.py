@@ -12,7 +12,7 @@ import pytest
 from pixlake import storage
 from pixlake.bundles.folders import BundleFolder, open_folder, read_folder
 from pixlake.bundles.transfers import pull_bundle, push_bundle
-from pixlake.errors import BadBundle, BadRequest, StorageTrouble
+from pixlake.errors import BadBundle, BadRequest, StorageError
 from tests.unit.inference import tiny
 
 WEEK = 7 * 24 * 3600
@@ -176,11 +176,11 @@ def test_a_push_that_fails_changes_nothing_for_readers(
 
     def fail(uri: str, chunks: Iterable[bytes | memoryview]) -> None:
         if uri.endswith("text.onnx"):
-            raise StorageTrouble(uri)
+            raise StorageError(uri)
         original(uri, chunks)
 
     monkeypatch.setattr(storage, "write_stream", fail)
-    with pytest.raises(StorageTrouble):
+    with pytest.raises(StorageError):
         push_bundle(newer, lake.uri)
     assert check(open_folder(lake.uri, "tiny")) == older.model
 

@@ -11,7 +11,7 @@ import pytest
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.table import Table
 
-from pixlake.errors import CatalogTrouble
+from pixlake.errors import CatalogError
 from pixlake.iceberg import plan
 from pixlake.iceberg.catalog import commit_rows, load_table, open_catalog
 from pixlake.iceberg.existing import ExistingFile, KeyRange, list_existing
@@ -66,7 +66,7 @@ def test_deleted_rows_stay_deleted(table: Table, monkeypatch: pytest.MonkeyPatch
 
 def test_equality_deletes_are_not_understood(table: Table) -> None:
     file = delete_positions(table, [1], DataFileContent.EQUALITY_DELETES)
-    with pytest.raises(CatalogTrouble, match="OPTIMIZE"):
+    with pytest.raises(CatalogError, match="OPTIMIZE"):
         file.dead(table.io)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pixlake_cli.engine.cores import Cores
+from pixlake_cli.engine.admission import Cores
 from pixlake_cli.engine.pool import Pool
 from pixlake_cli.engine.template import Function
 

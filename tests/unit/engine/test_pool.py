@@ -175,7 +175,7 @@ def test_no_worker_outlives_an_engine_that_is_killed(tmp_path: Path) -> None:
     source = f"""
 import threading, time
 from pathlib import Path
-from pixlake_cli.engine.cores import Cores
+from pixlake_cli.engine.admission import Cores
 from pixlake_cli.engine.pool import Pool
 from pixlake_cli.engine.template import Function
 here = Path({str(tmp_path)!r})

@@ -58,7 +58,7 @@ def test_progress_counts_what_the_answers_say() -> None:
 def test_a_failed_attempt_does_not_count_and_is_remembered() -> None:
     progress = Progress(STATES, lambda _: None)
     progress.invoked("PlanFunction")
-    progress.answered("PlanFunction", failure("StorageTrouble", "slow down"))
+    progress.answered("PlanFunction", failure("StorageError", "slow down"))
     assert progress.steps["Plan"].done == 0
     assert progress.failures["Plan"]["errorMessage"] == "slow down"
 

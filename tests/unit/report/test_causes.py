@@ -41,7 +41,7 @@ def test_the_stack_tells_the_step_before_the_objects_do() -> None:
     assert explain(StateError("CommitConflict", cause), listing(), 0).step == "Compact"
 
 
-@pytest.mark.parametrize("error", ["BadUpload", "BadTable", "TooManyLost", "CatalogTrouble", "States.Timeout"])
+@pytest.mark.parametrize("error", ["BadUpload", "BadTable", "TooManyLost", "CatalogError", "States.Timeout"])
 def test_an_expected_error_has_advice_and_no_stack(error: str) -> None:
     cause = explain(StateError(error, json.dumps({"errorMessage": "m", "stackTrace": ["line"]})), listing(), 0)
     assert "on purpose" not in cause.advice
@@ -51,7 +51,7 @@ def test_an_expected_error_has_advice_and_no_stack(error: str) -> None:
 def test_every_error_that_reaches_a_catch_has_advice() -> None:
     leaves = [
         leaf
-        for branch in (errors.BadInput, errors.PassingTrouble)
+        for branch in (errors.BadInput, errors.TransientError)
         for leaf in branch.__subclasses__()
         # those of a step's own become rejects, as BadImage does
         if leaf.__module__ == errors.__name__ and leaf is not errors.BadImage

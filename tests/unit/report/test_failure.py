@@ -147,7 +147,7 @@ def test_an_execution_that_fails_after_its_row_was_written_has_failed(lake) -> N
 
 
 def test_each_redrive_that_fails_is_the_row_whichever_is_heard_of_first(lake) -> None:
-    first, second = (ended(None, after=after, error="CatalogTrouble") for after in (MINUTE, 2 * MINUTE))
+    first, second = (ended(None, after=after, error="CatalogError") for after in (MINUTE, 2 * MINUTE))
     for detail in (first, second, first, second):
         lake.hear(detail)
         (row,) = lake.rows("executions")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pixlake.errors import MissingObject, StorageTrouble
+from pixlake.errors import MissingObject, StorageError
 from pixlake.matching.extracted import read_images
 from tests.unit.split.conftest import Upload
 
@@ -41,5 +41,5 @@ def test_a_missing_shard(upload: Upload) -> None:
 def test_a_damaged_list(upload: Upload, data: str) -> None:
     upload.put_images([{"a.jpg": 1}])
     Path(upload.work.extracted(0).removeprefix("file://")).write_bytes(data.encode("latin-1"))
-    with pytest.raises(StorageTrouble, match="000000"):
+    with pytest.raises(StorageError, match="000000"):
         read_images(upload.work, 1)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from pixlake import storage
-from pixlake.errors import BadUpload, StorageTrouble
+from pixlake.errors import BadUpload, StorageError
 from pixlake.messages import ExtractAnswer, ExtractRequest
 from pixlake.settings import ExtractSettings
 from pixlake.steps.extract import extract
@@ -24,7 +24,7 @@ def test_each_shard_answers_its_counts(bench: Bench) -> None:
 def test_a_shard_that_counts_more_than_it_gives_is_an_error(bench: Bench) -> None:
     answer = bench.plan(bench.put("a.zip", build(*PARTS)))
     shard = msgspec.structs.replace(bench.shards()[0], count=6)
-    with pytest.raises(StorageTrouble, match="6 members"):
+    with pytest.raises(StorageError, match="6 members"):
         extract(ExtractRequest(answer.run, shard), ExtractSettings(bench.lake))
 
 
@@ -46,6 +46,6 @@ def test_another_zip_of_the_same_size_gives_no_wrong_bytes(bench: Bench) -> None
 def test_a_write_that_fails_fails_the_shard(bench: Bench) -> None:
     answer = bench.plan(bench.put("a.zip", build(*PARTS)))
     storage.write(bench.members()[0].image_uri.rpartition("/")[0], b"a file where the folder should be")
-    with pytest.raises(StorageTrouble):
+    with pytest.raises(StorageError):
         bench.extract(answer)
     assert not [name for name in bench.written() if "extracted" in name]

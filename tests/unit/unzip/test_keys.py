@@ -13,8 +13,8 @@ PATHS = st.lists(NAMES, min_size=1, max_size=12).map(lambda names: "/".join([*na
 
 
 @given(PATHS, st.booleans())
-def test_a_key_fits_everywhere(path: str, twin: bool) -> None:
-    key = image_key(path, twin=twin)
+def test_a_key_fits_everywhere(path: str, case_collision: bool) -> None:
+    key = image_key(path, case_collision=case_collision)
     assert key.isascii()
     assert len(key) <= 700
     assert key.endswith(".jpg")
@@ -27,7 +27,7 @@ def test_a_key_fits_everywhere(path: str, twin: bool) -> None:
 @given(PATHS, PATHS)
 def test_keys_of_two_paths_differ(one: str, other: str) -> None:
     assert (one == other) == (image_key(one) == image_key(other))
-    assert image_key(one) != image_key(one, twin=True)
+    assert image_key(one) != image_key(one, case_collision=True)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_long_names_keep_their_difference_and_their_end() -> None:
     assert "%~" not in image_key(one)
     deep = "/".join(["folder"] * 200) + "/a.jpg"
     assert image_key(deep).startswith("~")
-    assert image_key(deep) != image_key(deep, twin=True)
+    assert image_key(deep) != image_key(deep, case_collision=True)
 
 
 @pytest.mark.parametrize("path", ["pets.csv", "my data/tëst.csv"])
@@ -70,4 +70,4 @@ def test_a_table_whose_path_would_not_do(path: str) -> None:
 
 
 def test_a_table_that_differs_in_case() -> None:
-    assert table_key("a.csv", twin=True) not in {"a.csv", table_key("A.csv", twin=True)}
+    assert table_key("a.csv", case_collision=True) not in {"a.csv", table_key("A.csv", case_collision=True)}

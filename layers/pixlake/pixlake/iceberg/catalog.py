@@ -46,7 +46,7 @@ _PROPERTIES = {
 
 
 def open_catalog(lake_uri: str, catalog_uri: str) -> Catalog:
-    """The catalog, with the namespace and all tables there. Raises BadRequest for an unknown URI, CatalogTrouble."""
+    """The catalog, with the namespace and all tables there. Raises BadRequest for an unknown URI, CatalogError."""
     with translated(f"catalog {catalog_uri}"):
         catalog = _connect(catalog_uri)
         missing = TABLES.keys() - _table_names(catalog)
@@ -56,7 +56,7 @@ def open_catalog(lake_uri: str, catalog_uri: str) -> Catalog:
 
 
 def has_tables(catalog_uri: str) -> bool:
-    """Whether anything was ever put there; nothing is made. Raises BadRequest for an unknown URI, CatalogTrouble."""
+    """Whether anything was ever put there; nothing is made. Raises BadRequest for an unknown URI, CatalogError."""
     with translated(f"catalog {catalog_uri}"):
         catalog = _connect(catalog_uri)
         return catalog.table_exists((catalog.name, EXECUTIONS.name))
@@ -71,7 +71,7 @@ def load_table(catalog: Catalog, name: str) -> Table:
 def commit_rows(catalog: Catalog, table_name: str, rows: pa.Table, commit_id: str) -> int:
     """Commit a few rows of one experiment, by key and precedence; `commit_id` committed again changes nothing.
 
-    Returns the number of keys. Raises CommitConflict, CatalogTrouble, StorageTrouble.
+    Returns the number of keys. Raises CommitConflict, CatalogError, StorageError.
     """
     schema = TABLES[table_name]
     partition = rows[PARTITION][0].as_py() if rows.num_rows and is_partitioned(schema) else None

@@ -20,7 +20,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import ancestors_of
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from pixlake.errors import BadRequest, CommitConflict, StorageTrouble
+from pixlake.errors import BadRequest, CommitConflict, StorageError
 from pixlake.iceberg.datafiles import Destination, write_data_files
 from pixlake.iceberg.keys import PARTITION
 from pixlake.iceberg.merge import EMPTY_INDEX, KeyIndex, index_keys, merge_rows
@@ -49,7 +49,7 @@ def commit_sources(target: Target, sources: Sequence[Rows], commit_id: str) -> i
     """Commit the rows of all sources, one row a key; returns how many keys there are.
 
     A `commit_id` that is in the table's history does nothing. Raises CommitConflict where others came first until the
-    deadline, CatalogTrouble and StorageTrouble.
+    deadline, CatalogError and StorageError.
     """
     with translated(f"table {target.schema.name}"):
         incoming = index_keys(sources, target.schema)
@@ -142,7 +142,7 @@ class _Committer:
         """Delete files of attempts known not to have landed. What is missed here, `maintain` finds."""
         for identity in identities:
             for file in self.written[identity]:
-                with suppress(StorageTrouble):
+                with suppress(StorageError):
                     self.target.table.io.delete(file.file_path)
 
     def _conflict(self, error: RetryError) -> CommitConflict:

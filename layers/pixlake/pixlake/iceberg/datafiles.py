@@ -20,7 +20,7 @@ from pyiceberg.typedef import Record
 from pyiceberg.types import IcebergType, ListType, MapType, NestedField
 
 from pixlake import parquet
-from pixlake.errors import StorageTrouble
+from pixlake.errors import StorageError
 
 ROW_GROUP_BYTES = 64 << 20
 _FIELD_ID = b"PARQUET:field_id"
@@ -80,7 +80,7 @@ def _write_file(destination: Destination, first: pa.Table, rest: Iterator[pa.Tab
             writer.close()
             size = sink.tell()
     except BaseException:
-        with suppress(StorageTrouble):
+        with suppress(StorageError):
             table.io.delete(uri)
         raise
     return _describe(destination, uri, size, writer.writer.metadata)

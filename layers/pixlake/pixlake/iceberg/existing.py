@@ -14,7 +14,7 @@ from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.types import StringType
 
-from pixlake.errors import CatalogTrouble
+from pixlake.errors import CatalogError
 from pixlake.iceberg.keys import PARTITION, key_columns, leading_value
 from pixlake.iceberg.rows import ParquetRows
 from pixlake.schemas import TableSchema
@@ -75,7 +75,7 @@ def list_existing(table: Table, schema: TableSchema, partition: str | None) -> I
 
 def _positions(io: FileIO, delete: DataFile, path: str) -> np.ndarray:
     if delete.content is not DataFileContent.POSITION_DELETES or delete.file_format is not FileFormat.PARQUET:
-        raise CatalogTrouble(f"{delete.file_path}: only position deletes in Parquet are understood; run OPTIMIZE first")
+        raise CatalogError(f"{delete.file_path}: only position deletes in Parquet are understood; run OPTIMIZE first")
     with io.new_input(delete.file_path).open() as file:
         rows = pq.read_table(file, columns=["file_path", "pos"])
     positions: np.ndarray = rows.filter(pc.equal(rows["file_path"], path))["pos"].to_numpy()

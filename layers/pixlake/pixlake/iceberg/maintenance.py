@@ -33,7 +33,7 @@ _FOLDERS_DEEPER = {"map-runs"}  # folders of work/ that hold one folder a run th
 
 
 def maintain(settings: MaintainSettings, seconds: float = SECONDS) -> MaintainAnswer:
-    """Clean one lake, then merge small files for up to `seconds`. Raises CatalogTrouble, StorageTrouble."""
+    """Clean one lake, then merge small files for up to `seconds`. Raises CatalogError, StorageError."""
     catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
     now = datetime.now(UTC)
     expired = deleted = 0

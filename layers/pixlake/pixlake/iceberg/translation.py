@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from obstore.exceptions import BaseError
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 
-from pixlake.errors import CatalogTrouble, StorageTrouble
+from pixlake.errors import CatalogError, StorageError
 
 CONFLICTS = (CommitFailedException, ValidationException)
 """What pyiceberg raises where another commit came first; nothing of ours is in the table then."""
@@ -23,7 +23,7 @@ _CATALOG = tuple(
 
 @contextmanager
 def translated(subject: str) -> Iterator[None]:
-    """Turn what comes from below into PassingTrouble that names `subject`; conflicts pass, to be planned again."""
+    """Turn what comes from below into TransientError that names `subject`; conflicts pass, to be planned again."""
     try:
         yield
     except CONFLICTS:
@@ -31,9 +31,9 @@ def translated(subject: str) -> Iterator[None]:
     except (*_CATALOG, *_sql_errors(), BotoCoreError, ClientError) as error:
         # SQLAlchemy's own text quotes the statement and its parameters
         reason = getattr(error, "orig", None) or error
-        raise CatalogTrouble(f"{subject}: {type(error).__name__}: {reason}") from error
+        raise CatalogError(f"{subject}: {type(error).__name__}: {reason}") from error
     except (BaseError, OSError) as error:
-        raise StorageTrouble(f"{subject}: {error}") from error
+        raise StorageError(f"{subject}: {error}") from error
 
 
 def _sql_errors() -> tuple[type[Exception], ...]:

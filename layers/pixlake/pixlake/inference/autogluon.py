@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from pixlake.bundles.folders import BundleFolder, open_folder
 from pixlake.bundles.predictors import PredictorManifest
+from pixlake.cores import available_cores
 from pixlake.errors import BadBundle
-from pixlake.inference.graphs import available_threads
 from pixlake.inference.predictor import Cell, Predictor, unpack_predictor
 
 CONFIG = "config.yaml"
@@ -60,7 +60,7 @@ class MultiModal:
 
         # AutoGluon's import has Pillow fill up truncated images with grey, which are to be rejects
         ImageFile.LOAD_TRUNCATED_IMAGES = False
-        torch.set_num_threads(threads or available_threads())
+        torch.set_num_threads(threads or available_cores())
         config = folder / CONFIG
         config.write_text(config.read_text().replace(HERE, f"{folder}/"))
         try:

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pixlake import rejects, storage
-from pixlake.concurrency import mapped, prepared
+from pixlake.concurrency import map_bounded, read_and_prepare
+from pixlake.cores import available_cores
 from pixlake.errors import BadRequest
-from pixlake.inference.graphs import available_threads
 from pixlake.lake import Work
 from pixlake.messages import BatchAnswer, BatchRequest
 from pixlake.parquet import write_part
@@ -63,11 +63,11 @@ def infer_rows(
     than all cores one group together: none waits for another, at any size of model. `at_once` makes one group of the
     whole batch, for a model to which each call costs much, and which uses all cores by itself.
     """
-    threads = settings.inference_threads or available_threads()
+    threads = settings.inference_threads or available_cores()
     rows, ahead = read_rows(request, settings.lake_uri), 2 * settings.inference_batch
     size = max(1, request.batch.count if at_once else settings.inference_batch // threads)
-    with closing(prepared(rows, read, prepare, readers=_READERS, workers=threads, ahead=ahead)) as ready:
-        yield from mapped(grouped(ready, size), infer, workers=threads, ahead=threads + 1)
+    with closing(read_and_prepare(rows, read, prepare, readers=_READERS, workers=threads, in_flight=ahead)) as ready:
+        yield from map_bounded(infer, grouped(ready, size), threads)
 
 
 def write_answer(

@@ -20,8 +20,8 @@ class Embedder:
 
     Each tower is loaded and verified when first asked for, ready for many runs or soonest for few."""
 
-    def __init__(self, folder: BundleFolder, threads: int = 0, *, few_runs: bool = False) -> None:
-        self._folder, self._threads, self._few_runs = folder, threads, few_runs
+    def __init__(self, folder: BundleFolder, threads: int = 0, *, fast_start: bool = False) -> None:
+        self._folder, self._threads, self._fast_start = folder, threads, fast_start
         manifest = folder.manifest
         if manifest.kind != "embedder" or manifest.image_input is None or manifest.dimensions is None:
             raise BadBundle(f"{folder.uri}: the bundle is of the kind {manifest.kind}, not an embedder")
@@ -91,4 +91,4 @@ class Embedder:
         return encoder, self._load(tower.graph, encoder.tensors(), tower.output)
 
     def _load(self, graph: str, tensors: dict[str, Tensor], output: Output) -> Graph:
-        return load_graph(self._folder, graph, tensors, output, self._threads, few_runs=self._few_runs)
+        return load_graph(self._folder, graph, tensors, output, self._threads, fast_start=self._fast_start)

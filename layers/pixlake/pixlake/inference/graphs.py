@@ -1,6 +1,5 @@
 """ONNX Runtime: a graph that is what its bundle says, run on the cores that the process may use."""
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.manifest import Output
 from pixlake.bundles.weights import NO_WEIGHTS, Weights, find_weights
+from pixlake.cores import available_cores
 from pixlake.errors import BadBundle
 
 Feeds = dict[str, NDArray[np.float32] | NDArray[np.int64]]
@@ -33,11 +33,6 @@ class Tensor:
     axes: tuple[int | None, ...] = ()
 
 
-def available_threads() -> int:
-    """The cores that this process may use, which a container or a Lambda function may limit."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Graph:
     """One ONNX graph with one output of interest. `size` is its bytes as a file, about what it takes in memory."""
 
@@ -49,16 +44,16 @@ class Graph:
         *,
         threads: int = 0,
         weights: Weights = NO_WEIGHTS,
-        few_runs: bool = False,
+        fast_start: bool = False,
     ) -> None:
-        """`weights` are the tensors that the graph keeps elsewhere. `few_runs` has it ready soonest, and slower at each
-        run. BadBundle if the graph does not load or does not take exactly `inputs`."""
+        """`weights` are the tensors that the graph keeps elsewhere. `fast_start` trades slower runs for a sooner first
+        one. BadBundle if the graph does not load or does not take exactly `inputs`."""
         self._output = output
         self.size = len(data) + weights.size
         if data[4:8] == b"ORTM":
             raise BadBundle("it is in ONNX Runtime's own format, which depends on its version; a graph is ONNX")
         try:
-            options = _options(threads, weights, few_runs)
+            options = _options(threads, weights, fast_start)
             self._session = ort.InferenceSession(data, options, ["CPUExecutionProvider"])
         except Exception as error:  # its errors have no common base
             raise BadBundle(f"ONNX Runtime does not load the graph: {error}") from error
@@ -85,7 +80,7 @@ def load_graph(
     output: Output,
     threads: int = 0,
     *,
-    few_runs: bool = False,
+    fast_start: bool = False,
 ) -> Graph:
     """One graph of a bundle, as in `Graph`; the file of its name and `.data`, where there is one, holds its larger
     tensors. Mapped ones are verified on another core meanwhile."""
@@ -94,7 +89,7 @@ def load_graph(
     with ThreadPoolExecutor(max_workers=1) as beside:
         verified = beside.submit(weights.verify)
         try:
-            graph = Graph(data, inputs, output, threads=threads, weights=weights, few_runs=few_runs)
+            graph = Graph(data, inputs, output, threads=threads, weights=weights, fast_start=fast_start)
         except BadBundle as error:
             verified.result()  # damage is the better reason
             raise BadBundle(f"{folder.uri}/{name}: {error}") from error
@@ -117,15 +112,15 @@ def activate(values: NDArray[np.float64], activation: str) -> NDArray[np.float64
     return values
 
 
-def _options(threads: int, weights: Weights, few_runs: bool) -> ort.SessionOptions:
+def _options(threads: int, weights: Weights, fast_start: bool) -> ort.SessionOptions:
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or available_threads()
+    options.intra_op_num_threads = threads or available_cores()
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     # Its plan is made for one run at a time: runs side by side hold half as much memory again, and are no faster.
     options.enable_mem_pattern = False
     options.log_severity_level = _ERRORS_ONLY
-    if few_runs:
+    if fast_start:
         # To lay all weights out as the processor's kernels read them takes longer than the first dozen runs gain.
         options.add_session_config_entry("session.disable_prepacking", "1")
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC

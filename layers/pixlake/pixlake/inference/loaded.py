@@ -48,7 +48,7 @@ def open_embedder(lake_uri: str, model: str) -> Embedder:
 
     Raises BadBundle as `load_embedder` does, for a tower that is damaged when it is asked for.
     """
-    return Embedder(open_folder(lake_uri, model), few_runs=True)
+    return Embedder(open_folder(lake_uri, model), fast_start=True)
 
 
 def load_classifier(lake_uri: str, model: str, threads: int = 0) -> Classifier:

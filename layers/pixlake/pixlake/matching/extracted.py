@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pixlake import storage
-from pixlake.errors import StorageTrouble
+from pixlake.concurrency import map_bounded
+from pixlake.errors import StorageError
 from pixlake.lake import Work
-from pixlake.matching.flight import fly
 from pixlake.messages import Image
 
 IMAGES = pa.schema([("image_path", pa.string()), ("image_uri", pa.string()), ("size", pa.int64())])
@@ -21,7 +21,7 @@ def read_images(work: Work, shards: int) -> pa.Table:
 
     Raises MissingObject where a shard's list is not there: an image must not go missing without a word.
     """
-    batches = list(fly(partial(_read_shard, work), range(shards), _READS_IN_FLIGHT))
+    batches = list(map_bounded(partial(_read_shard, work), range(shards), _READS_IN_FLIGHT))
     table = pa.Table.from_batches(batches, IMAGES).combine_chunks()
     paths = table["image_path"]
     if pc.all(pc.less_equal(paths[:-1], paths[1:])).as_py() is False:
@@ -34,7 +34,7 @@ def _read_shard(work: Work, shard: int) -> pa.RecordBatch:
     try:
         images = msgspec.json.Decoder(Image).decode_lines(storage.read(uri))
     except msgspec.DecodeError as error:
-        raise StorageTrouble(f"{uri}: not the list that Extract writes: {error}") from error
+        raise StorageError(f"{uri}: not the list that Extract writes: {error}") from error
     columns = [
         [image.image_path for image in images],
         [image.image_uri for image in images],

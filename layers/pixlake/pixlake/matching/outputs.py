@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from pixlake import rejects, storage
 from pixlake.bundles.roles import Model
+from pixlake.concurrency import map_bounded
 from pixlake.lake import Work
 from pixlake.matching.cutting import cut
-from pixlake.matching.flight import fly
 from pixlake.matching.joined import Joined
 from pixlake.matching.names import Positions
 from pixlake.messages import Batch, Run
@@ -56,7 +56,7 @@ def write_records(work: Work, run: Run, joined: Joined) -> None:
         part = work.part(RECORDS.name, f"{start // step:05d}")
         _write(part, RECORDS.columns, _record_columns(run, joined, some))
 
-    for _ in fly(write, starts, _PARTS_IN_FLIGHT):
+    for _ in map_bounded(write, starts, _PARTS_IN_FLIGHT):
         pass
 
 
@@ -75,7 +75,7 @@ def write_embed_batches(work: Work, model: str, joined: Joined, limits: Limits) 
         _write(work.batch(batch.batch_id), EMBED_BATCH, columns)
         return batch
 
-    return list(fly(write, jobs, _BATCHES_IN_FLIGHT))
+    return list(map_bounded(write, jobs, _BATCHES_IN_FLIGHT))
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def write_classify_batches(work: Work, groups: Iterable[Group], joined: Joined, 
         _write(work.batch(batch.batch_id), CLASSIFY_BATCH, make(joined, positions))
         return batch
 
-    return list(fly(write, _classify_jobs(groups, joined, limits), _BATCHES_IN_FLIGHT))
+    return list(map_bounded(write, _classify_jobs(groups, joined, limits), _BATCHES_IN_FLIGHT))
 
 
 def write_batch_list(work: Work, batches: list[Batch]) -> None:

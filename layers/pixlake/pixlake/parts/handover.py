@@ -1,6 +1,6 @@
 """The state Compact where Athena merges: what only Pixlake can decide is decided here, the rest becomes statements.
 
-The parts stay where the workers wrote them. Beside them come the execution's accounts as Parquet, and the state
+The parts stay where the workers wrote them. Beside them come the execution's rejects as Parquet, and the state
 machine runs the statements that the answer carries (`statemachine/compact_athena.asl.yaml`). Run again, it hands over
 the same.
 """
@@ -17,7 +17,7 @@ from pixlake import parquet
 from pixlake.iceberg.merge import index_keys
 from pixlake.iceberg.statements import write_statements
 from pixlake.messages import CompactAnswer
-from pixlake.parts.rejected import Accounts
+from pixlake.parts.rejected import ExecutionRejects
 from pixlake.schemas import EMBEDDINGS, EXECUTIONS, PREDICTIONS, RECORDS, REJECTS, TABLES
 from pixlake.settings import CompactSettings
 
@@ -26,23 +26,25 @@ MERGED = {name: schema for name, schema in TABLES.items() if schema is not EXECU
 _READERS = 16
 
 
-def hand_over(accounts: Accounts, parts: dict[str, list[str]], io: FileIO, settings: CompactSettings) -> CompactAnswer:
-    """Write the accounts and answer the totals, counted in the parts, with the statements."""
-    work, request = accounts.work, accounts.request
-    rejected = accounts.rejected(parts[REJECTS.name], io)
+def hand_over(
+    execution: ExecutionRejects, parts: dict[str, list[str]], io: FileIO, settings: CompactSettings
+) -> CompactAnswer:
+    """Write the rejects as Parquet; answer the totals, counted in the parts, and the statements."""
+    work, request = execution.work, execution.request
+    rejected = execution.sources(parts[REJECTS.name], io)
     answer = CompactAnswer(
         images=request.split.images,
         embedded=_count_rows(parts[EMBEDDINGS.name], io),
         predicted=_count_rows(parts[PREDICTIONS.name], io),
         records=_count_rows(parts[RECORDS.name], io),
         rejected=len(index_keys(rejected, REJECTS).order()),
-        lost_batches=len(accounts.lost),
+        lost_batches=len(execution.lost),
     )
     batches = [batch for source in rejected for batch in source.batches(REJECTS.columns.names)]
-    account = work.account(REJECTS.name)
-    parquet.write_part(account, REJECTS, pa.Table.from_batches(batches, REJECTS.columns))
+    merged = work.merged_rejects
+    parquet.write_part(merged, REJECTS, pa.Table.from_batches(batches, REJECTS.columns))
     folders = {name: f"parts/{name}" for name in MERGED}
-    folders[REJECTS.name] = account.removeprefix(f"{work.uri}/").rpartition("/")[0]
+    folders[REJECTS.name] = merged.removeprefix(f"{work.uri}/").rpartition("/")[0]
     statements = tuple(
         write_statements(schema, request.run, settings.lake_uri, folders[name], settings.snapshot_days)
         for name, schema in MERGED.items()

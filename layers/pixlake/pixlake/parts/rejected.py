@@ -1,4 +1,4 @@
-"""What an execution says of what it left out: its rows of `rejects`.
+"""The rows of `rejects` of one execution: those that its steps wrote, and those of lost batches.
 
 Either engine commits the same rows: the Lambda from memory, Athena from the files that `handover` writes of them.
 """
@@ -23,14 +23,14 @@ _READERS = 16
 
 
 @dataclass(frozen=True)
-class Accounts:
-    """The accounts of one execution that lost the batches `lost`."""
+class ExecutionRejects:
+    """The rejects of an execution that lost the batches `lost`."""
 
     request: CompactRequest
     work: Work
     lost: Sequence[Batch]
 
-    def rejected(self, files: Sequence[str], io: FileIO) -> list[TableRows]:
+    def sources(self, files: Sequence[str], io: FileIO) -> list[TableRows]:
         """The rejects that the steps wrote to `files`, and the rows of lost batches, whose own files tell only part."""
         lost = {f"{batch.task}-{batch.batch_id}" for batch in self.lost}
         told = [uri for uri in files if part_id(uri) not in lost]

@@ -21,7 +21,7 @@ from pixlake.lake import Work
 from pixlake.messages import Batch, CompactAnswer, CompactRequest
 from pixlake.parts.handover import hand_over
 from pixlake.parts.lost import find_lost
-from pixlake.parts.rejected import Accounts
+from pixlake.parts.rejected import ExecutionRejects
 from pixlake.schemas import EMBEDDINGS, PREDICTIONS, RECORDS, REJECTS, TableSchema
 from pixlake.settings import CompactSettings, Engine
 
@@ -36,16 +36,16 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
 
     Where the engine is Athena nothing is committed here: the answer carries the statements that do it.
     `seconds` is the time to try in. Raises TooManyLost before anything is committed, CommitConflict where other
-    writers came first all the time, StorageTrouble and CatalogTrouble.
+    writers came first all the time, StorageError and CatalogError.
     """
     work = Work(settings.lake_uri, request.run.execution_id)
     parts = _list_parts(work)
     lost = find_lost(work, request.split.batches.count, parts, settings.tolerated_lost_percent)
     catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
-    accounts = Accounts(request, work, lost)
+    execution = ExecutionRejects(request, work, lost)
     if settings.compaction_engine is Engine.ATHENA:
-        return hand_over(accounts, parts, load_table(catalog, REJECTS.name).io, settings)
-    job = _Job(accounts, settings, catalog, time.monotonic() + seconds)
+        return hand_over(execution, parts, load_table(catalog, REJECTS.name).io, settings)
+    job = _Job(execution, settings, catalog, time.monotonic() + seconds)
     return CompactAnswer(
         images=request.split.images,
         embedded=job.commit_parts(EMBEDDINGS, parts),
@@ -58,14 +58,14 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
 
 @dataclass(frozen=True)
 class _Job:
-    accounts: Accounts
+    execution: ExecutionRejects
     settings: CompactSettings
     catalog: Catalog
     deadline: float
 
     @property
     def request(self) -> CompactRequest:
-        return self.accounts.request
+        return self.execution.request
 
     def commit_parts(self, schema: TableSchema, parts: dict[str, list[str]]) -> int:
         target = self._target(schema)
@@ -73,7 +73,7 @@ class _Job:
 
     def commit_rejects(self, parts: dict[str, list[str]]) -> int:
         target = self._target(REJECTS)
-        return self._commit(target, self.accounts.rejected(parts[REJECTS.name], target.table.io))
+        return self._commit(target, self.execution.sources(parts[REJECTS.name], target.table.io))
 
     def _target(self, schema: TableSchema) -> Target:
         partition = self.request.run.experiment_id if is_partitioned(schema) else None
@@ -81,7 +81,7 @@ class _Job:
         return Target(table, schema, partition, self.settings.target_file_bytes, self.deadline)
 
     def _commit(self, target: Target, sources: Sequence[Rows]) -> int:
-        return commit_sources(target, sources, commit_id(self.request, self.accounts.lost, target.schema.name))
+        return commit_sources(target, sources, commit_id(self.request, self.execution.lost, target.schema.name))
 
 
 def commit_id(request: CompactRequest, lost: Sequence[Batch], table: str) -> str:

@@ -111,7 +111,10 @@ def _write_tables(run: Run, work: Work, inventory: Inventory) -> int:
     count = 0
     found = inventory.tables()
     while kept := list(islice(found, _TABLES_AT_ONCE)):
-        uris = [storage.join(work.tables, table_key(table.entry.path, twin=table.twin)) for table in kept]
+        uris = [
+            storage.join(work.tables, table_key(table.entry.path, case_collision=table.case_collision))
+            for table in kept
+        ]
         members = [_member(table.entry, uri) for table, uri in zip(kept, uris, strict=True)]
         for outcome in deliver_all(run.upload_uri, members, _TABLE_WRITES):
             if isinstance(outcome, Reject):
@@ -138,7 +141,7 @@ def _write_rejects(work: Work, inventory: Inventory) -> int:
 def _members(run: Run, lake_uri: str, inventory: Inventory) -> Iterator[Member]:
     folder = images_uri(lake_uri, run.experiment_id, run.upload_id)
     for kept in inventory.images():
-        yield _member(kept.entry, f"{folder}/{image_key(kept.entry.path, twin=kept.twin)}")
+        yield _member(kept.entry, f"{folder}/{image_key(kept.entry.path, case_collision=kept.case_collision)}")
 
 
 def _member(entry: Entry, uri: str) -> Member:

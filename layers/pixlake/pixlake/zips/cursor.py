@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from pixlake.errors import StorageTrouble
+from pixlake.errors import StorageError
 
 
 class Cursor:
     """The bytes of `chunks`, of which the first lies at `position` of the object called `name`.
 
-    Raises StorageTrouble where they end too soon: every range asked for lies inside the object.
+    Raises StorageError where they end too soon: every range asked for lies inside the object.
     """
 
     def __init__(self, chunks: Iterator[memoryview], position: int, name: str) -> None:
@@ -47,5 +47,5 @@ class Cursor:
     def _refill(self) -> None:
         chunk = next(self._chunks, None)
         if chunk is None:
-            raise StorageTrouble(f"{self._name}: the object ended at byte {self.position}, before it should")
+            raise StorageError(f"{self._name}: the object ended at byte {self.position}, before it should")
         self._chunk, self._used = chunk, 0

@@ -19,7 +19,7 @@ Outcome = Image | Reject
 def deliver_all(upload_uri: str, members: list[Member], writes_in_flight: int) -> list[Outcome]:
     """Put the members at their `image_uri`s; what became of each, in their order.
 
-    Raises BadUpload for a bomb, StorageTrouble where the store fails; in neither case goes on to the end.
+    Raises BadUpload for a bomb, StorageError where the store fails; in neither case goes on to the end.
     """
     with ThreadPoolExecutor(writes_in_flight, thread_name_prefix="deliver") as pool:
         deliveries = _Deliveries(pool)

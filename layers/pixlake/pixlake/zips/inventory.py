@@ -13,7 +13,7 @@ from enum import IntEnum
 from itertools import groupby
 from operator import itemgetter
 
-from pixlake.errors import BadUpload, StorageTrouble
+from pixlake.errors import BadUpload, StorageError
 from pixlake.rejects import Reject, Stage
 from pixlake.settings import PlanSettings
 from pixlake.zips import names
@@ -45,21 +45,21 @@ class _Verdict(IntEnum):
 
 @dataclass(frozen=True)
 class Kept:
-    """An entry that is used; `twin` if its path differs only in case from another's."""
+    """An entry that is used; `case_collision` if its path differs only in case from another's."""
 
     entry: Entry
-    twin: bool
+    case_collision: bool
 
 
 @contextmanager
 def open_inventory() -> Iterator["Inventory"]:
-    """An empty inventory. StorageTrouble if the temporary disk is full."""
+    """An empty inventory. StorageError if the temporary disk is full."""
     with closing(sqlite3.connect("")) as database:
         try:
             database.executescript(_SCHEMA)
             yield Inventory(database)
         except sqlite3.Error as error:
-            raise StorageTrouble(f"the temporary disk cannot hold the upload's directory: {error}") from error
+            raise StorageError(f"the temporary disk cannot hold the upload's directory: {error}") from error
 
 
 class Inventory:

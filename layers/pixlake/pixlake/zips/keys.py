@@ -20,19 +20,19 @@ _CUT_ESCAPE = re.compile("%[0-9A-F]?$")
 _FILES = IMAGE_EXTENSIONS | TABLE_EXTENSIONS
 
 
-def image_key(path: str, *, twin: bool = False) -> str:
-    """The key for `path`; `twin` marks one that differs only in case from another of the upload."""
+def image_key(path: str, *, case_collision: bool = False) -> str:
+    """The key for `path`; `case_collision` marks one that differs only in case from another of the upload."""
     *folders, name = path.split("/")
     end = extension(name)
-    key = "/".join([*map(_folder_key, folders), _name_key(name, end, path if twin else None)])
+    key = "/".join([*map(_folder_key, folders), _name_key(name, end, path if case_collision else None)])
     return key if len(key) <= _MAX_KEY_BYTES else f"~{_digest(key, 32)}.{end}"
 
 
-def table_key(path: str, *, twin: bool = False) -> str:
+def table_key(path: str, *, case_collision: bool = False) -> str:
     """The path itself, for people and for `rejects`; the key as for images where it would not do."""
     *folders, name = path.split("/")
-    if twin or "~" in path or "%" in path or len(path.encode()) > _MAX_KEY_BYTES:
-        return image_key(path, twin=twin)
+    if case_collision or "~" in path or "%" in path or len(path.encode()) > _MAX_KEY_BYTES:
+        return image_key(path, case_collision=case_collision)
     too_long = any(len(part.encode()) > _MAX_DISK_NAME_BYTES for part in [*folders, name])
     return image_key(path) if too_long or any(extension(part) in _FILES for part in folders) else path
 

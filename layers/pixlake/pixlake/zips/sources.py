@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from pixlake import storage
-from pixlake.errors import BadInput, BadUpload, MissingObject, StorageTrouble
+from pixlake.errors import BadInput, BadUpload, MissingObject, StorageError
 from pixlake.formats import IMAGE_EXTENSIONS, TABLE_EXTENSIONS, extension
 from pixlake.storage import ObjectInfo
 from pixlake.zips import names
@@ -87,7 +87,7 @@ class _Folder:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise MissingObject(f"{self._uri}: {error}") from error
         except OSError as error:
-            raise StorageTrouble(f"{self._uri}: {error}") from error
+            raise StorageError(f"{self._uri}: {error}") from error
 
     def _walk(self, root: str) -> Iterator[Entry]:
         """In an order that follows from the names. Not by the store's listing, which would follow links elsewhere."""

@@ -1,25 +1,9 @@
-"""The machine's cores as something that invocations take and give back, first come, first served."""
+"""The machine's cores as a resource that invocations take and give back, first come, first served."""
 
-import math
-import os
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-
-CGROUP = Path("/sys/fs/cgroup/cpu.max")
-
-
-def available(cgroup: Path = CGROUP) -> int:
-    """The cores that this process may use: those it is bound to, or what a container's quota comes to, if fewer."""
-    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = cgroup.read_text().split()
-        return max(1, min(bound, math.ceil(int(quota) / int(period))))
-    except (OSError, ValueError):
-        # no container, or one without a quota: "max 100000"
-        return bound
 
 
 class Cores:

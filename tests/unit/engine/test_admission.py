@@ -1,22 +1,7 @@
 import threading
 import time
-from pathlib import Path
 
-import pytest
-
-from pixlake_cli.engine.cores import Cores, available
-
-
-@pytest.mark.parametrize(
-    ("quota", "expected"), [("50000 100000", 1), ("150000 100000", 2), ("max 100000", 3), (None, 3)]
-)
-def test_a_containers_quota_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str | None, expected: int
-) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
-    if quota is not None:
-        (tmp_path / "cpu.max").write_text(f"{quota}\n")
-    assert available(tmp_path / "cpu.max") == expected
+from pixlake_cli.engine.admission import Cores
 
 
 def test_never_more_than_there_are() -> None:
