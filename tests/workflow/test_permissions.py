@@ -29,7 +29,6 @@ from werkzeug.wrappers import Request
 from pixlake.bundles.folders import open_folder
 from pixlake.errors import BadUpload
 from pixlake.failures import MAP_FAILED
-from pixlake.iceberg.maintenance import maintain
 from pixlake.inference.predictor import Predictor, unpack_predictor
 from pixlake.messages import (
     Batch,
@@ -62,6 +61,7 @@ from pixlake.steps.classify import classify
 from pixlake.steps.compact import compact
 from pixlake.steps.embed import embed
 from pixlake.steps.extract import extract
+from pixlake.steps.maintain import maintain
 from pixlake.steps.plan import plan
 from pixlake.steps.record_failure import record_failure
 from pixlake.steps.report import report
