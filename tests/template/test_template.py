@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import yaml
 
 from pixlake import settings
 from pixlake.settings import from_environment
+from pixlake_cli.engine.pool import WHOLE_MACHINE
 from pixlake_cli.engine.template import Deployment
 from tests.template.conftest import IMAGE
 
@@ -44,10 +45,19 @@ def test_sections_come_in_the_order_in_which_data_flows() -> None:
     assert sections == ["parameters", "globals", "ways in", "flow", "lake", "watching", "outputs"]
 
 
-def test_environment_is_exactly_the_settings(deployment: Deployment) -> None:
+def test_variables_are_settings_and_none_without_default_is_missing(deployment: Deployment) -> None:
     for name, function in deployment.functions.items():
-        variables = {field.name.upper() for field in fields(settings_class(function.folder))}
-        assert function.environment.keys() == variables, name
+        settings_of = fields(settings_class(function.folder))
+        needed = {field.name.upper() for field in settings_of if field.default is MISSING}
+        assert needed <= function.environment.keys() <= {field.name.upper() for field in settings_of}, name
+
+
+def test_variables_depend_on_the_stack(resources: Resources) -> None:
+    """Written out, a value would be the code's default another time, or contradict it."""
+    for name, properties in resources(FUNCTIONS).items():
+        variables = properties.get("Environment", {}).get("Variables", {})
+        written = {variable for variable, value in variables.items() if not isinstance(value, dict)}
+        assert written <= {WHOLE_MACHINE}, name
 
 
 def test_defaults_of_template_and_code_agree(deployment: Deployment) -> None:
