@@ -17,6 +17,7 @@ from pixlake.settings import from_environment
 from pixlake_cli.engine.pool import WHOLE_MACHINE
 from pixlake_cli.engine.template import Deployment
 from tests.template.conftest import IMAGE
+from tests.template.policies import MANAGED, statements_of
 
 ROOT = Path(__file__).resolve().parents[2]
 LINTER = Path(sys.executable).with_name("cfn-lint")
@@ -139,14 +140,27 @@ def test_nobody_may_everything(template: dict[str, Any]) -> None:
             assert statement["Sid"] == "DeliverLogs", f"{name} has a statement for all resources"
 
 
-def test_functions_reach_only_prefixes_of_the_buckets(resources: Resources) -> None:
-    for name, properties in resources(FUNCTIONS).items():
-        for _, statement in statements({"Resources": {name: properties}}):
+def test_functions_reach_only_prefixes_of_the_buckets(resources: Resources, template: dict[str, Any]) -> None:
+    for name in resources(FUNCTIONS):
+        for statement in statements_of(template, name):
             actions = listed(statement["Action"])
             if actions == ["s3:ListBucket"]:
                 assert "s3:prefix" in statement["Condition"]["StringLike"], name
             elif actions[0].startswith("s3:"):
                 assert all(it["Fn::Sub"].split("/")[1] for it in listed(statement["Resource"])), name
+
+
+def test_who_shares_a_policy_names_it(resources: Resources, template: dict[str, Any]) -> None:
+    """And it is attached to nobody else: what a role allows is said where the function or state machine is."""
+    named = [it["Ref"] for resource in template["Resources"].values() for it in policies(resource) if "Ref" in it]
+    for name, policy in resources(MANAGED).items():
+        assert named.count(name) > 1, name
+        assert policy.keys() == {"PolicyDocument"}, name
+
+
+def policies(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = resource.get("Properties", {}).get("Policies", [])
+    return found
 
 
 def test_uploads_are_never_written_by_the_stack(template: dict[str, Any]) -> None:
