@@ -74,12 +74,17 @@ def test_defaults_of_template_and_code_agree(deployment: Deployment) -> None:
 
 
 def test_parameters_are_described_and_used(template: dict[str, Any]) -> None:
-    parameters = template.pop("Parameters")
-    text = yaml.safe_dump(template)
-    template["Parameters"] = parameters
+    parameters = template["Parameters"]
+    text = yaml.safe_dump({section: it for section, it in template.items() if section != "Parameters"})
     for name, parameter in parameters.items():
         assert parameter["Description"].endswith("."), name
         assert f"Ref: {name}\n" in text, f"{name} is used nowhere"
+
+
+def test_the_console_asks_for_each_parameter_once_in_the_order_in_which_sam_asks(template: dict[str, Any]) -> None:
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert [name for group in groups for name in group["Parameters"]] == list(template["Parameters"])
+    assert all(group["Label"]["default"] for group in groups)
 
 
 def test_functions_stay_within_lambda(template: dict[str, Any], deployment: Deployment) -> None:
