@@ -38,7 +38,7 @@ def read_options(upload_uri: str, entry: Entry | None) -> Options:
 
 
 def write_tables(run: Run, work: Work, inventory: Inventory) -> int:
-    """Put the tables into `Work.tables`, and return their number. Not left to Extract: a damaged one refuses the upload."""
+    """Put the tables into `Work.tables`; return their number. Not left to Extract: a damaged one refuses the upload."""
     count = 0
     found = inventory.tables()
     while kept := list(islice(found, _TABLES_AT_ONCE)):
