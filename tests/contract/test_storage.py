@@ -78,6 +78,13 @@ def test_an_object_is_replaced_at_once(root: str) -> None:
     assert storage.read(f"{root}/a") == b"new"
 
 
+def test_an_object_is_created_once(root: str) -> None:
+    uri = f"{root}/created.json"
+    assert storage.create(uri, b"first")
+    assert not storage.create(uri, b"second")
+    assert storage.read(uri) == b"first"
+
+
 def test_an_empty_object(root: str) -> None:
     storage.write(f"{root}/a", b"")
     assert storage.read(f"{root}/a") == b""

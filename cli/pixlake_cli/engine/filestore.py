@@ -121,8 +121,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._reply_xml("ListBucketResult", f"{entries}<IsTruncated>false</IsTruncated>")
 
     def _put(self) -> None:
-        uri = self._writable()
-        storage.write(uri, self._body())
+        uri, body = self._writable(), self._body()
+        if self.headers.get("If-None-Match") != "*":
+            storage.write(uri, body)
+        elif not storage.create(uri, body):
+            raise _Refused(412, "PreconditionFailed")
         self._reply(200, headers={"ETag": f'"{storage.head(uri).etag}"'})
 
     def _delete(self) -> None:

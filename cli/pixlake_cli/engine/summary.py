@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,15 @@ class Ended:
         return self.progress.report_uri.removeprefix("file://")
 
     def summary(self) -> str:
-        """Counts, times, where the report is, and a query to begin with."""
+        """What to look at first, counts, times, where the report is, and a query to begin with."""
         output, timings = self.outcome.output, self.outcome.timings
         counts = ", ".join(f"{output.get(key, 0):,} {key}" for key in TOTALS)
         steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in timings.items())
         return "\n".join(
             [
+                *(f"Warning: {warning}." for warning in self._warnings()),
                 f"{self.experiment_id}: {counts}",
+                *self._left_out(),
                 f"Seconds: {self.seconds} ({steps})",
                 f"Report:  {self.report}",
                 f'Query:   pixlake query "{self._query()}" --lake {shlex.quote(str(self.lake))}',
@@ -65,10 +68,24 @@ class Ended:
         outcome = self.outcome
         result: dict[str, Any] = {"execution": outcome.name, "status": outcome.status}
         result |= {key: outcome.output.get(key, 0) for key in TOTALS}
+        result |= {"warnings": self._warnings()}
         result |= {"seconds": self.seconds, "timings": dict(outcome.timings), "report": self.report}
         if not self.good:
             result |= {"error": outcome.error, "cause": outcome.cause, "state": outcome.state}
         return result
+
+    def _warnings(self) -> list[str]:
+        return list(self.outcome.output.get("warnings", ()))
+
+    def _left_out(self) -> Iterator[str]:
+        """Why rows are rejected, and why none is predicted."""
+        output = self.outcome.output
+        if reasons := output.get("reasons"):
+            listed = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+            others = output.get("rejected", 0) - sum(reasons.values())
+            yield f"Rejects: {listed}{f', {others:,} others' if others > 0 else ''}"
+        if output.get("unpredicted"):
+            yield f"{output['unpredicted']}."
 
     def _error(self) -> StateError:
         """The error; for a Map's, which says nothing, that of a child."""

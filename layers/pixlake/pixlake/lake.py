@@ -1,6 +1,7 @@
 """Where everything lies in a lake. Names follow from the input alone: a step run twice writes to the same place.
 
 images/<experiment_id>/<upload_id>/…   the images of an upload, never overwritten by another
+experiments/<experiment_id>/key.json   what an experiment remembers: its id column (`experiments`)
 models/<name>/…                        bundles; a pushed version in a folder of its own (`inference.folders`)
 warehouse/…                            the Iceberg tables
 work/<execution_id>/…                  what one execution's steps hand each other; no table knows of it
@@ -33,6 +34,11 @@ def experiment_of(upload_uri: str) -> str | None:
 def report_uri(lake: str, execution_id: str) -> str:
     """The HTML page of an execution."""
     return join(lake, "reports", f"{execution_id}.html")
+
+
+def experiment_uri(lake: str, experiment_id: str) -> str:
+    """What an experiment remembers from one upload to the next: which column its records are keyed by."""
+    return join(lake, "experiments", experiment_id, "key.json")
 
 
 def bundle_uri(lake: str, name: str) -> str:

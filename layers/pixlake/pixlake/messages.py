@@ -102,7 +102,8 @@ class SplitRequest(msgspec.Struct, frozen=True):
 
 class SplitAnswer(msgspec.Struct, frozen=True):
     """`models` maps a role (`embedder`, `with_image`, `without_image`, `orphan`) to `name@version`.
-    `id_column` is the one used, with `id_column_why` for the report; None where there is no table."""
+    `id_column` is the one used, with `id_column_why` for the report; None where there is no table. `warnings` are what
+    may have gone wrong, and `unpredicted` says why nothing goes to a classifier; sentences for people."""
 
     batches: ItemList
     images: int
@@ -113,6 +114,8 @@ class SplitAnswer(msgspec.Struct, frozen=True):
     models: dict[str, str]
     id_column: str | None
     id_column_why: str
+    warnings: tuple[str, ...] = ()
+    unpredicted: str = ""
 
 
 class BatchRequest(msgspec.Struct, frozen=True):
@@ -168,7 +171,8 @@ class ReportRequest(msgspec.Struct, frozen=True):
 
 
 class ReportAnswer(msgspec.Struct, frozen=True):
-    """The state machine's output."""
+    """The state machine's output. `warnings` and `unpredicted` are Split's, and before them a warning for each table that
+    was not read; `reasons` are the most frequent reasons of the rejects, with their numbers."""
 
     execution: str
     status: str
@@ -179,6 +183,9 @@ class ReportAnswer(msgspec.Struct, frozen=True):
     predicted: int
     rejected: int
     report_uri: str
+    warnings: tuple[str, ...] = ()
+    unpredicted: str = ""
+    reasons: dict[str, int] = {}
 
 
 class StateError(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError
 from obstore.store import LocalStore, ObjectStore, S3Store, from_url
 
 from pixlake.errors import AccessDenied, BadRequest, MissingObject, StorageError
@@ -186,6 +186,20 @@ def write(uri: str, data: bytes | memoryview, content_type: str | None = None) -
         attributes = {"Content-Type": content_type}
     with _translated(uri):
         obstore.put(store, path, data, attributes=attributes)
+
+
+def create(uri: str, data: bytes) -> bool:
+    """Put the object whole unless there is one of that name; False where there is, which stays as it is.
+
+    After a store's own retry it may be False for the very object that this call put: compare what is there.
+    """
+    store, path = locate(uri)
+    with _translated(uri):
+        try:
+            obstore.put(store, path, data, mode="create")
+        except AlreadyExistsError:
+            return False
+    return True
 
 
 def write_stream(uri: str, chunks: Iterable[bytes | memoryview]) -> None:

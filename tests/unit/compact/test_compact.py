@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pixlake.errors import TooManyLost
+from pixlake.errors import BadUpload, TooManyLost
+from pixlake.experiments import Experiment, keep_experiment, read_experiment
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.commit import COMMIT_ID
 from pixlake.messages import CompactAnswer, CompactRequest, Options, parse
@@ -126,3 +127,25 @@ def test_other_options_are_another_commit(execution: Execution) -> None:
 
 def test_the_event_is_a_request() -> None:
     parse(json.loads((EVENTS / "compact.json").read_bytes()), CompactRequest)
+
+
+def test_the_id_column_is_kept_before_anything_is_committed(execution: Execution, lake: Lake) -> None:
+    fill(execution)
+    keep_experiment(lake.uri, "pets", Experiment("name", "other.zip"))
+    with pytest.raises(BadUpload, match="keyed by 'name' since other.zip, and this upload by 'id'"):
+        execution.compact()
+    assert not list(Path(lake.catalog_uri.removeprefix("sqlite:///")).parent.glob("warehouse/**/*.parquet"))
+
+
+def test_an_execution_that_loses_too_much_leaves_no_id_column(execution: Execution, lake: Lake) -> None:
+    execution.embed("embed-0", ["a.jpg"], lost=True)
+    with pytest.raises(TooManyLost):
+        execution.compact()
+    assert read_experiment(lake.uri, "pets") is None
+
+
+def test_the_first_upload_decides_and_the_same_again_agrees(execution: Execution, lake: Lake) -> None:
+    fill(execution)
+    for _ in range(2):
+        execution.compact()
+        assert read_experiment(lake.uri, "pets") == Experiment("id", "file:///pets.zip")

@@ -107,6 +107,7 @@ def test_a_good_end(tmp_path: Path) -> None:
         "execution": "e",
         "status": "SUCCEEDED",
         **output,
+        "warnings": [],
         "seconds": 3.2,
         "timings": {"Plan": 0.25},
         "report": "/lake/reports/e.html",

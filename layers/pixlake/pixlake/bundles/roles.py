@@ -46,7 +46,7 @@ def resolve_models(lake: str, options: Options, autogluon: bool) -> dict[str, Mo
 def _resolve(lake: str, role: str, name: str, autogluon: bool) -> Model:
     plain = check_identifier("bundle", name.partition("@")[0])
     if not storage.exists(storage.join(bundle_uri(lake, plain), MANIFEST)):
-        there = ", ".join(_list_bundles(lake)) or "none"
+        there = ", ".join(list_bundles(lake)) or "none"
         raise BadBundle(f"{role}: there is no bundle {plain!r} under {bundle_uri(lake, '')}; there are: {there}")
     folder = open_folder(lake, name)
     if isinstance(folder.description, PredictorManifest):
@@ -81,7 +81,8 @@ def _check_predictor(described: PredictorManifest, role: str, autogluon: bool) -
         )
 
 
-def _list_bundles(lake: str) -> list[str]:
+def list_bundles(lake: str) -> list[str]:
+    """The names of a lake's bundles, in their order."""
     folder = bundle_uri(lake, "")
     names = (info.uri.removeprefix(folder).split("/") for info in storage.list_objects(folder))
     return sorted(parts[0] for parts in names if parts[1:] == [MANIFEST])

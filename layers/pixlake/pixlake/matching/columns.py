@@ -1,70 +1,33 @@
-"""Which column holds the ids of the records, and which names images: as told, or by what the values say.
+"""Which column holds the ids of the records, and which names images: as told, or by what names and values say.
 
-Ids are found by the images if they can be: the column whose values are the names of most images. Where a column names
-the images, or no name fits, a column called like an id is taken, else the first that tells all rows apart.
+Images are the best witnesses: the column whose values are the names of most images, or of their folders. Then a column
+called like a key, then one that is complete and unique. A column that names images is an id only where no other will do,
+and the index that a data frame was saved with comes last.
 """
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pixlake.errors import BadTable
-from pixlake.formats import IMAGE_EXTENSIONS
-from pixlake.matching.names import ImageNames, comparable
-from pixlake.matching.references import References, read_references
-
-_SAMPLE_ROWS = 5_000
-# Of a column's rows with a value, and of its values that differ. The rest is rejected row by row, so a column that is
-# nearly perfect will do; on the word of images, or of a name that means nothing else, a worse one.
-_NEARLY, _MOSTLY = 0.9, 0.5
-_IMAGE_VALUE = rf"(?i)\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})\"?\s*(?:$|[;|,\]])"
-# from the surest to the least sure
-_ID_NAMES = (
-    (re.compile(r"id|uuid|guid|uid", re.I), _MOSTLY),
-    (re.compile(r"(record|row|item|object|sample|primary)[ _.-]?(id|key)|key|identifier", re.I), _MOSTLY),
-    (re.compile(r".*([ _.-][iI][dD]|[a-z0-9]I[dD]|[A-Z]ID)|ID[ _.-].*"), _NEARLY),
-    (re.compile(r"(image|img|photo|picture|file)([ _.-]?(file[ _.-]?)?(name|path|file))?", re.I), _NEARLY),
-)
+from pixlake.matching.loosely import PathNames, without_zeros
+from pixlake.matching.names import comparable
+from pixlake.matching.profiles import MOSTLY, NEARLY, Profile, called_like_images, looks_like_images, sample
+from pixlake.matching.references import References, read_references, settle
+from pixlake.matching.repeats import find_repeated
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A column and, in one sentence, why."""
+    """A column and, in one sentence, why; `by_images` where images are named by its values."""
 
     column: str
     why: str
-
-
-@dataclass(frozen=True)
-class Profile:
-    """One column, and how many rows it could have a value in (a file may lack the column)."""
-
-    name: str
-    values: pa.ChunkedArray
-    rows: int
-
-    @cached_property
-    def filled(self) -> int:
-        return len(self.values) - int(self.values.null_count)
-
-    @cached_property
-    def distinct(self) -> int:
-        return int(pc.count_distinct(self.values).as_py())
-
-    def tells_apart(self, share: float) -> bool:
-        """Whether at least this share of rows has a value, and this share of the values differ."""
-        return 0 < self.filled >= share * self.rows and self.distinct >= share * self.filled
-
-    def matched(self, keys: pa.Array) -> tuple[int, int]:
-        """How many values are among `keys`, and how many different ones."""
-        trimmed = comparable(pc.utf8_trim_whitespace(self.values))
-        found = trimmed.filter(pc.is_in(trimmed, keys))
-        return len(found), int(pc.count_distinct(found).as_py())
+    by_images: bool = False
 
 
 def check_column(columns: Sequence[str], option: str, name: str | None) -> None:
@@ -73,14 +36,14 @@ def check_column(columns: Sequence[str], option: str, name: str | None) -> None:
         raise BadTable(f"{option}: there is no column {name!r}; the columns are {', '.join(map(repr, columns))}")
 
 
-def choose_id(profiles: Sequence[Profile], names: ImageNames, told: str | None, image_column: str | None) -> Choice:
+def choose_id(profiles: Sequence[Profile], names: PathNames, told: str | None, image_column: str | None) -> Choice:
     """The id column. BadTable if the values tell nothing, saying what to set."""
     if told is not None:
         return Choice(told, f"{told}: set by id_column")
-    by_images, by_name = partial(_by_images, profiles, names.keys()), partial(_by_name, profiles)
-    first, second = (by_name, by_images) if image_column is not None else (by_images, by_name)
-    if choice := first() or second() or _by_values(profiles):
-        return choice
+    if choice := next(filter(None, (way() for way in _ways(profiles, names, image_column))), None):
+        chosen = next(profile for profile in profiles if profile.name == choice.column)
+        counts = chosen.row_number or (chosen.counts_rows and not choice.by_images)
+        return replace(choice, why=f"{choice.why}; only a row number") if counts else choice
     listed = ", ".join(repr(profile.name) for profile in profiles)
     raise BadTable(f"no column tells the rows apart; set id_column in pixlake.json to one of {listed}")
 
@@ -88,79 +51,122 @@ def choose_id(profiles: Sequence[Profile], names: ImageNames, told: str | None, 
 def choose_images(columns: pa.Table, paths: pa.Array, told: str | None) -> tuple[str, References] | None:
     """The column that names images, with what it names; None where the images tell their records by their names."""
     if told is not None:
-        return told, read_references(columns[told].combine_chunks(), paths)
+        return told, _settled(columns, told, paths)
     best: tuple[str, References] | None = None
-    most = 0
-    for name in columns.column_names if len(paths) else ():
-        if not _looks_like_images(columns[name]):
-            continue
-        references = read_references(columns[name].combine_chunks(), paths)
-        if references.matched > most:
-            best, most = (name, references), references.matched
-    return best
-
-
-def _by_images(profiles: Sequence[Profile], keys: pa.Array) -> Choice | None:
-    """By the most different names of images; of several such columns, by the most different values."""
-    best: Choice | None = None
     most = (0, 0)
-    for profile in _promising(profiles, keys):
-        values, different = profile.matched(keys)
-        if different and (different, profile.distinct) > most and profile.tells_apart(_MOSTLY):
-            most = different, profile.distinct
-            best = Choice(profile.name, f"{profile.name}: {values:,} of {profile.rows:,} values are image names")
+    for name in columns.column_names if len(paths) else ():
+        if not called_like_images(name) and not looks_like_images(columns[name]):
+            continue
+        references = _settled(columns, name, paths)
+        if (references.matched, references.ambiguous) > most:
+            best, most = (name, references), (references.matched, references.ambiguous)
     return best
+
+
+def _settled(columns: pa.Table, name: str, paths: pa.Array) -> References:
+    """What the column names; what several images fit is told apart by the column that names their folders."""
+    references = read_references(columns[name].combine_chunks(), paths)
+    return settle(references, columns.drop_columns([name]), paths) if references.ambiguous else references
+
+
+def _ways(
+    profiles: Sequence[Profile], names: PathNames, image_column: str | None
+) -> Iterator[Callable[[], Choice | None]]:
+    """How an id column is found, from the surest way to the least sure."""
+    index = [each for each in profiles if each.row_number]
+    pictures = [each for each in profiles if each not in index and (each.names_images or each.name == image_column)]
+    things = [each for each in profiles if each not in index and each not in pictures]
+    picture_keys = [each for each in pictures if each.image_key and each.name != image_column]
+    ways = [partial(_by_images, things, names), partial(_by_name, things)]
+    yield from ways if image_column is None else reversed(ways)
+    if image_column is not None:
+        yield partial(_by_repeats, things, next(each for each in profiles if each.name == image_column))
+    yield partial(_by_name, picture_keys, called=lambda each: each.image_key and each.tells_apart(NEARLY))
+    if image_column is None:
+        yield partial(_by_images, index, names, at_least=0.5)
+    yield partial(_by_values, things)
+    yield partial(_by_images, pictures, names)
+    yield partial(_by_name, pictures, called=lambda each: each.tells_apart(NEARLY))
+    yield partial(_by_values, [*things, *pictures], plain=False)
+    yield partial(_by_values, index, plain=False)
+
+
+def _by_images(profiles: Sequence[Profile], names: PathNames, at_least: float = 0.0) -> Choice | None:
+    """By the most different names of images; of columns nearly as good the one that looks most like a key."""
+    found = _named_by(profiles, names.keys()) or _named_by(profiles, names.keys_without_zeros(), loosely=True)
+    if not found:
+        return None
+    most = max(different for _, _, different in found)
+    good = [each for each in found if each[2] >= NEARLY * most and each[2] >= at_least * len(names.keys())]
+    if not good:
+        return None
+    profile, values, _ = max(good, key=lambda each: (_merit(each[0]), each[2], each[0].distinct))
+    return Choice(profile.name, f"{profile.name}: {values:,} of {profile.rows:,} values are image names", True)
+
+
+def _named_by(profiles: Sequence[Profile], keys: pa.Array, loosely: bool = False) -> list[tuple[Profile, int, int]]:
+    """The columns with image names in them, how many values those are, and how many different ones."""
+    if loosely:
+        bare = {each.name: each for each in profiles}
+        profiles = [Profile(each.name, without_zeros(each.values), each.rows) for each in profiles]
+        return [(bare[each.name], *rest) for each, *rest in _named_by(profiles, keys)]
+    counted = ((profile, *profile.matched(keys)) for profile in _promising(profiles, keys))
+    return [each for each in counted if each[2] and each[0].tells_apart(MOSTLY)]
+
+
+def _merit(profile: Profile) -> tuple[int, bool]:
+    rank = profile.key_name
+    return -99 if rank is None else -rank, profile.complete
 
 
 def _promising(profiles: Sequence[Profile], keys: pa.Array) -> Sequence[Profile]:
     """The columns whose values may be image names and tell rows apart, by samples of the ones and then of the others:
     to compare all with all takes long where there are a million of each and many columns."""
-    sampled = [(profile, _sample(profile.values)) for profile in profiles]
-    sampled = [(profile, sample) for profile, sample in sampled if _mostly_unique(sample)]
-    if not sampled:
+    sampled = [profile for profile in profiles if _mostly_unique(profile.sample)]
+    if not sampled or not len(keys):
         return []
-    together = pa.chunked_array([chunk for _, sample in sampled for chunk in sample.chunks], pa.string())
+    together = pa.chunked_array([chunk for profile in sampled for chunk in profile.sample.chunks], pa.string())
     found = pc.is_in(comparable(pc.utf8_trim_whitespace(together)), keys).to_numpy(zero_copy_only=False)
-    hits = [int(part.sum()) for part in np.split(found, np.cumsum([len(sample) for _, sample in sampled])[:-1])]
+    parts = np.split(found, np.cumsum([len(profile.sample) for profile in sampled])[:-1])
+    hits = [int(part.sum()) for part in parts]
     if not any(hits):
-        some = _sample(pa.chunked_array([keys])).combine_chunks()
-        hits = [profile.matched(some)[1] for profile, _ in sampled]
+        some = sample(pa.chunked_array([keys])).combine_chunks()
+        hits = [profile.matched(some)[1] for profile in sampled]
     most = max(hits)
-    return [profile for (profile, _), count in zip(sampled, hits, strict=True) if 0 < most <= 2 * count]
+    return [profile for profile, count in zip(sampled, hits, strict=True) if 0 < most <= 2 * count]
 
 
 def _mostly_unique(values: pa.ChunkedArray) -> bool:
-    return bool(pc.count_distinct(values).as_py() >= _MOSTLY * len(values) > 0)
+    return bool(pc.count_distinct(values).as_py() >= MOSTLY * len(values) > 0)
 
 
-def _by_name(profiles: Sequence[Profile]) -> Choice | None:
-    """By the column's name; of several the one with values in most rows."""
-    for pattern, share in _ID_NAMES:
-        named = [each for each in profiles if pattern.fullmatch(each.name) and each.tells_apart(share)]
-        if named:
-            best = max(named, key=lambda profile: profile.filled)
-            why = f"{best.name}: called like an id, with {best.distinct:,} different values in {best.rows:,} rows"
-            return Choice(best.name, why)
-    return None
+def _by_name(
+    profiles: Sequence[Profile], called: Callable[[Profile], bool] = lambda each: each.key_name is not None
+) -> Choice | None:
+    """By the column's name: the one most surely a key's, of several the one with values in most rows."""
+    named = [each for each in profiles if called(each)]
+    if not named:
+        return None
+    best = max(named, key=lambda each: (each.tells_apart(NEARLY), _merit(each), each.filled))
+    return Choice(
+        best.name, f"{best.name}: called like an id, with {best.distinct:,} different values in {best.rows:,} rows"
+    )
 
 
-def _by_values(profiles: Sequence[Profile]) -> Choice | None:
-    """By values that are all there and all different."""
-    for profile in profiles:
-        if profile.filled == len(profile.values) == profile.distinct:
-            why = f"{profile.name}: the first column whose {profile.rows:,} values are all different"
-            return Choice(profile.name, why)
-    return None
+def _by_repeats(things: Sequence[Profile], images: Profile) -> Choice | None:
+    """By rows that repeat an id and agree in all but the image."""
+    found = find_repeated(things, images)
+    if found is None:
+        return None
+    profile, records = found
+    why = f"{profile.name}: one row an image, {profile.filled:,} rows of {records:,} different values"
+    return Choice(profile.name, why)
 
 
-def _looks_like_images(column: pa.ChunkedArray) -> bool:
-    sample = _sample(column)
-    matching = pc.sum(pc.match_substring_regex(sample, _IMAGE_VALUE)).as_py() or 0
-    return bool(2 * matching >= len(sample) > 0)
-
-
-def _sample(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Some values from all over, no nulls."""
-    filled = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
-    chosen = np.linspace(0, len(filled) - 1, min(len(filled), _SAMPLE_ROWS)).astype(np.int64)
-    return values.take(pa.array(filled[chosen]))
+def _by_values(profiles: Sequence[Profile], plain: bool = True) -> Choice | None:
+    """By values that are all there and all different; `plain` if they must be short and no measures."""
+    whole = [each for each in profiles if each.complete and not (plain and each.plainness is None)]
+    if not whole:
+        return None
+    best = min(whole, key=lambda each: 3 if each.plainness is None else each.plainness)
+    return Choice(best.name, f"{best.name}: the first column whose {best.rows:,} values are all different")

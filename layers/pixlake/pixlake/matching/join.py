@@ -7,12 +7,17 @@ from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from pixlake.matching.columns import Choice, Profile, check_column, choose_id, choose_images
+from pixlake.matching.choices import choose_columns
 from pixlake.matching.joined import Joined
-from pixlake.matching.names import ImageNames, match_names, parse_names
+from pixlake.matching.keyed import Keyed
+from pixlake.matching.loosely import PathNames, match_paths, parse_paths
+from pixlake.matching.names import Matches
+from pixlake.matching.profiles import Profile
 from pixlake.matching.records import Records, select_records
 from pixlake.matching.references import AMBIGUOUS, MISSING, References, match_references
+from pixlake.matching.repeats import agreeing, differences
 from pixlake.messages import Options
 from pixlake.rejects import Reject, Stage
 from pixlake.tables.union import Tables
@@ -48,8 +53,18 @@ class Join:
         if not len(rows):
             return
         ids = self.tables.columns[self.id_column].take(pa.array(rows)).to_pylist()
-        for place, first, name in zip(self.tables.places(rows), self.tables.places(firsts), ids, strict=True):
-            yield Reject(place, Stage.SPLIT, "duplicate_id", f"the id {name!r} is taken by {first}, which stays")
+        differ = self._differences()
+        for place, first, name, words in zip(
+            self.tables.places(rows), self.tables.places(firsts), ids, differ, strict=True
+        ):
+            yield Reject(place, Stage.SPLIT, "duplicate_id", f"the id {name!r} is taken by {first}, which stays{words}")
+
+    def _differences(self) -> list[str]:
+        """For each repeated row of a table whose rows name images, in which columns it differs from the first."""
+        if self.references is None:
+            return [""] * len(self.records.repeated)
+        listed = differences(self.tables.columns.drop_columns([self.id_column, self.image_column]), self.records)
+        return [f"; it differs in {', '.join(map(repr, names))}" if names else "" for names in listed]
 
     def _unresolved(self) -> Iterator[Reject]:
         if self.references is None:
@@ -68,79 +83,44 @@ class Join:
                 yield Reject(place, Stage.SPLIT, reason, f"{self.image_column!r} names {listed}: {words}")
 
 
-def join(images: pa.Table, tables: Tables, options: Options) -> Join:
+def join(images: pa.Table, tables: Tables, options: Options, keyed: Keyed | None = None) -> Join:
     """Join the upload's images (sorted by path) with its tables as `options` say, or as the data do.
 
-    Raises BadTable where a column that is named is not there, or none can be the id.
+    `keyed` is what the experiment remembers. Raises BadTable where a column that is named is not there, or none can be
+    the id, and BadUpload where the experiment's id column is not there or is no key.
     """
     paths = _column(images, "image_path")
-    names = parse_names(paths)
+    names = parse_paths(paths)
     if not tables.files:
         records = select_records(pa.array([], pa.string()))
-        joined = Joined(records.ids, records.rows, tables.columns, None, images, match_names(names, records.ids))
+        joined = Joined(records.ids, records.rows, tables.columns, None, images, match_paths(names, records.ids))
         return Join(joined, tables, records, None, "the upload has no table", None, None, ())
-    chosen = _choose(tables, paths, names, options)
+    chosen = choose_columns(tables, paths, names, options, keyed)
     tables, id_column = chosen.tables, chosen.id.column
     records = select_records(_column(tables.columns, id_column))
     image_column, references = chosen.images or (None, None)
-    if references is None:
-        matches = match_names(names, records.ids)
-    else:
-        ranks = records.ranks(tables.columns.num_rows)
-        matches = match_references(references, ranks, len(records.ids), len(paths))
+    if references is not None:
+        records = records.merge(_further_images(tables.columns, records, id_column, image_column))
+    if keyed is not None and options.id_column is None:
+        keyed.check_key(tables.columns.num_rows, records)
+    matches = _match(names, records, references, tables.columns.num_rows)
     joined = Joined(records.ids, records.rows, tables.columns, id_column, images, matches)
     return Join(joined, tables, records, id_column, chosen.id.why, image_column, references, chosen.left_out)
 
 
-@dataclass(frozen=True)
-class _Choices:
-    """The columns chosen, the files that have the id column, and a reject for each other file."""
-
-    id: Choice
-    images: tuple[str, References] | None
-    tables: Tables
-    left_out: tuple[Reject, ...]
+def _match(names: PathNames, records: Records, references: References | None, rows: int) -> Matches:
+    if references is None:
+        return match_paths(names, records.ids)
+    return match_references(references, records.ranks(rows), len(records.ids), len(names.places))
 
 
-def _choose(tables: Tables, paths: pa.Array, names: ImageNames, options: Options) -> _Choices:
-    columns = tables.columns.column_names
-    for option in ("id_column", "image_column", "label_column"):
-        check_column(columns, option, getattr(options, option))
-    choice, named = _choose_columns(tables, paths, names, options)
-    kept = tables.with_column(choice.column)
-    if kept is not tables and named is not None:
-        # the rows are others now, and what named images may be gone with a file
-        known = named[0] in kept.columns.column_names
-        named = choose_images(kept.columns, paths, named[0]) if known else None
-    left_out = tuple(
-        Reject(
-            file.path,
-            Stage.SPLIT,
-            "no_id_column",
-            f"it has no column {choice.column!r}, so its {file.columns.num_rows:,} rows name no record",
-        )
-        for file in tables.files
-        if choice.column not in file.columns.column_names
-    )
-    return _Choices(choice, named, kept, left_out)
-
-
-def _choose_columns(
-    tables: Tables, paths: pa.Array, names: ImageNames, options: Options
-) -> tuple[Choice, tuple[str, References] | None]:
-    """The id column, and the image column if there is one; one that nobody named must find as many images as the ids
-    do, for it may name but one of several images of a record."""
-    profiles = [Profile(name, tables.columns[name], tables.rows_with(name)) for name in tables.columns.column_names]
-    named = choose_images(tables.columns, paths, options.image_column)
-    if named is None:
-        return choose_id(profiles, names, options.id_column, None), None
-    if options.image_column is None:
-        rival = choose_id(profiles, names, options.id_column, None)
-        ids = select_records(_column(tables.columns, rival.column)).ids
-        if match_names(names, ids).matched > named[1].matched:
-            return rival, None
-    choice = choose_id(profiles, names, options.id_column, named[0])
-    return Choice(choice.column, f"{choice.why}; {named[0]!r} names {named[1].matched:,} images"), named
+def _further_images(columns: pa.Table, records: Records, id_column: str, image_column: str | None) -> NDArray[np.bool_]:
+    """The repeated rows that name an image and else say what the first row of their id says."""
+    names = [name for name in columns.column_names if name not in (id_column, image_column)]
+    index = [name for name in names if Profile(name, columns[name], columns.num_rows).row_number]
+    same = agreeing((columns[name] for name in names if name not in index), records)
+    cells = columns[image_column].take(pa.array(records.repeated))
+    return same & cells.is_valid().to_numpy()
 
 
 def _column(table: pa.Table, name: str) -> pa.Array:

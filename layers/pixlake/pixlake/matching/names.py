@@ -65,18 +65,54 @@ def parse_names(paths: pa.Array) -> ImageNames:
     return ImageNames(stems, pc.struct_field(parts, "base"), numbers)
 
 
+@dataclass(frozen=True)
+class Owners:
+    """The record of each image, -1 for none, and its place among that record's images: they are in the order of these
+    numbers, then of their paths."""
+
+    records: Positions
+    numbers: Positions
+
+    def or_else(self, others: "Owners") -> "Owners":
+        """These, and for images without a record the others."""
+        have = self.records >= 0
+        records, numbers = (self.records, others.records), (self.numbers, others.numbers)
+        return Owners(np.where(have, *records), np.where(have, *numbers))
+
+    @property
+    def images(self) -> int:
+        """How many images have a record."""
+        return int((self.records >= 0).sum())
+
+    @property
+    def different(self) -> int:
+        """How many records have an image."""
+        return int(np.count_nonzero(np.bincount(self.records[self.records >= 0])))
+
+    def matches(self, count: int) -> Matches:
+        """As matches of `count` records."""
+        order = np.lexsort((self.numbers, self.records))
+        return group(self.records, order[np.searchsorted(self.records[order], 0) :], count)
+
+
 def match_names(names: ImageNames, ids: pa.Array) -> Matches:
     """Match images, in order of their paths, with unique `ids`. A whole stem wins over a stem before `-N`.
 
     Images of a record are in the order of N, an image without N first, then of their paths.
     """
-    keys = comparable(ids)
-    whole = pc.index_in(names.stems, keys)
-    based = pc.index_in(names.bases, keys, skip_nulls=True)
-    records = pc.fill_null(pc.cast(pc.coalesce(whole, based), pa.int64()), -1).to_numpy()
-    numbers = np.where(whole.is_valid().to_numpy(zero_copy_only=False), -1, names.numbers)
-    order = np.lexsort((numbers, records))
-    return group(records, order[np.searchsorted(records[order], 0) :], len(ids))
+    return find_owners(names.stems, names.bases, names.numbers, comparable(ids)).matches(len(ids))
+
+
+def find_owners(stems: pa.Array, bases: pa.Array, numbers: Positions, keys: pa.Array) -> Owners:
+    """The records whose keys are the stems, or else the bases, of images; null is no key."""
+    whole, based = find(stems, keys), find(bases, keys)
+    return Owners(np.where(whole >= 0, whole, based), np.where(whole >= 0, -1, numbers))
+
+
+def find(values: pa.Array, keys: pa.Array) -> Positions:
+    """The position of each value in `keys`, -1 for none and for null."""
+    found: Positions = pc.fill_null(pc.cast(pc.index_in(values, keys, skip_nulls=True), pa.int64()), -1).to_numpy()
+    return found
 
 
 def group(records: Positions, images: Positions, count: int) -> Matches:

@@ -1,6 +1,6 @@
 """Which rows of the table are records: those with an id, the first of each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,22 +10,34 @@ from numpy.typing import NDArray
 Rows = NDArray[np.int64]
 
 
+def _no_rows() -> Rows:
+    return np.empty(0, dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class Records:
     """`ids` in their order (that of their UTF-8 bytes) and the table's row of each. Left out are the rows of `empty`,
-    and of `repeated`, whose ids the rows `firsts` have."""
+    and of `repeated`, whose ids the rows `firsts` have. The rows `merged` belong to the records of the rows `into`."""
 
     ids: pa.Array
     rows: Rows
     empty: Rows
     repeated: Rows
     firsts: Rows
+    merged: Rows = field(default_factory=_no_rows)
+    into: Rows = field(default_factory=_no_rows)
 
     def ranks(self, rows: int) -> Rows:
         """For each row of the table its record, -1 for none."""
         ranks = np.full(rows, -1, dtype=np.int64)
         ranks[self.rows] = np.arange(len(self.rows))
+        ranks[self.merged] = ranks[self.into]
         return ranks
+
+    def merge(self, chosen: NDArray[np.bool_]) -> "Records":
+        """With those of the repeated rows that are `chosen` as further rows of their records."""
+        rows, firsts = self.repeated, self.firsts
+        return replace(self, repeated=rows[~chosen], firsts=firsts[~chosen], merged=rows[chosen], into=firsts[chosen])
 
 
 def select_records(column: pa.Array) -> Records:

@@ -7,6 +7,7 @@ equally well, neither is taken.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 import msgspec
 import numpy as np
@@ -18,6 +19,7 @@ from pixlake.matching.names import Matches, Positions, comparable
 MISSING, AMBIGUOUS = -1, -2
 _SEPARATORS = r"\s*[;|]\s*"
 _EXTENSION = r"(?s)\.([^./]*)$"
+_QUERY = r"[?#].*$"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,28 @@ class References:
     def matched(self) -> int:
         """How many different images are named."""
         return int(np.count_nonzero(np.bincount(self.images[self.images >= 0])))
+
+    @property
+    def ambiguous(self) -> int:
+        """How many references fit several images."""
+        return int(np.count_nonzero(self.images == AMBIGUOUS))
+
+
+def settle(references: References, columns: pa.Table, paths: pa.Array) -> References:
+    """The references, those that several images fit told apart by the folder that a column of the same row names: by
+    the one of `columns` that settles most."""
+    unclear = np.flatnonzero(references.images == AMBIGUOUS)
+    texts = _without_query(_as_path(references.texts.take(pa.array(unclear))))
+    rows, ends = pa.array(references.rows[unclear]), comparable(paths)
+    best = np.full(len(unclear), AMBIGUOUS, dtype=np.int64)
+    for column in columns.columns:
+        folders = _as_path(pc.utf8_trim_whitespace(column.take(rows).combine_chunks()))
+        found = _by_whole_end(pc.binary_join_element_wise(folders, texts, "/"), ends)
+        if (found >= 0).sum() > (best >= 0).sum():
+            best = found
+    images = references.images.copy()
+    images[unclear] = np.where(best >= 0, best, AMBIGUOUS)
+    return References(references.rows, references.texts, images)
 
 
 def read_references(cells: pa.Array, paths: pa.Array) -> References:
@@ -116,11 +140,27 @@ def _resolve(references: pa.Array, paths: pa.Array) -> Positions:
 
 
 def _forms(references: pa.Array, paths: pa.Array) -> Iterator[tuple[pa.Array, pa.Array]]:
-    """As they are; with extensions in lower case; and references without extension against paths without."""
+    """As they are; of a URL without its query and its percent signs; with extensions in lower case; and references without extension against
+    paths without."""
     yield references, paths
+    if pc.any(pc.match_substring_regex(references, _QUERY + "|%")).as_py():
+        references = _unquoted(_without_query(references))
+        yield references, paths
     yield _lower_extension(references), _lower_extension(paths)
     bare = pc.if_else(pc.match_substring_regex(references, _EXTENSION), None, references)
     yield bare, pc.replace_substring_regex(paths, _EXTENSION, "")
+
+
+def _without_query(references: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(references, _QUERY, "")
+
+
+def _unquoted(references: pa.Array) -> pa.Array:
+    """Each `%20` as the character it stands for."""
+    coded = pc.fill_null(pc.match_substring(references, "%"), False)
+    return pc.replace_with_mask(
+        references, coded, pa.array(map(unquote, references.filter(coded).to_pylist()), pa.string())
+    )
 
 
 def _lower_extension(paths: pa.Array) -> pa.Array:
@@ -138,6 +178,17 @@ def _by_longest_end(references: pa.Array, paths: pa.Array) -> Positions:
         left = np.flatnonzero((found == MISSING) & (depths >= slashes))
         if len(left):
             found[left] = _by_end(_end(references.take(pa.array(left)), slashes), _end(paths, slashes))
+    return found
+
+
+def _by_whole_end(references: pa.Array, paths: pa.Array) -> Positions:
+    """By all parts of a reference, which a path must end with."""
+    found = np.full(len(references), MISSING, dtype=np.int64)
+    depths = pc.fill_null(pc.count_substring(references, "/"), -1).to_numpy()
+    deepest = int(pc.max(pc.count_substring(paths, "/")).as_py() or 0)
+    for slashes in np.unique(depths[(depths >= 0) & (depths <= deepest)]).tolist():
+        here = np.flatnonzero(depths == slashes)
+        found[here] = _by_end(references.take(pa.array(here)), _end(paths, slashes))
     return found
 
 

@@ -50,6 +50,8 @@ class Page:
     least_certain: list[Tile]
     rejects: list[RejectGroup]
     written_at: datetime
+    warnings: tuple[str, ...] = ()
+    unpredicted: str = ""
 
 
 @dataclass(frozen=True)

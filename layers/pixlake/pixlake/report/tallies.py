@@ -109,3 +109,11 @@ def group_rejects(rejects: Iterable[Reject]) -> list[RejectGroup]:
         if len(group.first) < _FIRST_REJECTS:
             group.first.append(reject)
     return sorted(groups.values(), key=lambda group: (-group.count, group.stage, group.reason))
+
+
+def count_reasons(groups: Iterable[RejectGroup], most: int = 3) -> dict[str, int]:
+    """The most frequent reasons of all stages, with their numbers."""
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts[group.reason] += group.count
+    return dict(counts.most_common(most))

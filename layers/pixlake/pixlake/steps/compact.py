@@ -14,6 +14,7 @@ import msgspec
 from pyiceberg.catalog import Catalog
 
 from pixlake import storage
+from pixlake.experiments import Experiment, keep_experiment
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.commit import Target, commit_sources
 from pixlake.iceberg.rows import ParquetRows, Rows
@@ -43,6 +44,7 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
     lost = find_lost(work, request.split.batches.count, parts, settings.tolerated_lost_percent)
     catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
     execution = ExecutionRejects(request, work, lost)
+    _keep_key(request, settings)
     if settings.compaction_engine is Engine.ATHENA:
         return hand_over(execution, parts, load_table(catalog, REJECTS.name).io, settings)
     job = _Job(execution, settings, catalog, time.monotonic() + seconds)
@@ -56,6 +58,13 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
     )
     storage.write(work.compacted, msgspec.json.encode(answer))
     return answer
+
+
+def _keep_key(request: CompactRequest, settings: CompactSettings) -> None:
+    """The id column is settled before the first row is committed, for of two first uploads at once one must give way."""
+    run, column = request.run, request.split.id_column
+    if column is not None and request.split.records:
+        keep_experiment(settings.lake_uri, run.experiment_id, Experiment(column, run.upload_uri))
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from pixlake.messages import TOTALS, ReportAnswer, ReportRequest
 from pixlake.report.contents import draw_plots, read_agreement, read_sizes, read_tiles
 from pixlake.report.gather import list_work, read_rejects
 from pixlake.report.page import Page, render_page
-from pixlake.report.tallies import group_rejects
+from pixlake.report.tallies import count_reasons, group_rejects
 from pixlake.report.timings import time_steps
+from pixlake.report.unread import UnreadTables
 from pixlake.settings import ReportSettings
 
 
@@ -27,6 +28,9 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
     listing = list_work(Work(settings.lake_uri, run.execution_id))
     sample, uncertain = read_tiles(listing)
     sizes = read_sizes(listing)
+    unread = UnreadTables()
+    rejects = group_rejects(unread.watch(read_rejects(listing)))
+    warnings = (*unread.warnings(), *request.split.warnings)
     page = Page(
         run=run,
         plan=request.plan,
@@ -38,7 +42,9 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         agreement=read_agreement(request, listing),
         sample=sample,
         least_certain=uncertain,
-        rejects=group_rejects(read_rejects(listing)),
+        rejects=rejects,
+        warnings=warnings,
+        unpredicted=_unpredicted(request),
         written_at=written_at,
     )
     commit_ending(open_catalog(settings.lake_uri, settings.catalog_uri), _ending(request))
@@ -54,7 +60,14 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         predicted=compact.predicted,
         rejected=compact.rejected,
         report_uri=uri,
+        warnings=warnings,
+        unpredicted=_unpredicted(request),
+        reasons=count_reasons(rejects),
     )
+
+
+def _unpredicted(request: ReportRequest) -> str:
+    return "" if request.compact.predicted else request.split.unpredicted
 
 
 def _ending(request: ReportRequest) -> Ending:

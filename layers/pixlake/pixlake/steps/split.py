@@ -5,11 +5,15 @@ from itertools import chain
 
 import numpy as np
 
+from pixlake.bundles.available import explain_unpredicted
 from pixlake.bundles.roles import EMBEDDER, ORPHAN, WITH_IMAGE, WITHOUT_IMAGE, Model, resolve_models
+from pixlake.experiments import read_experiment
 from pixlake.lake import Work
+from pixlake.matching.advice import advise
 from pixlake.matching.extracted import read_images
 from pixlake.matching.join import join
 from pixlake.matching.joined import Joined
+from pixlake.matching.keyed import Keyed
 from pixlake.matching.outputs import (
     Group,
     Limits,
@@ -27,14 +31,14 @@ from pixlake.tables.union import read_tables
 def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
     """Join the upload's tables with its images; write records, rejects and batches below the execution's work.
 
-    Raises BadTable if no table can be read or no id column be found, BadBundle for a model that cannot be used, and
-    MissingObject where a shard of images is not there.
+    Raises BadTable if no table can be read or no id column be found, BadUpload where the experiment is keyed by another
+    column, BadBundle for a model that cannot be used, and MissingObject where a shard of images is not there.
     """
     work = Work(settings.lake_uri, request.run.execution_id)
     models = resolve_models(settings.lake_uri, request.options, autogluon=bool(settings.autogluon_image))
     images = read_images(work, request.shards.count)
     tables, unreadable = read_tables(work)
-    found = join(images, tables, request.options)
+    found = join(images, tables, request.options, _keyed(request, settings))
     rejected = write_rejects(work, chain(unreadable, found.rejects()))
     write_records(work, request.run, found.joined)
     batches = _write_batches(work, models, found.joined, Limits(settings.batch_rows, settings.batch_bytes))
@@ -48,7 +52,18 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
         models={role: model.name for role, model in models.items()},
         id_column=found.id_column,
         id_column_why=found.id_column_why,
+        warnings=advise(found),
+        unpredicted="" if any(map(_predicts, batches)) else explain_unpredicted(settings.lake_uri, models),
     )
+
+
+def _predicts(batch: Batch) -> bool:
+    return batch.task != "embed"
+
+
+def _keyed(request: SplitRequest, settings: SplitSettings) -> Keyed | None:
+    experiment = read_experiment(settings.lake_uri, request.run.experiment_id)
+    return Keyed(request.run.experiment_id, experiment) if experiment else None
 
 
 def _write_batches(work: Work, models: dict[str, Model], joined: Joined, limits: Limits) -> list[Batch]:

@@ -1,0 +1,114 @@
+"""Images found by more than their names: by the folder they lie in, and by numbers written with leading zeros.
+
+The record `INV-1001` has the images `img/INV-1001/1.jpg`, and the record `1` has `00001-1.jpg` unless another id is the
+same number. A name that says the id as it is comes first, unless the folders tell more records apart.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pixlake.matching.names import (
+    ImageNames,
+    Matches,
+    Owners,
+    Positions,
+    comparable,
+    find,
+    find_owners,
+    parse_names,
+)
+
+_LAST_NUMBER = r"(?s)^.*?(?P<number>[0-9]{1,18})$"
+
+
+@dataclass(frozen=True)
+class PathNames:
+    """What the paths of images say: their names, and the folders they lie in. `places` is the folder of each image,
+    a position in `folders`, which are paths."""
+
+    names: ImageNames
+    folders: pa.Array
+    places: Positions
+
+    @cached_property
+    def parts(self) -> tuple[pa.Array, Positions]:
+        """Each folder's name and those of the folders above it, the outermost first, with the folder's position."""
+        split = pc.split_pattern(self.folders, "/")
+        return pc.list_flatten(split), pc.list_parent_indices(split).to_numpy()
+
+    @cached_property
+    def _keys(self) -> pa.Array:
+        return pc.unique(pa.chunked_array([self.names.keys(), pc.unique(self.parts[0])]))
+
+    def keys(self) -> pa.Array:
+        """Every id that an image's path may stand for, once each."""
+        return self._keys
+
+    def keys_without_zeros(self) -> pa.Array:
+        """Those that are numbers, without leading zeros."""
+        return pc.unique(without_zeros(self._keys).drop_null())
+
+
+def parse_paths(paths: pa.Array) -> PathNames:
+    """What `paths` say. An image at the root lies in the folder of the empty name, which no id is."""
+    bare = pc.replace_substring_regex(comparable(paths), r"(?s)/?[^/]*$", "")
+    folders = bare.dictionary_encode()
+    return PathNames(parse_names(paths), folders.dictionary, folders.indices.to_numpy().astype(np.int64))
+
+
+def without_zeros(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Whole numbers without leading zeros; null for any other text."""
+    return pc.struct_field(pc.extract_regex(pc.utf8_trim_whitespace(texts), r"^0*(?P<number>[0-9]+)$"), "number")
+
+
+def match_paths(paths: PathNames, ids: pa.Array) -> Matches:
+    """Match images, in order of their paths, with unique `ids`: by name and by folder, as written or as numbers.
+
+    What tells more records apart comes first, a name where both tell as many. Images of a folder are in the order of
+    the last numbers in their names.
+    """
+    keys = comparable(ids)
+    by_name, by_folder = _by_name(paths, keys), _by_folder(paths, keys)
+    if by_folder.images >= by_name.images and by_folder.different > by_name.different:
+        return by_folder.or_else(by_name).matches(len(ids))
+    return by_name.or_else(by_folder).matches(len(ids))
+
+
+def _by_name(paths: PathNames, keys: pa.Array) -> Owners:
+    names = paths.names
+    owners = find_owners(names.stems, names.bases, names.numbers, keys)
+    if owners.images == len(paths.places):
+        return owners
+    stems, bases = without_zeros(names.stems), without_zeros(names.bases)
+    if stems.null_count == len(stems) and bases.null_count == len(bases):
+        return owners
+    return owners.or_else(find_owners(stems, bases, names.numbers, _numbers(keys)))
+
+
+def _by_folder(paths: PathNames, keys: pa.Array) -> Owners:
+    """The records that the innermost folders name."""
+    parts, folders = paths.parts
+    found = find(parts, keys)
+    bare = without_zeros(parts)
+    if bare.null_count < len(bare) and (found < 0).any():
+        found = np.where(found >= 0, found, find(bare, _numbers(keys)))
+    named = np.full(len(paths.folders), -1, dtype=np.int64)
+    named[folders[found >= 0]] = found[found >= 0]  # of several the last, which is the innermost
+    records = named[paths.places]
+    numbers = np.full(len(records), -1, dtype=np.int64)
+    if len(inside := np.flatnonzero(records >= 0)):
+        last = pc.struct_field(pc.extract_regex(paths.names.stems.take(pa.array(inside)), _LAST_NUMBER), "number")
+        numbers[inside] = pc.fill_null(pc.cast(last, pa.int64()), -1).to_numpy()
+    return Owners(records, numbers)
+
+
+def _numbers(keys: pa.Array) -> pa.Array:
+    """Ids without leading zeros; null where an id is no number, or two are the same one."""
+    numbers = without_zeros(keys)
+    counted = pc.value_counts(numbers.drop_null())
+    repeated = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+    return pc.if_else(pc.is_in(numbers, repeated, skip_nulls=True), pa.scalar(None, pa.string()), numbers)

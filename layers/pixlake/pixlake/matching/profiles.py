@@ -1,0 +1,171 @@
+"""What a column's name and values say of it: whether it tells rows apart, names images, or only counts the rows.
+
+Values are judged by a sample, so that a table of many columns and a million rows is judged in no time; what must hold
+for all of them (`tells_apart`) is counted.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pixlake.formats import IMAGE_EXTENSIONS
+from pixlake.matching.names import comparable
+
+# Of a column's rows with a value, and of its values that differ. The rest is rejected row by row, so a column that is
+# nearly perfect will do; on the word of images, or of a name that means nothing else, a worse one.
+NEARLY, MOSTLY = 0.9, 0.5
+_SAMPLE_ROWS = 5_000
+_EXTENSIONS = "|".join(sorted(IMAGE_EXTENSIONS))
+_IMAGE_VALUE = rf"(?i)\.(?:{_EXTENSIONS})(?:[?#][^\s;|]*)?\"?\s*(?:$|[;|,\]])"
+_IMAGE_WORD = r"(?:image|img|photo|photograph|picture|pic|file|thumbnail)s?"
+_IMAGE_NAME = re.compile(rf"{_IMAGE_WORD}(?:[ _.-]?(?:file[ _.-]?)?(?:name|path|file|url|uri))?", re.I)
+_IMAGE_KEY = re.compile(rf"{_IMAGE_WORD}[ _.-]?(?:id|no|nr|num|number|code|key)", re.I)
+_SEPARATE = r"(?:[ _.-]|^)"
+# from the surest to the least sure, with the share of rows that such a column must tell apart
+_KEY_NAMES = (
+    (re.compile(r"id|uuid|guid|uid", re.I), MOSTLY),
+    (re.compile(r"(record|row|item|object|sample|primary)[ _.-]?(id|key)|key|identifier", re.I), MOSTLY),
+    (re.compile(r".*([ _.-][iI][dD]|[a-z0-9]I[dD]|[A-Z]ID)|ID[ _.-].*"), NEARLY),
+    (
+        re.compile(rf"(.*{_SEPARATE})?(sku|asin|isbn|ean|upc|gtin|doi|barcode|slug|accession|inventory|serial)", re.I),
+        NEARLY,
+    ),
+    (re.compile(rf"(.*{_SEPARATE})?(number|no|nr|num|code|key|ref|reference)\.?", re.I), NEARLY),
+    (re.compile(r".*[a-z0-9](Number|No|Nr|Num|Code|Key|Sku|SKU)"), NEARLY),
+)
+_ROW_NUMBER = re.compile(
+    r"|unnamed[:_ ]*\d+|column_\d+|__index_level_\d+__|level_\d+|index|x|#|obs|rownames|row[ _.-]?(no|num|number)?|\.\.\.\d+",
+    re.I,
+)
+_TIME = re.compile(r".*(year|date|month|day|time|timestamp|period)", re.I)
+_INTEGER, _DECIMAL = r"^\s*[+-]?[0-9]+\s*$", r"^\s*[+-]?[0-9]*[.,][0-9]+(?:[eE][+-]?[0-9]+)?\s*$"
+_LONG = 50  # characters; what is longer on the average is written for people
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One column, and how many rows it could have a value in (a file may lack the column)."""
+
+    name: str
+    values: pa.ChunkedArray
+    rows: int
+
+    @cached_property
+    def filled(self) -> int:
+        return len(self.values) - int(self.values.null_count)
+
+    @cached_property
+    def distinct(self) -> int:
+        return int(pc.count_distinct(self.values).as_py())
+
+    def tells_apart(self, share: float) -> bool:
+        """Whether at least this share of rows has a value, and this share of the values differ."""
+        return 0 < self.filled >= share * self.rows and self.distinct >= share * self.filled
+
+    @cached_property
+    def complete(self) -> bool:
+        """Whether each row has a value, and each another."""
+        return self.filled == len(self.values) == self.distinct
+
+    def matched(self, keys: pa.Array) -> tuple[int, int]:
+        """How many values are among `keys`, and how many different ones."""
+        trimmed = comparable(pc.utf8_trim_whitespace(self.values))
+        found = trimmed.filter(pc.is_in(trimmed, keys))
+        return len(found), int(pc.count_distinct(found).as_py())
+
+    @cached_property
+    def sample(self) -> pa.ChunkedArray:
+        """Some values from all over, in their order, no nulls."""
+        return sample(self.values)
+
+    @cached_property
+    def key_name(self) -> int | None:
+        """How surely the name is that of a key, 0 for the surest, where its values are as different as such a name's
+        must be; None for any other."""
+        rank = called_like_key(self.name)
+        return rank if rank is not None and self.tells_apart(_KEY_NAMES[rank][1]) else None
+
+    @cached_property
+    def names_images(self) -> bool:
+        """Whether it is called like a column of images, or its values look like their names."""
+        return bool(_IMAGE_NAME.fullmatch(self.name)) or self.image_key or looks_like_images(self.values)
+
+    @property
+    def image_key(self) -> bool:
+        """Whether it is called like the key of an image, such as `photo_id`."""
+        return bool(_IMAGE_KEY.fullmatch(self.name))
+
+    @cached_property
+    def row_number(self) -> bool:
+        """Whether it is the index that a data frame was saved with: nameless or called so, and counting upwards."""
+        if not _ROW_NUMBER.fullmatch(self.name) or self.share_of(_INTEGER) < 1:
+            return False
+        numbers = _numbers(self.sample)
+        return bool(len(numbers) and np.all(np.diff(numbers) > 0))
+
+    @cached_property
+    def counts_rows(self) -> bool:
+        """Whether its values only count the rows, from 0 or 1."""
+        if self.values.null_count or not len(self.values) or self.share_of(_INTEGER) < 1:
+            return False
+        places = _spread(len(self.values))
+        numbers = _numbers(self.values.take(pa.array(places)))
+        return bool(len(numbers) > 1 and numbers[0] in (0, 1) and np.array_equal(numbers - numbers[0], places))
+
+    @cached_property
+    def plainness(self) -> int | None:
+        """What a key without a key's name looks like: 0 codes and times, 1 names, 2 whole numbers; None for measures
+        and free text."""
+        if not len(self.sample) or self.share_of(_DECIMAL) >= MOSTLY:
+            return None
+        if pc.mean(pc.utf8_length(self.sample)).as_py() > _LONG or self.share_of(r"[\r\n]") > 0:
+            return None
+        if _TIME.fullmatch(self.name):
+            return 0
+        if self.share_of(_INTEGER) >= MOSTLY:
+            return 2
+        return 1 if self.share_of(r"\S\s+\S") >= 1 - NEARLY else 0
+
+    def share_of(self, pattern: str) -> float:
+        """The share of the sampled values that the pattern is found in."""
+        found = pc.sum(pc.match_substring_regex(self.sample, pattern)).as_py() or 0
+        return float(found / max(len(self.sample), 1))
+
+
+def looks_like_images(column: pa.ChunkedArray) -> bool:
+    """Whether at least half of the values are names of image files."""
+    some = sample(column)
+    matching = pc.sum(pc.match_substring_regex(some, _IMAGE_VALUE)).as_py() or 0
+    return bool(2 * matching >= len(some) > 0)
+
+
+def called_like_key(name: str) -> int | None:
+    """How surely the name is that of a key, 0 for the surest."""
+    ranks = (rank for rank, (pattern, _) in enumerate(_KEY_NAMES) if pattern.fullmatch(name))
+    return next(ranks, None)
+
+
+def called_like_images(name: str) -> bool:
+    """Whether a column of this name may name images without their extensions."""
+    return bool(_IMAGE_NAME.fullmatch(name) or _IMAGE_KEY.fullmatch(name))
+
+
+def sample(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Some values from all over, in their order, no nulls."""
+    filled = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
+    return values.take(pa.array(filled[_spread(len(filled))]))
+
+
+def _spread(count: int) -> np.ndarray:
+    return np.linspace(0, count - 1, min(count, _SAMPLE_ROWS)).astype(np.int64)
+
+
+def _numbers(values: pa.ChunkedArray) -> np.ndarray:
+    try:
+        return pc.cast(pc.utf8_trim_whitespace(values), pa.int64()).to_numpy()
+    except pa.ArrowInvalid:  # more digits than a row number has
+        return np.empty(0, np.int64)
