@@ -171,8 +171,8 @@ class ReportRequest(msgspec.Struct, frozen=True):
 
 
 class ReportAnswer(msgspec.Struct, frozen=True):
-    """The state machine's output. `warnings` and `unpredicted` are Split's, and before them a warning for each table that
-    was not read; `reasons` are the most frequent reasons of the rejects, with their numbers."""
+    """The state machine's output. `warnings` and `unpredicted` are Split's, and before them a warning for each table
+    that was not read; `reasons` are the most frequent reasons of the rejects, with their numbers."""
 
     execution: str
     status: str

@@ -132,7 +132,7 @@ def test_the_event_is_a_request() -> None:
 def test_the_id_column_is_kept_before_anything_is_committed(execution: Execution, lake: Lake) -> None:
     fill(execution)
     keep_experiment(lake.uri, "pets", Experiment("name", "other.zip"))
-    with pytest.raises(BadUpload, match="keyed by 'name' since other.zip, and this upload by 'id'"):
+    with pytest.raises(BadUpload, match=r"keyed by 'name' since other\.zip, and this upload by 'id'"):
         execution.compact()
     assert not list(Path(lake.catalog_uri.removeprefix("sqlite:///")).parent.glob("warehouse/**/*.parquet"))
 

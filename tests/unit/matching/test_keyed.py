@@ -49,9 +49,9 @@ def test_a_table_without_the_column_is_refused(lake: Museum) -> None:
         lake.put(table(columns), [])
     assert refused.value.reason == "other_id_column"
     assert str(refused.value) == (
-        "other_id_column: the experiment 'museum' is keyed by 'inv_no' since upload-1.zip, and the columns of this upload"
-        " are 'object', 'title', 'maker', 'height_cm'; set id_column to 'inv_no' in pixlake.json if the table has it, or"
-        " upload to another experiment"
+        "other_id_column: the experiment 'museum' is keyed by 'inv_no' since upload-1.zip, and the columns of this"
+        " upload are 'object', 'title', 'maker', 'height_cm'; set id_column to 'inv_no' in pixlake.json if the table"
+        " has it, or upload to another experiment"
     )
 
 
@@ -71,7 +71,9 @@ def test_a_column_that_is_no_key_any_more(lake: Museum, ids: list[str]) -> None:
     if usable >= 17:
         assert lake.put(text, []).answer.records == usable
         return
-    with pytest.raises(BadUpload, match=r"in this upload \d+ of 33 rows have no value there, and \d+ one that another row"):
+    with pytest.raises(
+        BadUpload, match=r"in this upload \d+ of 33 rows have no value there, and \d+ one that another row"
+    ):
         lake.put(text, [])
     told = lake.put(text, [], Options(id_column="inv_no"))
     assert (told.answer.records, told.answer.rejected) == (usable, 33 - usable)
@@ -79,7 +81,7 @@ def test_a_column_that_is_no_key_any_more(lake: Museum, ids: list[str]) -> None:
 
 def test_another_column_that_is_told_is_refused(lake: Museum) -> None:
     lake.keep(lake.put(table(museum()), []))
-    with pytest.raises(BadUpload, match="keyed by 'inv_no' since upload-1.zip, and id_column is 'title' here"):
+    with pytest.raises(BadUpload, match=r"keyed by 'inv_no' since upload-1\.zip, and id_column is 'title' here"):
         lake.put(table(museum()), [], Options(id_column="title"))
 
 

@@ -77,7 +77,10 @@ def test_by_name(names: list[str], column: str) -> None:
 
 def test_a_name_is_not_enough() -> None:
     columns = {"owner_id": ["a", "a", "b"], "id": ["a", None, None], "code": ["1", "2", "3"]}
-    assert find_id(columns, []) == ("code", "code: called like an id, with 3 different values in 3 rows; only a row number")
+    assert find_id(columns, []) == (
+        "code",
+        "code: called like an id, with 3 different values in 3 rows; only a row number",
+    )
 
 
 def test_with_an_image_column_the_name_comes_first() -> None:

@@ -5,7 +5,6 @@ from difflib import get_close_matches
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pixlake.matching.join import Join
 from pixlake.matching.profiles import Profile
@@ -22,7 +21,15 @@ _WHAT_TO_SET = (
 
 def advise(join: Join) -> tuple[str, ...]:
     """Warnings, a sentence or three each; none where all is as it should be."""
-    return (*_row_number(join), *_merged(join), *_ambiguous(join), *_few(join))
+    return (*_doubtful(join), *_row_number(join), *_merged(join), *_ambiguous(join), *_few(join))
+
+
+def _doubtful(join: Join) -> Iterator[str]:
+    if join.doubtful:
+        yield (
+            f"No column looks like a key; {join.id_column!r} was taken, for its values are all there and all different."
+            " Put a column into the table that identifies each row, and name it in id_column"
+        )
 
 
 def _row_number(join: Join) -> Iterator[str]:
@@ -48,8 +55,8 @@ def _ambiguous(join: Join) -> Iterator[str]:
         return
     text = join.references.texts.filter(pa.array(join.references.images == AMBIGUOUS))[0].as_py()
     yield (
-        f"{count:,} names in {join.image_column!r} fit several images each, such as {_shown(text)}. Write the folder before"
-        " the name, or keep the folder in a column of its own"
+        f"{count:,} names in {join.image_column!r} fit several images each, such as {_shown(text)}. Write the folder"
+        " before the name, or keep the folder in a column of its own"
     )
 
 

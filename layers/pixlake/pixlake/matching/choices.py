@@ -1,6 +1,6 @@
 """The columns of an upload's tables that ids and images are taken from, and the files that are left out for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -82,4 +82,4 @@ def _choose(
         if match_paths(names, ids).matched > named[1].matched:
             return rival, None
     choice = choose(named[0])
-    return Choice(choice.column, f"{choice.why}; {named[0]!r} names {named[1].matched:,} images"), named
+    return replace(choice, why=f"{choice.why}; {named[0]!r} names {named[1].matched:,} images"), named

@@ -1,8 +1,8 @@
 """Which column holds the ids of the records, and which names images: as told, or by what names and values say.
 
 Images are the best witnesses: the column whose values are the names of most images, or of their folders. Then a column
-called like a key, then one that is complete and unique. A column that names images is an id only where no other will do,
-and the index that a data frame was saved with comes last.
+called like a key, then one that is complete and unique. A column that names images is an id only where no other will
+do, and the index that a data frame was saved with comes last.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,11 +23,13 @@ from pixlake.matching.repeats import find_repeated
 
 @dataclass(frozen=True)
 class Choice:
-    """A column and, in one sentence, why; `by_images` where images are named by its values."""
+    """A column and, in one sentence, why; `by_images` where images are named by its values, `doubtful` where it was
+    only the best of columns that look like no key."""
 
     column: str
     why: str
     by_images: bool = False
+    doubtful: bool = False
 
 
 def check_column(columns: Sequence[str], option: str, name: str | None) -> None:
@@ -93,25 +95,39 @@ def _ways(
 
 def _by_images(profiles: Sequence[Profile], names: PathNames, at_least: float = 0.0) -> Choice | None:
     """By the most different names of images; of columns nearly as good the one that looks most like a key."""
-    found = _named_by(profiles, names.keys()) or _named_by(profiles, names.keys_without_zeros(), loosely=True)
-    if not found:
-        return None
-    most = max(different for _, _, different in found)
-    good = [each for each in found if each[2] >= NEARLY * most and each[2] >= at_least * len(names.keys())]
+    found = _named_by(profiles, names.keys()) or _numbered_by(profiles, names.keys_without_zeros())
+    most = max((each.different for each in found), default=0)
+    least = max(NEARLY * most, at_least * len(names.keys()))
+    good = [each for each in found if each.different >= least]
     if not good:
         return None
-    profile, values, _ = max(good, key=lambda each: (_merit(each[0]), each[2], each[0].distinct))
-    return Choice(profile.name, f"{profile.name}: {values:,} of {profile.rows:,} values are image names", True)
+    best = max(good, key=lambda each: (_merit(each.profile), each.different, each.profile.distinct))
+    name, rows = best.profile.name, best.profile.rows
+    return Choice(name, f"{name}: {best.values:,} of {rows:,} values are image names", by_images=True)
 
 
-def _named_by(profiles: Sequence[Profile], keys: pa.Array, loosely: bool = False) -> list[tuple[Profile, int, int]]:
-    """The columns with image names in them, how many values those are, and how many different ones."""
-    if loosely:
-        bare = {each.name: each for each in profiles}
-        profiles = [Profile(each.name, without_zeros(each.values), each.rows) for each in profiles]
-        return [(bare[each.name], *rest) for each, *rest in _named_by(profiles, keys)]
-    counted = ((profile, *profile.matched(keys)) for profile in _promising(profiles, keys))
-    return [each for each in counted if each[2] and each[0].tells_apart(MOSTLY)]
+@dataclass(frozen=True)
+class _Named:
+    """How many of a column's values are image names, and how many different ones."""
+
+    profile: Profile
+    values: int
+    different: int
+
+
+def _named_by(profiles: Sequence[Profile], keys: pa.Array) -> list[_Named]:
+    """The columns with image names in them that tell rows apart."""
+    counted = [_Named(profile, *profile.matched(keys)) for profile in _promising(profiles, keys)]
+    return [each for each in counted if each.different and each.profile.tells_apart(MOSTLY)]
+
+
+def _numbered_by(profiles: Sequence[Profile], keys: pa.Array) -> list[_Named]:
+    """The same by numbers whose leading zeros do not count."""
+    if not len(keys):
+        return []
+    written = {profile.name: profile for profile in profiles}
+    bare = [Profile(profile.name, without_zeros(profile.values), profile.rows) for profile in profiles]
+    return [replace(each, profile=written[each.profile.name]) for each in _named_by(bare, keys)]
 
 
 def _merit(profile: Profile) -> tuple[int, bool]:
@@ -169,4 +185,5 @@ def _by_values(profiles: Sequence[Profile], plain: bool = True) -> Choice | None
     if not whole:
         return None
     best = min(whole, key=lambda each: 3 if each.plainness is None else each.plainness)
-    return Choice(best.name, f"{best.name}: the first column whose {best.rows:,} values are all different")
+    why = f"{best.name}: the first column whose {best.rows:,} values are all different"
+    return Choice(best.name, why, doubtful=best.plainness is None and best.rows > 0)

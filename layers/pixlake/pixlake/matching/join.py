@@ -35,6 +35,7 @@ class Join:
     image_column: str | None
     references: References | None
     left_out: tuple[Reject, ...]
+    doubtful: bool = False
 
     def rejects(self) -> Iterator[Reject]:
         """What of the tables is not used, and why."""
@@ -105,7 +106,9 @@ def join(images: pa.Table, tables: Tables, options: Options, keyed: Keyed | None
         keyed.check_key(tables.columns.num_rows, records)
     matches = _match(names, records, references, tables.columns.num_rows)
     joined = Joined(records.ids, records.rows, tables.columns, id_column, images, matches)
-    return Join(joined, tables, records, id_column, chosen.id.why, image_column, references, chosen.left_out)
+    return Join(
+        joined, tables, records, id_column, chosen.id.why, image_column, references, chosen.left_out, chosen.id.doubtful
+    )
 
 
 def _match(names: PathNames, records: Records, references: References | None, rows: int) -> Matches:
@@ -120,7 +123,8 @@ def _further_images(columns: pa.Table, records: Records, id_column: str, image_c
     index = [name for name in names if Profile(name, columns[name], columns.num_rows).row_number]
     same = agreeing((columns[name] for name in names if name not in index), records)
     cells = columns[image_column].take(pa.array(records.repeated))
-    return same & cells.is_valid().to_numpy()
+    chosen: NDArray[np.bool_] = same & cells.is_valid().to_numpy()
+    return chosen
 
 
 def _column(table: pa.Table, name: str) -> pa.Array:

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pixlake.formats import IMAGE_EXTENSIONS
 from pixlake.matching.names import comparable
@@ -38,7 +39,8 @@ _KEY_NAMES = (
     (re.compile(r".*[a-z0-9](Number|No|Nr|Num|Code|Key|Sku|SKU)"), NEARLY),
 )
 _ROW_NUMBER = re.compile(
-    r"|unnamed[:_ ]*\d+|column_\d+|__index_level_\d+__|level_\d+|index|x|#|obs|rownames|row[ _.-]?(no|num|number)?|\.\.\.\d+",
+    r"|unnamed[:_ ]*\d+|column_\d+|__index_level_\d+__|level_\d+|\.\.\.\d+"
+    r"|index|x|#|obs|rownames|row[ _.-]?(no|num|number)?",
     re.I,
 )
 _TIME = re.compile(r".*(year|date|month|day|time|timestamp|period)", re.I)
@@ -160,12 +162,13 @@ def sample(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values.take(pa.array(filled[_spread(len(filled))]))
 
 
-def _spread(count: int) -> np.ndarray:
+def _spread(count: int) -> NDArray[np.int64]:
     return np.linspace(0, count - 1, min(count, _SAMPLE_ROWS)).astype(np.int64)
 
 
-def _numbers(values: pa.ChunkedArray) -> np.ndarray:
+def _numbers(values: pa.ChunkedArray) -> NDArray[np.int64]:
     try:
-        return pc.cast(pc.utf8_trim_whitespace(values), pa.int64()).to_numpy()
+        numbers: NDArray[np.int64] = pc.cast(pc.utf8_trim_whitespace(values), pa.int64()).to_numpy()
     except pa.ArrowInvalid:  # more digits than a row number has
         return np.empty(0, np.int64)
+    return numbers

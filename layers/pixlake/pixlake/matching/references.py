@@ -140,8 +140,8 @@ def _resolve(references: pa.Array, paths: pa.Array) -> Positions:
 
 
 def _forms(references: pa.Array, paths: pa.Array) -> Iterator[tuple[pa.Array, pa.Array]]:
-    """As they are; of a URL without its query and its percent signs; with extensions in lower case; and references without extension against
-    paths without."""
+    """As they are; of a URL without its query and percent signs; with extensions in lower case; and references without
+    extension against paths without."""
     yield references, paths
     if pc.any(pc.match_substring_regex(references, _QUERY + "|%")).as_py():
         references = _unquoted(_without_query(references))

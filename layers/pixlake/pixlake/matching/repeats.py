@@ -1,4 +1,4 @@
-"""Tables of one row an image: the id is repeated, and the rows of an id differ in nothing but the image that they name."""
+"""Tables of one row an image: the id is repeated, and the rows of an id differ in nothing but the image they name."""
 
 import re
 from collections.abc import Iterable, Sequence

@@ -1,0 +1,82 @@
+"""Tables that people made, with pictures put under their keys at random: the id column is right, or the run says that
+it could not decide."""
+
+import csv
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from pixlake.errors import BadTable
+from tests.unit.matching.shapes import Museum
+
+TABLES = Path(__file__).parent / "tables"
+KEYS = {
+    "airports.csv": "iata",
+    "co2.csv": "date",
+    "danish-data.csv": "period",
+    "elnino.csv": "YEAR",
+    "longley.csv": "YEAR",
+    "nile.csv": "year",
+    "seattle-weather.csv": "date",
+    "statecrime.csv": "state",
+    "sunspots.csv": "YEAR",
+    "us-employment.csv": "month",
+}
+# each firm has each year, each sample each site, behind two indexes of data frames; and measurements have no name
+KEYLESS = {
+    "grunfeld.csv": "No column looks like a key",
+    "methylation.csv": "'column_1' is only a row number",
+    "stackloss.csv": "",
+}
+
+
+def read(name: str) -> tuple[str, list[dict[str, str]]]:
+    text = (TABLES / name).read_text(encoding="utf-8-sig")
+    return text, list(csv.DictReader(text.splitlines()))
+
+
+def test_every_table_is_tried() -> None:
+    assert sorted([*KEYS, *KEYLESS]) == sorted(path.name for path in TABLES.glob("*.csv"))
+
+
+@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("style", ["{key}.jpg", "{key}-{n}.jpg", "pictures/{key}/{n}.jpg"])
+def test_pictures_named_by_keys(tmp_path: Path, name: str, style: str) -> None:
+    text, rows = read(name)
+    keys = [row[KEYS[name]].strip() for row in rows]
+    if "/" in keys[0]:
+        pytest.skip("no file can be called so")
+    images = [style.format(key=key, n=n) for key in Random(name).sample(keys, len(keys) // 2) for n in (1, 2)]
+    found = Museum(tmp_path).put(text, sorted(set(images)))
+    assert (found.answer.id_column, found.answer.orphans) == (KEYS[name], 0)
+    assert (found.answer.with_image, found.answer.warnings) == (len(keys) // 2, ())
+
+
+@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("share", [0.3, 0.95, 1.0])
+@pytest.mark.parametrize("url", ["DSC_{n:04d}.jpg", "https://photos.example/2026/DSC_{n:04d}.jpg?size=large"])
+def test_pictures_named_by_a_column(tmp_path: Path, name: str, share: float, url: str) -> None:
+    text, rows = read(name)
+    random = Random(f"{name} {share}")
+    numbers = random.sample(range(1000), len(rows))
+    cells = [url.format(n=n) if random.random() < share else "" for n in numbers]
+    lines = [f"{line},{cell}" for line, cell in zip(text.splitlines(), ["photo", *cells], strict=True)]
+    found = Museum(tmp_path).put("\n".join(lines), sorted(f"DSC_{n:04d}.jpg" for n in numbers))
+    assert found.answer.id_column == KEYS[name]
+    assert found.answer.with_image == sum(map(bool, cells))
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_table_alone(tmp_path: Path, name: str) -> None:
+    found = Museum(tmp_path).put(read(name)[0], [])
+    assert (found.answer.id_column, found.answer.warnings) == (KEYS[name], ())
+
+
+@pytest.mark.parametrize("name", KEYLESS)
+def test_a_table_without_a_key(tmp_path: Path, name: str) -> None:
+    if KEYLESS[name]:
+        assert KEYLESS[name] in Museum(tmp_path).put(read(name)[0], []).said
+        return
+    with pytest.raises(BadTable, match="set id_column"):
+        Museum(tmp_path).put(read(name)[0], [])
