@@ -1,12 +1,13 @@
 """Records matched with images, and cut into batches. Imports `tables`, `bundles` and the shared modules.
 
-Reading (`extracted`) and writing (`outputs`) are apart from the decisions: `columns`, `names`, `references`, `records`,
-`join` and `cutting` touch nothing outside.
+Reading (`extracted`) and writing (`outputs`) are apart from the decisions, which touch nothing outside: columns
+(`profiles`, `columns`, `keyed`, `choices`), images (`names`, `loosely`, `references`), rows (`records`, `repeats`),
+what comes of them (`join`, `advice`), and batches (`cutting`).
 
 What is decided here, where the data leaves a choice:
 
 - Of rows with one id the first stays, in the order of the files (most columns first, then by name) and of their rows;
-  the others are rejects.
+  the others are rejects, but for those that name further images and say nothing else.
 - An empty cell of a CSV is null. Spaces around an id or a column's name are dropped, nothing else is changed.
 - Tables of several files, of one kind or of several, are one table with the columns of all. A file without the id
   column is one reject, for its rows name no record.
