@@ -1,20 +1,14 @@
-"""Which lake a command works on: a folder with its own catalog, or a bucket with Glue."""
+"""A lake by its address: a folder with its own catalog, or a bucket with its tables in Glue."""
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
-
-import click
 
 from pixlake.errors import BadRequest, MissingObject
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 DATABASE = "pixlake"
+"""Of Glue, unless another is named; a folder's catalog has its name, too."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +21,13 @@ class Lake:
 
     @classmethod
     def at(cls, where: str) -> "Lake":
-        """A folder by its path or `file://` URI, made absolute; or `s3://bucket`, with its tables in Glue."""
+        """A folder by its path or `file://` URI, made absolute; or `s3://bucket`, with its tables in Glue.
+
+        Raises BadRequest for an empty text and for any other scheme.
+        """
+        scheme, separator, _ = where.partition("://")
+        if not where or (separator and scheme not in ("s3", "file")):
+            raise BadRequest(f"the lake {where!r} is neither a folder nor s3://bucket")
         if where.startswith("s3://"):
             return cls(where.rstrip("/"), f"glue://{DATABASE}", None)
         # resolved, since an object's URI takes no `..`
@@ -67,56 +67,3 @@ class Lake:
         except sqlite3.Error:
             # said better by whoever opens the tables
             return []
-
-
-class LakeType(click.ParamType[Lake]):
-    """Turns the text of `--lake` into a Lake."""
-
-    name = "lake"
-
-    def convert(self, value: str | Lake, param: click.Parameter | None, ctx: click.Context | None) -> Lake:
-        if isinstance(value, Lake):
-            return value
-        scheme, separator, _ = value.partition("://")
-        if not value or (separator and scheme not in ("s3", "file")):
-            self.fail(f"{value!r} is neither a folder nor s3://bucket", param, ctx)
-        return Lake.at(value)
-
-
-def _make_option(required: bool) -> Callable[[F], F]:
-    return click.option(
-        "--lake",
-        type=LakeType(),
-        required=required,
-        envvar="PIXLAKE_LAKE",
-        show_envvar=True,
-        metavar="DIR",
-        help="The lake: a folder, or s3://bucket with its tables in Glue.",
-    )
-
-
-lake_option = _make_option(required=True)
-"""The option `--lake`, the same for every command; the function gets a `lake: Lake`."""
-
-lake_if_any = _make_option(required=False)
-"""The same for a command that can do without; the function gets a `lake: Lake | None`."""
-
-
-def tables_option(function: F) -> F:
-    """The options `--lake` and `--database`, for a command that reads tables wherever they are; the function gets a
-    `lake: Lake`."""
-
-    @wraps(function)
-    def with_tables(*args: Any, lake: Lake, database: str, **kwargs: Any) -> Any:
-        return function(*args, lake=lake.in_database(database), **kwargs)
-
-    option = click.option(
-        "--database",
-        default=DATABASE,
-        show_default=True,
-        envvar="PIXLAKE_DATABASE",
-        show_envvar=True,
-        metavar="NAME",
-        help="The Glue database of a lake on S3: the stack's output Database.",
-    )
-    return cast("F", lake_option(option(with_tables)))
