@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from pixlake_cli.lakes import Lake, tables_option
+from pixlake.iceberg.lakes import Lake
+from pixlake_cli.lakes import tables_option
 
 if TYPE_CHECKING:
     from pixlake.messages import MaintainAnswer
