@@ -43,3 +43,19 @@ def test_a_folder_without_a_lake_stays_as_it_is(run, tmp_path: Path, command: li
     assert result.exit_code == 1
     assert result.stderr == f"pixlake: {tmp_path} holds no lake yet: `pixlake run UPLOAD --lake {tmp_path}` makes one\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_register_brings_back_a_lost_catalog(run, own_lake) -> None:
+    count = ("query", "SELECT count(*) AS n FROM records", "--lake", own_lake.folder, "--format", "csv")
+    before = run(*count).stdout
+    for path in own_lake.folder.glob("catalog.db*"):
+        path.unlink()
+    result = run("tables", "--lake", own_lake.folder, "--register", "--json")
+    assert result.stderr.count("registered ") == len(TABLES)
+    assert run(*count).stdout == before
+
+
+def test_register_in_a_folder_without_a_lake_leaves_it_as_it_is(run, tmp_path: Path) -> None:
+    result = run("tables", "--lake", tmp_path, "--register")
+    assert (result.exit_code, "has no folder warehouse" in result.stderr) == (1, True)
+    assert list(tmp_path.iterdir()) == []
