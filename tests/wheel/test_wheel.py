@@ -93,6 +93,7 @@ def test_the_sample_from_an_empty_folder(installed: Path, upload: Path) -> None:
     assert len(ask("search", "a red flower", "-n", "3", "--json")) == 3
     assert {row["name"]: row["rows"] for row in ask("tables", "--json")}["embeddings"] == 642
     assert ask("maintain", "--json")
+    assert "zero-shot" in call(installed, "models", "--help", cwd=upload.parent)
 
 
 def test_the_fence_holds(installed: Path, tmp_path: Path) -> None:
