@@ -71,7 +71,7 @@ def test_globals_fill_in_what_a_function_leaves_out(tmp_path: Path) -> None:
 
 
 def test_no_template_is_said_plainly(tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match="needs a checkout"):
+    with pytest.raises(BadRequest, match="install Pixlake again"):
         load(tmp_path / "template.yaml", {}, {})
 
 
