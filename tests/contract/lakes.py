@@ -15,18 +15,18 @@ from moto.server import ThreadedMotoServer
 
 
 @dataclass(frozen=True)
-class Lake:
+class LakePlace:
     uri: str
     catalog_uri: str
 
 
-def folder_lake(tmp_path: Path) -> Lake:
+def folder_lake(tmp_path: Path) -> LakePlace:
     folder = tmp_path / "a lake #1 100% ü"
     folder.mkdir()
-    return Lake(f"file://{folder}", f"sqlite:///{folder}/catalog.db")
+    return LakePlace(f"file://{folder}", f"sqlite:///{folder}/catalog.db")
 
 
-def s3_lake(server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch) -> Lake:
+def s3_lake(server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch) -> LakePlace:
     host, port = server.get_host_and_port()
     bucket = f"lake-{uuid.uuid4()}"
     environment = {
@@ -44,7 +44,7 @@ def s3_lake(server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch) -> Lake
     glue = boto3.client("glue")
     for database in glue.get_databases()["DatabaseList"]:
         glue.delete_database(Name=database["Name"])
-    return Lake(f"s3://{bucket}", "glue")
+    return LakePlace(f"s3://{bucket}", "glue")
 
 
 def check_versions() -> Callable[[], None]:

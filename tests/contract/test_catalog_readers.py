@@ -8,19 +8,19 @@ from datafusion import SessionContext
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.schemas import TABLES
 from tests.contract.commits import Put, expected, prediction, put, put_predictions
-from tests.contract.lakes import Lake
+from tests.contract.lakes import LakePlace
 
 
 @pytest.fixture
 def session(tmp_path: Path) -> SessionContext:
-    lake = Lake(f"file://{tmp_path}", f"sqlite:///{tmp_path}/catalog.db")
+    lake_place = LakePlace(f"file://{tmp_path}", f"sqlite:///{tmp_path}/catalog.db")
     for some in PUTS:
-        put(lake, some)
+        put(lake_place, some)
     put_predictions(
-        lake, [prediction("1", None, "tabular", 1, "cat"), prediction(None, "é.jpg", "image", 1, "dog")], "p"
+        lake_place, [prediction("1", None, "tabular", 1, "cat"), prediction(None, "é.jpg", "image", 1, "dog")], "p"
     )
     context = SessionContext()
-    catalog = open_catalog(lake.uri, lake.catalog_uri)
+    catalog = open_catalog(lake_place.uri, lake_place.catalog_uri)
     for name in TABLES:
         context.register_table(name, load_table(catalog, name))
     return context

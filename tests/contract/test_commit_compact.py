@@ -6,16 +6,16 @@ import pytest
 
 from pixlake.iceberg.maintenance import maintain
 from pixlake.rejects import Reject
-from tests.contract.lakes import Lake
+from tests.contract.lakes import LakePlace
 from tests.unit.compact import executions
 
 
-class AnyLake(executions.Lake):
+class AnyLake(executions.TableLake):
     """The helper of the unit tests, wherever the lake is."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake_place: LakePlace) -> None:
         super().__init__(Path())
-        self.lake = lake
+        self.lake = lake_place
 
     @property
     def uri(self) -> str:
@@ -27,8 +27,8 @@ class AnyLake(executions.Lake):
 
 
 @pytest.fixture
-def anywhere(lake: Lake) -> AnyLake:
-    return AnyLake(lake)
+def anywhere(lake_place: LakePlace) -> AnyLake:
+    return AnyLake(lake_place)
 
 
 def test_two_uploads_one_with_a_lost_batch(anywhere: AnyLake) -> None:

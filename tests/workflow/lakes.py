@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 def make_lake(folder: Path) -> Lake:
     """A lake with an embedder, a classifier that looks at images and one that looks at the column Age."""
-    models = tiny.Lake(folder)
+    models = tiny.BundleLake(folder)
     models.embedder("tiny")
     models.classifier("colors", tiny.image_graph(np.eye(3, dtype=np.float32)), [tiny.image_input()])
     weights = np.array([[1, 0, -1]], dtype=np.float32)

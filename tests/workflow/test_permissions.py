@@ -168,7 +168,7 @@ def asked(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> dict[
     for bucket in (recorder.uploads, recorder.lake):
         client.create_bucket(Bucket=bucket)
     local = Path(make_lake(folder / "lake").uri.removeprefix("file://"))
-    put_predictor(tiny.Lake(local))
+    put_predictor(tiny.BundleLake(local))
     for path in local.glob("models/**/*"):
         if path.is_file():
             client.upload_file(str(path), recorder.lake, str(path.relative_to(local)))

@@ -11,13 +11,13 @@ import pytest
 from pixlake.bundles.manifest import version
 from pixlake.errors import BadBundle
 from pixlake.inference.loaded import load_bundle
-from tests.unit.inference.tiny import Lake
+from tests.unit.inference.tiny import BundleLake
 
 
 class Victim:
     """Loads what the attacker left in its lake under `models/tiny/`."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: BundleLake) -> None:
         self.lake = lake
         lake.embedder()
         self.folder = lake.folder / "models" / "tiny"
@@ -51,4 +51,4 @@ class Victim:
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Victim:
-    return Victim(Lake(tmp_path / "lake"))
+    return Victim(BundleLake(tmp_path / "lake"))

@@ -42,33 +42,35 @@ _SAME: dict[str, dict[str, Any]] = {
 }
 
 
-def put_rows(lake: Lake, table: str, rows: list[dict[str, Any]], commit_id: str, experiment_id: str = "zoo") -> None:
+def put_rows(
+    zoo_lake: Lake, table: str, rows: list[dict[str, Any]], commit_id: str, experiment_id: str = "zoo"
+) -> None:
     """Commit rows, filling in what all rows share."""
     same = {"experiment_id": experiment_id, "uploaded_at": UPLOADED, "processed_at": UPLOADED} | _SAME[table]
     full = [same | row for row in rows]
     if table == "embeddings":
-        full = [row | {"image_uri": f"{lake.uri}/images/{row['image_path']}"} for row in full]
+        full = [row | {"image_uri": f"{zoo_lake.uri}/images/{row['image_path']}"} for row in full]
     if table == "records":
         full = [row | {"has_image": bool(row["image_paths"])} for row in full]
     data = pa.Table.from_pylist(full, schema=TABLES[table].columns)
-    commit_rows(open_catalog(lake.uri, lake.catalog_uri), table, data, commit_id)
+    commit_rows(open_catalog(zoo_lake.uri, zoo_lake.catalog_uri), table, data, commit_id)
 
 
-def fill(lake: Lake) -> Lake:
-    put_rows(lake, "embeddings", EMBEDDINGS, "1")
-    put_rows(lake, "predictions", PREDICTIONS, "1")
-    put_rows(lake, "records", RECORDS, "1")
-    return lake
+def fill(zoo_lake: Lake) -> Lake:
+    put_rows(zoo_lake, "embeddings", EMBEDDINGS, "1")
+    put_rows(zoo_lake, "predictions", PREDICTIONS, "1")
+    put_rows(zoo_lake, "records", RECORDS, "1")
+    return zoo_lake
 
 
 @pytest.fixture(scope="session")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def zoo_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """For reading only. Its folder's name holds what a glob, a URI or SQL would take for its own."""
     return fill(Lake.at(str(tmp_path_factory.mktemp("a lake's [#1]*%20?"))))
 
 
 @pytest.fixture
-def own_lake(tmp_path: Path) -> Lake:
+def own_zoo_lake(tmp_path: Path) -> Lake:
     return fill(Lake.at(str(tmp_path / "lake")))
 
 

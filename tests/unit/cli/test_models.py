@@ -17,7 +17,7 @@ from tests.unit.inference.predictors import put_predictor, tar
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A bundle in a folder outside of any lake."""
-    tiny.Lake(tmp_path / "elsewhere").embedder("tiny")
+    tiny.BundleLake(tmp_path / "elsewhere").embedder("tiny")
     return tmp_path / "elsewhere" / "models" / "tiny"
 
 
@@ -64,7 +64,7 @@ def test_a_lake_without_models_says_how_to_get_some(run, tmp_path: Path) -> None
 
 
 def test_a_damaged_model_hides_no_other(run, tmp_path: Path) -> None:
-    lake = tiny.Lake(tmp_path)
+    lake = tiny.BundleLake(tmp_path)
     model = lake.embedder("whole")
     lake.embedder("broken")
     (tmp_path / "models" / "broken" / "text.onnx").unlink()
@@ -110,7 +110,7 @@ MEASURED = {"int8": {"top_1": 0.5}, "autogluon": {"as they are": {"rows": 20, "d
 
 
 def test_a_card_of_an_embedder(run, tmp_path: Path) -> None:
-    model = tiny.Lake(tmp_path).embedder(source={"licence": "MIT"}, metrics={"image_cosine": 0.99997})
+    model = tiny.BundleLake(tmp_path).embedder(source={"licence": "MIT"}, metrics={"image_cosine": 0.99997})
     card = run("models", "show", "tiny", "--lake", tmp_path).stdout
     for line in [
         f"# {model}",
@@ -128,14 +128,14 @@ def test_a_card_of_an_embedder(run, tmp_path: Path) -> None:
 
 
 def test_a_card_tells_that_jpegs_are_decoded_whole(run, tmp_path: Path) -> None:
-    tiny.Lake(tmp_path).embedder(inputs=[tiny.image_input(preprocessing=tiny.preprocessing(pixels="whole"))])
+    tiny.BundleLake(tmp_path).embedder(inputs=[tiny.image_input(preprocessing=tiny.preprocessing(pixels="whole"))])
     card = run("models", "show", "tiny", "--lake", tmp_path).stdout.splitlines()
     assert "- upright by EXIF, RGB, transparent pixels on #ffffff; JPEGs are decoded whole" in card
 
 
 def test_a_card_of_a_record_classifier(run, tmp_path: Path) -> None:
     files = {"tokenizer.json": tiny.tokenizer()}
-    tiny.Lake(tmp_path).classifier("pets", b"graph", RECORDS, files, metrics=MEASURED)
+    tiny.BundleLake(tmp_path).classifier("pets", b"graph", RECORDS, files, metrics=MEASURED)
     card = run("models", "show", "pets", "--lake", tmp_path).stdout.splitlines()
     for line in [
         "A classifier of records; multiclass, 3 labels.",
@@ -155,7 +155,7 @@ def test_a_card_of_a_record_classifier(run, tmp_path: Path) -> None:
 
 
 def test_a_card_shows_what_a_terminal_would_obey(run, tmp_path: Path) -> None:
-    tiny.Lake(tmp_path).embedder(source={"licence": "\x1b[2J\x1b]0;mine\x07\u202eTIM\nforged"})
+    tiny.BundleLake(tmp_path).embedder(source={"licence": "\x1b[2J\x1b]0;mine\x07\u202eTIM\nforged"})
     assert "- licence: ?[2J?]0;mine??TIM?forged\n" in run("models", "show", "tiny", "--lake", tmp_path).stdout
 
 
@@ -202,7 +202,7 @@ CODE = {"type": "categorical", "tensor": "code", "column": "c", "categories": ["
 
 
 def test_a_model_of_records_is_tried(run, tmp_path: Path) -> None:
-    tiny.Lake(tmp_path).classifier("age", summing_graph(), [NUMBER, CODE], problem="regression", labels=[])
+    tiny.BundleLake(tmp_path).classifier("age", summing_graph(), [NUMBER, CODE], problem="regression", labels=[])
     tried = run("models", "verify", "age", "--lake", tmp_path)
     assert tried.exit_code == 0
     assert "records with usual, strange and no values got a value" in tried.stdout
@@ -212,7 +212,7 @@ def test_a_code_that_the_graph_does_not_know(run, tmp_path: Path) -> None:
     nodes = [helper.make_node("Gather", ["table", "code"], ["answer"])]
     table = {"table": np.float32([[0, 1, 2]] * 3)}
     graph = tiny.graph(nodes, {"code": (TensorProto.INT64, ["n"])}, "answer", table)
-    lake = tiny.Lake(tmp_path)
+    lake = tiny.BundleLake(tmp_path)
     for field in ("unknown", "missing"):
         lake.classifier("codes", graph, [{**CODE, field: 3}])
         assert "the graph fails on a batch" in run("models", "verify", "codes", "--lake", tmp_path).stderr
@@ -221,7 +221,7 @@ def test_a_code_that_the_graph_does_not_know(run, tmp_path: Path) -> None:
 
 
 def test_inputs_that_are_not_the_graphs(run, tmp_path: Path) -> None:
-    tiny.Lake(tmp_path).classifier("age", summing_graph(), [NUMBER], problem="regression", labels=[])
+    tiny.BundleLake(tmp_path).classifier("age", summing_graph(), [NUMBER], problem="regression", labels=[])
     refused = run("models", "verify", "age", "--lake", tmp_path)
     assert refused.exit_code == 1
     assert "declares the inputs ['number'], the graph takes ['code', 'number']" in refused.stderr
@@ -229,14 +229,14 @@ def test_inputs_that_are_not_the_graphs(run, tmp_path: Path) -> None:
 
 def test_labels_that_are_not_the_graphs(run, tmp_path: Path) -> None:
     graph = tiny.image_graph(tiny.WEIGHTS)
-    tiny.Lake(tmp_path).classifier("colors", graph, [tiny.image_input()], kind="image_classifier")
+    tiny.BundleLake(tmp_path).classifier("colors", graph, [tiny.image_input()], kind="image_classifier")
     assert "answers 4 columns for 3 labels" in run("models", "verify", "colors", "--lake", tmp_path).stderr
 
 
 @pytest.mark.parametrize("weights", [tiny.WEIGHTS * np.nan, tiny.WEIGHTS * 0])
 def test_a_model_without_answers(run, tmp_path: Path, weights: np.ndarray) -> None:
     files = {"image.onnx": tiny.image_graph(weights.astype(np.float32))}
-    tiny.Lake(tmp_path).embedder(files=files, text=None)
+    tiny.BundleLake(tmp_path).embedder(files=files, text=None)
     refused = run("models", "verify", "tiny", "--lake", tmp_path)
     assert refused.exit_code == 1
     assert "no vector for images" in refused.stderr
@@ -247,7 +247,7 @@ def test_a_text_tower_of_another_space(run, tmp_path: Path) -> None:
     model.graph.node[1].attribute[0].ints[0] = 2
     text = model.SerializeToString()
     files = {"image.onnx": tiny.image_graph(weights=np.eye(3, 7, dtype=np.float32)), "text.onnx": text}
-    tiny.Lake(tmp_path).embedder(files={**files, "tokenizer.json": tiny.tokenizer()}, dimensions=7)
+    tiny.BundleLake(tmp_path).embedder(files={**files, "tokenizer.json": tiny.tokenizer()}, dimensions=7)
     assert "answered [2, 4], not [2, 7]" in run("models", "verify", "tiny", "--lake", tmp_path).stderr
 
 
@@ -255,7 +255,7 @@ def test_a_text_tower_of_another_space(run, tmp_path: Path) -> None:
 
 
 def test_a_predictor_is_a_model_like_any(run, tmp_path: Path) -> None:
-    model = put_predictor(tiny.Lake(tmp_path / "elsewhere"))
+    model = put_predictor(tiny.BundleLake(tmp_path / "elsewhere"))
     folder, lake = tmp_path / "elsewhere/models/pets", tmp_path / "lake"
     assert run("models", "push", folder, "--lake", lake).stdout == f"{model} is in file://{lake}\n"
     size = decimal(sum(path.stat().st_size for path in folder.iterdir()))
@@ -267,7 +267,7 @@ def test_a_predictor_is_a_model_like_any(run, tmp_path: Path) -> None:
 
 
 def test_a_card_of_a_predictor(run, tmp_path: Path) -> None:
-    model = put_predictor(tiny.Lake(tmp_path), source={"torch": "2.13.0"}, metrics={"autogluon_difference": 1e-8})
+    model = put_predictor(tiny.BundleLake(tmp_path), source={"torch": "2.13.0"}, metrics={"autogluon_difference": 1e-8})
     for line in [
         f"# {model}",
         "A MultiModalPredictor of records, run by the AutoGluon container; binary, 2 labels.",
@@ -280,7 +280,7 @@ def test_a_card_of_a_predictor(run, tmp_path: Path) -> None:
         "- autogluon difference: 1e-08",
     ]:
         assert line in run("models", "show", "pets", "--lake", tmp_path).stdout.splitlines()
-    put_predictor(tiny.Lake(tmp_path), "photos", columns=[], problem="regression", labels=[])
+    put_predictor(tiny.BundleLake(tmp_path), "photos", columns=[], problem="regression", labels=[])
     card = run("models", "show", "photos", "--lake", tmp_path).stdout.splitlines()
     assert "A MultiModalPredictor of images, run by the AutoGluon container; regression, a value." in card
     assert "- up to 2 images a record" in card
@@ -289,7 +289,7 @@ def test_a_card_of_a_predictor(run, tmp_path: Path) -> None:
 def test_a_predictor_is_verified_but_never_opened(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "home").mkdir()
     monkeypatch.chdir(tmp_path / "home")
-    model = put_predictor(tiny.Lake(tmp_path), data=tar({"df_preprocessor.pkl": pickle.dumps(Exploit())}))
+    model = put_predictor(tiny.BundleLake(tmp_path), data=tar({"df_preprocessor.pkl": pickle.dumps(Exploit())}))
     verified = run("models", "verify", "pets", "--lake", tmp_path)
     assert verified.exit_code == 0
     assert model in verified.stdout
@@ -301,7 +301,7 @@ def test_a_predictor_is_verified_but_never_opened(run, tmp_path: Path, monkeypat
     ("data", "message"), [(b"no tar at all" * 99, "cannot be unpacked"), (tar({"../x": b""}), "outside")]
 )
 def test_a_predictor_that_is_none(run, tmp_path: Path, data: bytes, message: str) -> None:
-    put_predictor(tiny.Lake(tmp_path), data=data)
+    put_predictor(tiny.BundleLake(tmp_path), data=data)
     result = run("models", "verify", "pets", "--lake", tmp_path)
     assert result.exit_code != 0
     assert message in result.stderr

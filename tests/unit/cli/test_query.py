@@ -16,9 +16,9 @@ HOUR = "2026-11-20T09:30:00Z"
 
 
 @pytest.fixture
-def rows(lake, run) -> Any:
+def rows(zoo_lake, run) -> Any:
     def query(sql: str) -> list[dict[str, Any]]:
-        result = run("query", sql, "--lake", lake.folder, "--format", "json")
+        result = run("query", sql, "--lake", zoo_lake.folder, "--format", "json")
         assert result.exit_code == 0, result.stderr
         found: list[dict[str, Any]] = json.loads(result.stdout)
         return found
@@ -169,19 +169,19 @@ def test_show_and_describe(rows) -> None:
         assert {row["column_name"]: row["column_type"] for row in rows(statement)}["embedding"] == "FLOAT[]"
 
 
-def test_an_empty_table_has_its_columns(lake, run) -> None:
-    result = run("query", "SELECT source, reason FROM rejects", "--lake", lake.folder, "--format", "csv")
+def test_an_empty_table_has_its_columns(zoo_lake, run) -> None:
+    result = run("query", "SELECT source, reason FROM rejects", "--lake", zoo_lake.folder, "--format", "csv")
     assert result.stdout == "source,reason\n"
-    assert run("query", "SELECT * FROM rejects", "--lake", lake.folder, "--format", "json").stdout == "[]\n"
+    assert run("query", "SELECT * FROM rejects", "--lake", zoo_lake.folder, "--format", "json").stdout == "[]\n"
 
 
-def test_earlier_snapshots(own_lake, run, put) -> None:
-    first = load_table(open_catalog(own_lake.uri, own_lake.catalog_uri), "records").current_snapshot()
-    put(own_lake, "records", [{"record_id": "new", "image_paths": [], "attributes": []}], "2")
+def test_earlier_snapshots(own_zoo_lake, run, put) -> None:
+    first = load_table(open_catalog(own_zoo_lake.uri, own_zoo_lake.catalog_uri), "records").current_snapshot()
+    put(own_zoo_lake, "records", [{"record_id": "new", "image_paths": [], "attributes": []}], "2")
 
     def count(suffix: str) -> int:
         sql = f"SELECT count(*) AS n FROM records {suffix}"
-        found: int = json.loads(run("query", sql, "--lake", own_lake.folder, "--format", "json").stdout)[0]["n"]
+        found: int = json.loads(run("query", sql, "--lake", own_zoo_lake.folder, "--format", "json").stdout)[0]["n"]
         return found
 
     assert count("") == 3
@@ -189,11 +189,13 @@ def test_earlier_snapshots(own_lake, run, put) -> None:
     second = f"from_unixtime({first.timestamp_ms / 1000})"
     assert count(f"FOR TIMESTAMP AS OF {second}") == 2
     assert count("FOR TIMESTAMP AS OF current_timestamp") == 3
-    early = run("query", "SELECT 1 FROM records FOR TIMESTAMP AS OF timestamp '2020-01-01'", "--lake", own_lake.folder)
+    early = run(
+        "query", "SELECT 1 FROM records FOR TIMESTAMP AS OF timestamp '2020-01-01'", "--lake", own_zoo_lake.folder
+    )
     assert early.exit_code == 2
     assert "records has no snapshot at" in early.stderr
     snapshots = run(
-        "query", 'SELECT snapshot_id FROM "records$snapshots"', "--lake", own_lake.folder, "--format", "csv"
+        "query", 'SELECT snapshot_id FROM "records$snapshots"', "--lake", own_zoo_lake.folder, "--format", "csv"
     )
     assert str(first.snapshot_id) in snapshots.stdout.splitlines()
 
@@ -221,8 +223,8 @@ def test_earlier_snapshots(own_lake, run, put) -> None:
         ("SELECT 1 FROM records FOR VERSION AS OF 12", "records has no snapshot at 12"),
     ],
 )
-def test_wrong_sql_is_one_line_and_code_2(lake, run, sql: str, message: str) -> None:
-    result = run("query", sql, "--lake", lake.folder)
+def test_wrong_sql_is_one_line_and_code_2(zoo_lake, run, sql: str, message: str) -> None:
+    result = run("query", sql, "--lake", zoo_lake.folder)
     assert result.exit_code == 2
     assert message in result.stderr
     assert result.stderr.startswith("pixlake: ")
@@ -245,32 +247,32 @@ def test_wrong_sql_is_one_line_and_code_2(lake, run, sql: str, message: str) -> 
         "read_parquet('https://127.0.0.1/x.parquet')",
     ],
 )
-def test_sql_reads_no_other_file(own_lake, run, source: str) -> None:
-    (own_lake.folder / "secret.txt").write_text("secret")
-    result = run("query", f"SELECT * FROM {source.format(lake=own_lake.folder)}", "--lake", own_lake.folder)
+def test_sql_reads_no_other_file(own_zoo_lake, run, source: str) -> None:
+    (own_zoo_lake.folder / "secret.txt").write_text("secret")
+    result = run("query", f"SELECT * FROM {source.format(lake=own_zoo_lake.folder)}", "--lake", own_zoo_lake.folder)
     assert result.exit_code == 2
     assert "secret" not in result.stdout
     assert "root" not in result.stdout
 
 
-def test_the_table_format_shortens_vectors_and_shows_text_as_it_is(own_lake, run, put) -> None:
+def test_the_table_format_shortens_vectors_and_shows_text_as_it_is(own_zoo_lake, run, put) -> None:
     path = "[bold]x[/bold].png"
-    put(own_lake, "embeddings", [{"image_path": path, "embedding": [0.5] * 512, "width": 1, "height": 1}], "2")
-    result = run("query", "SELECT image_path, embedding FROM embeddings", "--lake", own_lake.folder)
+    put(own_zoo_lake, "embeddings", [{"image_path": path, "embedding": [0.5] * 512, "width": 1, "height": 1}], "2")
+    result = run("query", "SELECT image_path, embedding FROM embeddings", "--lake", own_zoo_lake.folder)
     assert path in result.stdout
     assert "0.5, … 512]" in result.stdout
 
 
-def test_the_table_format_stops_and_says_so(lake, run) -> None:
+def test_the_table_format_stops_and_says_so(zoo_lake, run) -> None:
     sql = "SELECT n FROM UNNEST(sequence(1, 5000)) AS t(n)"
-    result = run("query", sql, "--lake", lake.folder)
+    result = run("query", sql, "--lake", zoo_lake.folder)
     assert f"only the first {TABLE_ROWS} rows" in result.stdout
     assert len(result.stdout.splitlines()) < TABLE_ROWS + 10
 
 
-def test_csv(lake, run) -> None:
+def test_csv(zoo_lake, run) -> None:
     sql = "SELECT record_id, has_image, image_paths, attributes, uploaded_at FROM records ORDER BY 1"
-    lines = run("query", sql, "--lake", lake.folder, "--format", "csv").stdout.splitlines()
+    lines = run("query", sql, "--lake", zoo_lake.folder, "--format", "csv").stdout.splitlines()
     assert lines == [
         "record_id,has_image,image_paths,attributes,uploaded_at",
         'cat,true,"[""cat.png"",""cat-2.png""]","{""name"":""cat, \'a\'""}",2026-11-20T09:30:00+00:00',
@@ -278,19 +280,19 @@ def test_csv(lake, run) -> None:
     ]
 
 
-def test_parquet_into_a_file(lake, run, tmp_path: Path) -> None:
+def test_parquet_into_a_file(zoo_lake, run, tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
-    result = run("query", "SELECT * FROM embeddings", "--lake", lake.folder, "--format", "parquet", "--out", out)
+    result = run("query", "SELECT * FROM embeddings", "--lake", zoo_lake.folder, "--format", "parquet", "--out", out)
     assert (result.exit_code, result.stdout) == (0, "")
     assert pq.read_table(out).num_rows == 3
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_a_failed_query_leaves_the_file_as_it_was(lake, run, tmp_path: Path) -> None:
+def test_a_failed_query_leaves_the_file_as_it_was(zoo_lake, run, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     out.write_text("before")
     sql = "SELECT CAST(record_id AS integer) FROM records"
-    assert run("query", sql, "--lake", lake.folder, "--format", "csv", "--out", out).exit_code == 2
+    assert run("query", sql, "--lake", zoo_lake.folder, "--format", "csv", "--out", out).exit_code == 2
     assert out.read_text() == "before"
     assert list(tmp_path.iterdir()) == [out]
 
@@ -302,11 +304,11 @@ def test_no_lake_is_an_error_that_says_how_to_make_one(run, tmp_path: Path) -> N
     assert not (tmp_path / "none").exists()
 
 
-def test_a_reader_that_leaves_is_no_trace(lake) -> None:
+def test_a_reader_that_leaves_is_no_trace(zoo_lake) -> None:
     sql = "SELECT n, repeat('x', 100) AS s FROM UNNEST(sequence(1, 200000)) AS t(n)"
     command = [sys.executable, "-c", "from pixlake_cli.main import cli; cli()"]
     process = subprocess.Popen(
-        [*command, "query", sql, "--lake", str(lake.folder), "--format", "csv"],
+        [*command, "query", sql, "--lake", str(zoo_lake.folder), "--format", "csv"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -320,17 +322,17 @@ def test_a_reader_that_leaves_is_no_trace(lake) -> None:
     assert errors == b""
 
 
-def test_the_examples_of_the_manual_run(lake, run) -> None:
+def test_the_examples_of_the_manual_run(zoo_lake, run) -> None:
     manual = (Path(__file__).parents[3] / "docs/cli.md").read_text()
     examples = re.findall(r'pixlake query "([^"]*)" --lake', manual)
     assert len(examples) == 4
     for sql in examples:
-        assert run("query", sql, "--lake", lake.folder).exit_code == 0, sql
+        assert run("query", sql, "--lake", zoo_lake.folder).exit_code == 0, sql
 
 
-def test_a_file_that_cannot_be_written_is_one_line(lake) -> None:
+def test_a_file_that_cannot_be_written_is_one_line(zoo_lake) -> None:
     # in a process of its own: what DuckDB has to say of objects left over comes at the interpreter's end
-    arguments = ["query", "SELECT record_id FROM records", "--lake", str(lake.folder), "--out", "/nowhere/x"]
+    arguments = ["query", "SELECT record_id FROM records", "--lake", str(zoo_lake.folder), "--out", "/nowhere/x"]
     code = "import sys; from pixlake_cli.main import cli; cli(sys.argv[1:])"
     failed = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert failed.returncode == 2

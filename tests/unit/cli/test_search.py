@@ -23,24 +23,24 @@ COLORS = {"red": (250, 10, 10), "dark": (120, 0, 0), "green": (10, 250, 10), "bl
 
 
 @pytest.fixture
-def gallery(own_lake, put):
+def gallery(own_zoo_lake, put):
     """A lake whose embeddings are those of one-colored images by a tiny model."""
-    models = tiny.Lake(own_lake.folder)
+    models = tiny.BundleLake(own_zoo_lake.folder)
     model = models.embedder("tiny")
     rows = []
-    embedder = load_embedder(own_lake.uri, model)
+    embedder = load_embedder(own_zoo_lake.uri, model)
     for name, color in COLORS.items():
         image = Image.new("RGB", (30, 20), color)
-        (own_lake.folder / "images").mkdir(exist_ok=True)
-        image.save(own_lake.folder / "images" / f"{name}.png")
+        (own_zoo_lake.folder / "images").mkdir(exist_ok=True)
+        image.save(own_zoo_lake.folder / "images" / f"{name}.png")
         vector = embedder.embed_images([image])[0].tolist()
         rows.append({"image_path": f"{name}.png", "record_id": name, "embedding": vector, "model": model})
-    put(own_lake, "embeddings", rows, "gallery", "colors")
-    return own_lake
+    put(own_zoo_lake, "embeddings", rows, "gallery", "colors")
+    return own_zoo_lake
 
 
-def search(run, lake, *arguments):
-    result = run("search", *arguments, "--lake", lake.folder, "--json")
+def search(run, zoo_lake, *arguments):
+    result = run("search", *arguments, "--lake", zoo_lake.folder, "--json")
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)
 
@@ -94,7 +94,7 @@ def test_the_sheet_shows_the_hits(run, gallery, tmp_path: Path) -> None:
     assert COLORS["blue"] not in colors
 
 
-def test_errors_say_what_to_do(run, gallery, lake, tmp_path: Path) -> None:
+def test_errors_say_what_to_do(run, gallery, zoo_lake, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")
     cases = [
         (gallery, [" "], 2, "not empty"),
@@ -102,7 +102,7 @@ def test_errors_say_what_to_do(run, gallery, lake, tmp_path: Path) -> None:
         (gallery, [tmp_path / "broken.png", "--model", "tiny"], 1, "not_an_image"),
         (gallery, ["x", "--model", "other"], 1, "there are embeddings by: emoji-clip@0123456789ab, tiny@"),
         (gallery, ["x", "--experiment", "none"], 1, "experiment 'none'"),
-        (lake, ["x"], 1, "emoji-clip"),  # vectors without their model
+        (zoo_lake, ["x"], 1, "emoji-clip"),  # vectors without their model
     ]
     for where, arguments, code, message in cases:
         result = run("search", *arguments, "--lake", where.folder)
@@ -110,12 +110,12 @@ def test_errors_say_what_to_do(run, gallery, lake, tmp_path: Path) -> None:
         assert result.stderr.splitlines()[-1].startswith("pixlake: ")
 
 
-def test_a_model_that_reads_no_texts_says_so(run, own_lake, put) -> None:
+def test_a_model_that_reads_no_texts_says_so(run, own_zoo_lake, put) -> None:
     files = {"image.onnx": tiny.image_graph()}
-    model = tiny.Lake(own_lake.folder).embedder("silent", files=files, text=None)
+    model = tiny.BundleLake(own_zoo_lake.folder).embedder("silent", files=files, text=None)
     rows = [{"image_path": f"{n}.png", "embedding": [1.0, 0.0, 0.0, 0.0], "model": model} for n in range(5)]
-    put(own_lake, "embeddings", rows, "silent")
-    result = run("search", "a cat", "--lake", own_lake.folder)
+    put(own_zoo_lake, "embeddings", rows, "silent")
+    result = run("search", "a cat", "--lake", own_zoo_lake.folder)
     assert result.exit_code == 1
     assert "no text tower; search by an image instead" in result.stderr
 

@@ -6,9 +6,11 @@ import pytest
 from pixlake.schemas import TABLES
 
 
-def test_tables_tells_of_each_table(run, own_lake, put) -> None:
-    put(own_lake, "records", [{"record_id": "new", "image_paths": [], "attributes": []}], "2")
-    states = {state["name"]: state for state in json.loads(run("tables", "--lake", own_lake.folder, "--json").stdout)}
+def test_tables_tells_of_each_table(run, own_zoo_lake, put) -> None:
+    put(own_zoo_lake, "records", [{"record_id": "new", "image_paths": [], "attributes": []}], "2")
+    states = {
+        state["name"]: state for state in json.loads(run("tables", "--lake", own_zoo_lake.folder, "--json").stdout)
+    }
     assert list(states) == list(TABLES)
     records, rejects = states["records"], states["rejects"]
     assert (records["rows"], records["snapshots"]) == (3, 2)
@@ -18,8 +20,8 @@ def test_tables_tells_of_each_table(run, own_lake, put) -> None:
     assert (rejects["rows"], rejects["files"], rejects["committed_at"]) == (0, 0, None)
 
 
-def test_tables_for_people(run, lake) -> None:
-    lines = run("tables", "--lake", lake.folder).stdout.splitlines()
+def test_tables_for_people(run, zoo_lake) -> None:
+    lines = run("tables", "--lake", zoo_lake.folder).stdout.splitlines()
     (embeddings,) = [line for line in lines if line.startswith(" embeddings")]
     assert embeddings.split()[1] == "3"
     assert "image_path" in embeddings
@@ -27,14 +29,14 @@ def test_tables_for_people(run, lake) -> None:
     assert "never" in rejects
 
 
-def test_maintain_expires_and_counts(run, own_lake, put) -> None:
+def test_maintain_expires_and_counts(run, own_zoo_lake, put) -> None:
     for number in range(3):
-        put(own_lake, "records", [{"record_id": f"r{number}", "image_paths": [], "attributes": []}], f"m{number}")
-    answer = run("maintain", "--lake", own_lake.folder, "--snapshot-days", "0", "--json")
+        put(own_zoo_lake, "records", [{"record_id": f"r{number}", "image_paths": [], "attributes": []}], f"m{number}")
+    answer = run("maintain", "--lake", own_zoo_lake.folder, "--snapshot-days", "0", "--json")
     assert json.loads(answer.stdout)["expired_snapshots"] >= 3
-    rows = run("query", "SELECT count(*) AS n FROM records", "--lake", own_lake.folder, "--format", "csv").stdout
+    rows = run("query", "SELECT count(*) AS n FROM records", "--lake", own_zoo_lake.folder, "--format", "csv").stdout
     assert rows == "n\n5\n"
-    assert "expired 0 snapshots" in run("maintain", "--lake", own_lake.folder).stdout
+    assert "expired 0 snapshots" in run("maintain", "--lake", own_zoo_lake.folder).stdout
 
 
 @pytest.mark.parametrize("command", [["tables"], ["maintain"], ["search", "x"], ["query", "SELECT 1"]])

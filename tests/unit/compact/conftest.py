@@ -2,14 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.compact.executions import Execution, Lake
+from tests.unit.compact.executions import Execution, TableLake
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path)
+def table_lake(tmp_path: Path) -> TableLake:
+    return TableLake(tmp_path)
 
 
 @pytest.fixture
-def execution(lake: Lake) -> Execution:
-    return Execution(lake)
+def execution(table_lake: TableLake) -> Execution:
+    return Execution(table_lake)

@@ -25,7 +25,7 @@ MODEL = "clip@0123456789ab"
 
 
 @dataclass
-class Lake:
+class TableLake:
     """A lake in a folder."""
 
     folder: Path
@@ -55,7 +55,7 @@ class Lake:
 class Execution:
     """One execution's files: `embed`, `classify` and `records` write what those steps would."""
 
-    lake: Lake
+    lake: TableLake
     name: str = "run"
     day: int = 1
     batches: list[Batch] = field(default_factory=list)

@@ -18,15 +18,15 @@ from pixlake.iceberg.existing import ExistingFile, KeyRange, list_existing
 from pixlake.iceberg.merge import EMPTY_INDEX, KeyIndex, index_keys, merge_rows
 from pixlake.iceberg.rows import TableRows
 from pixlake.schemas import RECORDS
-from tests.unit.compact.executions import Lake
+from tests.unit.compact.executions import TableLake
 from tests.unit.compact.test_merge import records
 
 LARGE = 256 << 20
 
 
 @pytest.fixture
-def table(lake: Lake) -> Table:
-    catalog = open_catalog(lake.uri, lake.catalog_uri)
+def table(table_lake: TableLake) -> Table:
+    catalog = open_catalog(table_lake.uri, table_lake.catalog_uri)
     commit_rows(catalog, "records", records([(key, 1) for key in "abcdef"], "old"), "old")
     return load_table(catalog, "records")
 

@@ -21,7 +21,7 @@ from pixlake.rejects import Reject
 from pixlake.schemas import PREDICTIONS, TableSchema
 from pixlake.settings import Engine
 from tests.unit.compact.athena import Athena, open_athena
-from tests.unit.compact.executions import START, Execution, Lake
+from tests.unit.compact.executions import START, Execution, TableLake
 from tests.unit.compact.test_compact import fill
 
 RUN = Run("it's", "pets", "s3://uploads/pets.zip", "0" * 16, "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z")
@@ -86,14 +86,14 @@ def replace_execution(name: str) -> Run:
 
 
 def test_both_engines_leave_the_same_rows(tmp_path: Path, athena: Athena) -> None:
-    by_lambda = Lake(tmp_path / "lambda")
-    by_athena = Lake(tmp_path / "athena")
+    by_lambda = TableLake(tmp_path / "lambda")
+    by_athena = TableLake(tmp_path / "athena")
     for number, day in enumerate([1, 3, 2]):
-        for lake in (by_lambda, by_athena):
-            execution = Execution(lake, f"run-{number}", day)
+        for table_lake in (by_lambda, by_athena):
+            execution = Execution(table_lake, f"run-{number}", day)
             fill(execution)
             execution.embed("embed-2", [f"{day}.jpg", f"lost-{day}.jpg"], lost=day == 2)
-            if lake is by_lambda:
+            if table_lake is by_lambda:
                 expected = execution.compact()
             else:
                 answer = execution.compact(compaction_engine=Engine.ATHENA)
@@ -145,16 +145,16 @@ def test_an_upload_of_nothing_but_rejects(execution: Execution, athena: Athena) 
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_newest_by_precedence_stays_whatever_the_order(lake: Lake, athena: Athena, seed: int) -> None:
+def test_the_newest_by_precedence_stays_whatever_the_order(table_lake: TableLake, athena: Athena, seed: int) -> None:
     """Against a dictionary: keys with nulls and empty texts, modality before time, ties to who comes later."""
     chance = random.Random(seed)
     expected: dict[tuple[str | None, str | None], dict[str, Any]] = {}
     for number in range(5):
-        execution = Execution(lake, f"run-{number}")
+        execution = Execution(table_lake, f"run-{number}")
         rows = [prediction(chance, f"m@{number}-{index}") for index in range(12)]
         parquet.write_part(execution.work.part("predictions", "one"), PREDICTIONS, as_table(rows))
         run = execution.request.run
-        statements = write_statements(PREDICTIONS, run, lake.uri, "parts/predictions", 7)
+        statements = write_statements(PREDICTIONS, run, table_lake.uri, "parts/predictions", 7)
         athena.run(statements.register)
         athena.run(statements.merge)
         apply(expected, rows)

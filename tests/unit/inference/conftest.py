@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.inference.tiny import Lake
+from tests.unit.inference.tiny import BundleLake
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path)
+def bundle_lake(tmp_path: Path) -> BundleLake:
+    return BundleLake(tmp_path)

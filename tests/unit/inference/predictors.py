@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pixlake.bundles.folders import open_folder
 from pixlake.bundles.predictors import PredictorManifest
 from pixlake.inference.predictor import Cell, Predictor
-from tests.unit.inference.tiny import Lake
+from tests.unit.inference.tiny import BundleLake
 
 LABELS = ["cat", "dog"]
 COLUMNS = [{"name": "Age", "type": "number"}, {"name": "Tame", "type": "boolean"}, {"name": "Home", "type": "text"}]
@@ -30,7 +30,7 @@ def tar(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def put_predictor(lake: Lake, name: str = "pets", data: bytes | None = None, **changes: Any) -> str:
+def put_predictor(lake: BundleLake, name: str = "pets", data: bytes | None = None, **changes: Any) -> str:
     """Write such a bundle and return `name@version`."""
     manifest = {
         "kind": "autogluon",
@@ -56,7 +56,7 @@ class Told:
         count = len(next(iter(table.values())))
         return np.array([[0.25, 0.75]] * count if self.values is None else self.values, dtype=np.float64)
 
-    def predictor(self, lake: Lake, model: str, scratch: Path) -> Predictor:
+    def predictor(self, lake: BundleLake, model: str, scratch: Path) -> Predictor:
         """With the bundle's description."""
         described = open_folder(lake.uri, model).description
         assert isinstance(described, PredictorManifest)

@@ -17,7 +17,7 @@ from tests.unit.inference.tiny import (
     MEAN,
     SIDE,
     STD,
-    Lake,
+    BundleLake,
     encode,
     graph,
     image_graph,
@@ -117,17 +117,19 @@ def tabular_answers() -> list[NDArray[np.float64]]:
     ]
 
 
-def tabular_model(lake: Lake) -> str:
-    return lake.classifier("tabular", tabular_graph(), [NUMBERS, KIND, NAME], {"tokenizer.json": tokenizer()})
+def tabular_model(bundle_lake: BundleLake) -> str:
+    return bundle_lake.classifier("tabular", tabular_graph(), [NUMBERS, KIND, NAME], {"tokenizer.json": tokenizer()})
 
 
-def fusion_model(lake: Lake, images: int = 2, missing: str = "zero") -> str:
+def fusion_model(bundle_lake: BundleLake, images: int = 2, missing: str = "zero") -> str:
     declared = image_input(max_images=images, count_tensor="count", missing=missing)
-    return lake.classifier("fusion", fusion_graph(images), [declared, KIND])
+    return bundle_lake.classifier("fusion", fusion_graph(images), [declared, KIND])
 
 
-def record(record_id: str | None, attributes: dict[str, str | None], *images: str, lake: Lake) -> dict[str, Any]:
-    uris = [f"file://{lake.folder}/images/pets/{image}" for image in images]
+def record(
+    record_id: str | None, attributes: dict[str, str | None], *images: str, bundle_lake: BundleLake
+) -> dict[str, Any]:
+    uris = [f"file://{bundle_lake.folder}/images/pets/{image}" for image in images]
     return {
         "record_id": record_id,
         "image_paths": list(images),
@@ -152,13 +154,13 @@ def answers(part: Any) -> NDArray[np.float64]:
     return np.array([list(row.values()) for row in rows])
 
 
-def test_records_without_images(lake: Lake) -> None:
-    model = tabular_model(lake)
-    rows = [record(record_id, attributes, lake=lake) for record_id, attributes in RECORDS.items()]
+def test_records_without_images(bundle_lake: BundleLake) -> None:
+    model = tabular_model(bundle_lake)
+    rows = [record(record_id, attributes, lake=bundle_lake) for record_id, attributes in RECORDS.items()]
 
-    answer = classify(lake.request("classify", model, rows, "tabular"), lake.settings)
+    answer = classify(bundle_lake.request("classify", model, rows, "tabular"), bundle_lake.settings)
 
-    part = lake.part("predictions", "classify-0")
+    part = bundle_lake.part("predictions", "classify-0")
     assert (answer.rows, answer.rejected, part.schema.equals(PREDICTIONS.columns)) == (4, 0, True)
     expected = np.array(tabular_answers())
     np.testing.assert_allclose(answers(part), expected, atol=1e-6)
@@ -170,19 +172,19 @@ def test_records_without_images(lake: Lake) -> None:
     assert part["processed_at"][0].as_py().isoformat() == "2026-01-02T03:05:00+00:00"
 
 
-def test_records_with_several_images(lake: Lake) -> None:
-    lake.put("a.png", color_png(255, 0, 0))
-    lake.put("b.png", color_png(0, 255, 0))
-    lake.put("c.png", color_png(0, 0, 255))
+def test_records_with_several_images(bundle_lake: BundleLake) -> None:
+    bundle_lake.put("a.png", color_png(255, 0, 0))
+    bundle_lake.put("b.png", color_png(0, 255, 0))
+    bundle_lake.put("c.png", color_png(0, 0, 255))
     rows = [
-        record("1", {"kind": "cat"}, "a.png", lake=lake),
-        record("2", {"kind": "dog"}, "a.png", "b.png", lake=lake),
-        record("3", {"kind": "dog"}, "b.png", "c.png", "a.png", lake=lake),
+        record("1", {"kind": "cat"}, "a.png", lake=bundle_lake),
+        record("2", {"kind": "dog"}, "a.png", "b.png", lake=bundle_lake),
+        record("3", {"kind": "dog"}, "b.png", "c.png", "a.png", lake=bundle_lake),
     ]
 
-    classify(lake.request("classify", fusion_model(lake), rows, "image+tabular"), lake.settings)
+    classify(bundle_lake.request("classify", fusion_model(bundle_lake), rows, "image+tabular"), bundle_lake.settings)
 
-    part = lake.part("predictions", "classify-0")
+    part = bundle_lake.part("predictions", "classify-0")
     red, green, blue = (255, 0, 0), (0, 255, 0), (0, 0, 255)
     expected = [
         softmax(color_term(red) + KIND_WEIGHTS[0]),
@@ -193,96 +195,104 @@ def test_records_with_several_images(lake: Lake) -> None:
     assert set(part["modality"].to_pylist()) == {"image+tabular"}
 
 
-def test_a_later_image_stands_in_for_a_broken_one(lake: Lake) -> None:
-    lake.put("a.png", b"broken")
-    lake.put("b.png", color_png(0, 255, 0))
-    lake.put("c.png", color_png(0, 0, 255))
-    rows = [record("1", {"kind": "cat"}, "a.png", "b.png", "c.png", lake=lake)]
+def test_a_later_image_stands_in_for_a_broken_one(bundle_lake: BundleLake) -> None:
+    bundle_lake.put("a.png", b"broken")
+    bundle_lake.put("b.png", color_png(0, 255, 0))
+    bundle_lake.put("c.png", color_png(0, 0, 255))
+    rows = [record("1", {"kind": "cat"}, "a.png", "b.png", "c.png", lake=bundle_lake)]
 
-    answer = classify(lake.request("classify", fusion_model(lake), rows, "image+tabular"), lake.settings)
+    answer = classify(
+        bundle_lake.request("classify", fusion_model(bundle_lake), rows, "image+tabular"), bundle_lake.settings
+    )
 
     expected = softmax(color_term((0, 255, 0), (0, 0, 255)) + KIND_WEIGHTS[0])
-    np.testing.assert_allclose(answers(lake.part("predictions", "classify-0")), [expected], atol=1e-6)
+    np.testing.assert_allclose(answers(bundle_lake.part("predictions", "classify-0")), [expected], atol=1e-6)
     assert answer.rejected == 1
-    assert [(each.source, each.stage, each.reason) for each in lake.rejects("classify")] == [
+    assert [(each.source, each.stage, each.reason) for each in bundle_lake.rejects("classify")] == [
         ("a.png", "classify", "not_an_image")
     ]
 
 
-def test_a_record_of_broken_images_is_predicted_from_the_rest_where_the_model_takes_that(lake: Lake) -> None:
-    lake.put("a.png", b"")
-    rows = [record("1", {"kind": "dog"}, "a.png", lake=lake)]
+def test_a_record_of_broken_images_is_predicted_from_the_rest_where_the_model_takes_that(
+    bundle_lake: BundleLake,
+) -> None:
+    bundle_lake.put("a.png", b"")
+    rows = [record("1", {"kind": "dog"}, "a.png", lake=bundle_lake)]
 
-    answer = classify(lake.request("classify", fusion_model(lake), rows, "image+tabular"), lake.settings)
+    answer = classify(
+        bundle_lake.request("classify", fusion_model(bundle_lake), rows, "image+tabular"), bundle_lake.settings
+    )
 
-    np.testing.assert_allclose(answers(lake.part("predictions", "classify-0")), [softmax(KIND_WEIGHTS[1])], atol=1e-6)
-    assert (answer.rows, [each.reason for each in lake.rejects("classify")]) == (1, ["empty"])
+    np.testing.assert_allclose(
+        answers(bundle_lake.part("predictions", "classify-0")), [softmax(KIND_WEIGHTS[1])], atol=1e-6
+    )
+    assert (answer.rows, [each.reason for each in bundle_lake.rejects("classify")]) == (1, ["empty"])
 
 
-def test_a_record_of_broken_images_is_a_reject_where_the_model_needs_one(lake: Lake) -> None:
-    lake.put("a.png", b"")
-    lake.put("b.png", color_png(1, 2, 3))
+def test_a_record_of_broken_images_is_a_reject_where_the_model_needs_one(bundle_lake: BundleLake) -> None:
+    bundle_lake.put("a.png", b"")
+    bundle_lake.put("b.png", color_png(1, 2, 3))
     rows = [
-        record("1", {"kind": "dog"}, "a.png", lake=lake),
-        record("2", {"kind": "dog"}, "b.png", lake=lake),
-        record("3", {"kind": "dog"}, lake=lake),
+        record("1", {"kind": "dog"}, "a.png", lake=bundle_lake),
+        record("2", {"kind": "dog"}, "b.png", lake=bundle_lake),
+        record("3", {"kind": "dog"}, lake=bundle_lake),
     ]
-    model = fusion_model(lake, missing="refuse")
+    model = fusion_model(bundle_lake, missing="refuse")
 
-    answer = classify(lake.request("classify", model, rows, "image+tabular"), lake.settings)
+    answer = classify(bundle_lake.request("classify", model, rows, "image+tabular"), bundle_lake.settings)
 
-    assert (answer.rows, lake.part("predictions", "classify-0")["record_id"].to_pylist()) == (1, ["2"])
-    rejected = [(each.source, each.reason) for each in lake.rejects("classify")]
+    assert (answer.rows, bundle_lake.part("predictions", "classify-0")["record_id"].to_pylist()) == (1, ["2"])
+    rejected = [(each.source, each.reason) for each in bundle_lake.rejects("classify")]
     assert rejected == [("a.png", "empty"), ("1", "missing_image"), ("3", "missing_image")]
     assert answer.rejected == len(rejected)
 
 
-def orphan_model(lake: Lake, **changes: Any) -> str:
+def orphan_model(bundle_lake: BundleLake, **changes: Any) -> str:
     weights = changes.pop("weights", IMAGE_WEIGHTS)
     changes = {"kind": "image_classifier", **changes}
-    return lake.classifier("colors", image_graph(weights), [image_input(missing="zero")], **changes)
+    return bundle_lake.classifier("colors", image_graph(weights), [image_input(missing="zero")], **changes)
 
 
-def orphans(lake: Lake, *names: str) -> list[dict[str, Any]]:
-    return [record(None, {}, name, lake=lake) for name in names]
+def orphans(bundle_lake: BundleLake, *names: str) -> list[dict[str, Any]]:
+    return [record(None, {}, name, lake=bundle_lake) for name in names]
 
 
-def test_orphans_are_keyed_by_their_path_and_a_broken_one_is_a_reject(lake: Lake) -> None:
-    lake.put("a.png", color_png(255, 0, 0))
-    lake.put("b.png", b"broken")
-    lake.put("c.png", color_png(0, 0, 255))
-    rows = orphans(lake, "c.png", "b.png", "a.png")
+def test_orphans_are_keyed_by_their_path_and_a_broken_one_is_a_reject(bundle_lake: BundleLake) -> None:
+    bundle_lake.put("a.png", color_png(255, 0, 0))
+    bundle_lake.put("b.png", b"broken")
+    bundle_lake.put("c.png", color_png(0, 0, 255))
+    rows = orphans(bundle_lake, "c.png", "b.png", "a.png")
 
-    answer = classify(lake.request("classify", orphan_model(lake), rows), lake.settings)
+    answer = classify(bundle_lake.request("classify", orphan_model(bundle_lake), rows), bundle_lake.settings)
 
-    part = lake.part("predictions", "classify-0")
+    part = bundle_lake.part("predictions", "classify-0")
     assert (answer.rows, answer.rejected) == (2, 1)
     assert part["image_path"].to_pylist() == ["a.png", "c.png"]
     assert part["record_id"].to_pylist() == [None, None]
     expected = [softmax(color_term((255, 0, 0))), softmax(color_term((0, 0, 255)))]
     np.testing.assert_allclose(answers(part), expected, atol=1e-6)
-    assert [(each.source, each.reason) for each in lake.rejects("classify")] == [("b.png", "not_an_image")]
+    assert [(each.source, each.reason) for each in bundle_lake.rejects("classify")] == [("b.png", "not_an_image")]
 
 
-def test_one_column_of_a_binary_model_is_the_second_labels(lake: Lake) -> None:
-    lake.put("a.png", color_png(255, 0, 0))
+def test_one_column_of_a_binary_model_is_the_second_labels(bundle_lake: BundleLake) -> None:
+    bundle_lake.put("a.png", color_png(255, 0, 0))
     weights = IMAGE_WEIGHTS[:, :1]
     output = {"tensor": "answer", "activation": "sigmoid"}
-    model = orphan_model(lake, weights=weights, problem="binary", labels=["no", "yes"], output=output)
+    model = orphan_model(bundle_lake, weights=weights, problem="binary", labels=["no", "yes"], output=output)
 
-    classify(lake.request("classify", model, orphans(lake, "a.png")), lake.settings)
+    classify(bundle_lake.request("classify", model, orphans(bundle_lake, "a.png")), bundle_lake.settings)
 
     yes = 1 / (1 + np.exp(-color_term((255, 0, 0))[0]))
-    (row,) = lake.part("predictions", "classify-0").to_pylist()
+    (row,) = bundle_lake.part("predictions", "classify-0").to_pylist()
     assert row["label"] == "yes"
     assert dict(row["probabilities"]) == pytest.approx({"no": 1 - yes, "yes": yes})
     assert row["score"] == pytest.approx(yes)
 
 
-def test_a_regression_has_a_value_and_no_label(lake: Lake) -> None:
-    lake.put("a.png", color_png(255, 0, 0))
+def test_a_regression_has_a_value_and_no_label(bundle_lake: BundleLake) -> None:
+    bundle_lake.put("a.png", color_png(255, 0, 0))
     model = orphan_model(
-        lake,
+        bundle_lake,
         weights=IMAGE_WEIGHTS[:, :1],
         problem="regression",
         labels=[],
@@ -290,70 +300,75 @@ def test_a_regression_has_a_value_and_no_label(lake: Lake) -> None:
         regression={"mean": 100.0, "scale": 10.0},
     )
 
-    classify(lake.request("classify", model, orphans(lake, "a.png")), lake.settings)
+    classify(bundle_lake.request("classify", model, orphans(bundle_lake, "a.png")), bundle_lake.settings)
 
-    (row,) = lake.part("predictions", "classify-0").to_pylist()
+    (row,) = bundle_lake.part("predictions", "classify-0").to_pylist()
     assert row["value"] == pytest.approx(color_term((255, 0, 0))[0] * 10 + 100)
     assert row["label"] is row["score"] is row["probabilities"] is None
 
 
-def test_an_answer_that_is_no_number_is_a_reject(lake: Lake) -> None:
-    lake.put("a.png", color_png(255, 0, 0))
+def test_an_answer_that_is_no_number_is_a_reject(bundle_lake: BundleLake) -> None:
+    bundle_lake.put("a.png", color_png(255, 0, 0))
     weights = np.full((3, 3), np.nan, dtype=np.float32)
     answer = classify(
-        lake.request("classify", orphan_model(lake, weights=weights), orphans(lake, "a.png")), lake.settings
+        bundle_lake.request("classify", orphan_model(bundle_lake, weights=weights), orphans(bundle_lake, "a.png")),
+        bundle_lake.settings,
     )
-    assert (answer.rows, [each.reason for each in lake.rejects("classify")]) == (0, ["bad_prediction"])
+    assert (answer.rows, [each.reason for each in bundle_lake.rejects("classify")]) == (0, ["bad_prediction"])
 
 
-def test_a_graph_of_other_columns_than_labels_is_refused(lake: Lake) -> None:
-    lake.put("a.png", color_png(255, 0, 0))
-    model = orphan_model(lake, labels=["a", "b"])
+def test_a_graph_of_other_columns_than_labels_is_refused(bundle_lake: BundleLake) -> None:
+    bundle_lake.put("a.png", color_png(255, 0, 0))
+    model = orphan_model(bundle_lake, labels=["a", "b"])
     with pytest.raises(BadBundle, match="3 columns for 2 labels"):
-        classify(lake.request("classify", model, orphans(lake, "a.png")), lake.settings)
+        classify(bundle_lake.request("classify", model, orphans(bundle_lake, "a.png")), bundle_lake.settings)
 
 
 @pytest.mark.parametrize("modality", ["tabular", "image+tabular"])
-def test_an_image_classifier_does_not_predict_records(lake: Lake, modality: str) -> None:
+def test_an_image_classifier_does_not_predict_records(bundle_lake: BundleLake, modality: str) -> None:
     with pytest.raises(BadBundle, match="cannot predict"):
-        classify(lake.request("classify", orphan_model(lake), [], modality), lake.settings)
+        classify(bundle_lake.request("classify", orphan_model(bundle_lake), [], modality), bundle_lake.settings)
 
 
-def test_a_record_classifier_does_not_predict_orphans(lake: Lake) -> None:
+def test_a_record_classifier_does_not_predict_orphans(bundle_lake: BundleLake) -> None:
     with pytest.raises(BadBundle, match="cannot predict"):
-        classify(lake.request("classify", tabular_model(lake), [], "image"), lake.settings)
+        classify(bundle_lake.request("classify", tabular_model(bundle_lake), [], "image"), bundle_lake.settings)
 
 
-def test_a_model_without_an_image_input_reads_none(lake: Lake) -> None:
-    rows = [record("01", RECORDS["01"], "never-put.png", lake=lake)]
-    answer = classify(lake.request("classify", tabular_model(lake), rows, "image+tabular"), lake.settings)
+def test_a_model_without_an_image_input_reads_none(bundle_lake: BundleLake) -> None:
+    rows = [record("01", RECORDS["01"], "never-put.png", lake=bundle_lake)]
+    answer = classify(
+        bundle_lake.request("classify", tabular_model(bundle_lake), rows, "image+tabular"), bundle_lake.settings
+    )
     assert (answer.rows, answer.rejected) == (1, 0)
 
 
-def test_an_image_that_the_lake_lost_raises(lake: Lake) -> None:
-    rows = [record("1", {}, "lost.png", lake=lake)]
+def test_an_image_that_the_lake_lost_raises(bundle_lake: BundleLake) -> None:
+    rows = [record("1", {}, "lost.png", lake=bundle_lake)]
     with pytest.raises(MissingObject, match=r"lost\.png"):
-        classify(lake.request("classify", fusion_model(lake), rows, "image+tabular"), lake.settings)
+        classify(
+            bundle_lake.request("classify", fusion_model(bundle_lake), rows, "image+tabular"), bundle_lake.settings
+        )
 
 
-def test_rows_are_sorted_by_their_key(lake: Lake) -> None:
-    rows = [record(record_id, {}, lake=lake) for record_id in ("b", "10", "a", "2", "é")]
-    classify(lake.request("classify", tabular_model(lake), rows, "tabular"), lake.settings)
-    assert lake.part("predictions", "classify-0")["record_id"].to_pylist() == ["10", "2", "a", "b", "é"]
+def test_rows_are_sorted_by_their_key(bundle_lake: BundleLake) -> None:
+    rows = [record(record_id, {}, lake=bundle_lake) for record_id in ("b", "10", "a", "2", "é")]
+    classify(bundle_lake.request("classify", tabular_model(bundle_lake), rows, "tabular"), bundle_lake.settings)
+    assert bundle_lake.part("predictions", "classify-0")["record_id"].to_pylist() == ["10", "2", "a", "b", "é"]
 
 
-def test_a_rerun_writes_the_same_bytes(lake: Lake) -> None:
-    lake.put("a.png", color_png(255, 0, 0))
-    lake.put("b.png", b"broken")
-    rows = [record("1", {"kind": "cat"}, "a.png", lake=lake), record("2", {}, "b.png", lake=lake)]
-    request = lake.request("classify", fusion_model(lake), rows, "image+tabular")
-    uris = [lake.work.part("predictions", "classify-0"), lake.work.rejects("classify", "classify-0")]
-    classify(request, lake.settings)
+def test_a_rerun_writes_the_same_bytes(bundle_lake: BundleLake) -> None:
+    bundle_lake.put("a.png", color_png(255, 0, 0))
+    bundle_lake.put("b.png", b"broken")
+    rows = [record("1", {"kind": "cat"}, "a.png", lake=bundle_lake), record("2", {}, "b.png", lake=bundle_lake)]
+    request = bundle_lake.request("classify", fusion_model(bundle_lake), rows, "image+tabular")
+    uris = [bundle_lake.work.part("predictions", "classify-0"), bundle_lake.work.rejects("classify", "classify-0")]
+    classify(request, bundle_lake.settings)
     first = [storage.read(uri) for uri in uris]
-    classify(msgspec.structs.replace(request), lake.settings)
+    classify(msgspec.structs.replace(request), bundle_lake.settings)
     assert [storage.read(uri) for uri in uris] == first
 
 
-def test_an_empty_batch_leaves_an_empty_part(lake: Lake) -> None:
-    answer = classify(lake.request("classify", tabular_model(lake), [], "tabular"), lake.settings)
-    assert (answer.rows, lake.part("predictions", "classify-0").num_rows) == (0, 0)
+def test_an_empty_batch_leaves_an_empty_part(bundle_lake: BundleLake) -> None:
+    answer = classify(bundle_lake.request("classify", tabular_model(bundle_lake), [], "tabular"), bundle_lake.settings)
+    assert (answer.rows, bundle_lake.part("predictions", "classify-0").num_rows) == (0, 0)

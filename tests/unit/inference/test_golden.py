@@ -14,7 +14,7 @@ from pixlake.bundles.folders import read_folder
 from pixlake.bundles.manifest import MANIFEST
 from pixlake.bundles.parsing import encode, parse
 from pixlake.inference.loaded import load_embedder
-from tests.unit.inference.tiny import Lake
+from tests.unit.inference.tiny import BundleLake
 
 GOLDEN = Path(__file__).parent / "golden" / "tiny"
 DOCUMENT = "c962e3a2d5374394540a0a7fe6962cae016c679c0ce94e570dd565763828559a"
@@ -35,9 +35,9 @@ def test_a_document_is_written_to_the_byte(path: Path) -> None:
     assert encode(parse(path.read_bytes(), "golden")) == path.read_bytes()
 
 
-def test_it_answers_as_it_always_did(lake: Lake) -> None:
-    shutil.copytree(GOLDEN, lake.folder / "models" / "tiny")
-    embedder = load_embedder(lake.uri, f"tiny@{DOCUMENT[:12]}", 1)
+def test_it_answers_as_it_always_did(bundle_lake: BundleLake) -> None:
+    shutil.copytree(GOLDEN, bundle_lake.folder / "models" / "tiny")
+    embedder = load_embedder(bundle_lake.uri, f"tiny@{DOCUMENT[:12]}", 1)
     (image,) = embedder.embed_images([Image.new("RGB", (30, 20), (255, 51, 0))])
     (text,) = embedder.embed_texts(["red square"])
     # the image's mean colour (1, 0.2, 0), standardized to (2, -0.4, -0.3), times the weights, over its length

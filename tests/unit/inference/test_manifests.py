@@ -13,15 +13,15 @@ from pixlake.bundles.parsing import parse
 from pixlake.errors import BadBundle
 from tests.unit.inference.tiny import (
     WEIGHTS,
-    Lake,
+    BundleLake,
     image_graph,
     image_input,
 )
 
 
-def rewrite(lake: Lake, change: Callable[[dict[str, Any]], object], name: str = "tiny") -> None:
+def rewrite(bundle_lake: BundleLake, change: Callable[[dict[str, Any]], object], name: str = "tiny") -> None:
     """Change `bundle.json` behind everybody's back."""
-    path = lake.folder / "models" / name / "bundle.json"
+    path = bundle_lake.folder / "models" / name / "bundle.json"
     manifest = json.loads(path.read_text())
     change(manifest)
     path.write_text(json.dumps(manifest))
@@ -63,12 +63,12 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_manifest_that_does_not_fit_the_format(lake: Lake, change: str) -> None:
-    lake.embedder()
+def test_a_manifest_that_does_not_fit_the_format(bundle_lake: BundleLake, change: str) -> None:
+    bundle_lake.embedder()
     act, message = CHANGES[change]
-    rewrite(lake, act)
+    rewrite(bundle_lake, act)
     with pytest.raises(BadBundle, match=message):
-        open_folder(lake.uri, "tiny")
+        open_folder(bundle_lake.uri, "tiny")
 
 
 def with_text(**changes: Any) -> Callable[[dict[str, Any]], object]:
@@ -123,12 +123,12 @@ CLASSIFIER_CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = 
 
 
 @pytest.mark.parametrize("change", CLASSIFIER_CHANGES)
-def test_a_classifiers_manifest_that_does_not_fit(lake: Lake, change: str) -> None:
-    lake.classifier("tiny", image_graph(WEIGHTS[:, :3]), [image_input()])
+def test_a_classifiers_manifest_that_does_not_fit(bundle_lake: BundleLake, change: str) -> None:
+    bundle_lake.classifier("tiny", image_graph(WEIGHTS[:, :3]), [image_input()])
     act, message = CLASSIFIER_CHANGES[change]
-    rewrite(lake, act)
+    rewrite(bundle_lake, act)
     with pytest.raises(BadBundle, match=message):
-        open_folder(lake.uri, "tiny")
+        open_folder(bundle_lake.uri, "tiny")
 
 
 def test_every_struct_of_the_format_refuses_unknown_fields() -> None:

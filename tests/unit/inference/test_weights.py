@@ -20,7 +20,7 @@ from pixlake.bundles.weights import MappedWeights, NoWeights, WeightsInMemory, f
 from pixlake.errors import BadBundle
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.loaded import load_embedder, open_embedder
-from tests.unit.inference.tiny import WEIGHTS, Lake, image_graph, text_graph, tokenizer
+from tests.unit.inference.tiny import WEIGHTS, BundleLake, image_graph, text_graph, tokenizer
 
 RED = Image.new("RGB", (8, 8), (255, 0, 0))
 Load = Callable[[str, str], Embedder]
@@ -37,12 +37,12 @@ def beside(graph: bytes, file: str) -> bytes:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
+def bundle_lake(tmp_path: Path) -> BundleLake:
+    return BundleLake(tmp_path / "lake")
 
 
 @pytest.fixture
-def copied(lake: Lake) -> str:
+def copied(bundle_lake: BundleLake) -> str:
     """A bundle whose image tower has its tensor beside it."""
     files = {
         "image.onnx": beside(image_graph(), "image.onnx.data"),
@@ -50,13 +50,13 @@ def copied(lake: Lake) -> str:
         "text.onnx": text_graph(),
         "tokenizer.json": tokenizer(),
     }
-    return lake.embedder(files=files)
+    return bundle_lake.embedder(files=files)
 
 
 @pytest.fixture
-def pushed(lake: Lake, copied: str) -> str:
+def pushed(bundle_lake: BundleLake, copied: str) -> str:
     """The same, in a folder of its version."""
-    home = lake.folder / "models" / "tiny"
+    home = bundle_lake.folder / "models" / "tiny"
     document = (home / "bundle.json").read_bytes()
     place = home / version(document)
     place.mkdir()
@@ -66,43 +66,43 @@ def pushed(lake: Lake, copied: str) -> str:
     return copied
 
 
-def test_a_pushed_file_is_mapped(lake: Lake, pushed: str) -> None:
-    folder = open_folder(lake.uri, pushed)
+def test_a_pushed_file_is_mapped(bundle_lake: BundleLake, pushed: str) -> None:
+    folder = open_folder(bundle_lake.uri, pushed)
     found = find_weights(folder, "image.onnx", folder.read("image.onnx"))
     assert isinstance(found, MappedWeights)
     assert (found.path, found.size) == (Path(folder.uri.removeprefix("file://")) / "image.onnx.data", WEIGHTS.nbytes)
 
 
-def test_a_copied_file_which_may_be_written_into_is_not(lake: Lake, copied: str) -> None:
-    folder = open_folder(lake.uri, copied)
+def test_a_copied_file_which_may_be_written_into_is_not(bundle_lake: BundleLake, copied: str) -> None:
+    folder = open_folder(bundle_lake.uri, copied)
     found = find_weights(folder, "image.onnx", folder.read("image.onnx"))
     assert found == WeightsInMemory("image.onnx.data", WEIGHTS.tobytes())
 
 
-def test_a_graph_that_may_mean_another_file_gets_bytes(lake: Lake, pushed: str) -> None:
-    folder = open_folder(lake.uri, pushed)
+def test_a_graph_that_may_mean_another_file_gets_bytes(bundle_lake: BundleLake, pushed: str) -> None:
+    folder = open_folder(bundle_lake.uri, pushed)
     graph = folder.read("image.onnx") + b"..Tokenizer.JSON.."
     assert isinstance(find_weights(folder, "image.onnx", graph), WeightsInMemory)
 
 
-def test_a_graph_that_keeps_its_tensors(lake: Lake, pushed: str) -> None:
-    folder = open_folder(lake.uri, pushed)
+def test_a_graph_that_keeps_its_tensors(bundle_lake: BundleLake, pushed: str) -> None:
+    folder = open_folder(bundle_lake.uri, pushed)
     assert find_weights(folder, "text.onnx", folder.read("text.onnx")) == NoWeights()
 
 
 @LOADS
-def test_mapped_or_not_the_answer_is_the_same(lake: Lake, tmp_path: Path, pushed: str, load: Load) -> None:
-    whole = Lake(tmp_path / "whole")
+def test_mapped_or_not_the_answer_is_the_same(bundle_lake: BundleLake, tmp_path: Path, pushed: str, load: Load) -> None:
+    whole = BundleLake(tmp_path / "whole")
     expected = load(whole.uri, whole.embedder()).embed_images([RED])
-    np.testing.assert_array_equal(load(lake.uri, pushed).embed_images([RED]), expected)
+    np.testing.assert_array_equal(load(bundle_lake.uri, pushed).embed_images([RED]), expected)
 
 
 @LOADS
-def test_what_is_loaded_outlives_its_file(lake: Lake, pushed: str, load: Load) -> None:
+def test_what_is_loaded_outlives_its_file(bundle_lake: BundleLake, pushed: str, load: Load) -> None:
     """As when a newer version was pushed, and the older one deleted after a day."""
-    embedder = load(lake.uri, pushed)
+    embedder = load(bundle_lake.uri, pushed)
     before = embedder.embed_images([RED])
-    for each in (lake.folder / "models" / "tiny").rglob("image.*"):
+    for each in (bundle_lake.folder / "models" / "tiny").rglob("image.*"):
         each.unlink()
     np.testing.assert_array_equal(embedder.embed_images([RED]), before)
 
@@ -110,21 +110,21 @@ def test_what_is_loaded_outlives_its_file(lake: Lake, pushed: str, load: Load) -
 @LOADS
 @pytest.mark.usefixtures("pushed")
 @pytest.mark.parametrize("size", [WEIGHTS.nbytes, WEIGHTS.nbytes - 1, 0])
-def test_damaged_weights_answer_nothing(lake: Lake, size: int, load: Load) -> None:
+def test_damaged_weights_answer_nothing(bundle_lake: BundleLake, size: int, load: Load) -> None:
     """Even where ONNX Runtime fails on them first."""
-    (path,) = lake.folder.rglob("image.onnx.data")
+    (path,) = bundle_lake.folder.rglob("image.onnx.data")
     path.write_bytes(bytes(size))
     with pytest.raises(BadBundle, match=r"image\.onnx\.data: its SHA-256"):
-        load(lake.uri, "tiny").embed_images([RED])
+        load(bundle_lake.uri, "tiny").embed_images([RED])
 
 
 @LOADS
 @pytest.mark.usefixtures("pushed")
 def test_weights_that_a_push_mends_meanwhile_answer_nothing(
-    lake: Lake, load: Load, monkeypatch: pytest.MonkeyPatch
+    bundle_lake: BundleLake, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session has the damaged file, the checksum is the mended one's."""
-    (path,) = lake.folder.rglob("image.onnx.data")
+    (path,) = bundle_lake.folder.rglob("image.onnx.data")
     good, made = path.read_bytes(), Event()
     path.write_bytes(bytes(len(good)))
 
@@ -141,10 +141,12 @@ def test_weights_that_a_push_mends_meanwhile_answer_nothing(
     monkeypatch.setattr(ort, "InferenceSession", Session)
     monkeypatch.setattr(storage, "sha256", sha256)
     with pytest.raises(BadBundle, match=r"image\.onnx\.data: it was replaced while it was loaded"):
-        load(lake.uri, "tiny").embed_images([RED])
+        load(bundle_lake.uri, "tiny").embed_images([RED])
 
 
-def test_only_what_is_kept_is_laid_out_for_many_runs(lake: Lake, pushed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_is_kept_is_laid_out_for_many_runs(
+    bundle_lake: BundleLake, pushed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prepacked: list[bool] = []
 
     class Session(ort.InferenceSession):
@@ -157,5 +159,5 @@ def test_only_what_is_kept_is_laid_out_for_many_runs(lake: Lake, pushed: str, mo
 
     monkeypatch.setattr(ort, "InferenceSession", Session)
     for load in (load_embedder, open_embedder):
-        load(lake.uri, pushed).embed_images([RED])
+        load(bundle_lake.uri, pushed).embed_images([RED])
     assert prepacked == [True, False]

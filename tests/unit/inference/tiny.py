@@ -88,7 +88,7 @@ def tokenizer() -> bytes:
 
 
 @dataclass
-class Lake:
+class BundleLake:
     """A lake in a folder, with what a test puts into it."""
 
     folder: Path
@@ -184,7 +184,7 @@ def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def refused(lake: Lake, model: str = "tiny") -> str:
+def refused(lake: BundleLake, model: str = "tiny") -> str:
     """Why a bundle is not loaded."""
     with pytest.raises(BadBundle) as caught:
         load_bundle(lake.uri, model, 1)

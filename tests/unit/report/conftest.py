@@ -32,7 +32,7 @@ LABELS = ("animals", "flags", "food & drink", "símbolos", "<b>bold</b>", "$x^2_
 
 
 @dataclass(frozen=True)
-class Execution:
+class ReportedExecution:
     """A lake folder with the work of one execution of `images` images, and the request that reports it."""
 
     lake: str
@@ -76,8 +76,8 @@ def _table(schema: pa.Schema, rows: list[dict[str, object]]) -> bytes:
     return target.getvalue()
 
 
-def _embedding(execution: ReportRequest, lake: str, index: int) -> dict[str, object]:
-    run = execution.run
+def _embedding(reported: ReportRequest, lake: str, index: int) -> dict[str, object]:
+    run = reported.run
     path = f"photos/{index:05d}.png"
     return {
         "experiment_id": run.experiment_id,
@@ -153,7 +153,7 @@ def build_execution(
     hostile: Sequence[rejects.Reject] = (),
     rejected: bool = True,
     embedder: bool = True,
-) -> Execution:
+) -> ReportedExecution:
     """Write the work of an execution in batches of 32; the first `images` of the records have an image."""
     lake = f"file://{folder}"
     refused = _rejects(hostile) if rejected else []
@@ -178,14 +178,14 @@ def build_execution(
     storage.write(work.batches, b"[]")
     for stage in ("embed", "split"):
         rejects.write(work.rejects(stage, "000000"), [row for row in refused if row.stage == stage])
-    return Execution(lake, work, request)
+    return ReportedExecution(lake, work, request)
 
 
 @pytest.fixture
-def make_execution(tmp_path: Path) -> Callable[..., Execution]:
+def make_execution(tmp_path: Path) -> Callable[..., ReportedExecution]:
     return functools.partial(build_execution, tmp_path)
 
 
 @pytest.fixture
-def execution(tmp_path: Path) -> Execution:
+def reported(tmp_path: Path) -> ReportedExecution:
     return build_execution(tmp_path)

@@ -15,37 +15,37 @@ from pixlake.steps.report import report
 MAX_BYTES = 3_000_000
 
 
-def settings(execution) -> ReportSettings:
-    return ReportSettings(execution.lake, f"sqlite:///{execution.lake.removeprefix('file://')}/catalog.db")
+def settings(reported) -> ReportSettings:
+    return ReportSettings(reported.lake, f"sqlite:///{reported.lake.removeprefix('file://')}/catalog.db")
 
 
-def write_page(execution) -> str:
-    answer = report(execution.request, settings(execution))
+def write_page(reported) -> str:
+    answer = report(reported.request, settings(reported))
     return storage.read(answer.report_uri).decode()
 
 
-def test_the_answer_is_the_totals_and_the_page_is_where_it_says(execution) -> None:
-    answer = report(execution.request, settings(execution))
-    compact = execution.request.compact
+def test_the_answer_is_the_totals_and_the_page_is_where_it_says(reported) -> None:
+    answer = report(reported.request, settings(reported))
+    compact = reported.request.compact
     assert (answer.status, answer.images, answer.records) == ("SUCCEEDED", compact.images, compact.records)
-    assert answer.report_uri == f"{execution.lake}/reports/demo-1.html"
+    assert answer.report_uri == f"{reported.lake}/reports/demo-1.html"
     assert storage.read(answer.report_uri).startswith(b"<!doctype html>")
 
 
-def test_the_execution_is_a_row_once_however_often_it_is_reported(execution) -> None:
+def test_the_execution_is_a_row_once_however_often_it_is_reported(reported) -> None:
     for _ in range(2):
-        report(execution.request, settings(execution))
-    catalog = open_catalog(execution.lake, settings(execution).catalog_uri)
+        report(reported.request, settings(reported))
+    catalog = open_catalog(reported.lake, settings(reported).catalog_uri)
     (row,) = load_table(catalog, "executions").scan().to_arrow().to_pylist()
-    run, compact = execution.request.run, execution.request.compact
+    run, compact = reported.request.run, reported.request.compact
     assert (row["execution_id"], row["experiment_id"], row["status"]) == (run.execution_id, "emoji", "SUCCEEDED")
     assert {name: row[name] for name in TOTALS} == {name: getattr(compact, name) for name in TOTALS}
-    assert row["models"] == sorted(execution.request.split.models.items())
+    assert row["models"] == sorted(reported.request.split.models.items())
     assert row["started_at"] == datetime.fromisoformat(run.started_at) < row["finished_at"]
 
 
-def test_the_page_needs_nothing_from_outside_and_runs_nothing(execution) -> None:
-    page = write_page(execution)
+def test_the_page_needs_nothing_from_outside_and_runs_nothing(reported) -> None:
+    page = write_page(reported)
     references = re.findall(r"(?:src|href)=[\"']?([^\"' >]+)", page) + re.findall(r"url\(([^)]*)\)", page)
     assert references
     assert all(reference.startswith(("data:image/webp;base64,", "#")) for reference in references)
@@ -53,23 +53,23 @@ def test_the_page_needs_nothing_from_outside_and_runs_nothing(execution) -> None
     assert "Content-Security-Policy" in page
 
 
-def test_every_id_of_the_page_is_its_own(execution) -> None:
-    ids = re.findall(r'\bid="([^"]+)"', write_page(execution))
+def test_every_id_of_the_page_is_its_own(reported) -> None:
+    ids = re.findall(r'\bid="([^"]+)"', write_page(reported))
     assert ids
     assert len(ids) == len(set(ids))
 
 
-def test_what_an_image_shows_has_its_prediction(execution) -> None:
-    page = write_page(execution)
+def test_what_an_image_shows_has_its_prediction(reported) -> None:
+    page = write_page(reported)
     assert page.count('src="data:image/webp') == 40 + 16
     assert page.count('class="label"') == 40 + 16
     assert "not shown" not in page
 
 
-def test_an_image_that_is_gone_has_an_empty_frame(execution) -> None:
-    for info in list(storage.list_objects(f"{execution.lake}/images")):
+def test_an_image_that_is_gone_has_an_empty_frame(reported) -> None:
+    for info in list(storage.list_objects(f"{reported.lake}/images")):
         storage.delete([info.uri])
-    assert write_page(execution).count("not shown") == 40 + 16
+    assert write_page(reported).count("not shown") == 40 + 16
 
 
 def test_names_from_the_upload_are_text(make_execution) -> None:
@@ -84,14 +84,14 @@ def test_names_from_the_upload_are_text(make_execution) -> None:
     assert "x" * 500 not in page
 
 
-def test_predictions_are_compared_with_the_tables_labels(execution) -> None:
-    page = write_page(execution)
+def test_predictions_are_compared_with_the_tables_labels(reported) -> None:
+    page = write_page(reported)
     assert "<b>70 (87.5%)</b>" in page
     assert "100.0% of 70 by image+tabular, 0.0% of 10 by tabular" in page
 
 
-def test_rejects_are_grouped_with_the_first_few_of_each(execution) -> None:
-    page = write_page(execution)
+def test_rejects_are_grouped_with_the_first_few_of_each(reported) -> None:
+    page = write_page(reported)
     assert re.search(r"<code>truncated</code> <span class=\"quiet\">in embed</span> 14<", page)
     assert page.count("photos/broken-") == 10
     assert "and 4 more" in page
@@ -113,14 +113,14 @@ def test_an_upload_of_nothing_still_has_a_page(make_execution) -> None:
 
 @pytest.mark.parametrize("images", [1, 31, 70])
 def test_a_second_run_shows_the_same_images(make_execution, images: int) -> None:
-    execution = make_execution(images=images)
-    first, second = (re.findall(r"base64,[^\"]+", write_page(execution)) for _ in range(2))
+    reported = make_execution(images=images)
+    first, second = (re.findall(r"base64,[^\"]+", write_page(reported)) for _ in range(2))
     assert first == second
 
 
 def test_images_of_a_run_without_embedder_come_from_the_batches(make_execution) -> None:
-    execution = make_execution(images=12, embedder=False)
-    page = write_page(execution)
+    reported = make_execution(images=12, embedder=False)
+    page = write_page(reported)
     assert page.count('src="data:image/webp') == 12 + 12
     assert "Image sizes" not in page
 
