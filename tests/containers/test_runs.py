@@ -15,7 +15,7 @@ from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.provision import put_models
 from pixlake_cli.engine.sandbox import Answer
 from pixlake_cli.lakes import Lake
-from tests.workflow.lakes import Row, rows
+from tests.builders.model_lakes import Row, rows
 
 PARAMETERS = {"Embedder": "emoji-clip"}
 SAMPLE = ROOT / "samples/emoji.zip"

@@ -16,8 +16,8 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pixlake.iceberg import fileio
 from pixlake.iceberg.catalog import commit_rows, load_table, open_catalog
 from pixlake.schemas import PREDICTIONS, RECORDS, TABLES
-from tests.contract.lakes import LakePlace
-from tests.unit.compact.executions import Execution
+from tests.builders.executions import Execution
+from tests.contract.places import LakePlace
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

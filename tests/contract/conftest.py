@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.contract.lakes import LakePlace, check_versions, folder_lake, s3_lake
+from tests.contract.places import LakePlace, check_versions, folder_lake, s3_lake
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from pixlake.bundles.folders import BundleFolder, open_folder, read_folder
 from pixlake.bundles.transfers import pull_bundle, push_bundle
 from pixlake.errors import BadBundle
 from pixlake.inference.loaded import load_embedder
-from tests.contract.lakes import LakePlace
-from tests.unit.inference import tiny
+from tests.builders import tiny
+from tests.contract.places import LakePlace
 
 
 def make(folder: Path, **changes: object) -> BundleFolder:

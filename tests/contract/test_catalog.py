@@ -12,7 +12,7 @@ from pixlake.errors import BadRequest, CatalogError
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.schemas import TABLES
 from tests.contract.commits import forks, open_at_once
-from tests.contract.lakes import LakePlace, folder_lake
+from tests.contract.places import LakePlace, folder_lake
 
 
 @pytest.fixture

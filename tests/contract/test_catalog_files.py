@@ -7,7 +7,7 @@ import pytest
 
 from pixlake.errors import MissingObject
 from pixlake.iceberg.fileio import LakeFileIO
-from tests.contract.lakes import LakePlace
+from tests.contract.places import LakePlace
 
 NAMES = ["plain.bin", "a b/ü #1?x=100%25.bin", "deep/er/still.bin"]
 

@@ -8,7 +8,7 @@ from datafusion import SessionContext
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.schemas import TABLES
 from tests.contract.commits import Put, expected, prediction, put, put_predictions
-from tests.contract.lakes import LakePlace
+from tests.contract.places import LakePlace
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from moto.server import ThreadedMotoServer
 
 from pixlake.iceberg.catalog import open_catalog
 from pixlake_cli.main import cli
-from tests.contract.lakes import LakePlace, s3_lake
+from tests.contract.places import LakePlace, s3_lake
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from pixlake.iceberg.commit import Target, commit_sources
 from pixlake.iceberg.rows import TableRows
 from pixlake.schemas import RECORDS
 from tests.contract.commits import Put, data_files, expected, held, prediction, put, put_predictions, read
-from tests.contract.lakes import LakePlace
+from tests.contract.places import LakePlace
 
 LARGE = 256 << 20
 

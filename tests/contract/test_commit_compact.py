@@ -6,8 +6,8 @@ import pytest
 
 from pixlake.iceberg.maintenance import maintain
 from pixlake.rejects import Reject
-from tests.contract.lakes import LakePlace
-from tests.unit.compact import executions
+from tests.builders import executions
+from tests.contract.places import LakePlace
 
 
 class AnyLake(executions.TableLake):

@@ -11,7 +11,7 @@ from pixlake.iceberg.commit import Target, commit_sources, pack_small_files
 from pixlake.iceberg.rows import TableRows
 from pixlake.schemas import RECORDS
 from tests.contract.commits import Put, expected, held
-from tests.contract.lakes import LakePlace
+from tests.contract.places import LakePlace
 
 TARGET = 256 << 20
 ids = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=5, unique=True)

@@ -3,9 +3,9 @@
 import signal
 from pathlib import Path
 
+from tests.builders import executions as compacting
 from tests.contract.commits import Put, compact_and_die, expected, forks, held, put, put_and_die, put_at_once
-from tests.contract.lakes import folder_lake
-from tests.unit.compact import executions as compacting
+from tests.contract.places import folder_lake
 
 MANY = 20
 

@@ -13,9 +13,9 @@ from moto.server import ThreadedMotoServer
 
 from pixlake import storage
 from pixlake.errors import BadInput, BadRequest, MissingObject, StorageError
+from tests.builders.uploads import Bench
+from tests.builders.zips import zipped
 from tests.contract.served import serving
-from tests.unit.unzip.test_zips import zipped
-from tests.unit.unzip.uploads import Bench
 
 NAMES = ["a.jpg", "with space.jpg", "100%.jpg", "a%20b.jpg", "Ünï/日本 🐈.png", "a+b=c&d,e.jpg", "~t#x?.jpg", "(1).jpg"]
 LARGE = Random(0).randbytes(32 << 20)

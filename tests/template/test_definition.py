@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +9,9 @@ import yaml
 
 from pixlake.settings import CompactSettings, from_environment
 from pixlake_cli.engine.template import Deployment, machine_arn
-from tests.template.conftest import if_so
+from tests.project import INGEST, ROOT
+from tests.template.intrinsics import if_so
 
-ROOT = Path(__file__).resolve().parents[2]
-DEFINITION = ROOT / "statemachine/ingest.asl.yaml"
 # Tasks inside a Map share their function's name but for the item that they handle.
 STATE_OF_TASK = {"ExtractShard": "extract"}
 # Functions that no state invokes: a schedule does, a rule does.
@@ -32,7 +30,7 @@ def test_every_substitution_is_given_and_used(template: dict[str, Any], machine:
 
 
 def test_no_yaml_that_step_functions_refuses() -> None:
-    events = list(yaml.parse(DEFINITION.read_text()))
+    events = list(yaml.parse(INGEST.read_text()))
     assert not [event for event in events if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None)]
 
 

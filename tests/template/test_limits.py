@@ -1,6 +1,5 @@
 """Limits hold for a thousand, a million and a hundred million images, and docs/limits.md says what the code says."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ from pixlake.messages import Member
 from pixlake.settings import PlanSettings, SplitSettings
 from pixlake.zips.shards import ShardCutter
 from pixlake_cli.engine.template import Deployment
+from tests.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 WORKS = [Work(images) for images in limits.IMAGES]
 by_images = pytest.mark.parametrize("work", WORKS, ids=[f"{work.images:,}" for work in WORKS])
 

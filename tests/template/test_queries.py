@@ -10,6 +10,7 @@ import pytest
 
 from pixlake.schemas import TABLES
 from pixlake_cli.sql.dialect import translate
+from tests.project import saved_queries
 
 EARLIER = " earlier"
 Resources = Callable[[str], dict[str, Any]]
@@ -17,11 +18,7 @@ Resources = Callable[[str], dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def queries(template: dict[str, Any]) -> dict[str, str]:
-    found = {
-        name: resource["Properties"]["QueryString"]
-        for name, resource in template["Resources"].items()
-        if resource["Type"] == "AWS::Athena::NamedQuery"
-    }
+    found = saved_queries(template)
     assert len(found) >= 6
     return found
 

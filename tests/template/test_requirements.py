@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.project import ROOT
+
 PACKAGE = ROOT / "layers/pixlake"
 MODELS = ROOT / "models"
 # What a container needs that no import shows: its entry point.

@@ -5,13 +5,12 @@ machine has is read from its definition. Resources are as the template spells th
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.project import ROOT, read_definition, walk_states
+
 Grant = tuple[str, str]
 ARN = "arn:${AWS::Partition}"
 HERE = "${AWS::Region}:${AWS::AccountId}"
@@ -24,13 +23,6 @@ LOGS = (
 TABLES = ("GetDatabase", "GetTable", "GetTables", "CreateTable", "UpdateTable")
 FILES = ("GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload", "ListMultipartUploadParts")
 WRITTEN = ("PutObject", "GetObject", "ListMultipartUploadParts", "AbortMultipartUpload")
-
-
-def states(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for state in machine["States"].values():
-        yield state
-        if "ItemProcessor" in state:
-            yield from states(state["ItemProcessor"])
 
 
 def named(substitution: str) -> str:
@@ -89,7 +81,7 @@ INTEGRATIONS: dict[str, Callable[[dict[str, Any], str], Iterator[Grant]]] = {
 
 
 def needed(name: str, properties: dict[str, Any]) -> Iterator[Grant]:
-    for state in states(yaml.safe_load((ROOT / properties["DefinitionUri"]).read_text())):
+    for _, state in walk_states(read_definition(ROOT / properties["DefinitionUri"])):
         match state["Type"]:
             case "Task":
                 yield from INTEGRATIONS[state["Resource"]](state, name)

@@ -1,28 +1,18 @@
 """The state machine and the code agree on names."""
 
 import inspect
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pixlake import errors
+from tests.project import invoking_states, read_definition, walk_states
 
-ROOT = Path(__file__).parents[2]
-DEFINITION = yaml.safe_load((ROOT / "statemachine" / "ingest.asl.yaml").read_text())
+DEFINITION = read_definition()
 SERVICES = ("Lambda.", "Runtime.", "Sandbox.", "States.")
 
 
-def states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, state in machine["States"].items():
-        yield name, state
-        if "ItemProcessor" in state:
-            yield from states(state["ItemProcessor"])
-
-
-TASKS = {name: state for name, state in states(DEFINITION) if state.get("Resource", "").endswith(":lambda:invoke")}
+TASKS = invoking_states(DEFINITION)
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
@@ -44,10 +34,10 @@ def test_every_task_says_what_happens_when_it_fails(task: dict[str, Any]) -> Non
 
 
 def test_nothing_catches_a_failure_so_that_a_redrive_goes_on_where_it_happened() -> None:
-    for name, state in states(DEFINITION):
+    for name, state in walk_states(DEFINITION):
         assert "Catch" not in state, name
         assert state["Type"] in ("Task", "Map", "Choice"), name
 
 
 def test_every_state_says_what_it_is_for() -> None:
-    assert [name for name, state in states(DEFINITION) if not state.get("Comment")] == []
+    assert [name for name, state in walk_states(DEFINITION) if not state.get("Comment")] == []

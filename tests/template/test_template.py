@@ -15,9 +15,9 @@ import yaml
 from pixlake import settings
 from pixlake.settings import from_environment
 from pixlake_cli.engine.template import Deployment
-from tests.template.conftest import IMAGE
+from tests.project import ROOT
+from tests.template.intrinsics import IMAGE
 
-ROOT = Path(__file__).resolve().parents[2]
 LINTER = Path(sys.executable).with_name("cfn-lint")
 FUNCTIONS = "AWS::Serverless::Function"
 Resources = Callable[[str], dict[str, Any]]

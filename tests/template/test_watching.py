@@ -3,16 +3,15 @@
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from pixlake.handler import NAMESPACE, SERVICE
-from tests.template.conftest import if_so
+from tests.project import ROOT
+from tests.template.intrinsics import if_so
 
-ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = "AWS::Serverless::Function"
 Resources = Callable[[str], dict[str, Any]]
 

@@ -5,7 +5,6 @@ import json
 import logging
 import runpy
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +14,7 @@ from pixlake.errors import BadRequest
 from pixlake.handler import SERVICE, Handler, instrumented
 from pixlake.messages import CompactAnswer, CompactRequest, ItemList, Run, SplitAnswer, plain
 from pixlake.steps.compact import LAST_ATTEMPT
+from tests.project import ROOT
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -107,7 +107,7 @@ def test_compact_tries_for_as_long_as_the_invocation_lasts(monkeypatch: pytest.M
         return CompactAnswer(0, 0, 0, 0, 0, 0)
 
     monkeypatch.setattr("pixlake.steps.compact.compact", compact)
-    app = runpy.run_path(str(Path(__file__).parents[2] / "functions/compact/app.py"))
+    app = runpy.run_path(str(ROOT / "functions/compact/app.py"))
     run = Run("x", "pets", "file:///a.zip", "0" * 16, "2026-11-21T00:00:00Z", "2026-11-21T00:00:00Z")
     request = CompactRequest(run, SplitAnswer(ItemList("", 0), 0, 0, 0, 0, 0, {}, None, ""))
     context = SimpleNamespace(**vars(CONTEXT), get_remaining_time_in_millis=lambda: 300_000)

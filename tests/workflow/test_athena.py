@@ -9,7 +9,6 @@ from typing import Any
 
 import boto3
 import pytest
-import yaml
 
 from pixlake.parts.handover import MERGED
 from pixlake_cli.engine import definition
@@ -17,9 +16,10 @@ from pixlake_cli.engine.engine import ROOT, Engine
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.template import REGION
 from pixlake_cli.lakes import Lake
-from tests.unit.compact.athena import Athena, open_athena
+from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
+from tests.doubles.athena import Athena, open_athena
+from tests.project import read_definition
 from tests.workflow.athenas import MORE, Queries, answering
-from tests.workflow.lakes import MODELS, image, make_lake, make_zip, rows
 
 MACHINE = ROOT / "statemachine/compact_athena.asl.yaml"
 ONCE = ["CREATE", "MERGE", "ALTER", "OPTIMIZE", "VACUUM"]
@@ -118,7 +118,7 @@ def test_another_failure_ends_red(scale: Scale, athena: Athena, table: Path) -> 
 
 
 def test_every_statement_has_a_state_and_the_other_way_round() -> None:
-    states = yaml.safe_load(MACHINE.read_text())["States"]["Tables"]["ItemProcessor"]["States"]
+    states = read_definition(MACHINE)["States"]["Tables"]["ItemProcessor"]["States"]
     tasks = [state for state in states.values() if state["Type"] == "Task"]
     fields = [task["Parameters"]["QueryString.$"].removeprefix("$.") for task in tasks]
     assert fields == ["register", "merge", "keep", "optimize", "vacuum"]

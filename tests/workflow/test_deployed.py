@@ -15,8 +15,8 @@ from pixlake_cli.engine import pool
 from pixlake_cli.engine.engine import ROOT, Engine
 from pixlake_cli.engine.template import REGION
 from pixlake_cli.lakes import Lake
+from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
 from tests.workflow.deployments import create_stack, translate
-from tests.workflow.lakes import MODELS, image, make_lake, make_zip, rows
 
 
 @dataclass

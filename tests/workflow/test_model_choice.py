@@ -11,8 +11,8 @@ from pixlake.bundles.folders import read_folder
 from pixlake.bundles.transfers import push_bundle
 from pixlake_cli.engine.engine import ROOT, Engine
 from pixlake_cli.lakes import Lake
-from tests.unit.inference import tiny
-from tests.workflow.lakes import MODELS, image, make_lake, make_zip, rows
+from tests.builders import tiny
+from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
 
 PETS = {"pets.csv": "id,Age\n01,3\n02,5\n", "01.png": image((255, 0, 0))}
 # as `colors`, but that red looks green to it, and so on

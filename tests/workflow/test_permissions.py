@@ -66,12 +66,11 @@ from pixlake.steps.plan import plan
 from pixlake.steps.record_failure import record_failure
 from pixlake.steps.report import report
 from pixlake.steps.split import split
-from pixlake_cli.engine.template import TemplateLoader
-from tests.unit.inference import tiny
-from tests.unit.inference.predictors import Told, put_predictor
-from tests.workflow.lakes import image, make_lake, make_zip
+from tests.builders import tiny
+from tests.builders.model_lakes import image, make_lake, make_zip
+from tests.builders.predictors import Told, put_predictor
+from tests.project import read_template
 
-ROOT = Path(__file__).resolve().parents[2]
 # an action, and the prefix of a bucket that it is for; Glue's are for the database
 Permission = tuple[str, str]
 OPTIONS = Options(embedder="tiny", classifier=Classifiers("colors", "ages"))
@@ -271,7 +270,7 @@ class Steps:
 @pytest.fixture(scope="module")
 def allowed() -> dict[str, set[Permission]]:
     """What the template's policies let each function do, in the recorder's words."""
-    template = yaml.load((ROOT / "template.yaml").read_text(), TemplateLoader)
+    template = read_template()
     return {
         name: {each for policy in it["Properties"]["Policies"] for each in granted(policy["Statement"])}
         for name, it in template["Resources"].items()

@@ -25,7 +25,7 @@ from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.sandbox import Answer
 from pixlake_cli.engine.template import REGION, machine_arn
 from pixlake_cli.lakes import Lake
-from tests.workflow.lakes import MODELS, Row, image, make_lake, make_zip, rows
+from tests.builders.model_lakes import MODELS, Row, image, make_lake, make_zip, rows
 from tests.workflow.stacks import hasten
 
 RESULTS = ("embeddings", "predictions", "records")

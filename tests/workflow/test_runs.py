@@ -13,7 +13,7 @@ import pytest
 
 from pixlake_cli.engine.engine import Engine
 from pixlake_cli.lakes import Lake
-from tests.workflow.lakes import image, make_lake, make_zip, rows
+from tests.builders.model_lakes import image, make_lake, make_zip, rows
 
 PIXLAKE = Path(sys.executable).with_name("pixlake")
 SETTINGS = json.dumps({"embedder": "tiny", "classifier": {"with_image": "colors", "without_image": "ages"}})

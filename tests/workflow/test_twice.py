@@ -39,7 +39,7 @@ from pixlake.steps.plan import plan
 from pixlake.steps.report import report
 from pixlake.steps.split import split
 from pixlake_cli.lakes import Lake
-from tests.workflow.lakes import Row, image, make_lake, make_zip, rows
+from tests.builders.model_lakes import Row, image, make_lake, make_zip, rows
 
 TABLES = ("embeddings", "predictions", "records", "rejects", "executions")
 PETS = {"pets.csv": "id,Age\n1,3\n2,5\n2,6\n", "images/1.png": image(), "images/2.png": b"no image"}

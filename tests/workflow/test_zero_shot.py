@@ -13,7 +13,7 @@ from pixlake.bundles.folders import read_folder
 from pixlake.inference.embedder import Embedder
 from pixlake_cli.engine.engine import ROOT
 from pixlake_cli.lakes import Lake
-from tests.workflow.lakes import make_zip, rows
+from tests.builders.model_lakes import make_zip, rows
 
 PIXLAKE = Path(sys.executable).with_name("pixlake")
 LABELS = ["face", "animal", "flag", "hand", "vegetable"]

@@ -9,21 +9,23 @@ from pixlake.errors import BadRequest, CatalogError
 from pixlake.iceberg.catalog import _connect
 from pixlake_cli.lakes import Lake
 from pixlake_cli.main import COMMANDS, Failure, WrongUsage, cli
+from tests.builders.commands import run
+from tests.project import ROOT
 
 
-def test_every_command_is_there_and_says_what_it_does(run) -> None:
+def test_every_command_is_there_and_says_what_it_does() -> None:
     overview = run("--help").stdout
     for name in COMMANDS:
         assert f"  {name} " in overview
         assert run(name, "--help").exit_code == 0
 
 
-def test_the_version(run) -> None:
+def test_the_version() -> None:
     assert run("--version").stdout == f"pixlake, version {pixlake.__version__}\n"
 
 
 @pytest.mark.parametrize("arguments", [["nope"], ["tables"], ["tables", "--nope"], ["tables", "--lake", "http://x"]])
-def test_wrong_usage_exits_2(run, arguments: list[str]) -> None:
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
 
 
@@ -32,7 +34,7 @@ def test_an_error_is_one_line_whatever_its_message() -> None:
     assert (Failure.exit_code, WrongUsage(BadRequest("x")).exit_code) == (1, 2)
 
 
-def test_a_lake_that_cannot_be_is_one_line(run, tmp_path: Path) -> None:
+def test_a_lake_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     (upload := tmp_path / "a.zip").write_bytes(b"")
     failed = run("run", str(upload), "--lake", str(tmp_path / "file"))
@@ -69,7 +71,7 @@ def test_a_folder_has_a_catalog_of_its_own(tmp_path: Path) -> None:
     assert Lake.at(str(tmp_path)).in_database("pets") == Lake.at(str(tmp_path))
 
 
-def test_a_lake_can_come_from_the_environment(zoo_lake, run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lake_can_come_from_the_environment(zoo_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIXLAKE_LAKE", str(zoo_lake.folder))
     assert run("tables").exit_code == 0
 
@@ -77,5 +79,5 @@ def test_a_lake_can_come_from_the_environment(zoo_lake, run, monkeypatch: pytest
 def test_the_manual_is_what_the_commands_say() -> None:
     from pixlake_cli.manual import write_manual
 
-    path = Path(__file__).parents[3] / "docs/cli.md"
+    path = ROOT / "docs/cli.md"
     assert path.read_text() == write_manual(cli), "run `make docs`"

@@ -10,7 +10,7 @@ from pixlake.bundles.parsing import encode, parse
 from pixlake.errors import BadBundle
 from pixlake.inference.cleaning import clean_text
 from pixlake.inference.encoders import TextEncoder
-from tests.unit.inference.tiny import tokenizer
+from tests.builders.tiny import tokenizer
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,7 @@ from pixlake.inference.encoders import (
     TextEncoder,
     standardize,
 )
-from tests.unit.inference.test_preprocessing import spec
-from tests.unit.inference.tiny import tokenizer
+from tests.builders.tiny import spec, tokenizer
 
 AGE = NumericalColumn(name="age", fill=7.0, mean=2.0, scale=4.0)
 FILLED = (7.0 - 2.0) / 4.0

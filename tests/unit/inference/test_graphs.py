@@ -8,7 +8,7 @@ from PIL import Image
 
 from pixlake.errors import BadBundle
 from pixlake.inference.loaded import load_embedder
-from tests.unit.inference.tiny import (
+from tests.builders.tiny import (
     BundleLake,
     image_graph,
     image_input,

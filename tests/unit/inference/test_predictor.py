@@ -12,8 +12,8 @@ from pixlake.inference.loaded import load_bundle, load_classifier
 from pixlake.inference.predictor import Predictor, Row, unpack_predictor
 from pixlake.messages import BatchAnswer
 from pixlake.steps.classify import classify
-from tests.unit.inference.predictors import COLUMNS, IMAGES, Told, put_predictor, tar
-from tests.unit.inference.tiny import BundleLake, encode
+from tests.builders.predictors import COLUMNS, IMAGES, Told, put_predictor, tar
+from tests.builders.tiny import BundleLake, encode
 
 PNG = encode(Image.new("RGB", (9, 7), (200, 10, 30)))
 MODALITIES = ["image+tabular", "tabular", "image"]

@@ -12,7 +12,7 @@ from pixlake.bundles.manifest import ImageInput, Manifest, Output, Preprocessing
 from pixlake_models.errors import NotEqual
 from pixlake_models.exporting.export import Candidate, prove_and_write
 from pixlake_models.exporting.figures import Figure
-from tests.unit.inference import tiny
+from tests.builders import tiny
 
 LEAST = 0.9999
 

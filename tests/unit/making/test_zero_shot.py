@@ -22,7 +22,7 @@ from pixlake.inference.encoders import Example
 from pixlake.inference.loaded import load_classifier
 from pixlake_cli.main import cli
 from pixlake_models.zeroshot import classifier as zero_shot
-from tests.unit.inference import tiny
+from tests.builders import tiny
 
 TEMPLATES = ("{}", "a {} square")
 WORDS = {"rot": ["red"], "grün": ["green", "green green"], "blau": ["blue"]}

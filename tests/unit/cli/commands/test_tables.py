@@ -1,0 +1,52 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from pixlake.schemas import TABLES
+from pixlake_cli.lakes import Lake
+from tests.builders.commands import run
+from tests.builders.zoo import put_rows
+
+
+def test_tables_tells_of_each_table(own_zoo_lake: Lake) -> None:
+    put_rows(own_zoo_lake, "records", [{"record_id": "new", "image_paths": [], "attributes": []}], "2")
+    states = {
+        state["name"]: state for state in json.loads(run("tables", "--lake", own_zoo_lake.folder, "--json").stdout)
+    }
+    assert list(states) == list(TABLES)
+    records, rejects = states["records"], states["rejects"]
+    assert (records["rows"], records["snapshots"]) == (3, 2)
+    assert records["bytes"] > 0
+    assert records["committed_at"].endswith("+00:00")
+    assert records["columns"]["image_paths"] == "list<string>"
+    assert (rejects["rows"], rejects["files"], rejects["committed_at"]) == (0, 0, None)
+
+
+def test_tables_for_people(zoo_lake: Lake) -> None:
+    lines = run("tables", "--lake", zoo_lake.folder).stdout.splitlines()
+    (embeddings,) = [line for line in lines if line.startswith(" embeddings")]
+    assert embeddings.split()[1] == "3"
+    assert "image_path" in embeddings
+    (rejects,) = [line for line in lines if line.startswith(" rejects")]
+    assert "never" in rejects
+
+
+def test_maintain_expires_and_counts(own_zoo_lake: Lake) -> None:
+    for number in range(3):
+        put_rows(
+            own_zoo_lake, "records", [{"record_id": f"r{number}", "image_paths": [], "attributes": []}], f"m{number}"
+        )
+    answer = run("maintain", "--lake", own_zoo_lake.folder, "--snapshot-days", "0", "--json")
+    assert json.loads(answer.stdout)["expired_snapshots"] >= 3
+    rows = run("query", "SELECT count(*) AS n FROM records", "--lake", own_zoo_lake.folder, "--format", "csv").stdout
+    assert rows == "n\n5\n"
+    assert "expired 0 snapshots" in run("maintain", "--lake", own_zoo_lake.folder).stdout
+
+
+@pytest.mark.parametrize("command", [["tables"], ["maintain"], ["search", "x"], ["query", "SELECT 1"]])
+def test_a_folder_without_a_lake_stays_as_it_is(tmp_path: Path, command: list[str]) -> None:
+    result = run(*command, "--lake", tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr == f"pixlake: {tmp_path} holds no lake yet: `pixlake run UPLOAD --lake {tmp_path}` makes one\n"
+    assert list(tmp_path.iterdir()) == []
