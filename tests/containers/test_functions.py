@@ -18,7 +18,7 @@ def items(storage: Any, listed: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_whole_flow_in_containers(invoke: Invoke, storage: Any) -> None:
+def test_every_step_runs_in_its_container_on_the_sample(invoke: Invoke, storage: Any) -> None:
     plan = invoke("PlanFunction", read_event("plan"))
     run = plan["run"]
     for shard in items(storage, plan["shards"]):
@@ -52,7 +52,7 @@ def test_maintenance_runs_in_its_container(invoke: Invoke) -> None:
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_images_are_small_and_run_as_nobody_special(name: str) -> None:
+def test_images_are_small_and_do_not_run_as_root(name: str) -> None:
     image = f"{name.replace('-', '')}function:{name}"
     size, user = command("docker", "image", "inspect", image, "--format", "{{.Size}} {{.Config.User}}").split()
     print(f"{image:40} {int(size) / 1e6:.0f} MB")

@@ -19,7 +19,7 @@ def make(folder: Path, **changes: object) -> BundleFolder:
     return read_folder((folder / "models" / "tiny").as_uri())
 
 
-def test_a_replaced_version_is_still_whole(lake_place: LakePlace, tmp_path: Path) -> None:
+def test_a_replaced_version_is_kept_whole(lake_place: LakePlace, tmp_path: Path) -> None:
     older, newer = make(tmp_path / "older"), make(tmp_path / "newer", source={"origin": "retrained"})
     for source in (older, newer, newer):
         push_bundle(source, lake_place.uri)
@@ -39,7 +39,7 @@ def test_a_copied_bundle_is_served_until_one_is_pushed(lake_place: LakePlace, tm
         open_folder(lake_place.uri, source.model)
 
 
-def test_what_is_pulled_is_what_was_pushed(lake_place: LakePlace, tmp_path: Path) -> None:
+def test_a_pulled_bundle_equals_the_pushed_one(lake_place: LakePlace, tmp_path: Path) -> None:
     source = make(tmp_path / "made")
     push_bundle(source, lake_place.uri)
     pull_bundle(open_folder(lake_place.uri, "tiny"), tmp_path / "copy")
@@ -48,7 +48,7 @@ def test_what_is_pulled_is_what_was_pushed(lake_place: LakePlace, tmp_path: Path
     pulled.verify(pulled.manifest.files)
 
 
-def test_a_model_that_is_not_there(lake_place: LakePlace) -> None:
+def test_a_missing_model_is_refused_by_name_and_by_version(lake_place: LakePlace) -> None:
     for model in ("tiny", "tiny@0123456789ab"):
         with pytest.raises(BadBundle, match="there is no bundle here"):
             open_folder(lake_place.uri, model)

@@ -20,7 +20,7 @@ def catalog(lake_place: LakePlace) -> Catalog:
     return open_catalog(lake_place.uri, lake_place.catalog_uri)
 
 
-def test_tables_are_as_their_schema_says(catalog: Catalog, lake_place: LakePlace) -> None:
+def test_tables_have_the_columns_of_their_schema(catalog: Catalog, lake_place: LakePlace) -> None:
     for name in TABLES:
         check_table(load_table(catalog, name), name, lake_place)
 
@@ -48,7 +48,7 @@ def test_opening_again_keeps_the_tables(catalog: Catalog, lake_place: LakePlace)
     assert {name: load_table(again, name).metadata.table_uuid for name in TABLES} == before
 
 
-def test_many_threads_open_a_new_lake(lake_place: LakePlace) -> None:
+def test_many_threads_open_a_new_lake_at_once(lake_place: LakePlace) -> None:
     with ThreadPoolExecutor(8) as pool:
         catalogs = list(pool.map(lambda _: open_catalog(lake_place.uri, lake_place.catalog_uri), range(8)))
     uuids = {name: {load_table(catalog, name).metadata.table_uuid for catalog in catalogs} for name in TABLES}
@@ -71,12 +71,12 @@ def test_many_processes_open_a_new_folder_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("uri", ["postgresql://host/db", "sqlite://", "sqlite:///relative.db", "", "glue:other"])
-def test_another_uri_is_refused(uri: str) -> None:
+def test_an_unsupported_catalog_uri_is_refused(uri: str) -> None:
     with pytest.raises(BadRequest, match="CATALOG_URI"):
         open_catalog("file:///lake", uri)
 
 
-def test_a_catalog_that_is_no_database_is_trouble(tmp_path: Path) -> None:
+def test_a_catalog_file_that_is_no_database_is_a_catalog_error(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     path.write_bytes(b"not a database, but long enough to look at" * 100)
     with pytest.raises(CatalogError, match="file is not a database") as trouble:
@@ -84,6 +84,6 @@ def test_a_catalog_that_is_no_database_is_trouble(tmp_path: Path) -> None:
     assert "SELECT" not in str(trouble.value)
 
 
-def test_a_missing_table_is_trouble(catalog: Catalog) -> None:
+def test_a_missing_table_is_a_catalog_error(catalog: Catalog) -> None:
     with pytest.raises(CatalogError, match="unheard"):
         load_table(catalog, "unheard")

@@ -13,7 +13,7 @@ NAMES = ["plain.bin", "a b/ü #1?x=100%25.bin", "deep/er/still.bin"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_written_is_read(lake_place: LakePlace, name: str) -> None:
+def test_a_file_of_any_name_is_read_back(lake_place: LakePlace, name: str) -> None:
     io, uri = LakeFileIO(), f"{lake_place.uri}/files/{name}"
     assert not io.new_input(uri).exists()
     with io.new_output(uri).create() as sink:

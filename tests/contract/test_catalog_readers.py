@@ -29,7 +29,7 @@ def session(tmp_path: Path) -> SessionContext:
 PUTS = [Put("first", 1, ("a", "b", "ü")), Put("second", 2, ("b", "c")), Put("third", 3, ("x",), experiment="cars")]
 
 
-def test_it_reads_rows_after_replacements(session: SessionContext) -> None:
+def test_other_readers_see_replaced_rows_once(session: SessionContext) -> None:
     rows = session.sql("select experiment_id, record_id, image_paths, attributes from records").to_pylist()
     found = {(row["experiment_id"], row["record_id"]): dict(row["attributes"])["who"] for row in rows}
     assert found == {key: who for key, (_, who) in expected(PUTS).items()}
@@ -37,7 +37,7 @@ def test_it_reads_rows_after_replacements(session: SessionContext) -> None:
     assert [row["image_paths"] for row in rows if row["record_id"] == "c"] == [["c.jpg"]]
 
 
-def test_it_filters_by_partition_time_and_null(session: SessionContext) -> None:
+def test_other_readers_filter_by_partition_time_and_null(session: SessionContext) -> None:
     newer = "select count(*) as n from records where experiment_id = 'pets' and uploaded_at >= '2026-01-03T00:00:00Z'"
     assert session.sql(newer).to_pylist() == [{"n": 2}]
     orphans = "select image_path, label, probabilities from predictions where record_id is null"

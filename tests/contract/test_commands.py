@@ -26,7 +26,7 @@ def run(*arguments: str) -> Result:
 
 @pytest.mark.parametrize("command", ["tables", "maintain"])
 @pytest.mark.parametrize("way", ["option", "environment"])
-def test_the_database_is_the_one_that_is_named(
+def test_commands_use_the_named_database(
     pets_place: LakePlace, command: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if way == "environment":
@@ -39,7 +39,9 @@ def test_the_database_is_the_one_that_is_named(
 
 
 @pytest.mark.parametrize("command", [["tables"], ["maintain"], ["search", "a cat"]])
-def test_a_database_without_tables_is_an_error_and_stays_without(pets_place: LakePlace, command: list[str]) -> None:
+def test_a_command_refuses_a_database_without_tables_and_creates_none(
+    pets_place: LakePlace, command: list[str]
+) -> None:
     done = run(*command, "--lake", pets_place.uri)
     assert done.exit_code == 1
     assert "glue://pixlake holds no tables" in done.stderr

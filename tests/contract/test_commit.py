@@ -27,7 +27,7 @@ def records(lake_place: LakePlace) -> Table:
     return load_table(open_catalog(lake_place.uri, lake_place.catalog_uri), "records")
 
 
-def test_rows_come_out_as_they_went_in(lake_place: LakePlace) -> None:
+def test_committed_rows_are_read_back_unchanged(lake_place: LakePlace) -> None:
     some = Put("first", 1, ("ü ", "a", "z\x00\x01", "z", "日本", "0017"))
     assert put(lake_place, some) == 6
     rows = sorted(read(lake_place, "records"), key=lambda row: row["record_id"])
@@ -35,7 +35,7 @@ def test_rows_come_out_as_they_went_in(lake_place: LakePlace) -> None:
 
 
 @pytest.mark.parametrize("first_day", [1, 2, 3])
-def test_the_newer_upload_stays_whichever_comes_first(lake_place: LakePlace, first_day: int) -> None:
+def test_the_newer_upload_wins_in_either_order_of_commits(lake_place: LakePlace, first_day: int) -> None:
     puts = [Put("first", first_day, ("a", "b", "c")), Put("second", 2, ("b", "c", "d"))]
     for some in puts:
         put(lake_place, some)
@@ -50,14 +50,14 @@ def test_experiments_do_not_touch_each_other(lake_place: LakePlace) -> None:
     assert len(held(lake_place)) == 3
 
 
-def test_a_prediction_with_the_image_stays_whichever_comes_first(lake_place: LakePlace) -> None:
+def test_a_prediction_with_the_image_wins_in_either_order_of_commits(lake_place: LakePlace) -> None:
     seen, blind = "image+tabular", "tabular"
     put_predictions(lake_place, [prediction("1", None, seen, 1, "cat"), prediction("2", None, blind, 9, "dog")], "a")
     put_predictions(lake_place, [prediction("1", None, blind, 5, "no"), prediction("2", None, seen, 1, "cat")], "b")
     assert {row["record_id"]: row["label"] for row in read(lake_place, "predictions")} == {"1": "cat", "2": "cat"}
 
 
-def test_orphans_are_told_apart_by_their_image(lake_place: LakePlace) -> None:
+def test_predictions_of_orphans_are_keyed_by_their_image(lake_place: LakePlace) -> None:
     orphans = [prediction(None, path, "image", 1, "cat") for path in ("b.jpg", "a.jpg")]
     put_predictions(lake_place, [*orphans, prediction("a.jpg", None, "tabular", 1, "cat")], "a")
     put_predictions(lake_place, [prediction(None, "b.jpg", "image", 2, "dog")], "b")
@@ -66,7 +66,7 @@ def test_orphans_are_told_apart_by_their_image(lake_place: LakePlace) -> None:
     assert len(read(lake_place, "predictions")) == 3
 
 
-def test_the_same_commit_changes_nothing(lake_place: LakePlace) -> None:
+def test_repeating_a_commit_changes_nothing(lake_place: LakePlace) -> None:
     put(lake_place, Put("first", 1, ("a", "b")))
     before = records(lake_place).metadata_location
     assert put(lake_place, Put("first", 1, ("a", "b"))) == 2
@@ -74,7 +74,7 @@ def test_the_same_commit_changes_nothing(lake_place: LakePlace) -> None:
 
 
 @pytest.mark.parametrize("expired", [False, True])
-def test_an_old_commit_again_leaves_what_is_newer(lake_place: LakePlace, expired: bool) -> None:
+def test_repeating_an_old_commit_keeps_newer_rows(lake_place: LakePlace, expired: bool) -> None:
     old, new = Put("old", 1, ("a", "b", "c")), Put("new", 2, ("b",))
     put(lake_place, old)
     put(lake_place, new)
@@ -86,18 +86,18 @@ def test_an_old_commit_again_leaves_what_is_newer(lake_place: LakePlace, expired
     assert held(lake_place) == expected([old, new])
 
 
-def test_rows_of_no_key_twice_in_one_commit(lake_place: LakePlace) -> None:
+def test_of_rows_with_the_same_key_in_one_commit_the_newest_is_kept(lake_place: LakePlace) -> None:
     rows = pa.concat_tables([Put("one", 1, ("a", "b")).table(), Put("two", 2, ("a",)).table()])
     assert commit_rows(open_catalog(lake_place.uri, lake_place.catalog_uri), "records", rows, "both") == 2
     assert held(lake_place) == {("pets", "a"): (2, "two"), ("pets", "b"): (1, "one")}
 
 
-def test_no_rows_leave_no_snapshot(lake_place: LakePlace) -> None:
+def test_a_commit_without_rows_makes_no_snapshot(lake_place: LakePlace) -> None:
     assert put(lake_place, Put("nobody", 1, ())) == 0
     assert records(lake_place).current_snapshot() is None
 
 
-def test_only_files_that_lose_rows_are_written_again(lake_place: LakePlace) -> None:
+def test_only_files_that_lose_rows_are_rewritten(lake_place: LakePlace) -> None:
     put(lake_place, Put("first", 1, ("a", "b", "c")))
     (first,) = data_files(lake_place)
     put(lake_place, Put("second", 1, ("d", "e")))
@@ -108,7 +108,7 @@ def test_only_files_that_lose_rows_are_written_again(lake_place: LakePlace) -> N
     assert len(data_files(lake_place)) == 3
 
 
-def test_many_small_commits_leave_few_files(lake_place: LakePlace) -> None:
+def test_many_small_commits_are_packed_into_few_files(lake_place: LakePlace) -> None:
     table = records(lake_place)
     puts = [Put(f"n{number}", 1, (f"{number}", "same")) for number in range(6)]
     for some in puts:
@@ -142,7 +142,9 @@ def commit_meddled(lake_place: LakePlace, some: Put, meddle: Callable[[], None],
 
 @pytest.mark.parametrize("day", [1, 3])
 @pytest.mark.parametrize("earlier", [(), ("a", "b", "q")])
-def test_a_commit_of_the_same_keys_in_between(lake_place: LakePlace, day: int, earlier: tuple[str, ...]) -> None:
+def test_a_concurrent_commit_of_the_same_keys_is_merged(
+    lake_place: LakePlace, day: int, earlier: tuple[str, ...]
+) -> None:
     puts = [Put("earlier", 0, earlier), Put("meddler", day, ("b", "c")), Put("ours", 2, ("a", "b"))]
     put(lake_place, puts[0])
     first = iter([True])
@@ -155,7 +157,7 @@ def test_a_commit_of_the_same_keys_in_between(lake_place: LakePlace, day: int, e
     assert held(lake_place) == expected(puts)
 
 
-def test_what_is_written_is_used_again_after_a_conflict(lake_place: LakePlace) -> None:
+def test_data_files_are_reused_after_a_conflict(lake_place: LakePlace) -> None:
     ours, others = Put("ours", 1, ("a", "b")), Put("others", 1, ("x",))
     source = commit_meddled(
         lake_place, ours, lambda: None if held(lake_place) else put(lake_place, others) and None, 60
@@ -164,7 +166,7 @@ def test_what_is_written_is_used_again_after_a_conflict(lake_place: LakePlace) -
     assert source.writings == 1
 
 
-def test_others_are_first_until_the_time_is_up(lake_place: LakePlace) -> None:
+def test_conflicts_until_the_time_limit_raise_commit_conflict(lake_place: LakePlace) -> None:
     ids = tuple(f"{number:03d}" for number in range(200))
     taken = iter(ids)
 
@@ -189,7 +191,7 @@ def test_rows_of_two_experiments_are_refused(lake_place: LakePlace) -> None:
     assert held(lake_place) == {}
 
 
-def test_a_commit_that_landed_but_was_answered_as_a_conflict(
+def test_a_commit_that_succeeded_though_answered_as_a_conflict_is_not_repeated(
     lake_place: LakePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     puts = [Put("first", 1, ("a", "b")), Put("second", 2, ("b", "c"))]
@@ -209,7 +211,7 @@ def test_a_commit_that_landed_but_was_answered_as_a_conflict(
     assert len(records(lake_place).metadata.snapshots) == 2
 
 
-def test_many_threads_commit_at_once(lake_place: LakePlace) -> None:
+def test_commits_of_many_threads_lose_no_row(lake_place: LakePlace) -> None:
     puts = [Put(f"n{n}", 10 + n, ("shared", f"pair {n // 2}", f"own {n}")) for n in range(8)]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda some: put(lake_place, some), puts)) == [3] * 8

@@ -31,7 +31,7 @@ def anywhere(lake_place: LakePlace) -> AnyLake:
     return AnyLake(lake_place)
 
 
-def test_two_uploads_one_with_a_lost_batch(anywhere: AnyLake) -> None:
+def test_two_uploads_with_one_lost_batch_leave_the_newest_rows_and_its_rejects(anywhere: AnyLake) -> None:
     first, second = (executions.Execution(anywhere, f"run-{day}", day) for day in (1, 2))
     first.embed("embed-0", ["a.jpg", "b.jpg"])
     first.classify("classify-0", ["1", "2"])

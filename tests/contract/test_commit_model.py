@@ -24,7 +24,7 @@ steps = st.one_of(
 
 @settings(max_examples=12, deadline=None)
 @given(st.lists(steps, max_size=7))
-def test_any_sequence_leaves_the_newest_rows(sequence: list[tuple]) -> None:  # type: ignore[type-arg]
+def test_any_sequence_of_commits_leaves_the_newest_rows(sequence: list[tuple]) -> None:  # type: ignore[type-arg]
     with TemporaryDirectory() as folder:
         lake_place = LakePlace(f"file://{folder}", f"sqlite:///{folder}/catalog.db")
         puts: list[Put] = []

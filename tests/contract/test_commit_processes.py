@@ -10,7 +10,7 @@ from tests.contract.places import folder_lake
 MANY = 20
 
 
-def test_twenty_processes_commit_to_one_experiment(tmp_path: Path) -> None:
+def test_commits_of_twenty_processes_to_one_experiment_lose_no_row(tmp_path: Path) -> None:
     lake_place = folder_lake(tmp_path)
     puts = [
         Put(f"n{n}", (n * 7) % MANY, ("shared", f"pair {n // 2}", *(f"own {n} {row}" for row in range(50))))
@@ -28,7 +28,7 @@ def test_twenty_processes_commit_to_one_experiment(tmp_path: Path) -> None:
     assert len(held(lake_place)) == 1 + MANY // 2 + 50 * MANY
 
 
-def test_killed_at_every_step_of_a_commit(tmp_path: Path) -> None:
+def test_a_commit_killed_at_any_step_leaves_the_old_rows_or_the_new(tmp_path: Path) -> None:
     lake_place = folder_lake(tmp_path)
     puts = [Put("first", 1, ("a", "b", "c"))]
     put(lake_place, puts[0])
@@ -50,8 +50,8 @@ def test_killed_at_every_step_of_a_commit(tmp_path: Path) -> None:
     assert outcomes == {(-signal.SIGKILL, False), (-signal.SIGKILL, True), (0, True)}
 
 
-def test_compact_killed_around_each_of_its_commits(tmp_path: Path) -> None:
-    lake_place, context = compacting.Lake(tmp_path), forks()
+def test_compact_killed_before_or_after_any_commit_completes_when_run_again(tmp_path: Path) -> None:
+    lake_place, context = compacting.TableLake(tmp_path), forks()
     for step in range(1, 20):
         execution = compacting.Execution(lake_place, f"run-{step}", step)
         execution.embed("embed-0", ["same.jpg", f"own {step}.jpg"])

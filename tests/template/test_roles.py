@@ -119,7 +119,7 @@ def allowed(statement: dict[str, Any]) -> Iterator[Grant]:
 
 
 @pytest.mark.parametrize("name", ["IngestStateMachine", "CompactAthenaStateMachine"])
-def test_a_role_allows_just_what_its_machine_asks_for(template: dict[str, Any], name: str) -> None:
+def test_a_machines_role_allows_exactly_what_its_definition_needs(template: dict[str, Any], name: str) -> None:
     resources = template["Resources"]
     properties = resources[name]["Properties"]
     statements = [it for policy in properties["Policies"] for it in policy["Statement"]]
@@ -132,7 +132,7 @@ def test_a_role_allows_just_what_its_machine_asks_for(template: dict[str, Any], 
     assert (sorted(wanted - given), sorted(given - wanted)) == ([], [])
 
 
-def test_who_starts_executions_may_do_nothing_else(template: dict[str, Any]) -> None:
+def test_the_role_that_starts_executions_may_do_nothing_else(template: dict[str, Any]) -> None:
     (policy,) = template["Resources"]["UploadedRole"]["Properties"]["Policies"]
     given = {grant for statement in policy["PolicyDocument"]["Statement"] for grant in allowed(statement)}
     assert given == {("states:StartExecution", "IngestStateMachine")}

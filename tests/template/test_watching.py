@@ -29,7 +29,7 @@ def watched(alarm: dict[str, Any]) -> set[str]:
     }
 
 
-def test_every_alarm_tells_the_topic_and_no_data_is_no_alarm(alarms: dict[str, Any]) -> None:
+def test_every_alarm_notifies_the_topic_and_ignores_missing_data(alarms: dict[str, Any]) -> None:
     assert alarms
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
@@ -43,7 +43,7 @@ def test_errors_and_throttles_of_every_function_are_watched(alarms: dict[str, An
         assert watched(alarms[name]) | watched(alarms[f"Autogluon{name}"]) == resources(FUNCTIONS).keys()
 
 
-def test_what_may_not_be_deployed_has_alarms_of_its_own(alarms: dict[str, Any], template: dict[str, Any]) -> None:
+def test_the_optional_function_has_alarms_of_its_own(alarms: dict[str, Any], template: dict[str, Any]) -> None:
     """Like those of the others, there only where the function is."""
     for name in ("ErrorsAlarm", "ThrottlesAlarm", "DurationAlarm"):
         assert template["Resources"][f"Autogluon{name}"]["Condition"] == "HasAutoGluonImage"
@@ -60,7 +60,7 @@ def test_an_alarm_comes_before_a_function_runs_out_of_time(
     assert alarms["DurationAlarm"]["Threshold"] == 0.9 * default * 1000
 
 
-def test_counts_are_read_where_the_handlers_write_them(alarms: dict[str, Any]) -> None:
+def test_the_dashboard_reads_the_metrics_that_handlers_write(alarms: dict[str, Any]) -> None:
     written = re.search(r"@instrumented\((.*)\)", (ROOT / "functions/report/app.py").read_text())
     assert written
     own = [it["MetricStat"]["Metric"] for it in alarms["RejectsAlarm"]["Metrics"] if "MetricStat" in it]
@@ -69,7 +69,7 @@ def test_counts_are_read_where_the_handlers_write_them(alarms: dict[str, Any]) -
     assert all({"Name": "service", "Value": SERVICE} in it["Dimensions"] for it in own)
 
 
-def test_the_dashboard_is_json_about_resources_that_are_there(resources: Resources, template: dict[str, Any]) -> None:
+def test_the_dashboard_is_json_about_existing_resources(resources: Resources, template: dict[str, Any]) -> None:
     (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
     text = dashboard["DashboardBody"]["Fn::Sub"]
     named = {name.partition(".")[0] for name in re.findall(r"\$\{([^}]+)\}", text)} - {"AWS::Region"}
@@ -82,7 +82,7 @@ def test_the_dashboard_is_json_about_resources_that_are_there(resources: Resourc
             assert len(metric) % 2 == 0, metric
 
 
-def test_logs_end_and_take_the_key(resources: Resources) -> None:
+def test_logs_expire_and_are_encrypted_with_the_key(resources: Resources) -> None:
     groups = resources("AWS::Logs::LogGroup")
     assert len(groups) == 2
     for group in groups.values():
@@ -90,7 +90,7 @@ def test_logs_end_and_take_the_key(resources: Resources) -> None:
         assert group["KmsKeyId"]["Fn::If"][:2] == ["HasKmsKey", {"Ref": "KmsKeyArn"}]
 
 
-def test_who_works_with_the_buckets_may_use_their_key(template: dict[str, Any]) -> None:
+def test_every_role_that_uses_the_buckets_may_use_their_key(template: dict[str, Any]) -> None:
     machines = {name for name, it in template["Resources"].items() if it["Type"] == "AWS::Serverless::StateMachine"}
     functions = {name for name, it in template["Resources"].items() if it["Type"] == FUNCTIONS}
     policy = template["Resources"]["KmsKeyPolicy"]
@@ -100,7 +100,7 @@ def test_who_works_with_the_buckets_may_use_their_key(template: dict[str, Any]) 
     }
 
 
-def test_queue_and_topic_are_reached_by_tls_only(resources: Resources) -> None:
+def test_queue_and_topic_accept_tls_only(resources: Resources) -> None:
     policies = {**resources("AWS::SQS::QueuePolicy"), **resources("AWS::SNS::TopicPolicy")}
     assert len(policies) == 2
     for name, policy in policies.items():
@@ -108,7 +108,7 @@ def test_queue_and_topic_are_reached_by_tls_only(resources: Resources) -> None:
         assert [it["Condition"] for it in denied] == [{"Bool": {"aws:SecureTransport": "false"}}], name
 
 
-def test_what_is_invoked_without_an_answer_leaves_its_failures_in_the_queue(template: dict[str, Any]) -> None:
+def test_failed_asynchronous_invocations_go_to_the_queue(template: dict[str, Any]) -> None:
     queue = {"Fn::GetAtt": "UndeliveredQueue.Arn"}
     resources = template["Resources"]
     rules = {name: it["Properties"]["Targets"] for name, it in resources.items() if it["Type"] == "AWS::Events::Rule"}
@@ -124,7 +124,7 @@ def test_what_is_invoked_without_an_answer_leaves_its_failures_in_the_queue(temp
             assert event["Properties"]["DeadLetterConfig"] == {"Arn": queue}, name
 
 
-def test_the_queue_takes_what_no_rule_could_deliver_and_an_alarm_says_so(
+def test_undelivered_events_go_to_the_queue_and_raise_an_alarm(
     template: dict[str, Any], alarms: dict[str, Any]
 ) -> None:
     rules = [name for name, it in template["Resources"].items() if it["Type"] == "AWS::Events::Rule"]
@@ -135,7 +135,7 @@ def test_the_queue_takes_what_no_rule_could_deliver_and_an_alarm_says_so(
     assert dimension["Value"] == {"Fn::GetAtt": "UndeliveredQueue.QueueName"}
 
 
-def test_there_are_no_secrets(template: dict[str, Any]) -> None:
+def test_the_template_holds_no_secrets(template: dict[str, Any]) -> None:
     text = yaml.safe_dump(template)
     assert not re.findall(r"(?i)(AKIA[0-9A-Z]{16}|secret_access_key|password|\bapi_?key\b|\btoken\b)", text)
     assert not [name for name, it in template["Parameters"].items() if it.get("NoEcho")]

@@ -29,6 +29,7 @@ def upload(tmp_path: Path) -> Upload:
 @pytest.fixture
 def bundle_lake(tmp_path: Path) -> BundleLake:
     """A lake for model bundles and batches."""
+    (tmp_path / "lake/models").mkdir(parents=True)
     return BundleLake(tmp_path / "lake")
 
 

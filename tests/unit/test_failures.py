@@ -16,7 +16,7 @@ def work(tmp_path: Path) -> Work:
 
 
 @pytest.mark.parametrize("error", [BadBundle("no such model"), ValueError("a bug")])
-def test_an_error_for_good_is_noted_and_goes_on(work: Work, error: Exception) -> None:
+def test_a_permanent_error_is_noted_and_raised(work: Work, error: Exception) -> None:
     with pytest.raises(type(error)), failures.record_child_failure(work, "embed-7"):
         raise error
     note = failures.read_note(work.failure("embed-7"))
@@ -24,7 +24,7 @@ def test_an_error_for_good_is_noted_and_goes_on(work: Work, error: Exception) ->
     assert json.loads(note.cause) == {"errorType": note.error, "errorMessage": str(error)}
 
 
-def test_trouble_that_may_pass_leaves_no_note(work: Work, tmp_path: Path) -> None:
+def test_a_transient_error_leaves_no_note(work: Work, tmp_path: Path) -> None:
     with pytest.raises(StorageError), failures.record_child_failure(work, "embed-7"):
         raise StorageError("slow down")
     assert list(tmp_path.iterdir()) == []

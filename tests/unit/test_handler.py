@@ -84,20 +84,20 @@ def test_counts_are_metrics_of_the_function(lines: Lines) -> None:
 
 
 @pytest.mark.parametrize("batch", [{"batch_id": "embed-000007"}, "embed-000007", None])
-def test_an_error_is_logged_and_raised_as_it_is(batch: Any, lines: Lines) -> None:
+def test_an_error_is_logged_and_raised_unchanged(batch: Any, lines: Lines) -> None:
     with pytest.raises(BadRequest, match="no such thing"):
         embed({"run": {"execution_id": "x"}, "batch": batch, "refuse": True}, CONTEXT)
     (line,) = lines()
     assert (line["level"], line["error"], line["correlation_id"]) == ("ERROR", "BadRequest", "x")
 
 
-def test_the_next_execution_is_not_taken_for_the_last_one(lines: Lines) -> None:
+def test_a_log_line_names_the_current_execution_after_another(lines: Lines) -> None:
     plan({"execution_id": "x"}, CONTEXT)
     plan({}, CONTEXT)
     assert lines()[1].get("correlation_id") is None
 
 
-def test_compact_tries_for_as_long_as_the_invocation_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compact_retries_within_the_time_that_remains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKE_URI", "file:///lake")
     monkeypatch.setenv("CATALOG_URI", "glue://pets")
     given: list[Any] = []

@@ -44,26 +44,26 @@ def answer(
     return {row["record_id"]: (row["model"].partition("@")[0], row["label"]) for row in found}
 
 
-def test_the_stacks_parameter_names_it(engine: Engine, model_lake: Lake, tmp_path: Path) -> None:
+def test_the_stacks_parameter_chooses_the_model(engine: Engine, model_lake: Lake, tmp_path: Path) -> None:
     upload = make_zip(tmp_path / "pets.zip", PETS)
     assert answer(engine, model_lake, upload, "by-stack") == {"01": ("colors", "red"), "02": ("ages", "red")}
     with Engine(model_lake.uri, model_lake.catalog_uri, {**MODELS, "ClassifierWithImage": "shifted"}, ROOT) as other:
         assert answer(other, model_lake, upload, "by-other-stack")["01"] == ("shifted", "green")
 
 
-def test_the_upload_names_another(engine: Engine, model_lake: Lake, tmp_path: Path) -> None:
+def test_the_uploads_option_wins_over_the_stack(engine: Engine, model_lake: Lake, tmp_path: Path) -> None:
     chosen = json.dumps({"classifier": {"with_image": "shifted"}})
     upload = make_zip(tmp_path / "pets.zip", {**PETS, "pixlake.json": chosen})
     assert answer(engine, model_lake, upload, "by-upload") == {"01": ("shifted", "green"), "02": ("ages", "red")}
 
 
-def test_the_request_names_another(engine: Engine, model_lake: Lake, tmp_path: Path) -> None:
+def test_the_requests_option_wins_over_the_stack(engine: Engine, model_lake: Lake, tmp_path: Path) -> None:
     upload = make_zip(tmp_path / "pets.zip", PETS)
     options = {"classifier": {"with_image": "shifted"}}
     assert answer(engine, model_lake, upload, "by-request", options=options)["01"] == ("shifted", "green")
 
 
-def test_a_newer_version_of_the_name_answers_from_then_on(engine: Engine, model_lake: Lake, tmp_path: Path) -> None:
+def test_a_newly_pushed_version_is_used_at_once(engine: Engine, model_lake: Lake, tmp_path: Path) -> None:
     upload = make_zip(tmp_path / "pets.zip", PETS)
     assert answer(engine, model_lake, upload, "before")["01"] == ("colors", "red")
     tiny.BundleLake(tmp_path).classifier("colors", tiny.image_graph(SHIFTED), [tiny.image_input()])

@@ -296,16 +296,18 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def test_every_function_was_watched(asked: dict[str, set[Permission]], allowed: dict[str, set[Permission]]) -> None:
+def test_every_function_was_recorded(asked: dict[str, set[Permission]], allowed: dict[str, set[Permission]]) -> None:
     assert asked.keys() == allowed.keys()
 
 
-def test_nothing_is_missing(asked: dict[str, set[Permission]], allowed: dict[str, set[Permission]]) -> None:
+def test_policies_allow_every_recorded_request(
+    asked: dict[str, set[Permission]], allowed: dict[str, set[Permission]]
+) -> None:
     missing = {name: sorted(asked[name] - allowed[name]) for name in allowed}
     assert {name: found for name, found in missing.items() if found} == {}
 
 
-def test_nothing_is_allowed_that_nobody_asks_for(
+def test_policies_allow_nothing_that_was_not_requested(
     asked: dict[str, set[Permission]], allowed: dict[str, set[Permission]]
 ) -> None:
     unused = {

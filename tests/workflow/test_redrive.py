@@ -133,7 +133,9 @@ def dying(engine: Engine, function: str) -> Iterator[None]:
     ("state", "function"),
     [("Extract", "Extract"), ("Split", "Split"), ("Infer", "Embed"), ("Compact", "Compact"), ("Report", "Report")],
 )
-def test_a_redriven_execution_ends_as_if_nothing_had_been(redrives: Redrives, state: str, function: str) -> None:
+def test_a_redriven_execution_leaves_what_an_undisturbed_one_leaves(
+    redrives: Redrives, state: str, function: str
+) -> None:
     name = f"redriven-{state}"
     with dying(redrives.engine, f"{function}Function"):
         failed = redrives.run(name)
@@ -157,7 +159,7 @@ def test_a_redriven_execution_ends_as_if_nothing_had_been(redrives: Redrives, st
     assert redrives.everything(name) == before
 
 
-def test_a_redrive_that_fails_again_is_recorded_again(redrives: Redrives) -> None:
+def test_a_failed_redrive_is_recorded_again(redrives: Redrives) -> None:
     with dying(redrives.engine, "SplitFunction"):
         failed = redrives.run("twice")
         before = redrives.rows("executions", "twice")

@@ -79,7 +79,9 @@ RIGHT = {
 }
 
 
-def test_a_good_run_and_a_bad_one(model_lake: Lake, pets: Path, tmp_path: Path) -> None:
+def test_a_successful_run_prints_a_summary_and_a_failed_one_its_cause(
+    model_lake: Lake, pets: Path, tmp_path: Path
+) -> None:
     evil = make_zip(tmp_path / "evil.zip", {"/etc/evil.png": image()})
     code, out, err = run(model_lake, pets, evil, "--json")
     assert code == 1
@@ -135,7 +137,7 @@ def test_two_uploads_at_once_into_a_new_lake_lose_nothing(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_a_run_that_is_killed_leaves_nothing_half_done(model_lake: Lake, pets: Path, warm: Engine, state: str) -> None:
+def test_a_killed_run_leaves_no_partial_rows(model_lake: Lake, pets: Path, warm: Engine, state: str) -> None:
     experiment = f"killed-in-{state}"
     before = STATES[STATES.index(state) - 1] if state != "Plan" else "execution"
     with start(model_lake, pets, "--experiment", experiment) as process:
@@ -154,7 +156,9 @@ def test_a_run_that_is_killed_leaves_nothing_half_done(model_lake: Lake, pets: P
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_is_stopped_goes_quietly(model_lake: Lake, pets: Path, number: signal.Signals, code: int) -> None:
+def test_an_interrupted_run_ends_its_workers_without_a_traceback(
+    model_lake: Lake, pets: Path, number: signal.Signals, code: int
+) -> None:
     with start(model_lake, pets, "--experiment", "stopped") as process:
         until(process, "Extract")
         workers = psutil.Process(process.pid).children(recursive=True)

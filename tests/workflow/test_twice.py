@@ -76,7 +76,7 @@ def items(model_lake: Lake, listed: ItemList, kind: type[Any]) -> list[Any]:
     return [parse(item, kind) for item in yaml.safe_load(text)]
 
 
-def test_every_step_run_twice_leaves_the_same(model_lake: Lake, tmp_path: Path) -> None:
+def test_every_step_run_twice_leaves_the_same_objects_and_rows(model_lake: Lake, tmp_path: Path) -> None:
     upload = make_zip(tmp_path / "pets.zip", PETS)
     options = Options(embedder="tiny", classifier=Classifiers("colors", "ages"))
     ingest = Ingest(f"file://{upload}", "pets", "2026-11-01T00:00:00Z", options)

@@ -59,7 +59,7 @@ def check_orphans(labelled_lake: Lake, experiment: str, count: int) -> None:
         assert row["label"] == max(shares, key=lambda label: shares[label])
 
 
-def test_the_samples_orphans_and_its_records_each_by_their_model(labelled_lake: Lake) -> None:
+def test_orphans_and_records_of_the_sample_are_each_predicted_by_their_model(labelled_lake: Lake) -> None:
     answer = json.loads(pixlake("run", SAMPLE, "--image-classifier", "kinds", "--json", "--lake", labelled_lake.folder))
     assert (answer["records"], answer["predicted"]) == (608, 628)
     check_orphans(labelled_lake, "emoji", 20)
@@ -69,7 +69,7 @@ def test_the_samples_orphans_and_its_records_each_by_their_model(labelled_lake: 
     assert {label for path, label in named.items() if "/flag__" in path} == {"flag"}
 
 
-def test_an_upload_of_pictures_names_its_classifier_itself(labelled_lake: Lake, tmp_path: Path) -> None:
+def test_an_upload_of_images_names_its_classifier_itself(labelled_lake: Lake, tmp_path: Path) -> None:
     with zipfile.ZipFile(SAMPLE) as sample:
         pictures = {name: sample.read(name) for name in sample.namelist() if "/unsorted/" in name}
     settings = json.dumps({"embedder": "emoji-clip", "classifier": {"orphan": "kinds"}})

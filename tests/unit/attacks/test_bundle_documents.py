@@ -27,19 +27,19 @@ TEXTS: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_what_is_no_document_of_the_format(victim: Victim, text: str) -> None:
+def test_a_document_of_no_known_format_is_refused(victim: Victim, text: str) -> None:
     data, message = TEXTS[text]
     (victim.folder / "bundle.json").write_bytes(data)
     assert message in victim.refuses()
 
 
 @pytest.mark.parametrize("number", [0, 2, -1, 1.5, "1", None, True, 2**64])
-def test_a_foreign_format(victim: Victim, number: Any) -> None:
+def test_another_format_number_is_refused(victim: Victim, number: Any) -> None:
     victim.rewrite(lambda document: document.update(format=number))
     assert "`$.format`" in victim.refuses()
 
 
-def test_a_document_larger_than_any_is_never_read(victim: Victim) -> None:
+def test_a_document_above_the_size_limit_is_never_read(victim: Victim) -> None:
     with (victim.folder / "bundle.json").open("ab") as file:
         file.truncate(1 << 40)
     assert f"larger than {LARGEST_MANIFEST >> 20} MiB" in victim.refuses()
@@ -47,7 +47,7 @@ def test_a_document_larger_than_any_is_never_read(victim: Victim) -> None:
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "1e30", '"0.5"', "null"])
 @pytest.mark.parametrize("field", ["mean", "std"])
-def test_preprocessing_with_what_is_no_number(victim: Victim, field: str, number: str) -> None:
+def test_preprocessing_with_non_finite_numbers_is_refused(victim: Victim, field: str, number: str) -> None:
     victim.rewrite(lambda document: document["inputs"][0]["preprocessing"].update({field: [0, "HERE", 0.5]}))
     path = victim.folder / "bundle.json"
     path.write_text(path.read_text().replace('"HERE"', number))
@@ -55,7 +55,7 @@ def test_preprocessing_with_what_is_no_number(victim: Victim, field: str, number
 
 
 @pytest.mark.parametrize("std", [0, -1, 1e-300])
-def test_a_division_that_leaves_every_number(victim: Victim, std: float) -> None:
+def test_a_standard_deviation_of_zero_or_near_is_refused(victim: Victim, std: float) -> None:
     victim.rewrite(lambda document: document["inputs"][0]["preprocessing"].update(std=[std, 1, 1]))
     assert "`$.inputs[0].preprocessing.std[0]`" in victim.refuses()
 
@@ -70,28 +70,28 @@ def test_a_division_that_leaves_every_number(victim: Victim, std: float) -> None
         ({"bias": -10}, "a bias, but no scale"),
     ],
 )
-def test_logits_that_no_model_has(victim: Victim, change: dict[str, Any], reason: str) -> None:
+def test_a_logit_scale_or_bias_out_of_range_is_refused(victim: Victim, change: dict[str, Any], reason: str) -> None:
     victim.rewrite(lambda document: document["text"].update(change))
     assert reason in victim.refuses()
 
 
-def test_a_cleaning_that_is_none(victim: Victim) -> None:
+def test_an_unknown_text_cleaning_is_refused(victim: Victim) -> None:
     victim.rewrite(lambda document: document["text"]["input"].update(cleaning="exec"))
     assert "`$.text.input.cleaning`" in victim.refuses()
 
 
 @pytest.mark.parametrize("digest", ["0" * 64, "0" * 63, "F" * 64, "", "sha256:" + "0" * 57, None])
-def test_a_checksum_that_is_wrong_or_none(victim: Victim, digest: str | None) -> None:
+def test_a_wrong_or_malformed_checksum_is_refused(victim: Victim, digest: str | None) -> None:
     victim.rewrite(lambda document: document["files"].update({"image.onnx": digest}))
     assert "SHA-256" in (message := victim.refuses()) or "`$.files[...]`" in message
 
 
-def test_code_has_no_place(victim: Victim) -> None:
+def test_a_field_with_code_is_refused(victim: Victim) -> None:
     victim.rewrite(lambda document: document.update(code="import os"))
     assert "unknown field `code`" in victim.refuses()
 
 
-def test_the_untouched_document_is_taken(victim: Victim) -> None:
+def test_the_unchanged_document_is_accepted(victim: Victim) -> None:
     document = json.loads((victim.folder / "bundle.json").read_text())
     victim.rewrite(lambda same: same.update(document))
     assert load_bundle(victim.lake.uri, "tiny", 1).model.startswith("tiny@")

@@ -42,7 +42,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("home")
-def test_onnx_runtime_alone_would_read_the_working_directory() -> None:
+def test_onnx_runtime_alone_reads_weights_from_the_working_directory() -> None:
     """The threat is real; when this fails, it has gone, and so may the option that `graphs` sets."""
     session = ort.InferenceSession(reaching("secret.bin"), providers=["CPUExecutionProvider"])
     (answer,) = session.run(None, {"image": np.ones((1, 3, 8, 8), dtype=np.float32)})
@@ -65,14 +65,16 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("location", [*ELSEWHERE, "image.onnx.data"])
-def test_weights_in_a_file_that_is_not_the_graphs(victim: Victim, home: Path, location: str) -> None:
+def test_weights_outside_the_graphs_own_file_are_refused(victim: Victim, home: Path, location: str) -> None:
     victim.replace("image.onnx", reaching(location.format(home=home, lake=victim.lake.folder)))
     assert "image.onnx: ONNX Runtime does not load the graph" in victim.refuses()
 
 
 @pytest.mark.parametrize("location", [*ELSEWHERE, "image.onnx", "TEXT.onnx", "./tokenizer.json", "../bundle.json"])
 @pytest.mark.parametrize("pushed", [False, True])
-def test_weights_in_another_file_than_those_beside(victim: Victim, home: Path, location: str, *, pushed: bool) -> None:
+def test_weights_in_another_file_than_the_one_beside_the_graph_are_refused(
+    victim: Victim, home: Path, location: str, *, pushed: bool
+) -> None:
     """A pushed bundle's folder is open to ONNX Runtime, and so is what lies in it."""
     victim.replace("image.onnx.data", STOLEN.tobytes())
     victim.replace("image.onnx", reaching(location.format(home=home, lake=victim.lake.folder)))
@@ -81,7 +83,7 @@ def test_weights_in_another_file_than_those_beside(victim: Victim, home: Path, l
     assert "image.onnx: ONNX Runtime does not load the graph" in victim.refuses()
 
 
-def test_weights_that_are_a_link(victim: Victim, home: Path) -> None:
+def test_weights_that_are_a_symbolic_link_are_refused(victim: Victim, home: Path) -> None:
     victim.replace("image.onnx.data", STOLEN.tobytes())
     victim.replace("image.onnx", reaching("image.onnx.data"))
     victim.push()
@@ -92,7 +94,7 @@ def test_weights_that_are_a_link(victim: Victim, home: Path) -> None:
 
 
 @pytest.mark.parametrize("pushed", [False, True])
-def test_weights_beyond_the_end_of_their_file(victim: Victim, *, pushed: bool) -> None:
+def test_weights_beyond_the_end_of_their_file_are_refused(victim: Victim, *, pushed: bool) -> None:
     victim.replace("image.onnx.data", STOLEN.tobytes()[:-4])
     victim.replace("image.onnx", reaching("image.onnx.data"))
     if pushed:
@@ -116,7 +118,7 @@ def test_a_pickle_posing_as_a_tokenizer_is_never_unpickled(victim: Victim) -> No
     assert not Path("pwned").exists()
 
 
-def test_a_graph_in_onnx_runtimes_own_format(victim: Victim, tmp_path: Path) -> None:
+def test_a_graph_in_ort_format_is_refused(victim: Victim, tmp_path: Path) -> None:
     options = ort.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "image.ort")
     ort.InferenceSession(image_graph(), options, ["CPUExecutionProvider"])
@@ -125,12 +127,12 @@ def test_a_graph_in_onnx_runtimes_own_format(victim: Victim, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00" * 64, b"\x0a\xff\xff\xff\xff\x0f", image_graph()[:-40]])
-def test_what_is_no_graph(victim: Victim, data: bytes) -> None:
+def test_bytes_that_are_no_onnx_graph_are_refused(victim: Victim, data: bytes) -> None:
     victim.replace("image.onnx", data)
     assert "ONNX Runtime does not load the graph" in victim.refuses()
 
 
-def test_an_operator_that_is_nobodys(victim: Victim) -> None:
+def test_an_operator_of_an_unknown_domain_is_refused(victim: Victim) -> None:
     model = onnx.load_from_string(image_graph())
     model.graph.node[0].domain = "com.example"
     model.opset_import.append(helper.make_opsetid("com.example", 1))
@@ -138,7 +140,7 @@ def test_an_operator_that_is_nobodys(victim: Victim) -> None:
     assert "ONNX Runtime does not load the graph" in victim.refuses()
 
 
-def test_a_small_graph_that_wants_terabytes(victim: Victim) -> None:
+def test_a_small_graph_that_allocates_terabytes_is_refused(victim: Victim) -> None:
     nodes = [
         helper.make_node("ConstantOfShape", ["shape"], ["huge"], value=numpy_helper.from_array(np.float32([1]))),
         helper.make_node("ReduceSum", ["huge"], ["sum"], keepdims=0),

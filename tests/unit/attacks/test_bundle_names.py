@@ -38,43 +38,43 @@ def secret(victim: Victim) -> Path:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_with_a_name_that_leads_elsewhere(victim: Victim, name: str) -> None:
+def test_a_file_name_with_a_path_is_refused(victim: Victim, name: str) -> None:
     victim.rewrite(lambda document: document["files"].update({name: DIGEST}))
     assert "`key` in `$.files`" in victim.refuses()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_graph_with_a_name_that_leads_elsewhere(victim: Victim, name: str) -> None:
+def test_a_graph_name_with_a_path_is_refused(victim: Victim, name: str) -> None:
     victim.rewrite(lambda document: document.update(graph=name))
     assert "`$.graph`" in victim.refuses()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_tokenizer_with_a_name_that_leads_elsewhere(victim: Victim, name: str) -> None:
+def test_a_tokenizer_name_with_a_path_is_refused(victim: Victim, name: str) -> None:
     victim.rewrite(lambda document: document["text"]["input"].update(tokenizer=name))
     assert "`$.text.input.tokenizer`" in victim.refuses()
 
 
-def test_a_link_to_a_file_elsewhere(victim: Victim, secret: Path) -> None:
+def test_a_symbolic_link_to_a_file_outside_is_refused(victim: Victim, secret: Path) -> None:
     (victim.folder / "loot").symlink_to(secret)
     victim.rewrite(lambda document: document["files"].update(loot=DIGEST))
     assert "loot: it is a link" in victim.refuses()
 
 
 @pytest.mark.parametrize("target", ["../secret", "nowhere"])
-def test_a_bundle_json_that_is_a_link(victim: Victim, target: str) -> None:
+def test_a_bundle_json_that_is_a_symbolic_link_is_refused(victim: Victim, target: str) -> None:
     (victim.folder / "bundle.json").unlink()
     (victim.folder / "bundle.json").symlink_to(target)
     assert "bundle.json: it is a link" in victim.refuses()
 
 
-def test_a_folder_in_place_of_a_file(victim: Victim) -> None:
+def test_a_folder_in_place_of_a_file_is_refused(victim: Victim) -> None:
     (victim.folder / "image.onnx").unlink()
     (victim.folder / "image.onnx").mkdir()
     (victim.folder / "image.onnx" / "inner").write_bytes(SECRET)
     assert "files are missing: ['image.onnx']" in victim.refuses()
 
 
-def test_a_name_that_is_another_models(victim: Victim) -> None:
+def test_a_name_other_than_the_folders_is_refused(victim: Victim) -> None:
     victim.rewrite(lambda document: document.update(name="../tiny"))
     assert "the name is '../tiny', the folder's is 'tiny'" in victim.refuses()

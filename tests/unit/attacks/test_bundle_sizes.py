@@ -10,13 +10,13 @@ from tests.unit.attacks.victims import Victim
 @pytest.mark.parametrize(
     ("name", "size"), [("image.onnx", (2 << 30) + 1), ("text.onnx", 1 << 40), ("tokenizer.json", (64 << 20) + 1)]
 )
-def test_a_file_larger_than_any_of_its_kind(victim: Victim, name: str, size: int) -> None:
+def test_a_file_above_the_limit_of_its_kind_is_refused(victim: Victim, name: str, size: int) -> None:
     with (victim.folder / name).open("ab") as file:
         file.truncate(size)
     assert f"{name}: it has {size:,} bytes, more than" in victim.refuses()
 
 
-def test_files_larger_than_the_memory_together(victim: Victim) -> None:
+def test_files_above_the_memory_limit_together_are_refused(victim: Victim) -> None:
     victim.replace("image.onnx.data", b"")
     with (victim.folder / "image.onnx.data").open("ab") as file:
         file.truncate(10 << 30)
@@ -37,7 +37,7 @@ def test_files_larger_than_the_memory_together(victim: Victim) -> None:
         ("document", {"dimensions": 2**31}, "dimensions"),
     ],
 )
-def test_a_tensor_larger_than_any_is_useful(victim: Victim, part: str, change: dict[str, Any], message: str) -> None:
+def test_an_input_size_out_of_range_is_refused(victim: Victim, part: str, change: dict[str, Any], message: str) -> None:
     def enlarge(document: dict[str, Any]) -> None:
         (image,) = document["inputs"]
         parts = {"document": document, "input": image, "preprocessing": image["preprocessing"]}
@@ -47,7 +47,7 @@ def test_a_tensor_larger_than_any_is_useful(victim: Victim, part: str, change: d
     assert message in victim.refuses()
 
 
-def test_many_images_of_a_record(victim: Victim) -> None:
+def test_more_images_of_a_record_than_memory_takes_are_refused(victim: Victim) -> None:
     def enlarge(document: dict[str, Any]) -> None:
         for field in ("dimensions", "text"):
             del document[field]

@@ -28,7 +28,7 @@ def put(folder: Path) -> dict[str, Path]:
     return files
 
 
-def test_what_goes_in_comes_out(tmp_path: Path) -> None:
+def test_a_tar_gives_back_the_files_that_went_in(tmp_path: Path) -> None:
     pack(put(tmp_path), tmp_path / "packed.tar")
     data = (tmp_path / "packed.tar").read_bytes()
     assert unpack(cut(data), len(data), tmp_path / "out") == len(CONTENT) == inspect(cut(data, 7), len(data))
@@ -85,7 +85,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=list(HOSTILE))
-def test_nothing_comes_out_of_a_hostile_one(tmp_path: Path, make: Callable[[], bytes]) -> None:
+def test_nothing_is_unpacked_of_a_hostile_tar(tmp_path: Path, make: Callable[[], bytes]) -> None:
     data, target = make(), tmp_path / "in" / "target"
     with pytest.raises(BadBundle, match="tar"):
         unpack(cut(data), len(data), target)
@@ -96,14 +96,14 @@ def test_nothing_comes_out_of_a_hostile_one(tmp_path: Path, make: Callable[[], b
     assert not [path for path in target.rglob("*") if path.is_symlink() or path.stat().st_size > len(data)]
 
 
-def test_more_files_than_any_predictor_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tar_of_too_many_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "_MOST_FILES", 2)
     data = tar({"a": b"", "b": b"", "c": b""})
     with pytest.raises(BadBundle, match="more than 2 files"):
         unpack(cut(data), len(data), tmp_path)
 
 
-def test_what_follows_the_end_is_read_for_the_checksum() -> None:
+def test_bytes_after_the_end_of_a_tar_count_for_its_checksum() -> None:
     data, taken = tar({"a": b"x"}) + b"behind" * 100_000, []
 
     def chunks() -> Iterator[bytes]:

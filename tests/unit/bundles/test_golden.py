@@ -32,11 +32,11 @@ def test_the_version_is_of_the_documents_bytes() -> None:
 
 
 @pytest.mark.parametrize("path", [GOLDEN / MANIFEST, PREDICTOR / MANIFEST, *BUNDLES], ids=lambda path: path.parent.name)
-def test_a_document_is_written_to_the_byte(path: Path) -> None:
+def test_a_document_is_written_byte_for_byte(path: Path) -> None:
     assert encode(parse(path.read_bytes(), "golden")) == path.read_bytes()
 
 
-def test_it_answers_as_it_always_did(bundle_lake: BundleLake) -> None:
+def test_the_golden_bundle_gives_its_recorded_vectors(bundle_lake: BundleLake) -> None:
     shutil.copytree(GOLDEN, bundle_lake.folder / "models" / "tiny")
     embedder = load_embedder(bundle_lake.uri, f"tiny@{DOCUMENT[:12]}", 1)
     (image,) = embedder.embed_images([Image.new("RGB", (30, 20), (255, 51, 0))])
@@ -48,7 +48,7 @@ def test_it_answers_as_it_always_did(bundle_lake: BundleLake) -> None:
     np.testing.assert_allclose(text, row / np.linalg.norm(row), atol=1e-6)
 
 
-def test_a_predictors_tar_is_written_to_the_byte(tmp_path: Path) -> None:
+def test_a_predictors_tar_is_written_byte_for_byte(tmp_path: Path) -> None:
     """The folders in it follow from the files' names."""
     folder, data = read_folder(PREDICTOR.as_uri()), (PREDICTOR / "predictor.tar").read_bytes()
     assert unpack(folder.stream("predictor.tar"), len(data), tmp_path / "out") == 2

@@ -28,7 +28,7 @@ def rewrite(bundle_lake: BundleLake, change: Callable[[dict[str, Any]], object],
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"\xff\xfe", b'{"openapi": "3.0"}', b'{"format": 1}', b"{" * 5_000])
-def test_foreign_json(data: bytes) -> None:
+def test_json_of_another_format_is_refused(data: bytes) -> None:
     with pytest.raises(BadBundle, match=r"here: .*docs/bundles\.md"):
         parse(data, "here")
 
@@ -63,7 +63,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_manifest_that_does_not_fit_the_format(bundle_lake: BundleLake, change: str) -> None:
+def test_a_manifest_that_does_not_fit_the_format_is_refused_by_field(bundle_lake: BundleLake, change: str) -> None:
     bundle_lake.embedder()
     act, message = CHANGES[change]
     rewrite(bundle_lake, act)
@@ -123,7 +123,7 @@ CLASSIFIER_CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = 
 
 
 @pytest.mark.parametrize("change", CLASSIFIER_CHANGES)
-def test_a_classifiers_manifest_that_does_not_fit(bundle_lake: BundleLake, change: str) -> None:
+def test_a_classifiers_manifest_that_does_not_fit_is_refused_by_field(bundle_lake: BundleLake, change: str) -> None:
     bundle_lake.classifier("tiny", image_graph(WEIGHTS[:, :3]), [image_input()])
     act, message = CLASSIFIER_CHANGES[change]
     rewrite(bundle_lake, act)

@@ -12,11 +12,11 @@ def names(lake: str, options: Options, autogluon: bool = False) -> dict[str, str
     return {role: model.name for role, model in resolve_models(lake, options, autogluon).items()}
 
 
-def test_none_is_named(upload: Upload) -> None:
+def test_without_names_no_model_is_resolved(upload: Upload) -> None:
     assert names(upload.lake, Options(embedder="")) == {}
 
 
-def test_every_role(upload: Upload) -> None:
+def test_every_role_is_resolved_to_a_version(upload: Upload) -> None:
     clip = upload.put_bundle("clip", "embedder")
     both = upload.put_bundle("both", "record_classifier", missing="refuse")
     table = upload.put_bundle("table", "record_classifier")
@@ -34,7 +34,7 @@ def test_a_version_may_be_asked_for(upload: Upload) -> None:
 
 
 @pytest.mark.parametrize(("bundles", "listed"), [([], "none"), (["b", "a"], "a, b")])
-def test_a_missing_bundle_names_those_that_are_there(upload: Upload, bundles: list[str], listed: str) -> None:
+def test_a_missing_bundle_is_refused_naming_the_existing_ones(upload: Upload, bundles: list[str], listed: str) -> None:
     for name in bundles:
         upload.put_bundle(name, "embedder")
     with pytest.raises(BadBundle, match=rf"embedder: there is no bundle 'clip' .*; there are: {listed}$"):
@@ -50,20 +50,20 @@ def test_a_missing_bundle_names_those_that_are_there(upload: Upload, bundles: li
         (Options(classifier=Classifiers(orphan="x")), "record_classifier"),
     ],
 )
-def test_a_bundle_of_another_kind(upload: Upload, options: Options, kind: str) -> None:
+def test_a_bundle_of_another_kind_is_refused(upload: Upload, options: Options, kind: str) -> None:
     upload.put_bundle("x", kind)
     with pytest.raises(BadBundle, match=f"'x' is of the kind {kind}"):
         names(upload.lake, options)
 
 
-def test_a_bundle_that_needs_an_image_is_no_use_without(upload: Upload) -> None:
+def test_a_bundle_that_needs_an_image_is_refused_for_records_without(upload: Upload) -> None:
     upload.put_bundle("x", "record_classifier", missing="refuse")
     with pytest.raises(BadBundle, match="refuses records without an image"):
         names(upload.lake, Options(classifier=Classifiers(without_image="x")))
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "@1"])
-def test_a_name_is_no_path(upload: Upload, name: str) -> None:
+def test_a_model_name_that_is_a_path_is_refused(upload: Upload, name: str) -> None:
     with pytest.raises(BadRequest):
         names(upload.lake, Options(embedder=name or " "))
 
@@ -84,7 +84,7 @@ def test_a_predictor_has_a_task_of_its_own(upload: Upload) -> None:
 
 
 @pytest.mark.parametrize("role", ["with_image", "without_image", "orphan"])
-def test_a_predictor_without_its_container(upload: Upload, role: str) -> None:
+def test_a_predictor_is_refused_where_its_container_is_not_deployed(upload: Upload, role: str) -> None:
     upload.put_predictor("pets", columns=() if role == "orphan" else ("Age",))
     with pytest.raises(
         BadBundle, match=f"{role}: .*'pets' runs in the AutoGluon container.*AutoGluonImage.*make models"
@@ -102,7 +102,7 @@ def test_a_predictor_without_its_container(upload: Upload, role: str) -> None:
         (Options(classifier=Classifiers(orphan="x")), ("Age",), "predictor of records"),
     ],
 )
-def test_a_predictor_of_something_else(
+def test_a_predictor_is_refused_in_a_role_that_it_was_not_trained_for(
     upload: Upload, options: Options, columns: tuple[str, ...], message: str
 ) -> None:
     upload.put_predictor("x", columns=columns)
@@ -110,7 +110,7 @@ def test_a_predictor_of_something_else(
         names(upload.lake, options, autogluon=True)
 
 
-def test_a_predictor_that_needs_an_image_is_no_use_without(upload: Upload) -> None:
+def test_a_predictor_that_needs_an_image_is_refused_for_records_without(upload: Upload) -> None:
     upload.put_predictor("x", missing="refuse")
     with pytest.raises(BadBundle, match="refuses records without an image"):
         names(upload.lake, Options(classifier=Classifiers(without_image="x")), autogluon=True)

@@ -63,7 +63,7 @@ def at_every_write(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], ob
 
 
 @pytest.mark.parametrize("copied", [False, True], ids=["over a pushed one", "over one that was copied there"])
-def test_at_every_moment_of_a_push_the_older_or_the_newer_is_there_whole(
+def test_during_a_push_the_older_or_the_newer_version_is_whole_at_every_write(
     bundle_lake: tiny.BundleLake, tmp_path: Path, at_every_write: Any, copied: bool
 ) -> None:
     older, newer = make(tmp_path, 0), make(tmp_path, 1)
@@ -86,7 +86,7 @@ def test_at_every_moment_of_a_push_the_older_or_the_newer_is_there_whole(
     assert set(seen[change:]) == {newer.model}
 
 
-def test_readers_beside_pushes_see_no_mixture(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
+def test_concurrent_readers_see_one_version_whole(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
     bundles = [make(tmp_path, number) for number in range(2)]
     push_bundle(bundles[0], bundle_lake.uri)
     seen: set[str] = set()
@@ -111,7 +111,7 @@ def test_readers_beside_pushes_see_no_mixture(bundle_lake: tiny.BundleLake, tmp_
     assert seen <= {each.model for each in bundles}
 
 
-def test_a_run_that_began_with_a_version_ends_with_it(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
+def test_a_version_can_be_read_after_a_newer_one_is_pushed(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
     older, newer = make(tmp_path, 0), make(tmp_path, 1)
     push_bundle(older, bundle_lake.uri)
     age(bundle_lake.folder)
@@ -119,7 +119,7 @@ def test_a_run_that_began_with_a_version_ends_with_it(bundle_lake: tiny.BundleLa
     assert check(open_folder(bundle_lake.uri, older.model)) == older.model
 
 
-def test_again_changes_nothing(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
+def test_pushing_the_same_bundle_again_changes_nothing(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
     for number in range(3):
         push_bundle(make(tmp_path, number), bundle_lake.uri)
     age(bundle_lake.folder)
@@ -128,7 +128,7 @@ def test_again_changes_nothing(bundle_lake: tiny.BundleLake, tmp_path: Path) -> 
     assert tree(bundle_lake.folder) == before
 
 
-def test_a_damaged_version_is_mended_by_another_push(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
+def test_a_damaged_version_is_repaired_by_pushing_it_again(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
     source = make(tmp_path, 1)
     push_bundle(source, bundle_lake.uri)
     (bundle_lake.folder / "models" / "tiny" / source.version / "image.onnx").write_bytes(b"?")
@@ -138,7 +138,7 @@ def test_a_damaged_version_is_mended_by_another_push(bundle_lake: tiny.BundleLak
     assert check(open_folder(bundle_lake.uri, "tiny")) == source.model
 
 
-def test_old_versions_go(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
+def test_old_versions_are_deleted_by_a_later_push(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
     versions = []
     for number in range(4):
         source = make(tmp_path, number)
@@ -151,7 +151,7 @@ def test_old_versions_go(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
     assert kept == {versions[2], versions[3]}
 
 
-def test_a_copied_bundles_files_go_one_push_later(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
+def test_a_copied_bundles_files_are_deleted_one_push_later(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
     home = bundle_lake.folder / "models" / "tiny"
     Path(make(tmp_path, 1).uri.removeprefix("file://")).rename(home)
     age(bundle_lake.folder)
@@ -161,7 +161,7 @@ def test_a_copied_bundles_files_go_one_push_later(bundle_lake: tiny.BundleLake, 
     assert [path.name for path in home.iterdir() if path.is_file()] == ["bundle.json"]
 
 
-def test_a_push_that_fails_changes_nothing_for_readers(
+def test_a_failed_push_changes_nothing_for_readers(
     bundle_lake: tiny.BundleLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older, newer = make(tmp_path, 0), make(tmp_path, 1)
@@ -189,7 +189,9 @@ def test_a_file_that_changes_while_it_is_pushed_is_not_served(bundle_lake: tiny.
 
 
 @pytest.mark.parametrize("name", ["../tiny", "a/b", ".tiny", ""])
-def test_a_name_that_is_no_folders_is_not_pushed(bundle_lake: tiny.BundleLake, tmp_path: Path, name: str) -> None:
+def test_a_bundle_whose_name_is_no_folder_name_is_not_pushed(
+    bundle_lake: tiny.BundleLake, tmp_path: Path, name: str
+) -> None:
     folder = tmp_path / "made-1" / "models" / "tiny"
     make(tmp_path, 1)
     document = (folder / "bundle.json").read_text().replace('"name": "tiny"', f'"name": "{name}"')
@@ -199,14 +201,14 @@ def test_a_name_that_is_no_folders_is_not_pushed(bundle_lake: tiny.BundleLake, t
     assert tree(bundle_lake.folder) == {}
 
 
-def test_what_is_pulled_is_what_was_pushed(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
+def test_a_pulled_bundle_equals_the_pushed_one(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
     source = make(tmp_path, 1)
     push_bundle(source, bundle_lake.uri)
     pull_bundle(open_folder(bundle_lake.uri, "tiny"), tmp_path / "deep" / "copy")
     assert tree(tmp_path / "deep" / "copy") == tree(Path(source.uri.removeprefix("file://")))
 
 
-def test_nothing_is_pulled_over_what_is_there(tmp_path: Path) -> None:
+def test_a_pull_does_not_overwrite_an_existing_folder(tmp_path: Path) -> None:
     source = make(tmp_path, 1)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes").write_text("mine")

@@ -61,26 +61,26 @@ def pushed(bundle_lake: BundleLake, copied: str) -> str:
     return copied
 
 
-def test_a_pushed_file_is_mapped(bundle_lake: BundleLake, pushed: str) -> None:
+def test_weights_of_a_pushed_bundle_are_memory_mapped(bundle_lake: BundleLake, pushed: str) -> None:
     folder = open_folder(bundle_lake.uri, pushed)
     found = find_weights(folder, "image.onnx", folder.read("image.onnx"))
     assert isinstance(found, MappedWeights)
     assert (found.path, found.size) == (Path(folder.uri.removeprefix("file://")) / "image.onnx.data", WEIGHTS.nbytes)
 
 
-def test_a_copied_file_which_may_be_written_into_is_not(bundle_lake: BundleLake, copied: str) -> None:
+def test_weights_of_a_copied_bundle_are_read_not_mapped(bundle_lake: BundleLake, copied: str) -> None:
     folder = open_folder(bundle_lake.uri, copied)
     found = find_weights(folder, "image.onnx", folder.read("image.onnx"))
     assert found == WeightsInMemory("image.onnx.data", WEIGHTS.tobytes())
 
 
-def test_a_graph_that_may_mean_another_file_gets_bytes(bundle_lake: BundleLake, pushed: str) -> None:
+def test_a_graph_that_mentions_another_file_gets_its_weights_in_memory(bundle_lake: BundleLake, pushed: str) -> None:
     folder = open_folder(bundle_lake.uri, pushed)
     graph = folder.read("image.onnx") + b"..Tokenizer.JSON.."
     assert isinstance(find_weights(folder, "image.onnx", graph), WeightsInMemory)
 
 
-def test_a_graph_that_keeps_its_tensors(bundle_lake: BundleLake, pushed: str) -> None:
+def test_a_graph_with_inline_tensors_has_no_weights_file(bundle_lake: BundleLake, pushed: str) -> None:
     folder = open_folder(bundle_lake.uri, pushed)
     assert find_weights(folder, "text.onnx", folder.read("text.onnx")) == NoWeights()
 
@@ -93,7 +93,7 @@ def test_mapped_or_not_the_answer_is_the_same(bundle_lake: BundleLake, tmp_path:
 
 
 @LOADS
-def test_what_is_loaded_outlives_its_file(bundle_lake: BundleLake, pushed: str, load: Load) -> None:
+def test_a_loaded_model_outlives_its_file(bundle_lake: BundleLake, pushed: str, load: Load) -> None:
     """As when a newer version was pushed, and the older one deleted after a day."""
     embedder = load(bundle_lake.uri, pushed)
     before = embedder.embed_images([RED])
@@ -105,7 +105,7 @@ def test_what_is_loaded_outlives_its_file(bundle_lake: BundleLake, pushed: str, 
 @LOADS
 @pytest.mark.usefixtures("pushed")
 @pytest.mark.parametrize("size", [WEIGHTS.nbytes, WEIGHTS.nbytes - 1, 0])
-def test_damaged_weights_answer_nothing(bundle_lake: BundleLake, size: int, load: Load) -> None:
+def test_damaged_weights_are_refused_by_their_checksum(bundle_lake: BundleLake, size: int, load: Load) -> None:
     """Even where ONNX Runtime fails on them first."""
     (path,) = bundle_lake.folder.rglob("image.onnx.data")
     path.write_bytes(bytes(size))
@@ -115,7 +115,7 @@ def test_damaged_weights_answer_nothing(bundle_lake: BundleLake, size: int, load
 
 @LOADS
 @pytest.mark.usefixtures("pushed")
-def test_weights_that_a_push_mends_meanwhile_answer_nothing(
+def test_damaged_weights_are_refused_though_a_push_repairs_them_while_loading(
     bundle_lake: BundleLake, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session has the damaged file, the checksum is the mended one's."""
@@ -139,7 +139,7 @@ def test_weights_that_a_push_mends_meanwhile_answer_nothing(
         load(bundle_lake.uri, "tiny").embed_images([RED])
 
 
-def test_only_what_is_kept_is_laid_out_for_many_runs(
+def test_weights_are_prepacked_only_for_a_cached_model(
     bundle_lake: BundleLake, pushed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepacked: list[bool] = []

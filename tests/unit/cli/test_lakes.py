@@ -10,7 +10,7 @@ from pixlake.iceberg.catalog import open_catalog
 from pixlake_cli.lakes import Lake
 
 
-def test_a_relative_lake_is_where_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_lake_is_below_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     lake = Lake.at("../my lake")

@@ -21,7 +21,7 @@ def touch(path: Path) -> Path:
     return path
 
 
-def test_zips_and_folders_are_uploads_of_their_own(tmp_path: Path, lake_folder: Path) -> None:
+def test_each_zip_and_folder_is_one_upload(tmp_path: Path, lake_folder: Path) -> None:
     photos, pets = touch(tmp_path / "My photos!" / "a.png").parent, touch(tmp_path / "Pets 2.ZIP")
     assert find_uploads([photos, pets], lake_folder, None) == [
         Upload(f"file://{photos}/", "My-photos", str(photos)),
@@ -53,7 +53,7 @@ def test_a_given_experiment_holds_for_all_and_must_be_a_name(tmp_path: Path, lak
 @pytest.mark.parametrize(
     ("name", "expected"), [("...", "upload"), ("_a_", "a_"), ("ä" * 9, "upload"), ("x" * 200, "x" * 100)]
 )
-def test_any_name_makes_an_experiment(tmp_path: Path, lake_folder: Path, name: str, expected: str) -> None:
+def test_an_experiment_is_named_from_any_file_name(tmp_path: Path, lake_folder: Path, name: str, expected: str) -> None:
     (tmp_path / f"{name}.zip").touch()
     assert find_uploads([tmp_path / f"{name}.zip"], lake_folder, None)[0].experiment_id == expected
 
@@ -63,7 +63,7 @@ def test_a_folder_that_holds_the_lake_is_refused(tmp_path: Path, lake_folder: Pa
         find_uploads([tmp_path], lake_folder, None)
 
 
-def test_models_that_come_along_are_copied_once_and_never_over_others(tmp_path: Path, lake_folder: Path) -> None:
+def test_the_demo_models_are_copied_once_and_never_over_others(tmp_path: Path, lake_folder: Path) -> None:
     for name in ("one", "two"):
         touch(tmp_path / "bundles" / name / "bundle.json")
     mine = touch(lake_folder / "models" / "two" / "bundle.json")
@@ -75,7 +75,7 @@ def test_models_that_come_along_are_copied_once_and_never_over_others(tmp_path: 
     assert sorted(path.name for path in (lake_folder / "models").iterdir()) == ["one", "two"]
 
 
-def test_an_execution_has_a_name_of_its_own(lake_folder: Path) -> None:
+def test_every_execution_has_a_unique_name(lake_folder: Path) -> None:
     upload = Upload("file:///x.zip", "e" * 100, "x.zip")
     names = [name_execution(upload, lake_folder) for _ in range(50)]
     assert len(set(names)) == 50

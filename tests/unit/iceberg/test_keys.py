@@ -29,13 +29,13 @@ def test_encoded_keys_compare_as_the_keys_do(some: list[tuple[str | None, str | 
 
 
 @given(keys)
-def test_the_leading_value_comes_back(key: tuple[str | None, str | None]) -> None:
+def test_the_leading_value_is_decoded_from_a_key(key: tuple[str | None, str | None]) -> None:
     (encoded,) = encode_keys(predictions([key]), PREDICTIONS).to_pylist()
     assert leading_value(encoded, PREDICTIONS) == key[0]
 
 
 @given(st.text())
-def test_the_only_value_comes_back(record_id: str) -> None:
+def test_the_only_value_is_decoded_from_a_key(record_id: str) -> None:
     batch = pa.RecordBatch.from_pydict({"record_id": pa.array([record_id])})
     assert leading_value(encode_keys(batch, RECORDS)[0].as_py(), RECORDS) == record_id
 
@@ -50,7 +50,7 @@ def test_times_in_a_key_sort_as_times() -> None:
     assert len(set(encoded)) == 3
 
 
-def test_the_image_outranks_any_time() -> None:
+def test_a_prediction_with_the_image_outranks_any_time() -> None:
     early, late = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
     rows = [("tabular", late), ("image+tabular", early), ("image+tabular", late), ("image", late)]
     schema = pa.schema([PREDICTIONS.columns.field(name) for name in ("modality", "uploaded_at")])

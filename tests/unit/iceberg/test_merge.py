@@ -41,7 +41,7 @@ def test_merged_rows_are_sorted_and_the_newest_of_each_key(parts: list[list[tupl
         assert parts[int(part)][int(place)][0] == row["record_id"]
 
 
-def test_of_equal_rows_of_one_source_the_last_stays() -> None:
+def test_of_rows_with_equal_rank_in_one_source_the_last_is_kept() -> None:
     (row,) = merge([TableRows("0", records([("a", 1), ("a", 1)], "part 0"))])
     assert row["attributes"] == [("who", "part 0 1")]
 
@@ -60,7 +60,7 @@ class Counting(TableRows):
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
-def test_sources_in_a_row_are_read_one_after_another(shuffled: bool) -> None:
+def test_sources_without_overlap_are_read_one_after_another(shuffled: bool) -> None:
     Counting.most_open = 0
     numbers = np.arange(40)
     if shuffled:
@@ -71,7 +71,7 @@ def test_sources_in_a_row_are_read_one_after_another(shuffled: bool) -> None:
     assert Counting.most_open <= 4 * READERS
 
 
-def test_a_source_that_shrank_is_an_error() -> None:
+def test_a_source_that_became_shorter_is_an_error() -> None:
     class Shrinking(TableRows):
         def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
             for batch in super().batches(columns):

@@ -54,7 +54,7 @@ def authors(streams: Sequence[plan.Stream]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("small_files", [0, 16])
-def test_deleted_rows_stay_deleted(table: Table, monkeypatch: pytest.MonkeyPatch, small_files: int) -> None:
+def test_rows_deleted_by_position_stay_deleted(table: Table, monkeypatch: pytest.MonkeyPatch, small_files: int) -> None:
     file = delete_positions(table, [1, 3], DataFileContent.POSITION_DELETES)
     monkeypatch.setattr(plan, "list_existing", lambda *_: iter([file]))
     # b was deleted: a new row of that key comes in, though the deleted row was newer; d stays away
@@ -64,13 +64,13 @@ def test_deleted_rows_stay_deleted(table: Table, monkeypatch: pytest.MonkeyPatch
     assert sum(stream.rows for stream in result.streams) == 5
 
 
-def test_equality_deletes_are_not_understood(table: Table) -> None:
+def test_equality_deletes_are_refused(table: Table) -> None:
     file = delete_positions(table, [1], DataFileContent.EQUALITY_DELETES)
     with pytest.raises(CatalogError, match="OPTIMIZE"):
         file.dead(table.io)
 
 
-def test_keys_out_of_range_read_no_file(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_whose_key_range_does_not_overlap_are_not_read(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a file out of range was read")
 
@@ -96,7 +96,7 @@ def test_bounds_say_whether_a_file_may_hold_a_key(table: Table, span: KeyRange, 
     assert span.may_meet(table, file.file) is meets
 
 
-def test_nothing_to_do_is_an_empty_plan(table: Table) -> None:
+def test_a_plan_without_new_rows_is_empty(table: Table) -> None:
     assert plan.plan_commit(table, RECORDS, "e", EMPTY_INDEX, LARGE).empty
     assert plan.plan_commit(table, RECORDS, "e", incoming(("a", 0)), LARGE).empty
 

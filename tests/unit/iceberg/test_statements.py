@@ -57,14 +57,14 @@ def test_statements_parse_in_athenas_dialect(schema: TableSchema) -> None:
     assert isinstance(sqlglot.parse_one(statements.keep, read="athena"), exp.Alter)
 
 
-def test_maintenance_is_said_as_athena_wants_it() -> None:
+def test_maintenance_statements_are_in_athenas_syntax() -> None:
     statements = written(MERGED["embeddings"])
     assert statements.optimize == "OPTIMIZE embeddings REWRITE DATA USING BIN_PACK WHERE \"experiment_id\" = 'pets'"
     assert statements.vacuum == "VACUUM embeddings"
     assert "'vacuum_max_snapshot_age_seconds' = '216000'" in statements.keep
 
 
-def test_types_are_hives() -> None:
+def test_the_external_tables_types_are_hives() -> None:
     register = {name: written(schema).register for name, schema in MERGED.items()}
     assert "`embedding` array<float>" in register["embeddings"]
     assert "`probabilities` map<string,double>" in register["predictions"]
@@ -84,7 +84,7 @@ def replace_execution(name: str) -> Run:
     return Run(name, "pets", RUN.upload_uri, RUN.upload_id, RUN.uploaded_at, RUN.started_at)
 
 
-def test_both_engines_leave_the_same_rows(tmp_path: Path, athena: Athena) -> None:
+def test_athena_and_lambda_leave_the_same_rows(tmp_path: Path, athena: Athena) -> None:
     by_lambda = TableLake(tmp_path / "lambda")
     by_athena = TableLake(tmp_path / "athena")
     for number, day in enumerate([1, 3, 2]):
@@ -121,7 +121,7 @@ def comparable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=str)
 
 
-def test_statements_run_twice_change_nothing(execution: Execution, athena: Athena) -> None:
+def test_statements_run_again_change_nothing(execution: Execution, athena: Athena) -> None:
     fill(execution)
     answer = execution.compact(compaction_engine=Engine.ATHENA)
     run_all(athena, answer)
@@ -131,7 +131,7 @@ def test_statements_run_twice_change_nothing(execution: Execution, athena: Athen
     assert {name: athena.rows(name) for name in MERGED} == before
 
 
-def test_too_many_lost_hand_nothing_over(execution: Execution) -> None:
+def test_too_many_lost_batches_write_no_statements(execution: Execution) -> None:
     execution.embed("embed-0", ["a.jpg"], lost=True)
     with pytest.raises(TooManyLost):
         execution.compact(compaction_engine=Engine.ATHENA)
@@ -144,7 +144,7 @@ def test_an_upload_of_nothing_but_rejects(execution: Execution, athena: Athena) 
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_newest_by_precedence_stays_whatever_the_order(table_lake: TableLake, athena: Athena, seed: int) -> None:
+def test_the_newest_row_by_precedence_wins_in_any_order(table_lake: TableLake, athena: Athena, seed: int) -> None:
     """Against a dictionary: keys with nulls and empty texts, modality before time, ties to who comes later."""
     chance = random.Random(seed)
     expected: dict[tuple[str | None, str | None], dict[str, Any]] = {}

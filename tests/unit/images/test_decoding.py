@@ -57,7 +57,7 @@ def test_colors_survive_every_mode(mode: str, kind: str) -> None:
     assert close(seen(encode(halves(mode), kind)), (RED, BLUE), within=8)
 
 
-def test_lab_is_made_rgb() -> None:
+def test_lab_is_converted_to_rgb() -> None:
     srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
     image = ImageCms.profileToProfile(halves(), srgb, lab, outputMode="LAB")
     assert image is not None
@@ -102,7 +102,7 @@ def test_the_extremes_of_float32_do_not_overflow() -> None:
     assert seen(encode(Image.fromarray(values), "TIFF")) == ((0, 0, 0), (255, 255, 255))
 
 
-def test_values_that_are_no_numbers_are_black() -> None:
+def test_nan_pixels_are_black() -> None:
     values = np.array([[np.nan, np.inf, 0.5, 0.5]], dtype=np.float32).repeat(4, axis=0)
     assert seen(encode(Image.fromarray(values), "TIFF")) == ((0, 0, 0), (128, 128, 128))
 
@@ -186,7 +186,7 @@ def test_stored_pixels_are_those_that_pillow_converts(kind: str) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"), [(b"", "empty"), (b"no", "not_an_image"), (encode(halves(), "PNG")[:90], "truncated")]
 )
-def test_what_has_no_stored_pixels(data: bytes, reason: str) -> None:
+def test_stored_pixels_of_a_bad_image_are_refused(data: bytes, reason: str) -> None:
     with pytest.raises(BadImage) as caught:
         decode_stored(data, max_pixels=LIMIT)
     assert caught.value.reason == reason
@@ -195,7 +195,7 @@ def test_what_has_no_stored_pixels(data: bytes, reason: str) -> None:
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b""])
-def test_exif_that_cannot_be_read_says_nothing_against_the_pixels(exif: bytes) -> None:
+def test_unreadable_exif_is_ignored(exif: bytes) -> None:
     assert close(seen(encode(halves(), "JPEG", exif=exif)), (RED, BLUE), within=8)
 
 
@@ -229,7 +229,7 @@ def test_a_turned_jpeg_is_decoded_smaller_by_its_upright_size() -> None:
 
 
 @pytest.mark.parametrize("orientation", STORED_AS)
-def test_a_picture_in_pixels_that_were_rounded_up_is_found_after_turning(orientation: int) -> None:
+def test_a_turned_jpeg_decoded_smaller_loses_the_rounded_up_edge(orientation: int) -> None:
     """A quarter of 1001 x 603 is 250.25 x 150.75; what rounding adds lies where the stored right and lower side go."""
     exif = Image.Exif()
     exif[0x0112] = orientation

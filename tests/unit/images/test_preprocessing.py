@@ -54,7 +54,7 @@ def worst_level(found: NDArray[Any], expected: NDArray[Any], wanted: Preprocessi
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "lanczos", "nearest"])
 @pytest.mark.parametrize("kind", ["squash", "shortest", "longest"])
 @pytest.mark.parametrize("size", [(640, 480), (97, 301), (8, 8), (5, 3), (60, 300)])
-def test_the_tensor_is_what_the_page_says(kind: str, interpolation: str, size: tuple[int, int]) -> None:
+def test_the_tensor_is_what_bundles_md_says(kind: str, interpolation: str, size: tuple[int, int]) -> None:
     wanted = spec(resize=kind, interpolation=interpolation, width=48, height=32, background=[9, 99, 200], crop=0.875)
     image = photo(*size)
     found = tensor(image, wanted)
@@ -84,20 +84,20 @@ def test_any_size_gives_the_graphs_size(width: int, height: int, w: int, h: int,
 
 
 @pytest.mark.parametrize("kind", ["squash", "shortest", "longest"])
-def test_a_line_of_a_million_pixels_stays_small_on_the_way(kind: str) -> None:
+def test_resizing_an_image_of_extreme_aspect_stays_small_in_memory(kind: str) -> None:
     found = tensor(Image.new("RGB", (1, 1_000_000), (255, 0, 0)), spec(resize=kind))
     assert found.shape == (3, 8, 8)
     assert found[0].max() == pytest.approx((1 - 0.5) / 0.25)
 
 
-def test_a_plain_picture_has_the_formulas_value() -> None:
+def test_an_image_of_one_color_has_the_value_of_the_formula() -> None:
     wanted = spec(mean=[0.5, 0.25, 0.1], std=[0.5, 2.0, 0.1])
     found = tensor(Image.new("RGB", (30, 20), (255, 51, 0)), wanted)
     np.testing.assert_allclose(found[:, 0, 0], [1.0, (0.2 - 0.25) / 2.0, -1.0], rtol=1e-6)
     assert (found == found[:, :1, :1]).all()
 
 
-def test_padding_has_the_backgrounds_value() -> None:
+def test_padding_has_the_value_of_the_background() -> None:
     found = tensor(
         Image.new("RGB", (40, 10)), spec(resize="longest", background=[255, 0, 0], mean=[0, 0, 0], std=[1, 1, 1])
     )

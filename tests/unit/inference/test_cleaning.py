@@ -22,7 +22,7 @@ from tests.builders.tiny import tokenizer
         ("canonical", "a b schön b i̇ς\N{REPLACEMENT CHARACTER}"),
     ],
 )
-def test_each_cleaning(cleaning: Cleaning, expected: str) -> None:
+def test_each_cleaning_gives_its_text(cleaning: Cleaning, expected: str) -> None:
     assert clean_text("  A_b, schÃ¶n &amp;lt;B&gt;\tİΣ\ud800 ", cleaning) == expected
 
 

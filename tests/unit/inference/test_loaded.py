@@ -37,7 +37,7 @@ def damaged(bundle_lake: BundleLake, file: str) -> str:
 # ---- what it answers ----------------------------------------------------------------------------------------------
 
 
-def test_an_embedder_answers_by_name_and_by_version(bundle_lake: BundleLake) -> None:
+def test_an_embedder_is_loaded_by_name_and_by_version(bundle_lake: BundleLake) -> None:
     model = bundle_lake.embedder()
     assert load_embedder(bundle_lake.uri, "tiny", 1) is load_embedder(bundle_lake.uri, model, 1)
     assert (load_embedder(bundle_lake.uri, "tiny", 1).model, load_embedder(bundle_lake.uri, model, 1).dimensions) == (
@@ -58,12 +58,12 @@ def test_images_and_texts_become_unit_vectors(bundle_lake: BundleLake) -> None:
     assert image.dtype == texts.dtype == np.float32
 
 
-def test_nothing_asked_is_nothing_answered(bundle_lake: BundleLake) -> None:
+def test_no_images_and_no_texts_give_no_vectors(bundle_lake: BundleLake) -> None:
     embedder = load_embedder(bundle_lake.uri, bundle_lake.embedder(), 1)
     assert embedder.embed_images([]).shape == embedder.embed_texts([]).shape == (0, 4)
 
 
-def test_a_model_without_a_text_tower_says_so(bundle_lake: BundleLake) -> None:
+def test_a_model_without_a_text_tower_refuses_texts(bundle_lake: BundleLake) -> None:
     embedder = load_embedder(bundle_lake.uri, bundle_lake.embedder(files={"image.onnx": image_graph()}, text=None), 1)
     with pytest.raises(BadBundle, match="no text tower"):
         embedder.embed_texts(["red"])
@@ -106,7 +106,7 @@ def test_only_a_few_models_are_kept(bundle_lake: BundleLake) -> None:
     assert load_bundle(bundle_lake.uri, kept.model, 1) is not kept
 
 
-def test_of_large_models_only_the_latest_is_kept(bundle_lake: BundleLake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_latest_of_large_models_is_kept(bundle_lake: BundleLake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundles, "_KEPT_BYTES", len(image_graph()) + 1)
     first = load_bundle(bundle_lake.uri, bundle_lake.embedder("first"), 1)
     second = load_bundle(bundle_lake.uri, bundle_lake.embedder("second"), 1)
@@ -114,7 +114,7 @@ def test_of_large_models_only_the_latest_is_kept(bundle_lake: BundleLake, monkey
     assert load_bundle(bundle_lake.uri, first.model, 1) is not first
 
 
-def test_another_kind_is_refused(bundle_lake: BundleLake) -> None:
+def test_a_bundle_of_another_kind_is_refused(bundle_lake: BundleLake) -> None:
     bundle_lake.embedder()
     bundle_lake.classifier("colors", image_graph(WEIGHTS[:, :3]), [image_input()], kind="image_classifier")
     assert isinstance(load_bundle(bundle_lake.uri, "tiny", 1), Embedder)
@@ -128,22 +128,22 @@ def test_another_kind_is_refused(bundle_lake: BundleLake) -> None:
 # ---- what is refused ----------------------------------------------------------------------------------------------
 
 
-def test_a_bundle_that_is_not_there(bundle_lake: BundleLake) -> None:
+def test_a_missing_bundle_is_refused(bundle_lake: BundleLake) -> None:
     assert "there is no bundle here" in refused(bundle_lake, "absent")
 
 
 @pytest.mark.parametrize("name", ["../secrets", "a/b", "", ".hidden"])
-def test_a_name_that_leaves_the_folder(bundle_lake: BundleLake, name: str) -> None:
+def test_a_name_with_a_path_is_refused(bundle_lake: BundleLake, name: str) -> None:
     with pytest.raises(BadRequest):
         load_bundle(bundle_lake.uri, name)
 
 
-def test_another_version_than_asked_for(bundle_lake: BundleLake) -> None:
+def test_another_version_than_the_requested_is_refused(bundle_lake: BundleLake) -> None:
     bundle_lake.embedder()
     assert "changed during the run" in refused(bundle_lake, "tiny@000000000000")
 
 
-def test_a_damaged_image_tower(bundle_lake: BundleLake) -> None:
+def test_a_damaged_image_tower_is_refused(bundle_lake: BundleLake) -> None:
     model = damaged(bundle_lake, "image.onnx")
     assert "image.onnx: its SHA-256" in refused(bundle_lake, model)
     embedder = open_embedder(bundle_lake.uri, model)
@@ -154,21 +154,23 @@ def test_a_damaged_image_tower(bundle_lake: BundleLake) -> None:
 
 @pytest.mark.parametrize("file", ["text.onnx", "tokenizer.json"])
 @pytest.mark.parametrize("load", [load_embedder, open_embedder])
-def test_a_damaged_text_tower(bundle_lake: BundleLake, file: str, load: Callable[[str, str], Embedder]) -> None:
+def test_a_damaged_text_tower_is_refused(
+    bundle_lake: BundleLake, file: str, load: Callable[[str, str], Embedder]
+) -> None:
     embedder = load(bundle_lake.uri, damaged(bundle_lake, file))
     assert len(embedder.embed_images([Image.new("RGB", (8, 8))])) == 1, "images need none of it"
     with pytest.raises(BadBundle, match=f"{file}: its SHA-256"):
         embedder.embed_texts(["red"])
 
 
-def test_a_missing_file(bundle_lake: BundleLake) -> None:
+def test_a_missing_file_is_refused(bundle_lake: BundleLake) -> None:
     bundle_lake.embedder()
     (bundle_lake.folder / "models" / "tiny" / "text.onnx").unlink()
     assert "files are missing: ['text.onnx']" in refused(bundle_lake)
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "deep/er.bin"])
-def test_a_file_too_many(bundle_lake: BundleLake, name: str) -> None:
+def test_an_unlisted_file_is_refused(bundle_lake: BundleLake, name: str) -> None:
     bundle_lake.embedder()
     path = bundle_lake.folder / "models" / "tiny" / name
     path.parent.mkdir(exist_ok=True)
@@ -176,7 +178,7 @@ def test_a_file_too_many(bundle_lake: BundleLake, name: str) -> None:
     assert f"does not list: ['{name}']" in refused(bundle_lake)
 
 
-def test_another_name_than_the_folders(bundle_lake: BundleLake) -> None:
+def test_a_bundle_named_other_than_its_folder_is_refused(bundle_lake: BundleLake) -> None:
     bundle_lake.embedder("other")
     (bundle_lake.folder / "models" / "other").rename(bundle_lake.folder / "models" / "tiny")
     assert "the name is 'other'" in refused(bundle_lake)
@@ -189,7 +191,7 @@ def test_a_text_tower_damaged_after_loading_is_never_used(bundle_lake: BundleLak
         embedder.embed_texts(["red"])
 
 
-def test_only_the_manifest_and_the_listing_are_read_to_name_a_model(
+def test_naming_a_model_reads_only_the_manifest_and_the_listing(
     bundle_lake: BundleLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = bundle_lake.embedder()

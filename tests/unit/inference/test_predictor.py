@@ -42,7 +42,7 @@ def ask(
     return classify(bundle_lake.request("classify", model, rows, modality), bundle_lake.settings, load)
 
 
-def test_cells_have_the_types_of_training(bundle_lake: BundleLake) -> None:
+def test_cells_are_converted_to_the_types_of_training(bundle_lake: BundleLake) -> None:
     rows = [
         record("a", {}, Age=" 3.50 ", Tame="TRUE", Home="sea ", Colour="red"),
         record("b", {}, Age="1,234", Tame="1", Home=None),
@@ -61,7 +61,7 @@ def test_cells_have_the_types_of_training(bundle_lake: BundleLake) -> None:
     ]
 
 
-def test_a_batch_is_asked_for_at_once_and_answered_in_order(bundle_lake: BundleLake) -> None:
+def test_a_batch_is_predicted_in_one_call_and_answered_in_order(bundle_lake: BundleLake) -> None:
     names = [f"{number:02}" for number in range(40)]
     told = Told([[number / 40, 1 - number / 40] for number in range(40)])
     model = put_predictor(bundle_lake)
@@ -75,7 +75,7 @@ def test_a_batch_is_asked_for_at_once_and_answered_in_order(bundle_lake: BundleL
     assert set(part["model"].to_pylist()) == {model}
 
 
-def test_images_are_files_as_they_were_uploaded(bundle_lake: BundleLake) -> None:
+def test_images_are_passed_as_files_with_the_uploaded_bytes(bundle_lake: BundleLake) -> None:
     """The first two that are images; in a folder that goes when the batch is done."""
     seen: list[list[bytes]] = []
 
@@ -102,14 +102,14 @@ def test_images_are_files_as_they_were_uploaded(bundle_lake: BundleLake) -> None
     assert found == [("c.png", "not_an_image"), ("d.png", "truncated"), ("c.png", "not_an_image")]
 
 
-def test_images_as_bytes_where_training_had_bytes(bundle_lake: BundleLake) -> None:
+def test_images_are_passed_as_bytes_where_training_had_bytes(bundle_lake: BundleLake) -> None:
     uri, told = bundle_lake.put("a.png", PNG), Told()
     model = put_predictor(bundle_lake, images={**IMAGES, "form": "bytes"})
     ask(bundle_lake, told, model, [record("a", {"a.png": uri}), record("b", {})], "image+tabular")
     assert told.asked[0]["Photo"] == [[PNG], [b""]]
 
 
-def test_without_an_image_where_one_is_needed(bundle_lake: BundleLake) -> None:
+def test_a_record_without_a_required_image_is_a_reject(bundle_lake: BundleLake) -> None:
     told, uri = Told(), bundle_lake.put("a.png", PNG)
     model = put_predictor(bundle_lake, images={**IMAGES, "missing": "refuse"})
     answer = ask(bundle_lake, told, model, [record("a", {"a.png": uri}), record("b", {})], "image+tabular")
@@ -117,7 +117,7 @@ def test_without_an_image_where_one_is_needed(bundle_lake: BundleLake) -> None:
     assert [(each.source, each.reason) for each in bundle_lake.rejects("classify")] == [("b", "missing_image")]
 
 
-def test_images_that_no_record_names(bundle_lake: BundleLake) -> None:
+def test_orphan_images_are_predicted_by_path(bundle_lake: BundleLake) -> None:
     told, uri = Told(), bundle_lake.put("a.png", PNG)
     model = put_predictor(bundle_lake, columns=[], images=IMAGES)
     ask(bundle_lake, told, model, [{**record("", {"a.png": uri}), "record_id": None}], "image")
@@ -125,7 +125,7 @@ def test_images_that_no_record_names(bundle_lake: BundleLake) -> None:
     assert bundle_lake.part("predictions", "classify-0")["image_path"].to_pylist() == ["a.png"]
 
 
-def test_a_value_is_no_label(bundle_lake: BundleLake) -> None:
+def test_a_regression_has_a_value_and_no_label(bundle_lake: BundleLake) -> None:
     model = put_predictor(bundle_lake, problem="regression", labels=[])
     ask(bundle_lake, Told([[2.5], [float("nan")]]), model, [record("a", {}), record("b", {})])
     part = bundle_lake.part("predictions", "classify-0").to_pylist()
@@ -133,14 +133,14 @@ def test_a_value_is_no_label(bundle_lake: BundleLake) -> None:
     assert [(each.source, each.reason) for each in bundle_lake.rejects("classify")] == [("b", "bad_prediction")]
 
 
-def test_an_empty_batch_asks_nothing(bundle_lake: BundleLake) -> None:
+def test_an_empty_batch_does_not_call_the_predictor(bundle_lake: BundleLake) -> None:
     told = Told()
     assert ask(bundle_lake, told, put_predictor(bundle_lake), []).rows == 0
     assert told.asked == []
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
-def test_it_answers_for_what_it_was_trained_on(bundle_lake: BundleLake, modality: str) -> None:
+def test_a_predictor_takes_only_the_modalities_that_it_was_trained_on(bundle_lake: BundleLake, modality: str) -> None:
     records = Told().predictor(bundle_lake, put_predictor(bundle_lake, "records"), bundle_lake.folder)
     images = Told().predictor(bundle_lake, put_predictor(bundle_lake, "images", columns=[]), bundle_lake.folder)
     assert (records.answers(modality), images.answers(modality)) == (modality != "image", modality == "image")
@@ -154,13 +154,13 @@ def test_it_answers_for_what_it_was_trained_on(bundle_lake: BundleLake, modality
         )
 
 
-def test_another_number_of_answers_than_rows(bundle_lake: BundleLake) -> None:
+def test_another_number_of_answers_than_rows_is_refused(bundle_lake: BundleLake) -> None:
     """A predictor set to skip what it cannot read would answer for the wrong records."""
     with pytest.raises(BadBundle, match=r"\(1, 2\) for 2 rows"):
         ask(bundle_lake, Told([[0.5, 0.5]]), put_predictor(bundle_lake), [record("a", {}), record("b", {})])
 
 
-def test_a_broken_image_leaves_no_file(bundle_lake: BundleLake) -> None:
+def test_a_broken_image_leaves_no_file_behind(bundle_lake: BundleLake) -> None:
     predictor = Told().predictor(bundle_lake, put_predictor(bundle_lake), bundle_lake.folder / "scratch")
     (bundle_lake.folder / "scratch").mkdir()
     with pytest.raises(BadImage):
@@ -177,7 +177,7 @@ def test_a_broken_image_leaves_no_file(bundle_lake: BundleLake) -> None:
 
 
 @pytest.mark.parametrize("load", [load_bundle, load_classifier])
-def test_the_containers_of_graphs_refuse_it(bundle_lake: BundleLake, load: Any) -> None:
+def test_the_onnx_containers_refuse_an_autogluon_bundle(bundle_lake: BundleLake, load: Any) -> None:
     model = put_predictor(bundle_lake)
     with pytest.raises(BadBundle, match=f"{model} holds pickles, which only the AutoGluon container runs"):
         load(bundle_lake.uri, model)
@@ -185,21 +185,21 @@ def test_the_containers_of_graphs_refuse_it(bundle_lake: BundleLake, load: Any) 
         classify(bundle_lake.request("classify", model, [], "tabular"), bundle_lake.settings)
 
 
-def test_unpacking_gives_the_folder_and_what_it_is(bundle_lake: BundleLake, tmp_path: Path) -> None:
+def test_unpacking_gives_the_folder_and_its_manifest(bundle_lake: BundleLake, tmp_path: Path) -> None:
     model = put_predictor(bundle_lake, data=tar({"assets.json": b"{}", "a/b": b"x"}))
     described = unpack_predictor(open_folder(bundle_lake.uri, model), tmp_path / "target")
     assert described.labels == ("cat", "dog")
     assert (tmp_path / "target/a/b").read_bytes() == b"x"
 
 
-def test_a_damaged_tar_is_not_returned(bundle_lake: BundleLake, tmp_path: Path) -> None:
+def test_a_damaged_tar_is_refused(bundle_lake: BundleLake, tmp_path: Path) -> None:
     folder = open_folder(bundle_lake.uri, put_predictor(bundle_lake))
     (bundle_lake.folder / "models/pets/predictor.tar").write_bytes(tar({"assets.json": b"[]"}))
     with pytest.raises(BadBundle, match="SHA-256"):
         unpack_predictor(folder, tmp_path / "target")
 
 
-def test_a_bundle_of_graphs_is_no_predictor(bundle_lake: BundleLake, tmp_path: Path) -> None:
+def test_a_bundle_of_graphs_is_refused_as_a_predictor(bundle_lake: BundleLake, tmp_path: Path) -> None:
     with pytest.raises(BadBundle, match="kind embedder"):
         unpack_predictor(open_folder(bundle_lake.uri, bundle_lake.embedder()), tmp_path)
 
@@ -220,6 +220,8 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("change", "message"), FAULTS.values(), ids=list(FAULTS))
-def test_what_does_not_fit_the_format(bundle_lake: BundleLake, change: dict[str, Any], message: str) -> None:
+def test_a_predictors_manifest_that_does_not_fit_is_refused_by_field(
+    bundle_lake: BundleLake, change: dict[str, Any], message: str
+) -> None:
     with pytest.raises(BadBundle, match=message):
         open_folder(bundle_lake.uri, put_predictor(bundle_lake, **change))

@@ -68,14 +68,14 @@ def run(graph: bytes, batch: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(found)
 
 
-def test_the_bundles_tensor_is_keras_with_red_first() -> None:
+def test_the_bundles_tensor_is_that_of_keras_in_rgb_order() -> None:
     found = tensor(picture(1), caffe_preprocessing(SIDE, SIDE))
     expected = preprocess_as_keras(picture(1)).transpose(2, 0, 1)[::-1]
     assert np.abs(found - expected).max() < 1e-4
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_a_graph_of_bgr_takes_the_bundles_tensors(last: bool) -> None:
+def test_a_bgr_graph_is_changed_to_take_rgb_tensors(last: bool) -> None:
     batch = np.stack([tensor(picture(seed), caffe_preprocessing(SIDE, SIDE)) for seed in (1, 2, 3)])
     expected = np.stack([answer_as_keras(picture(seed)) for seed in (1, 2, 3)])
     graph = take_rgb(make_graph(last=last))
@@ -85,13 +85,13 @@ def test_a_graph_of_bgr_takes_the_bundles_tensors(last: bool) -> None:
     assert np.abs(run(make_graph(last=False), batch) - expected).max() > 0.01 * expected.max()
 
 
-def test_it_is_the_same_as_with_the_first_convolution_reversed() -> None:
+def test_the_changed_graph_equals_one_with_a_reversed_first_convolution() -> None:
     batch = np.stack([tensor(picture(4), caffe_preprocessing(SIDE, SIDE))])
     reversed_ = make_graph(np.ascontiguousarray(WEIGHTS[:, ::-1]), last=False)
     assert np.allclose(run(take_rgb(make_graph(last=False)), batch), run(reversed_, batch), rtol=1e-5)
 
 
-def test_a_graph_of_something_else_is_refused() -> None:
+def test_a_graph_that_takes_no_image_is_refused() -> None:
     shape = ["n", 4, 8, 8]
     node = helper.make_node("Identity", ["x"], ["y"])
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in "xy"]
@@ -126,7 +126,7 @@ def test_the_recipe_makes_a_bundle_of_keras_vectors(converted: Path) -> None:
     assert folder.manifest.metrics["image_cosine"] >= 0.9999
 
 
-def test_the_recipe_refuses_what_is_not_keras_vectors(converted: Path) -> None:
+def test_the_recipe_refuses_vectors_other_than_keras(converted: Path) -> None:
     expected = np.load("expected.npy")
     np.save("expected.npy", expected + RANDOM.normal(size=expected.shape) * expected.mean())
     with pytest.raises(NotEqual, match="image_cosine"):

@@ -101,21 +101,21 @@ def test_probabilities_are_a_softmax_over_scaled_cosines(bundle_lake: tiny.Bundl
     assert [each.label for each in predictions] == [list(WORDS)[index] for index in expected.argmax(axis=1)]
 
 
-def test_the_scale_is_the_embedders_own(bundle_lake: tiny.BundleLake) -> None:
+def test_the_scale_is_the_embedders_logit_scale(bundle_lake: tiny.BundleLake) -> None:
     bundle_lake.embedder("tiny", text=text_tower(scale=3.0))
     done = make(bundle_lake)
     assert "scale" not in done.stderr
     assert np.abs(probabilities(predict(bundle_lake)) - softmax(3 * cosines())).max() < 1e-6
 
 
-def test_without_a_scale_it_is_clips_and_that_is_said(bundle_lake: tiny.BundleLake) -> None:
+def test_without_a_scale_clips_is_used_and_noted(bundle_lake: tiny.BundleLake) -> None:
     done = make(bundle_lake)
     assert "it is CLIP's 100" in done.stderr
     assert np.abs(probabilities(predict(bundle_lake)) - softmax(100 * cosines())).max() < 1e-5
 
 
 @pytest.mark.parametrize(("own", "options"), [((4.0, -1.5), ()), ((None, None), ("--scale", "4", "--bias", "-1.5"))])
-def test_a_model_with_a_bias_judges_each_label_on_its_own(
+def test_a_model_with_a_logit_bias_uses_a_sigmoid_for_each_label(
     bundle_lake: tiny.BundleLake, own: tuple[float | None, float | None], options: tuple[str, ...]
 ) -> None:
     bundle_lake.embedder("tiny", text=text_tower(scale=own[0], bias=own[1]))
@@ -126,7 +126,7 @@ def test_a_model_with_a_bias_judges_each_label_on_its_own(
     assert np.abs(found.sum(axis=1) - 1).min() > 0.01
 
 
-def test_two_labels_are_a_binary_problem(bundle_lake: tiny.BundleLake) -> None:
+def test_two_labels_make_a_binary_classifier(bundle_lake: tiny.BundleLake) -> None:
     (bundle_lake.folder.parent / "two.txt").write_text("red\nblue\n")
     assert make(bundle_lake, "--scale", "5", labels="two.txt").exit_code == 0
     assert open_folder(bundle_lake.uri, "colors").manifest.problem == "binary"
@@ -142,7 +142,7 @@ def test_jpegs_are_decoded_as_for_the_embedder(bundle_lake: tiny.BundleLake) -> 
     assert declared.preprocessing.pixels == "whole"
 
 
-def test_tensors_beside_the_graph_come_along(bundle_lake: tiny.BundleLake) -> None:
+def test_external_tensors_are_copied_with_the_graph(bundle_lake: tiny.BundleLake) -> None:
     graph, weights = keep_beside(tiny.image_graph())
     files = {"image.onnx": graph, "image.onnx.data": weights}
     rest = {"text.onnx": tiny.text_graph(), "tokenizer.json": tiny.tokenizer()}
@@ -152,7 +152,7 @@ def test_tensors_beside_the_graph_come_along(bundle_lake: tiny.BundleLake) -> No
     assert np.abs(probabilities(predict(bundle_lake)) - softmax(2 * cosines())).max() < 1e-6
 
 
-def test_a_half_precision_embedding_with_names_like_ours(bundle_lake: tiny.BundleLake) -> None:
+def test_a_float16_graph_whose_names_equal_ours_is_supported(bundle_lake: tiny.BundleLake) -> None:
     nodes = [
         helper.make_node("GlobalAveragePool", ["image"], ["zero_shot/vector"]),
         helper.make_node("Flatten", ["zero_shot/vector"], ["flat"]),
@@ -169,7 +169,7 @@ def test_a_half_precision_embedding_with_names_like_ours(bundle_lake: tiny.Bundl
     assert np.abs(probabilities(predict(bundle_lake)) - softmax(2 * cosines())).max() < 2e-3
 
 
-def test_a_picture_without_a_vector_gets_no_label(bundle_lake: tiny.BundleLake) -> None:
+def test_an_image_without_a_vector_gets_no_label(bundle_lake: tiny.BundleLake) -> None:
     weights = np.where(np.arange(3)[:, None] == 1, tiny.WEIGHTS, 0).astype(np.float32)
     files = {"text.onnx": tiny.text_graph(), "tokenizer.json": tiny.tokenizer()}
     bundle_lake.embedder("tiny", files={"image.onnx": tiny.image_graph(weights), **files})
@@ -179,7 +179,7 @@ def test_a_picture_without_a_vector_gets_no_label(bundle_lake: tiny.BundleLake) 
     assert green is not None
 
 
-def test_where_it_comes_from_and_what_was_measured_are_in_the_bundle(bundle_lake: tiny.BundleLake) -> None:
+def test_source_and_metrics_are_in_the_bundle(bundle_lake: tiny.BundleLake) -> None:
     shown = make(bundle_lake, "--scale", "2")
     manifest = open_folder(bundle_lake.uri, "colors").manifest
     embedder = open_folder(bundle_lake.uri, "tiny").model
@@ -193,7 +193,7 @@ def test_where_it_comes_from_and_what_was_measured_are_in_the_bundle(bundle_lake
     assert shown.stdout.splitlines()[-1].startswith("colors@")
 
 
-def test_a_folder_beside_no_lake_and_a_name_made_of_both(
+def test_an_embedder_outside_a_lake_gives_a_name_of_model_and_labels(
     bundle_lake: tiny.BundleLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(bundle_lake.folder.parent)
@@ -206,7 +206,7 @@ def test_a_folder_beside_no_lake_and_a_name_made_of_both(
     assert invoke(*arguments).exit_code == 0  # a bundle may be made anew
 
 
-def test_words_that_the_model_cannot_tell_apart_are_named(bundle_lake: tiny.BundleLake) -> None:
+def test_labels_that_the_model_cannot_tell_apart_are_reported(bundle_lake: tiny.BundleLake) -> None:
     (bundle_lake.folder.parent / "unknown.txt").write_text("red\nfjord\nblue\nglacier\n")
     done = make(bundle_lake, labels="unknown.txt")
     assert done.exit_code == 0
@@ -222,7 +222,7 @@ def test_words_that_the_model_cannot_tell_apart_are_named(bundle_lake: tiny.Bund
         (["--labels", "nowhere.txt"], "does not exist"),
     ],
 )
-def test_what_makes_no_sense_is_refused(bundle_lake: tiny.BundleLake, options: list[str], reason: str) -> None:
+def test_invalid_options_are_refused(bundle_lake: tiny.BundleLake, options: list[str], reason: str) -> None:
     done = make(bundle_lake, *options)
     assert (done.exit_code, "Traceback" in done.stderr) == (2, False)
     assert reason in done.stderr
@@ -235,13 +235,13 @@ def test_an_embedder_without_texts_is_refused(bundle_lake: tiny.BundleLake) -> N
     assert (done.exit_code, "reads no texts" in done.stderr) == (2, True)
 
 
-def test_a_classifier_is_no_embedder(bundle_lake: tiny.BundleLake) -> None:
+def test_a_classifier_is_refused_as_the_embedder(bundle_lake: tiny.BundleLake) -> None:
     bundle_lake.classifier("other", tiny.image_graph(np.eye(3, dtype=np.float32)), [tiny.image_input()])
     done = make(bundle_lake, embedder="other")
     assert (done.exit_code, "reads no texts" in done.stderr) == (2, True)
 
 
-def test_prompts_that_cancel_each_other_are_refused(bundle_lake: tiny.BundleLake) -> None:
+def test_prompts_whose_vectors_cancel_out_are_refused(bundle_lake: tiny.BundleLake) -> None:
     model = onnx.load_from_string(tiny.text_graph())
     vectors = np.zeros_like(tiny.TOKEN_VECTORS)
     vectors[2], vectors[3], vectors[4] = 1, -1, [1, 0, 0, 0]
@@ -253,7 +253,7 @@ def test_prompts_that_cancel_each_other_are_refused(bundle_lake: tiny.BundleLake
     assert (done.exit_code, "no vector for the texts of ['nothing']" in done.stderr) == (1, True)
 
 
-def test_other_probabilities_than_the_embedders_are_not_written(
+def test_a_classifier_that_differs_from_its_embedder_is_not_written(
     bundle_lake: tiny.BundleLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def append_otherwise(*arguments: Any, scale: float, bias: float) -> tuple[bytes, str]:

@@ -18,11 +18,11 @@ def find_id(columns: dict[str, list], paths: list[str], told: str | None = None,
 MANY = [f"{n:04}" for n in range(1_500)]
 
 
-def test_told() -> None:
+def test_the_configured_id_column_is_used() -> None:
     assert find_id({"a": ["1"], "b": ["2"]}, ["1.jpg"], told="b") == ("b", "b: set by id_column")
 
 
-def test_by_images() -> None:
+def test_the_column_that_names_most_images_is_the_id() -> None:
     columns = {"id": [f"x{n}" for n in MANY], "code": MANY}
     assert find_id(columns, [f"p/{n}-1.jpg" for n in MANY[:1_200]]) == (
         "code",
@@ -30,7 +30,7 @@ def test_by_images() -> None:
     )
 
 
-def test_numbers_that_are_image_names_by_chance() -> None:
+def test_numbers_that_name_images_by_chance_are_not_the_id() -> None:
     """Every age is an image's name too, and many more of them than of the ids; but ages do not tell rows apart."""
     columns = {"age": [str(n % 100) for n in range(1_500)], "id": [str(n + 90) for n in range(1_500)]}
     assert find_id(columns, [f"{n}.jpg" for n in range(100)])[0] == "id"
@@ -41,7 +41,7 @@ def test_the_column_with_more_images_wins() -> None:
     assert find_id(columns, [f"{n}.jpg" for n in range(60, 200)])[0] == "more"
 
 
-def test_few_images_of_many_rows() -> None:
+def test_a_column_that_names_few_images_of_many_rows_is_the_id() -> None:
     """A sample of the rows may well miss them."""
     rows = [f"{n:06}" for n in range(60_000)]
     columns = {"id": [f"x{n}" for n in rows], "code": rows}
@@ -67,14 +67,14 @@ def test_some_empty_and_repeated_ids_do_not_matter() -> None:
         (["code", "name"], "code"),
     ],
 )
-def test_by_name(names: list[str], column: str) -> None:
+def test_without_images_a_column_named_like_an_id_is_the_id(names: list[str], column: str) -> None:
     values = [f"v{n}" for n in range(10)]
     found, why = find_id(dict.fromkeys(names, values), ["other.jpg"])
     assert found == column
     assert "10" in why
 
 
-def test_a_name_is_not_enough() -> None:
+def test_a_column_named_like_an_id_with_repeated_values_is_not_the_id() -> None:
     columns = {"owner_id": ["a", "a", "b"], "id": ["a", None, None], "code": ["1", "2", "3"]}
     assert find_id(columns, []) == ("code", "code: the first column whose 3 values are all different")
 
@@ -85,12 +85,12 @@ def test_with_an_image_column_the_name_comes_first() -> None:
     assert find_id(columns, ["1.jpg", "2.jpg"])[0] == "count"
 
 
-def test_nothing_tells_rows_apart() -> None:
+def test_without_a_column_of_unique_values_the_table_is_refused() -> None:
     with pytest.raises(BadTable, match=r"set id_column in pixlake.json to one of 'a', 'b'"):
         find_id({"a": ["1", "1"], "b": ["2", None]}, [])
 
 
-def test_a_column_that_is_named_must_be_there() -> None:
+def test_a_configured_column_that_is_missing_is_refused() -> None:
     check_column(["id"], "label_column", None)
     check_column(["id"], "label_column", "id")
     with pytest.raises(BadTable, match=r"label_column: there is no column 'x'; the columns are 'id', 'name'"):
@@ -112,20 +112,20 @@ PATHS = pa.array(["p/a.jpg", "p/b.jpg", "p/c.jpg"])
         ([None, None, None], False),
     ],
 )
-def test_images_column_is_found(values: list[str | None], found: bool) -> None:
+def test_the_column_of_image_names_is_found(values: list[str | None], found: bool) -> None:
     table = pa.table({"id": ["1", "2", "3"], "photo": pa.array(values, pa.string())})
     choice = choose_images(table, PATHS, None)
     assert (choice is not None and choice[0] == "photo") == found
 
 
-def test_the_column_that_names_most_images() -> None:
+def test_the_image_column_is_the_one_that_names_most_images() -> None:
     table = pa.table({"front": ["a.jpg", "a.jpg", "a.jpg"], "all": ["a.jpg", "b.jpg", "c.jpg"]})
     choice = choose_images(table, PATHS, None)
     assert choice is not None
     assert choice[0] == "all"
 
 
-def test_images_column_as_told() -> None:
+def test_the_configured_image_column_is_used() -> None:
     table = pa.table({"photo": ["a", "b", "c"]})
     choice = choose_images(table, PATHS, "photo")
     assert choice is not None

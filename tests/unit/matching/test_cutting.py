@@ -12,7 +12,7 @@ def sizes_of(*sizes: int) -> np.ndarray:
     return np.array(sizes, dtype=np.int64)
 
 
-def test_nothing_needs_no_range() -> None:
+def test_no_items_give_no_range() -> None:
     assert cut(sizes_of(), 10, 100) == []
 
 
@@ -34,7 +34,7 @@ def test_an_item_above_the_limit_stands_alone() -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(st.integers(0, 120), max_size=60), st.integers(1, 12), st.integers(1, 100))
-def test_ranges(sizes: list[int], rows: int, size: int) -> None:
+def test_ranges_are_within_the_limits_and_as_few_as_can_be(sizes: list[int], rows: int, size: int) -> None:
     ranges = cut(sizes_of(*sizes), rows, size)
     assert [place for start, stop in ranges for place in range(start, stop)] == list(range(len(sizes)))
     for start, stop in ranges:

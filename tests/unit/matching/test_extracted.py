@@ -17,28 +17,28 @@ def test_images_are_sorted_by_the_bytes_of_their_paths(upload: Upload) -> None:
     assert images["image_uri"].to_pylist()[0] == f"{upload.lake}/images/a.jpg"
 
 
-def test_many_shards(upload: Upload) -> None:
+def test_a_shard_of_many_images_is_read_in_order(upload: Upload) -> None:
     upload.put_images([{f"{n:03}.jpg": n} for n in range(100)])
     assert read_images(upload.work, 100)["size"].to_pylist() == list(range(100))
 
 
-def test_no_shards(upload: Upload) -> None:
+def test_without_shards_there_are_no_images(upload: Upload) -> None:
     assert read_images(upload.work, 0).num_rows == 0
 
 
-def test_empty_shards(upload: Upload) -> None:
+def test_empty_shards_are_read(upload: Upload) -> None:
     upload.put_images([{}, {"a.jpg": 1}, {}])
     assert read_images(upload.work, 3).num_rows == 1
 
 
-def test_a_missing_shard(upload: Upload) -> None:
+def test_a_missing_shard_is_named_in_the_error(upload: Upload) -> None:
     upload.put_images([{"a.jpg": 1}])
     with pytest.raises(MissingObject, match="000001"):
         read_images(upload.work, 2)
 
 
 @pytest.mark.parametrize("data", ['{"image_path": "a.jpg"}\n', '{"image_path": "a.j', "\xff"])
-def test_a_damaged_list(upload: Upload, data: str) -> None:
+def test_a_damaged_list_of_images_is_a_storage_error(upload: Upload, data: str) -> None:
     upload.put_images([{"a.jpg": 1}])
     Path(upload.work.extracted(0).removeprefix("file://")).write_bytes(data.encode("latin-1"))
     with pytest.raises(StorageError, match="000000"):

@@ -44,11 +44,11 @@ def lists(matches: Matches) -> list[list[int]]:
         ("x\ny-1.jpg", 4),
     ],
 )
-def test_one_image(path: str, record: int) -> None:
+def test_an_image_belongs_to_the_record_that_its_stem_names(path: str, record: int) -> None:
     assert match([path], ["a", "a-1", "007", "a.b", "x\ny"])[0] == [record]
 
 
-def test_a_whole_stem_wins() -> None:
+def test_a_record_named_by_the_whole_stem_wins() -> None:
     paths = ["a-1-1.jpg", "a-1.jpg", "a-2.jpg", "a.jpg"]
     assert match(paths, ["a", "a-1"])[1] == [["a.jpg", "a-2.jpg"], ["a-1.jpg", "a-1-1.jpg"]]
 
@@ -59,12 +59,12 @@ def test_images_are_in_the_order_of_their_numbers() -> None:
     assert match(paths, ["a"])[1] == [[*expected, *(f"p/a-{n}.jpg" for n in range(3, 12))]]
 
 
-def test_names_that_a_mac_wrote() -> None:
+def test_names_match_across_unicode_normal_forms() -> None:
     assert match(["u\u0308ber-1.jpg"], ["\u00fcber"])[0] == [0]
     assert match(["\u00fcber-1.jpg"], ["u\u0308ber"])[0] == [0]
 
 
-def test_nothing_matches_nothing() -> None:
+def test_without_images_or_records_nothing_matches() -> None:
     assert match([], ["a"]) == ([], [[]])
     assert match(["a.jpg"], []) == ([-1], [])
     assert match([], []) == ([], [])
@@ -96,6 +96,6 @@ STEMS = st.from_regex(r"[ab01]{1,2}(-[01]{1,2}){0,2}", fullmatch=True)
     st.lists(st.builds("{}{}.{}".format, st.sampled_from(["", "p/", "p/q/"]), STEMS, st.sampled_from(["jpg", "png"]))),
     st.lists(STEMS, unique=True),
 )
-def test_matching_as_a_naive_matcher_does(paths: list[str], ids: list[str]) -> None:
+def test_matching_equals_that_of_a_naive_matcher(paths: list[str], ids: list[str]) -> None:
     paths, ids = sorted(set(paths)), sorted(ids)
     assert match(paths, ids) == match_naively(paths, ids)

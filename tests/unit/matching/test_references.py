@@ -56,11 +56,11 @@ def resolve(cell: str | None, paths: list[str] = PATHS) -> list[str | int]:
         ("[d.png", [MISSING]),
     ],
 )
-def test_cells(cell: str | None, images: list[str | int]) -> None:
+def test_a_cell_names_images_by_path_stem_or_list(cell: str | None, images: list[str | int]) -> None:
     assert resolve(cell) == images
 
 
-def test_an_extension_in_two_cases_is_not_guessed() -> None:
+def test_a_stem_with_two_candidate_files_is_ambiguous() -> None:
     assert resolve("a.jpg", ["p/a.JPG", "q/a.Jpg"]) == [AMBIGUOUS]
     assert resolve("a.jpg", ["p/a.JPG", "q/a.jpg"]) == ["q/a.jpg"]
 
@@ -74,7 +74,7 @@ def test_rows_keep_their_order() -> None:
     assert found.texts.to_pylist() == ["d.png", "a.jpg", "c.JPG", "d.png", "a.jpg", "z.png"]
 
 
-def test_matches() -> None:
+def test_an_image_belongs_to_the_first_record_that_names_it() -> None:
     """Row 0 is no record; rows 1 and 2 share an image, and record 0, of row 2, comes first; row 2 names one twice."""
     cells = pa.array(["a.jpg", "d.png|c.JPG", "c.JPG|z.png|e f.png|c.JPG"])
     found = match_references(read_references(cells, pa.array(PATHS)), np.array([-1, 1, 0]), 3, len(PATHS))
@@ -103,7 +103,7 @@ NAMES = st.lists(st.sampled_from(["p", "q", "r"]), max_size=3).flatmap(
 
 @settings(deadline=None, max_examples=200)
 @given(st.lists(NAMES, min_size=1, unique=True), st.lists(NAMES, min_size=1, max_size=8))
-def test_resolving_as_a_naive_reader_does(paths: list[str], references: list[str]) -> None:
+def test_resolving_equals_that_of_a_naive_reader(paths: list[str], references: list[str]) -> None:
     paths = sorted(paths)
     found = read_references(pa.array(references), pa.array(paths)).images.tolist()
     named = [paths[image] if image >= 0 else image for image in found]

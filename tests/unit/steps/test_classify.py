@@ -154,9 +154,9 @@ def answers(part: Any) -> NDArray[np.float64]:
     return np.array([list(row.values()) for row in rows])
 
 
-def test_records_without_images(bundle_lake: BundleLake) -> None:
+def test_records_without_images_are_predicted_by_their_columns(bundle_lake: BundleLake) -> None:
     model = tabular_model(bundle_lake)
-    rows = [record(record_id, attributes, lake=bundle_lake) for record_id, attributes in RECORDS.items()]
+    rows = [record(record_id, attributes, bundle_lake=bundle_lake) for record_id, attributes in RECORDS.items()]
 
     answer = classify(bundle_lake.request("classify", model, rows, "tabular"), bundle_lake.settings)
 
@@ -172,14 +172,14 @@ def test_records_without_images(bundle_lake: BundleLake) -> None:
     assert part["processed_at"][0].as_py().isoformat() == "2026-01-02T03:05:00+00:00"
 
 
-def test_records_with_several_images(bundle_lake: BundleLake) -> None:
+def test_records_with_several_images_are_predicted_by_all_that_the_model_takes(bundle_lake: BundleLake) -> None:
     bundle_lake.put("a.png", color_png(255, 0, 0))
     bundle_lake.put("b.png", color_png(0, 255, 0))
     bundle_lake.put("c.png", color_png(0, 0, 255))
     rows = [
-        record("1", {"kind": "cat"}, "a.png", lake=bundle_lake),
-        record("2", {"kind": "dog"}, "a.png", "b.png", lake=bundle_lake),
-        record("3", {"kind": "dog"}, "b.png", "c.png", "a.png", lake=bundle_lake),
+        record("1", {"kind": "cat"}, "a.png", bundle_lake=bundle_lake),
+        record("2", {"kind": "dog"}, "a.png", "b.png", bundle_lake=bundle_lake),
+        record("3", {"kind": "dog"}, "b.png", "c.png", "a.png", bundle_lake=bundle_lake),
     ]
 
     classify(bundle_lake.request("classify", fusion_model(bundle_lake), rows, "image+tabular"), bundle_lake.settings)
@@ -199,7 +199,7 @@ def test_a_later_image_stands_in_for_a_broken_one(bundle_lake: BundleLake) -> No
     bundle_lake.put("a.png", b"broken")
     bundle_lake.put("b.png", color_png(0, 255, 0))
     bundle_lake.put("c.png", color_png(0, 0, 255))
-    rows = [record("1", {"kind": "cat"}, "a.png", "b.png", "c.png", lake=bundle_lake)]
+    rows = [record("1", {"kind": "cat"}, "a.png", "b.png", "c.png", bundle_lake=bundle_lake)]
 
     answer = classify(
         bundle_lake.request("classify", fusion_model(bundle_lake), rows, "image+tabular"), bundle_lake.settings
@@ -217,7 +217,7 @@ def test_a_record_of_broken_images_is_predicted_from_the_rest_where_the_model_ta
     bundle_lake: BundleLake,
 ) -> None:
     bundle_lake.put("a.png", b"")
-    rows = [record("1", {"kind": "dog"}, "a.png", lake=bundle_lake)]
+    rows = [record("1", {"kind": "dog"}, "a.png", bundle_lake=bundle_lake)]
 
     answer = classify(
         bundle_lake.request("classify", fusion_model(bundle_lake), rows, "image+tabular"), bundle_lake.settings
@@ -233,9 +233,9 @@ def test_a_record_of_broken_images_is_a_reject_where_the_model_needs_one(bundle_
     bundle_lake.put("a.png", b"")
     bundle_lake.put("b.png", color_png(1, 2, 3))
     rows = [
-        record("1", {"kind": "dog"}, "a.png", lake=bundle_lake),
-        record("2", {"kind": "dog"}, "b.png", lake=bundle_lake),
-        record("3", {"kind": "dog"}, lake=bundle_lake),
+        record("1", {"kind": "dog"}, "a.png", bundle_lake=bundle_lake),
+        record("2", {"kind": "dog"}, "b.png", bundle_lake=bundle_lake),
+        record("3", {"kind": "dog"}, bundle_lake=bundle_lake),
     ]
     model = fusion_model(bundle_lake, missing="refuse")
 
@@ -254,7 +254,7 @@ def orphan_model(bundle_lake: BundleLake, **changes: Any) -> str:
 
 
 def orphans(bundle_lake: BundleLake, *names: str) -> list[dict[str, Any]]:
-    return [record(None, {}, name, lake=bundle_lake) for name in names]
+    return [record(None, {}, name, bundle_lake=bundle_lake) for name in names]
 
 
 def test_orphans_are_keyed_by_their_path_and_a_broken_one_is_a_reject(bundle_lake: BundleLake) -> None:
@@ -307,7 +307,7 @@ def test_a_regression_has_a_value_and_no_label(bundle_lake: BundleLake) -> None:
     assert row["label"] is row["score"] is row["probabilities"] is None
 
 
-def test_an_answer_that_is_no_number_is_a_reject(bundle_lake: BundleLake) -> None:
+def test_a_prediction_of_nan_is_a_reject(bundle_lake: BundleLake) -> None:
     bundle_lake.put("a.png", color_png(255, 0, 0))
     weights = np.full((3, 3), np.nan, dtype=np.float32)
     answer = classify(
@@ -336,15 +336,15 @@ def test_a_record_classifier_does_not_predict_orphans(bundle_lake: BundleLake) -
 
 
 def test_a_model_without_an_image_input_reads_none(bundle_lake: BundleLake) -> None:
-    rows = [record("01", RECORDS["01"], "never-put.png", lake=bundle_lake)]
+    rows = [record("01", RECORDS["01"], "never-put.png", bundle_lake=bundle_lake)]
     answer = classify(
         bundle_lake.request("classify", tabular_model(bundle_lake), rows, "image+tabular"), bundle_lake.settings
     )
     assert (answer.rows, answer.rejected) == (1, 0)
 
 
-def test_an_image_that_the_lake_lost_raises(bundle_lake: BundleLake) -> None:
-    rows = [record("1", {}, "lost.png", lake=bundle_lake)]
+def test_an_image_missing_from_the_lake_raises(bundle_lake: BundleLake) -> None:
+    rows = [record("1", {}, "lost.png", bundle_lake=bundle_lake)]
     with pytest.raises(MissingObject, match=r"lost\.png"):
         classify(
             bundle_lake.request("classify", fusion_model(bundle_lake), rows, "image+tabular"), bundle_lake.settings
@@ -352,7 +352,7 @@ def test_an_image_that_the_lake_lost_raises(bundle_lake: BundleLake) -> None:
 
 
 def test_rows_are_sorted_by_their_key(bundle_lake: BundleLake) -> None:
-    rows = [record(record_id, {}, lake=bundle_lake) for record_id in ("b", "10", "a", "2", "é")]
+    rows = [record(record_id, {}, bundle_lake=bundle_lake) for record_id in ("b", "10", "a", "2", "é")]
     classify(bundle_lake.request("classify", tabular_model(bundle_lake), rows, "tabular"), bundle_lake.settings)
     assert bundle_lake.part("predictions", "classify-0")["record_id"].to_pylist() == ["10", "2", "a", "b", "é"]
 
@@ -360,7 +360,10 @@ def test_rows_are_sorted_by_their_key(bundle_lake: BundleLake) -> None:
 def test_a_rerun_writes_the_same_bytes(bundle_lake: BundleLake) -> None:
     bundle_lake.put("a.png", color_png(255, 0, 0))
     bundle_lake.put("b.png", b"broken")
-    rows = [record("1", {"kind": "cat"}, "a.png", lake=bundle_lake), record("2", {}, "b.png", lake=bundle_lake)]
+    rows = [
+        record("1", {"kind": "cat"}, "a.png", bundle_lake=bundle_lake),
+        record("2", {}, "b.png", bundle_lake=bundle_lake),
+    ]
     request = bundle_lake.request("classify", fusion_model(bundle_lake), rows, "image+tabular")
     uris = [bundle_lake.work.part("predictions", "classify-0"), bundle_lake.work.rejects("classify", "classify-0")]
     classify(request, bundle_lake.settings)

@@ -24,7 +24,7 @@ def test_the_answer_counts_what_is_in_the_tables(execution: Execution, table_lak
     assert (reject["source"], reject["reason"], reject["uploaded_at"]) == ("x.jpg", "damaged", execution.when)
 
 
-def test_running_again_changes_nothing(execution: Execution, table_lake: TableLake) -> None:
+def test_a_second_run_changes_nothing(execution: Execution, table_lake: TableLake) -> None:
     fill(execution)
     first = execution.compact()
     catalog = open_catalog(table_lake.uri, table_lake.catalog_uri)
@@ -67,9 +67,7 @@ def test_rows_of_lost_batches_are_rejects(execution: Execution, table_lake: Tabl
     assert found == embed | {("2", "classify", "batch_lost"), ("1.jpg", "classify", "batch_lost")}
 
 
-def test_batches_of_another_container_are_parts_and_rejects_like_any(
-    execution: Execution, table_lake: TableLake
-) -> None:
+def test_batches_of_the_autogluon_container_are_compacted_too(execution: Execution, table_lake: TableLake) -> None:
     execution.classify("classify-0", ["1"], task="classify_autogluon")
     execution.classify("classify-1", ["2"], lost=True, task="classify_autogluon")
     execution.reject("classify_autogluon", "classify-0", Reject("9.jpg", "classify", "damaged", "It stays."))
@@ -80,7 +78,7 @@ def test_batches_of_another_container_are_parts_and_rejects_like_any(
     assert found == {("9.jpg", "classify", "damaged"), ("2", "classify", "batch_lost")}
 
 
-def test_too_many_lost_batches_commit_nothing(execution: Execution, table_lake: TableLake) -> None:
+def test_more_lost_batches_than_tolerated_commit_nothing(execution: Execution, table_lake: TableLake) -> None:
     execution.embed("embed-0", ["a.jpg"])
     execution.embed("embed-1", ["b.jpg"], lost=True)
     execution.records("00000", ["1"])
@@ -102,7 +100,7 @@ def test_the_same_reject_from_two_steps_is_one_row(execution: Execution, table_l
     assert [row["detail"] for row in table_lake.rows("rejects")] == ["Second."]
 
 
-def test_other_options_are_another_commit(execution: Execution) -> None:
+def test_other_options_give_another_commit_id(execution: Execution) -> None:
     from pixlake.steps.compact import commit_id
 
     request = execution.request

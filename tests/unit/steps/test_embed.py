@@ -35,7 +35,7 @@ def put_colors(bundle_lake: BundleLake) -> list[dict[str, object]]:
     return bundle_lake.images(*(f"{index}.png" for index in range(len(COLORS))))
 
 
-def test_the_vectors_are_what_numpy_computes_and_of_unit_length(bundle_lake: BundleLake) -> None:
+def test_vectors_equal_numpys_and_have_unit_length(bundle_lake: BundleLake) -> None:
     request = bundle_lake.request("embed", bundle_lake.embedder(), put_colors(bundle_lake))
 
     answer = embed(request, bundle_lake.settings)
@@ -103,7 +103,7 @@ def test_a_batch_without_rejects_writes_none(bundle_lake: BundleLake) -> None:
     assert not storage.exists(bundle_lake.work.rejects("embed", "embed-0"))
 
 
-def test_a_vector_without_a_direction_is_a_reject(bundle_lake: BundleLake) -> None:
+def test_a_zero_vector_is_a_reject(bundle_lake: BundleLake) -> None:
     weights = np.zeros((3, 4), dtype=np.float32)
     files = {"image.onnx": image_graph(weights)}
     bundle_lake.put("a.png", encode(plain(COLORS[0])))
@@ -146,7 +146,7 @@ def test_vectors_spend_nothing_on_dictionaries_and_statistics(bundle_lake: Bundl
     assert vectors.compression == "ZSTD"
 
 
-def test_an_image_that_the_lake_lost_raises(bundle_lake: BundleLake) -> None:
+def test_an_image_missing_from_the_lake_raises(bundle_lake: BundleLake) -> None:
     rows = put_colors(bundle_lake)
     (bundle_lake.folder / "images" / "pets" / "3.png").unlink()
     with pytest.raises(MissingObject, match=r"3\.png"):
@@ -174,7 +174,7 @@ def test_a_batch_file_of_another_length_is_refused(bundle_lake: BundleLake) -> N
         embed(BatchRequest(request.run, msgspec.structs.replace(request.batch, count=9)), bundle_lake.settings)
 
 
-def test_the_pixel_limit_is_the_settings(bundle_lake: BundleLake) -> None:
+def test_the_pixel_limit_is_that_of_the_settings(bundle_lake: BundleLake) -> None:
     rows = put_colors(bundle_lake)
     answer = embed(
         bundle_lake.request("embed", bundle_lake.embedder(), rows), replace(bundle_lake.settings, max_pixels=20 * 30)
@@ -184,7 +184,7 @@ def test_the_pixel_limit_is_the_settings(bundle_lake: BundleLake) -> None:
 
 
 @pytest.mark.parametrize(("threads", "batch"), [(1, 1), (1, 64), (3, 2), (8, 4)])
-def test_the_part_is_the_same_however_the_work_is_shared(bundle_lake: BundleLake, threads: int, batch: int) -> None:
+def test_the_part_is_the_same_for_any_number_of_threads(bundle_lake: BundleLake, threads: int, batch: int) -> None:
     request = bundle_lake.request("embed", bundle_lake.embedder(), put_colors(bundle_lake))
     embed(request, bundle_lake.settings)
     part = storage.read(bundle_lake.work.part("embeddings", "embed-0"))
@@ -192,7 +192,7 @@ def test_the_part_is_the_same_however_the_work_is_shared(bundle_lake: BundleLake
     assert storage.read(bundle_lake.work.part("embeddings", "embed-0")) == part
 
 
-def test_no_thread_is_left_when_a_batch_ends_well_or_badly(bundle_lake: BundleLake) -> None:
+def test_no_thread_is_left_after_success_or_failure(bundle_lake: BundleLake) -> None:
     request = bundle_lake.request("embed", bundle_lake.embedder(), put_colors(bundle_lake))
     embed(request, bundle_lake.settings)
     before = threading.active_count()

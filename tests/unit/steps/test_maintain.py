@@ -33,7 +33,7 @@ def files(table_lake: TableLake) -> set[Path]:
     return {path for path in (table_lake.folder / "warehouse").rglob("*") if path.is_file()}
 
 
-def test_a_young_lake_loses_nothing(table_lake: TableLake) -> None:
+def test_maintenance_of_a_young_lake_removes_nothing(table_lake: TableLake) -> None:
     run(table_lake, 1)
     before = files(table_lake)
     assert nothing(maintain(table_lake.maintain_settings()))
@@ -41,7 +41,7 @@ def test_a_young_lake_loses_nothing(table_lake: TableLake) -> None:
     assert (table_lake.folder / "work" / "run-1").exists()
 
 
-def test_small_files_become_one(table_lake: TableLake) -> None:
+def test_small_files_are_merged_into_one(table_lake: TableLake) -> None:
     for day in range(1, 5):
         run(table_lake, day)
     rows = sorted(table_lake.rows("records"), key=str)
@@ -52,7 +52,7 @@ def test_small_files_become_one(table_lake: TableLake) -> None:
         assert len(list(load_table(catalog, name).scan().plan_files())) == 1
 
 
-def test_snapshots_expire_and_their_files_go(table_lake: TableLake) -> None:
+def test_expired_snapshots_are_removed_with_their_files(table_lake: TableLake) -> None:
     for day in range(1, 4):
         run(table_lake, day)
     rows = sorted(table_lake.rows("records"), key=str)
@@ -70,7 +70,7 @@ def test_snapshots_expire_and_their_files_go(table_lake: TableLake) -> None:
 
 
 @pytest.mark.parametrize(("days", "stays"), [(0.9, True), (1.1, False)])
-def test_files_that_no_snapshot_names_go_when_no_commit_can_want_them(
+def test_unreferenced_files_are_removed_once_no_commit_can_need_them(
     table_lake: TableLake, days: float, stays: bool
 ) -> None:
     run(table_lake, 1)
@@ -94,7 +94,7 @@ def test_files_that_no_snapshot_names_go_when_no_commit_can_want_them(
         (False, 1.1, 0.0, False),
     ],
 )
-def test_work_goes_when_it_is_over(
+def test_work_of_ended_executions_is_removed_after_its_time(
     table_lake: TableLake, ended: bool, days: float, work_days: float, stays: bool
 ) -> None:
     execution = Execution(table_lake, "some")
@@ -108,7 +108,7 @@ def test_work_goes_when_it_is_over(
     assert answer.deleted_work == (0 if stays else 1)
 
 
-def test_work_with_one_young_file_stays(table_lake: TableLake) -> None:
+def test_work_with_one_young_file_is_kept(table_lake: TableLake) -> None:
     execution = Execution(table_lake, "some")
     execution.records("00000", ["1"])
     age(table_lake.folder / "work", 30)
@@ -116,7 +116,7 @@ def test_work_with_one_young_file_stays(table_lake: TableLake) -> None:
     assert maintain(table_lake.maintain_settings()).deleted_work == 0
 
 
-def test_the_results_of_each_map_run_go_by_themselves(table_lake: TableLake) -> None:
+def test_results_of_each_map_run_are_removed_by_their_own_age(table_lake: TableLake) -> None:
     for name, days in (("old", 30), ("new", 0)):
         manifest = table_lake.folder / "work" / "map-runs" / name / "manifest.json"
         manifest.parent.mkdir(parents=True)

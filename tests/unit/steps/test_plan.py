@@ -16,7 +16,7 @@ from tests.project import read_event
 TABLE = b"id,name\n" + b"".join(b"%d,cat\n" % number for number in range(100))
 
 
-def test_the_answer(bench: Bench) -> None:
+def test_the_answer_has_the_identity_counts_and_shards(bench: Bench) -> None:
     upload = bench.put("a.zip", build(Part(b"a.jpg", b"1"), Part(b"t/pets.csv", TABLE, DEFLATED), Part(b"x.txt", b"")))
     answer = bench.plan(upload)
     assert (answer.images, answer.tables, answer.rejected) == (1, 1, 1)
@@ -27,13 +27,13 @@ def test_the_answer(bench: Bench) -> None:
     assert bench.tables() == {"t/pets.csv": TABLE}
 
 
-def test_many_tables(bench: Bench) -> None:
+def test_more_tables_than_a_list_page_are_taken_out(bench: Bench) -> None:
     files = {f"{number // 100}/{number}.csv": b"id\n%d\n" % number for number in range(1_200)}
     assert bench.plan(bench.put("a.zip", zipped(files))).tables == 1_200
     assert bench.tables() == files
 
 
-def test_tables_alone_make_no_shard(bench: Bench) -> None:
+def test_an_upload_of_tables_alone_has_no_shard(bench: Bench) -> None:
     answer = bench.plan(bench.put("a.zip", build(Part(b"pets.csv", TABLE))))
     assert answer.shards.count == answer.images == 0
     assert bench.shards() == []
@@ -62,20 +62,20 @@ def test_times_are_utc_with_microseconds(bench: Bench, given: str, meant: str) -
     ],
     ids=str,
 )
-def test_a_request_that_makes_no_sense(bench: Bench, ingest: dict[str, str]) -> None:
+def test_an_invalid_request_is_refused(bench: Bench, ingest: dict[str, str]) -> None:
     upload = bench.put("a.zip", build(Part(b"a.jpg", b"1")))
     with pytest.raises(BadRequest):
         bench.plan(upload, **ingest)
 
 
-def test_an_experiment_must_be_named(bench: Bench) -> None:
+def test_an_upload_without_an_experiment_is_refused(bench: Bench) -> None:
     storage.write(f"{bench.uri}/a.zip", build(Part(b"a.jpg", b"1")))
     with pytest.raises(BadRequest, match="experiment_id"):
         bench.plan(f"{bench.uri}/a.zip")
     assert bench.plan(f"{bench.uri}/a.zip", experiment_id="cats").run.experiment_id == "cats"
 
 
-def test_an_upload_that_is_not_there(bench: Bench) -> None:
+def test_a_missing_upload_is_refused(bench: Bench) -> None:
     with pytest.raises(MissingObject, match=r"none\.zip"):
         bench.plan(f"{bench.uri}/uploads/pets/none.zip")
 
@@ -108,19 +108,19 @@ def test_options_of_one_folder_among_several_are_rejected(bench: Bench) -> None:
     assert bench.reasons() == {"two/pixlake.json": "unsupported_type"}
 
 
-def test_options_at_the_root_win(bench: Bench) -> None:
+def test_options_at_the_root_win_over_those_of_a_folder(bench: Bench) -> None:
     files = {"pixlake.json": b'{"id_column": "root"}', "top/a.jpg": b"1", "top/pixlake.json": b'{"id_column": "top"}'}
     assert bench.plan(bench.put("a.zip", zipped(files))).options.id_column == "root"
 
 
-def test_huge_options_are_refused(bench: Bench) -> None:
+def test_options_above_the_size_limit_are_refused(bench: Bench) -> None:
     upload = bench.put("a.zip", build(Part(b"a.jpg", b"1"), Part(b"pixlake.json", b" " * (1 << 20) + b"{}")))
     with pytest.raises(BadUpload, match="larger"):
         bench.plan(upload)
 
 
 @pytest.mark.parametrize(("limit", "counts"), [({"shard_members": 3}, [3, 3, 1]), ({"shard_bytes": 25}, [2, 2, 2, 1])])
-def test_shards_end_at_whichever_comes_first(bench: Bench, limit: dict[str, int], counts: list[int]) -> None:
+def test_shards_end_at_the_first_limit_reached(bench: Bench, limit: dict[str, int], counts: list[int]) -> None:
     upload = bench.put("a.zip", build(*[Part(b"%d.jpg" % number, b"0123456789") for number in range(7)]))
     bench.limited(**limit).plan(upload)
     shards = bench.shards()
@@ -138,7 +138,7 @@ def test_a_member_larger_than_a_shard_is_one_of_its_own(bench: Bench) -> None:
     assert [shard.count for shard in bench.shards()] == [1, 1, 1]
 
 
-def test_run_twice_the_same_bytes_are_in_the_same_places(bench: Bench) -> None:
+def test_a_second_run_writes_the_same_bytes(bench: Bench) -> None:
     files = {"a.jpg": b"1", "A.jpg": b"2", "pets.csv": TABLE, "x.txt": b"", "b.jpg": b"0"}
     upload = bench.put("a.zip", zipped(files))
 
@@ -149,7 +149,7 @@ def test_run_twice_the_same_bytes_are_in_the_same_places(bench: Bench) -> None:
     assert lake() == lake()
 
 
-def test_members_are_plain_lines(bench: Bench) -> None:
+def test_members_are_written_as_json_lines(bench: Bench) -> None:
     bench.plan(bench.put("a.zip", build(Part(b"a.jpg", b"1"))))
     line = msgspec.json.decode(storage.read(bench.work.members))
     assert line["image_path"] == "a.jpg"

@@ -132,7 +132,7 @@ def test_a_redriven_execution_that_succeeds_replaces_its_failure(failure_lake) -
     assert (row["status"], row["images"], row["finished_at"]) == ("SUCCEEDED", 7, STARTED + 2 * MINUTE)
 
 
-def test_a_failure_heard_of_after_a_later_success_changes_nothing(failure_lake) -> None:
+def test_a_failure_event_after_a_later_success_changes_nothing(failure_lake) -> None:
     good_end(failure_lake, 2 * MINUTE)
     storage.write(f"{failure_lake.settings.lake_uri}/reports/run-1.html", b"good")
     before = failure_lake.rows("executions")
@@ -149,7 +149,7 @@ def test_an_execution_that_fails_after_its_row_was_written_has_failed(failure_la
     assert [row["status"] for row in failure_lake.rows("executions")] == ["FAILED"]
 
 
-def test_each_redrive_that_fails_is_the_row_whichever_is_heard_of_first(failure_lake) -> None:
+def test_the_last_failed_redrive_is_the_row_in_any_order_of_events(failure_lake) -> None:
     first, second = (ended(None, after=after, error="CatalogError") for after in (MINUTE, 2 * MINUTE))
     for detail in (first, second, first, second):
         failure_lake.hear(detail)
@@ -179,7 +179,7 @@ def test_any_cause_is_shown(failure_lake, cause: str) -> None:
     assert "Pixlake does not raise this on purpose" in page
 
 
-def test_what_the_error_says_is_text_and_bounded(failure_lake) -> None:
+def test_the_errors_message_is_escaped_and_bounded(failure_lake) -> None:
     message = "<script>alert(1)</script>" + "x" * 5_000_000
     answer = failure_lake.record({"upload_uri": UPLOAD}, StateError("KeyError", json.dumps({"errorMessage": message})))
     page = storage.read(answer.report_uri)
@@ -195,7 +195,7 @@ def test_the_page_is_written_even_when_the_catalog_fails(failure_lake, tmp_path:
     assert storage.exists(f"{failure_lake.settings.lake_uri}/reports/run-1.html")
 
 
-def test_a_failure_that_is_an_event_for_sam(failure_lake) -> None:
+def test_the_event_file_is_recorded(failure_lake) -> None:
     event = read_event("record_failure")
     answer = record_failure(parse(event, FailureRequest), failure_lake.settings)
     assert answer.status == "FAILED"

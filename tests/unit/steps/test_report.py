@@ -53,26 +53,26 @@ def test_the_page_needs_nothing_from_outside_and_runs_nothing(reported) -> None:
     assert "Content-Security-Policy" in page
 
 
-def test_every_id_of_the_page_is_its_own(reported) -> None:
+def test_every_id_of_the_page_is_unique(reported) -> None:
     ids = re.findall(r'\bid="([^"]+)"', write_page(reported))
     assert ids
     assert len(ids) == len(set(ids))
 
 
-def test_what_an_image_shows_has_its_prediction(reported) -> None:
+def test_an_image_is_shown_with_its_prediction(reported) -> None:
     page = write_page(reported)
     assert page.count('src="data:image/webp') == 40 + 16
     assert page.count('class="label"') == 40 + 16
     assert "not shown" not in page
 
 
-def test_an_image_that_is_gone_has_an_empty_frame(reported) -> None:
+def test_a_missing_image_has_an_empty_frame(reported) -> None:
     for info in list(storage.list_objects(f"{reported.lake}/images")):
         storage.delete([info.uri])
     assert write_page(reported).count("not shown") == 40 + 16
 
 
-def test_names_from_the_upload_are_text(make_execution) -> None:
+def test_names_from_the_upload_are_escaped(make_execution) -> None:
     hostile = Reject(
         "<img src=x onerror=alert(1)>\u202egnp.exe", "embed", "<i>reason</i>", "\x00\x1b[31m" + "x" * 9_000
     )
@@ -105,7 +105,7 @@ def test_the_page_stays_small_whatever_was_rejected(make_execution) -> None:
     assert re.search(r">[\d,]+ more", page)
 
 
-def test_an_upload_of_nothing_still_has_a_page(make_execution) -> None:
+def test_an_empty_upload_has_a_page(make_execution) -> None:
     page = write_page(make_execution(images=0, records=0, rejected=False))
     assert "Nothing was rejected" in page
     assert "<svg" not in page
@@ -125,7 +125,7 @@ def test_images_of_a_run_without_embedder_come_from_the_batches(make_execution) 
     assert "Image sizes" not in page
 
 
-def test_an_execution_that_left_nothing_is_an_event_for_sam(tmp_path: Path) -> None:
+def test_the_event_file_is_reported(tmp_path: Path) -> None:
     event = read_event("report")
     answer = report(
         parse(event, ReportRequest), ReportSettings(f"file://{tmp_path}", f"sqlite:///{tmp_path}/catalog.db")

@@ -38,7 +38,7 @@ def pet(number: int) -> str:
     return f"{number:01x}6e1089a{number}"
 
 
-def test_pets_need_no_settings(upload: Upload) -> None:
+def test_an_upload_of_pets_needs_no_settings(upload: Upload) -> None:
     put_pets(upload)
     answer = upload.split(shards=2)
     assert (answer.images, answer.records, answer.with_image, answer.orphans) == (47, 12, 9, 2)
@@ -137,7 +137,7 @@ def test_a_record_is_predicted_if_any_model_can(
     assert [(batch.modality, batch.count) for batch in upload.batches()] == expected
 
 
-def test_batches_end_at_their_bytes(upload: Upload) -> None:
+def test_batches_end_at_their_byte_limit(upload: Upload) -> None:
     upload.put_bundle("clip", "embedder")
     upload.put_images([{f"{n:03}.jpg": 30 for n in range(10)}])
     upload.split(Options(embedder="clip"), batch_rows=100, batch_bytes=100)
@@ -201,7 +201,7 @@ def test_records_are_in_the_schema_of_their_table(upload: Upload) -> None:
     assert pq.read_schema(path).equals(RECORDS.columns)
 
 
-def test_images_by_a_column(upload: Upload) -> None:
+def test_images_are_matched_by_the_configured_column(upload: Upload) -> None:
     upload.put_table("a.csv", "id,photo\n7,x/b.jpg;a.jpg\n8,missing.jpg\n9,same.jpg\n10,\n11,a.jpg\n")
     upload.put_images([{"x/a.jpg": 1, "x/b.jpg": 1, "x/same.jpg": 1, "y/same.jpg": 1, "y/7.jpg": 1}])
     upload.put_bundle("clip", "embedder")
@@ -240,7 +240,7 @@ def test_a_column_that_names_one_image_of_several_is_no_image_column(upload: Upl
     assert told.id_column_why.endswith("; 'cover' names 2 images")
 
 
-def test_an_image_column_in_a_file_without_ids(upload: Upload) -> None:
+def test_an_image_column_in_a_file_without_ids_names_no_record(upload: Upload) -> None:
     upload.put_table("a.csv", "id,name\n1,x\n2,y\n")
     upload.put_table("covers.csv", "photo,by\n1.jpg,me\n9.jpg,you\n")
     upload.put_images([{"1.jpg": 1, "9.jpg": 1}])
@@ -249,7 +249,7 @@ def test_an_image_column_in_a_file_without_ids(upload: Upload) -> None:
     assert answer.orphans == 1
 
 
-def test_the_table_that_says_most_is_kept(upload: Upload) -> None:
+def test_of_tables_with_the_same_ids_the_one_with_most_columns_is_kept(upload: Upload) -> None:
     upload.put_table("sample_submission.csv", "PetID,AdoptionSpeed\na,0\nb,0\n")
     upload.put_table("test/test.csv", "Type,Name,PetID\n1,Nibble,a\n2,Max,b\n")
     upload.put_images([{"a-1.jpg": 1}])
@@ -259,7 +259,7 @@ def test_the_table_that_says_most_is_kept(upload: Upload) -> None:
     assert [reject.source for reject in upload.rejects()] == ["sample_submission.csv:2", "sample_submission.csv:3"]
 
 
-def test_images_alone(upload: Upload) -> None:
+def test_an_upload_of_images_alone_has_orphans_only(upload: Upload) -> None:
     upload.put_bundle("clip", "embedder")
     upload.put_images([{"a.jpg": 1}, {"b.jpg": 1}])
     answer = upload.split(Options(embedder="clip", id_column="x", label_column="y"), shards=2)
@@ -268,7 +268,7 @@ def test_images_alone(upload: Upload) -> None:
     assert upload.records() == []
 
 
-def test_a_table_alone(upload: Upload) -> None:
+def test_an_upload_of_a_table_alone_has_no_batches_without_a_classifier(upload: Upload) -> None:
     upload.put_bundle("clip", "embedder")
     upload.put_table("a.csv", "id,x\n1,2\n")
     answer = upload.split(Options(embedder="clip"), shards=0)
@@ -276,20 +276,20 @@ def test_a_table_alone(upload: Upload) -> None:
     assert upload.batches() == []
 
 
-def test_a_header_alone(upload: Upload) -> None:
+def test_a_table_of_a_header_alone_has_no_records(upload: Upload) -> None:
     upload.put_table("a.csv", "id,x\n")
     upload.put_images([{"a.jpg": 1}])
     answer = upload.split()
     assert (answer.records, answer.orphans, answer.id_column) == (0, 1, "id")
 
 
-def test_an_empty_upload(upload: Upload) -> None:
+def test_an_empty_upload_has_no_batches(upload: Upload) -> None:
     answer = upload.split(shards=0)
     assert (answer.images, answer.records, answer.batches.count) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("option", ["id_column", "image_column", "label_column"])
-def test_a_column_that_is_not_there(upload: Upload, option: str) -> None:
+def test_a_configured_column_that_is_missing_is_refused(upload: Upload, option: str) -> None:
     upload.put_table("a.csv", "id,x\n1,2\n")
     with pytest.raises(BadTable, match=rf"{option}: there is no column 'y'; the columns are 'id', 'x'"):
         upload.split(Options(**{option: "y"}), shards=0)
@@ -302,7 +302,7 @@ def test_a_model_that_is_not_there_stops_before_anything_is_written(upload: Uplo
     assert not list(upload.folder.glob("work/*/parts/*"))
 
 
-def test_what_the_state_machine_sees(upload: Upload) -> None:
+def test_the_answer_survives_json(upload: Upload) -> None:
     put_pets(upload)
     answer = plain(upload.split(shards=2))
     assert parse(json.loads(json.dumps(answer)), SplitAnswer) == parse(answer, SplitAnswer)

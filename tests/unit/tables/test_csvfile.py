@@ -38,7 +38,7 @@ def lines_of(table: TableFile) -> list[int]:
     return [int(line) for line in table.places(table.rows)]
 
 
-def test_values_stay_as_they_are(text_file: MakeFile) -> None:
+def test_values_are_kept_as_written(text_file: MakeFile) -> None:
     table = read_csv("a.csv", text_file(b'id,n,text\n007,1.50," a ""b"", c "\n1e5,-0,NA\n'))
     assert table.columns.column_names == ["id", "n", "text"]
     assert rows_of(table) == [["007", "1.50", ' a "b", c '], ["1e5", "-0", "NA"]]
@@ -57,12 +57,12 @@ def test_an_empty_cell_is_null_quoted_or_not(text_file: MakeFile) -> None:
     assert rows_of(read_csv("a.csv", text_file(b'a,b,c\n,"", \n'))) == [[None, None, " "]]
 
 
-def test_names_of_columns(text_file: MakeFile) -> None:
+def test_columns_get_unique_non_empty_names(text_file: MakeFile) -> None:
     table = read_csv("a.csv", text_file('\ufeff id ,,name,name,"x\ny"\n1,2,3,4,5\n'.encode()))
     assert table.columns.column_names == ["id", "column_2", "name", "name_2", "x\ny"]
 
 
-def test_ragged_rows(text_file: MakeFile) -> None:
+def test_ragged_rows_are_faults_by_line(text_file: MakeFile) -> None:
     table = read_csv("a.csv", text_file(b'id,a\n1,"x\ny"\n2\n3,b,c\n\n4,d\n5,e,\n'))
     assert rows_of(table) == [["1", "x\ny"], ["4", "d"]]
     assert faults_of(table) == [(4, "ragged_row"), (5, "ragged_row"), (8, "ragged_row")]
@@ -72,20 +72,20 @@ def test_ragged_rows(text_file: MakeFile) -> None:
     ]
 
 
-def test_rows_that_are_no_text(text_file: MakeFile) -> None:
+def test_rows_with_undecodable_bytes_are_faults(text_file: MakeFile) -> None:
     table = read_csv("a.csv", text_file("id,a\n1,é\n2,".encode() + b"\xff\n\xc3,3\n4,x\n5\n" + "6,ü\n7,ö\n".encode()))
     assert [row[0] for row in rows_of(table)] == ["1", "4", "6", "7"]
     assert faults_of(table) == [(3, "unreadable_bytes"), (4, "unreadable_bytes"), (6, "ragged_row")]
 
 
-def test_a_quote_that_nothing_closes_costs_one_row(text_file: MakeFile) -> None:
+def test_an_unclosed_quote_costs_one_row(text_file: MakeFile) -> None:
     table = read_csv("a.csv", text_file(b'id,a\n1,x\n2,"y\n3,z\n\n4,w\n'))
     assert rows_of(table) == [["1", "x"], ["3", "z"], ["4", "w"]]
     assert faults_of(table) == [(3, "unclosed_quote")]
     assert lines_of(table) == [2, 4, 6]
 
 
-def test_quotes_that_nothing_closes_do_not_take_forever(text_file: MakeFile) -> None:
+def test_many_unclosed_quotes_are_read_in_linear_time(text_file: MakeFile) -> None:
     """Each line leaves a quote open wherever reading begins, so reading line by line would be quadratic."""
     with pytest.raises(BadTable, match="100 quotes are never closed"):
         read_csv("a.csv", text_file(b"id,a\n1,x\n" + b'x","\n' * 5_000))
@@ -94,13 +94,13 @@ def test_quotes_that_nothing_closes_do_not_take_forever(text_file: MakeFile) -> 
     assert faults_of(table) == [(line, "unclosed_quote") for line in range(3, 102)]
 
 
-def test_a_last_row_of_several_lines_is_no_open_quote(text_file: MakeFile) -> None:
+def test_a_quoted_last_row_of_several_lines_is_read(text_file: MakeFile) -> None:
     table = read_csv("a.csv", text_file(b'id,a\n1,"x\ny"\n'))
     assert rows_of(table) == [["1", "x\ny"]]
     assert not table.faults
 
 
-def test_a_row_longer_than_a_block(text_file: MakeFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_longer_than_a_block_is_read(text_file: MakeFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csvarrow, "_BLOCK_BYTES", 100)
     long = "x" * 1_000
     table = read_csv("a.csv", text_file(f"id,a\n1,{long}\n2\n3,y\n".encode()))
@@ -108,7 +108,7 @@ def test_a_row_longer_than_a_block(text_file: MakeFile, monkeypatch: pytest.Monk
     assert faults_of(table) == [(3, "ragged_row")]
 
 
-def test_a_table_of_several_blocks_and_batches(text_file: MakeFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_of_several_blocks_and_batches_is_read(text_file: MakeFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csvarrow, "_BLOCK_BYTES", 1_000)
     rows = [[f"{n:05}", f"text {n}" if n % 3 else ""] for n in range(25_000)]
     data = "id,a\n" + "".join(f"{a},{b}\n" for a, b in rows)
@@ -128,7 +128,7 @@ def test_a_table_of_several_blocks_and_batches(text_file: MakeFile, monkeypatch:
         (b'"id,a\n1,2\n', "never closed"),
     ],
 )
-def test_what_is_no_table(text_file: MakeFile, data: bytes, message: str) -> None:
+def test_bytes_of_no_table_are_refused(text_file: MakeFile, data: bytes, message: str) -> None:
     with pytest.raises(BadTable, match=rf"^deep/a\.csv: .*{message}"):
         read_csv("deep/a.csv", text_file(data))
 
@@ -165,7 +165,7 @@ def in_folder(data: bytes) -> TextFile:
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
     st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
 )
-def test_what_is_written_is_read(rows: list[list[str]], encoding: str, quoting: int) -> None:
+def test_rows_of_any_text_are_read_back(rows: list[list[str]], encoding: str, quoting: int) -> None:
     text = io.StringIO(newline="")
     csv.writer(text, quoting=quoting, lineterminator="\r\n").writerows([["id", "text"], *rows])
     file = in_folder(text.getvalue().encode(encoding))
@@ -186,7 +186,7 @@ def read_with(file: TextFile, dialect: Dialect) -> TableFile:
 
 @settings(deadline=None, max_examples=200)
 @given(st.text('ab,"\n\r', max_size=60), st.sampled_from([None, "\\"]))
-def test_both_ways_read_the_same(body: str, escape: str | None) -> None:
+def test_the_fast_and_the_careful_reader_agree(body: str, escape: str | None) -> None:
     """Whatever the quotes do: the same rows, the same faults, or the fast way stands back."""
     file = in_folder(f"id,a\n{body}".encode())
     dialect = Dialect(escape=escape)
@@ -201,7 +201,7 @@ def test_both_ways_read_the_same(body: str, escape: str | None) -> None:
         assert fast.faults == careful.faults
 
 
-def test_the_sample_chooses_the_dialect(text_file: MakeFile) -> None:
+def test_the_dialect_is_chosen_by_the_sample(text_file: MakeFile) -> None:
     file = text_file(b"id;a\n1;x,y\n2;z,w\n")
     assert choose_dialect(*file.head(100)).delimiter == ";"
     assert rows_of(read_csv("a.csv", file)) == [["1", "x,y"], ["2", "z,w"]]

@@ -28,7 +28,7 @@ from pixlake.tables.dialects import Dialect, choose_dialect
         ("id,name", Dialect(",")),
     ],
 )
-def test_dialects(sample: str, dialect: Dialect) -> None:
+def test_the_dialect_is_detected(sample: str, dialect: Dialect) -> None:
     assert choose_dialect(sample, whole=True) == dialect
 
 

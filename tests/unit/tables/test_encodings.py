@@ -34,7 +34,7 @@ CHINESE = "id,名字\n" + "".join(f"{n},可爱的小猫，健康活泼\n" for n 
         ("id,name\n1,x\n", "ascii"),
     ],
 )
-def test_text_comes_back(text_file: MakeFile, text: str, encoding: str) -> None:
+def test_text_of_each_encoding_is_decoded(text_file: MakeFile, text: str, encoding: str) -> None:
     file = text_file(text.encode(encoding))
     with file.open_text() as characters:
         assert characters.read() == text
@@ -46,14 +46,14 @@ def test_an_accent_late_in_a_large_file_decides_its_encoding(text_file: MakeFile
     assert file.encoding.name == "cp1252"
 
 
-def test_a_broken_line_leaves_the_others_utf_8(text_file: MakeFile) -> None:
+def test_one_undecodable_line_leaves_the_others_utf_8(text_file: MakeFile) -> None:
     file = text_file("1,Jürgen\n2,Köln\n".encode() + b"3,\xff\xfe\n")
     assert file.encoding.name == "utf-8"
     with file.open_text() as characters:
         assert characters.read() == f"1,Jürgen\n2,Köln\n3,{UNREADABLE * 2}\n"
 
 
-def test_bytes_without_meaning_in_their_encoding_are_marked(text_file: MakeFile) -> None:
+def test_undecodable_bytes_are_marked(text_file: MakeFile) -> None:
     file = text_file("Jürgen mag Köln, Grüße an alle\n".encode("cp1252") * 5 + b"x\x81y\n")
     assert file.encoding.name == "cp1252"
     assert file.open_bytes().read().decode().endswith(f"alle\nx{UNREADABLE}y\n")

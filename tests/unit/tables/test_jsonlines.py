@@ -27,7 +27,7 @@ MakeFile = Callable[[bytes], TextFile]
         ({"b": None}, '{"b":null}'),
     ],
 )
-def test_values(text_file: MakeFile, value: object, text: str | None) -> None:
+def test_values_become_text(text_file: MakeFile, value: object, text: str | None) -> None:
     assert to_text(json.loads(json.dumps(value))) == text
     table = read_json_lines("a.jsonl", text_file(json.dumps({"id": "1", "v": value}).encode()))
     assert table.columns.to_pylist() == [{"id": "1", "v": text}]
@@ -39,7 +39,7 @@ def test_columns_are_those_of_all_lines(text_file: MakeFile) -> None:
     assert list(table.places(table.rows)) == [1, 3]
 
 
-def test_columns_first_met_late(text_file: MakeFile) -> None:
+def test_a_column_first_seen_late_is_null_before(text_file: MakeFile) -> None:
     lines = [json.dumps({"id": n}) for n in range(10_001)] + ['{"id": 10001, "late": "x"}']
     table = read_json_lines("a.jsonl", text_file("\n".join(lines).encode()))
     assert table.columns.num_rows == 10_002
@@ -47,7 +47,7 @@ def test_columns_first_met_late(text_file: MakeFile) -> None:
     assert table.columns["late"].null_count == 10_001
 
 
-def test_lines_that_are_no_objects(text_file: MakeFile) -> None:
+def test_lines_that_are_no_objects_are_faults(text_file: MakeFile) -> None:
     data = b'{"id":1}\n[1]\n{"id":\n{"id":"\xff"}\n"x"\n{"id":"\\ud800"}\n' + b"[" * 100_000 + '\n{"id":"é"}'.encode()
     table = read_json_lines("a.jsonl", text_file(data))
     assert table.columns.to_pylist() == [{"id": "1"}, {"id": "é"}]
@@ -63,11 +63,11 @@ def test_lines_that_are_no_objects(text_file: MakeFile) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
-def test_other_encodings(text_file: MakeFile, encoding: str) -> None:
+def test_json_lines_of_other_encodings_are_decoded(text_file: MakeFile, encoding: str) -> None:
     table = read_json_lines("a.jsonl", text_file('{"id":"1","name":"Jürgen"}\n'.encode(encoding)))
     assert table.columns.to_pylist() == [{"id": "1", "name": "Jürgen"}]
 
 
-def test_no_lines(text_file: MakeFile) -> None:
+def test_a_file_without_lines_has_no_rows(text_file: MakeFile) -> None:
     table = read_json_lines("a.jsonl", text_file(b"\n"))
     assert (table.columns.num_rows, table.columns.num_columns) == (0, 0)

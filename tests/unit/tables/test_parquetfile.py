@@ -38,7 +38,7 @@ ZONE = datetime.timezone(datetime.timedelta(hours=2))
         (pa.nulls(2), [None, None]),
     ],
 )
-def test_values(array: pa.Array, texts: list[str | None], tmp_path: Path) -> None:
+def test_values_become_text(array: pa.Array, texts: list[str | None], tmp_path: Path) -> None:
     assert to_text(array).to_pylist() == texts
     pq.write_table(pa.table({"x": array}), tmp_path / "a.parquet")
     table = read_parquet("a.parquet", f"file://{tmp_path}/a.parquet")
@@ -54,7 +54,7 @@ def test_rows_are_counted_from_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"id,a\n1,2\n", b"PAR1" + b"\0" * 40 + b"PAR1"])
-def test_what_is_no_parquet(tmp_path: Path, data: bytes) -> None:
+def test_bytes_that_are_no_parquet_are_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.parquet").write_bytes(data)
     with pytest.raises(BadTable, match=r"^a\.parquet: it cannot be read as Parquet"):
         read_parquet("a.parquet", f"file://{tmp_path}/a.parquet")

@@ -14,7 +14,7 @@ from pixlake.tables.union import read_tables
 from tests.builders.split_inputs import Upload
 
 
-def test_no_tables(upload: Upload) -> None:
+def test_an_upload_without_tables_has_no_rows(upload: Upload) -> None:
     tables, rejects = read_tables(upload.work)
     assert (list(tables.files), tables.columns.num_rows, rejects) == ([], 0, [])
 
@@ -41,7 +41,7 @@ def test_files_of_every_kind_are_one_table(upload: Upload) -> None:
     assert tables.places(np.array([5, 1, 5])) == [places[5], places[1], places[5]]
 
 
-def test_files_with_a_column(upload: Upload) -> None:
+def test_only_the_files_that_have_a_column_are_taken(upload: Upload) -> None:
     upload.put_table("a.csv", "k,v\n1,2\n")
     upload.put_table("b.csv", "id\n1\n2\n")
     upload.put_table("c.csv", "id,v\n3,4\n")
@@ -53,7 +53,7 @@ def test_files_with_a_column(upload: Upload) -> None:
     assert some.with_column("id") is some
 
 
-def test_names_that_are_awkward_in_urls(upload: Upload) -> None:
+def test_file_names_with_url_characters_are_decoded(upload: Upload) -> None:
     """Plan writes a path with `%` or `~` percent-encoded, and any other as it is."""
     upload.put_table("ta bles/ü#1?.csv", "id\n1\n")
     upload.put_table("50%25%20of%7E.csv", "id\n2\n")
@@ -61,7 +61,7 @@ def test_names_that_are_awkward_in_urls(upload: Upload) -> None:
     assert tables.places(np.arange(2)) == ["50% of~.csv:2", "ta bles/ü#1?.csv:2"]
 
 
-def test_a_file_of_which_nothing_can_be_read(upload: Upload) -> None:
+def test_an_unreadable_file_beside_others_is_a_reject(upload: Upload) -> None:
     upload.put_table("a.csv", "id,x\n1\n2\n3,4,5\n")
     upload.put_table("b.csv", "id\n1\n")
     upload.put_table("c.parquet", b"x")
@@ -76,7 +76,7 @@ def test_a_file_of_which_nothing_can_be_read(upload: Upload) -> None:
     )
 
 
-def test_nothing_can_be_read_at_all(upload: Upload) -> None:
+def test_without_a_readable_file_the_upload_is_refused(upload: Upload) -> None:
     upload.put_table("a.csv", "")
     upload.put_table("c.parquet", b"x")
     with pytest.raises(BadTable, match=r"a\.csv: it is empty.*c\.parquet: it cannot be read"):
@@ -97,7 +97,9 @@ def test_names_of_columns_are_unique() -> None:
         ("a.jsonl", '{"k": 1}\n' * 101),
     ],
 )
-def test_a_table_too_large_to_hold(upload: Upload, monkeypatch: pytest.MonkeyPatch, path: str, data: str) -> None:
+def test_a_table_above_the_memory_limit_is_refused(
+    upload: Upload, monkeypatch: pytest.MonkeyPatch, path: str, data: str
+) -> None:
     monkeypatch.setattr(tablefile, "MAX_COLUMNS", 5)
     monkeypatch.setattr(tablefile, "MAX_CELLS", 100)
     upload.put_table(path, data)
@@ -105,7 +107,7 @@ def test_a_table_too_large_to_hold(upload: Upload, monkeypatch: pytest.MonkeyPat
         read_tables(upload.work)
 
 
-def test_tables_too_large_together(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_above_the_memory_limit_together_are_refused(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tablefile, "MAX_COLUMNS", 5)
     upload.put_table("a.csv", "a,b,c\n1,2,3\n")
     upload.put_table("b.csv", "d,e,f\n1,2,3\n")

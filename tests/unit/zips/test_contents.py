@@ -37,12 +37,12 @@ class Unseekable(io.RawIOBase):
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 @pytest.mark.parametrize("comment", [b"", b"PK\5\6", b"c" * 0xFFFF], ids=["plain", "tricky", "longest"])
-def test_what_zipfile_writes(bench: Bench, method: int, comment: bytes) -> None:
+def test_zips_written_by_zipfile_are_read(bench: Bench, method: int, comment: bytes) -> None:
     assert bench.run(bench.put("a.zip", zipped(FILES, method, comment))) == FILES
     assert bench.rejects() == []
 
 
-def test_data_descriptors(bench: Bench) -> None:
+def test_zips_with_data_descriptors_are_read(bench: Bench) -> None:
     target = Unseekable()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[arg-type]
         for name, data in FILES.items():
@@ -51,7 +51,7 @@ def test_data_descriptors(bench: Bench) -> None:
     assert bench.run(bench.put("stream.zip", bytes(target.data))) == FILES
 
 
-def test_zip64_forced(bench: Bench) -> None:
+def test_zip64_members_of_zipfile_are_read(bench: Bench) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in FILES.items():
@@ -60,7 +60,7 @@ def test_zip64_forced(bench: Bench) -> None:
     assert bench.run(bench.put("wide.zip", buffer.getvalue())) == FILES
 
 
-def test_zip64_everywhere(bench: Bench) -> None:
+def test_zip64_directory_and_end_record_are_read(bench: Bench) -> None:
     """ZIP64 sizes and offset in the directory, and the ZIP64 end record, where no field would need them."""
     parts = [Part(b"a.jpg", b"a" * 99, DEFLATED, zip64=True), Part(b"b.jpg", b"b", zip64=True)]
     assert bench.run(bench.put("wide.zip", build(*parts, zip64=True))) == {"a.jpg": b"a" * 99, "b.jpg": b"b"}
@@ -68,7 +68,7 @@ def test_zip64_everywhere(bench: Bench) -> None:
 
 @pytest.mark.skipif(not shutil.which("zip"), reason="Info-ZIP's zip is not installed")
 @pytest.mark.parametrize("options", [[], ["-0"], ["-fd"], ["-fz"]])
-def test_what_info_zip_writes(bench: Bench, tmp_path: Path, options: list[str]) -> None:
+def test_zips_written_by_info_zip_are_read(bench: Bench, tmp_path: Path, options: list[str]) -> None:
     for name, data in FILES.items():
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_bytes(data)
@@ -93,7 +93,7 @@ def test_what_info_zip_writes(bench: Bench, tmp_path: Path, options: list[str]) 
         (Part(b"a..b/c...jpg", b"x"), "a..b/c...jpg"),
     ],
 )
-def test_names(bench: Bench, part: Part, path: str) -> None:
+def test_names_are_decoded_by_their_flags_and_fields(bench: Bench, part: Part, path: str) -> None:
     assert bench.run(bench.put("names.zip", build(part))) == {path: b"x"}
 
 
@@ -111,7 +111,7 @@ def test_clutter_is_ignored_and_unknown_types_are_rejected(bench: Bench) -> None
     assert bench.reasons() == {"README": "unsupported_type", "p/movie.mp4": "unsupported_type"}
 
 
-def test_of_equal_names_the_last_counts(bench: Bench) -> None:
+def test_of_entries_with_equal_names_the_last_is_used(bench: Bench) -> None:
     parts = [Part("é.jpg".encode(), b"1"), Part("e\u0301.jpg".encode(), b"2"), Part("é.jpg".encode(), b"3")]
     assert bench.run(bench.put("a.zip", build(*parts))) == {"é.jpg": b"3"}
     (reject,) = bench.rejects()
@@ -126,7 +126,7 @@ def test_names_that_differ_in_case_are_kept_apart(bench: Bench) -> None:
     assert len(set(uris)) == len(uris)
 
 
-def test_a_file_named_as_a_folder(bench: Bench) -> None:
+def test_a_file_and_a_folder_of_one_name_are_both_extracted(bench: Bench) -> None:
     parts = [Part(b"a.jpg", b"1"), Part(b"a.jpg/b.jpg", b"2"), Part(b"t.csv", b"3"), Part(b"t.csv/u.csv", b"4")]
     assert bench.run(bench.put("a.zip", build(*parts))) == {"a.jpg": b"1", "a.jpg/b.jpg": b"2"}
     assert sorted(bench.tables().values()) == [b"3", b"4"]
@@ -173,7 +173,7 @@ def test_a_large_member_flows_through_in_parts(bench: Bench) -> None:
     assert bench.run(bench.put("large.zip", zipped(files))) == files
 
 
-def test_a_large_member_that_is_damaged_leaves_nothing(bench: Bench) -> None:
+def test_a_damaged_large_member_leaves_no_object(bench: Bench) -> None:
     parts = [Part(b"a.jpg", RANDOM.randbytes(20 << 20), crc=1), Part(b"b.jpg", b"x")]
     assert bench.run(bench.put("large.zip", build(*parts))) == {"b.jpg": b"x"}
     assert bench.reasons() == {"a.jpg": "crc_mismatch"}

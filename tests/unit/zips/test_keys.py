@@ -13,7 +13,7 @@ PATHS = st.lists(NAMES, min_size=1, max_size=12).map(lambda names: "/".join([*na
 
 
 @given(PATHS, st.booleans())
-def test_a_key_fits_everywhere(path: str, case_collision: bool) -> None:
+def test_a_key_is_valid_on_s3_and_on_any_disk(path: str, case_collision: bool) -> None:
     key = image_key(path, case_collision=case_collision)
     assert key.isascii()
     assert len(key) <= 700
@@ -25,7 +25,7 @@ def test_a_key_fits_everywhere(path: str, case_collision: bool) -> None:
 
 
 @given(PATHS, PATHS)
-def test_keys_of_two_paths_differ(one: str, other: str) -> None:
+def test_different_paths_have_different_keys(one: str, other: str) -> None:
     assert (one == other) == (image_key(one) == image_key(other))
     assert image_key(one) != image_key(one, case_collision=True)
 
@@ -33,22 +33,22 @@ def test_keys_of_two_paths_differ(one: str, other: str) -> None:
 @pytest.mark.parametrize(
     "path", ["a.jpg", "Ünï/cödé 1.png", "100%.jpg", "a~b.jpg", "con.jpg", "d./x.jpg", "p.jpg/q.jpg"]
 )
-def test_a_short_key_can_be_read_back(path: str) -> None:
+def test_a_short_key_is_decoded_to_its_path(path: str) -> None:
     assert unquote(image_key(path)) == path
 
 
 @pytest.mark.parametrize(
     ("path", "key"), [("CON.jpg", "%43ON.jpg"), ("aux/a.jpg", "%61ux/a.jpg"), ("a./b.jpg", "a%2E/b.jpg")]
 )
-def test_what_windows_forbids_is_escaped(path: str, key: str) -> None:
+def test_names_that_windows_forbids_are_escaped(path: str, key: str) -> None:
     assert image_key(path) == key
 
 
-def test_a_folder_and_a_file_of_one_name_can_both_be() -> None:
+def test_a_folder_and_a_file_of_one_name_have_keys_that_do_not_clash() -> None:
     assert not image_key("a.jpg/b.jpg").startswith(image_key("a.jpg") + "/")
 
 
-def test_long_names_keep_their_difference_and_their_end() -> None:
+def test_long_names_get_a_digest_and_keep_their_extension() -> None:
     one, other = "é" * 300 + "1.jpg", "é" * 300 + "2.jpg"
     assert image_key(one) != image_key(other)
     assert "%~" not in image_key(one)
@@ -65,9 +65,9 @@ def test_a_table_keeps_its_path(path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["a~b.csv", "100%.csv", "é" * 130 + ".csv", "a.csv/b.csv", "/".join(["é" * 90] * 5) + ".csv"]
 )
-def test_a_table_whose_path_would_not_do(path: str) -> None:
+def test_a_table_whose_path_is_no_valid_key_gets_an_images_key(path: str) -> None:
     assert table_key(path) == image_key(path) != path
 
 
-def test_a_table_that_differs_in_case() -> None:
+def test_a_table_that_differs_only_in_case_gets_another_key() -> None:
     assert table_key("a.csv", case_collision=True) not in {"a.csv", table_key("A.csv", case_collision=True)}

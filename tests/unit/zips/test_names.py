@@ -43,7 +43,7 @@ def test_a_clean_path_stays_in_its_folder_and_is_clean(name: str) -> None:
         ("THUMBS.DB", Kind.IGNORED),
     ],
 )
-def test_kinds(path: str, kind: Kind) -> None:
+def test_the_kind_of_a_file_follows_from_its_path(path: str, kind: Kind) -> None:
     assert classify(path) is kind
 
 
@@ -52,5 +52,5 @@ def test_fold_ignores_case(other: str) -> None:
     assert fold(other) == fold("a.jpg")
 
 
-def test_fold_sees_through_normal_forms() -> None:
+def test_fold_ignores_unicode_normal_forms() -> None:
     assert fold("É.jpg") == fold("e\u0301.jpg") != fold("e.jpg")

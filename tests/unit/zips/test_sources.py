@@ -74,7 +74,7 @@ def test_an_unsafe_name_outside_a_zip_leaves_out_that_file_alone(bench: Bench) -
     assert bench.reasons() == {"../b.jpg": "unsafe_path", "c.jpg": "missing_object"}
 
 
-def test_an_empty_folder_and_none(bench: Bench, tmp_path: Path) -> None:
+def test_an_empty_or_missing_folder_is_refused(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "uploads/pets/empty").mkdir(parents=True)
     with pytest.raises(BadUpload, match="empty_upload"):
         bench.plan(f"{bench.uri}/uploads/pets/empty/")
@@ -84,7 +84,7 @@ def test_an_empty_folder_and_none(bench: Bench, tmp_path: Path) -> None:
         bench.plan(f"{bench.put('a.zip', b'')}/")
 
 
-def test_a_folder_as_deep_as_a_path_may_be(bench: Bench, tmp_path: Path) -> None:
+def test_a_folder_as_deep_as_a_path_can_be_is_read(bench: Bench, tmp_path: Path) -> None:
     deep = "/".join("d" * 1_500)
     folder = tmp_path / "uploads/pets/folder"
     folder.mkdir(parents=True)
@@ -102,7 +102,7 @@ def test_a_folder_as_deep_as_a_path_may_be(bench: Bench, tmp_path: Path) -> None
             folder = folder.parent
 
 
-def test_objects_that_change_or_vanish_before_they_are_copied(bench: Bench) -> None:
+def test_objects_changed_or_deleted_before_copying_are_rejects(bench: Bench) -> None:
     uri = put_folder(bench, {"a.jpg": b"1", "b.jpg": b"2", "c.jpg": b"3", "d.jpg": b"4"})
     answer = bench.plan(uri)
     bench.put("folder/a.jpg", b"longer")
@@ -130,7 +130,7 @@ def test_a_listing_gathers_loose_objects(bench: Bench) -> None:
     assert bench.reasons() == {"README.txt": "unsupported_type", "gone.jpg": "missing_object"}
 
 
-def test_a_long_listing(bench: Bench) -> None:
+def test_a_listing_of_more_than_a_thousand_objects_is_read(bench: Bench) -> None:
     rows = {f"{number}.jpg": bench.put(f"loose/{number}", b"%d" % number) for number in range(1_100)}
     assert bench.run(listing(bench, rows)) == {name: name.removesuffix(".jpg").encode() for name in rows}
 

@@ -56,7 +56,7 @@ def test_a_damaged_bundle_is_not_pushed(tmp_path: Path, bundle: Path, damage, me
     assert not (tmp_path / "lake").exists()
 
 
-def test_a_lake_without_models_says_how_to_get_some(tmp_path: Path) -> None:
+def test_listing_a_lake_without_models_says_how_to_push_one(tmp_path: Path) -> None:
     result = run("models", "list", "--lake", tmp_path)
     assert (result.exit_code, result.stdout) == (0, "")
     assert "models push" in result.stderr
@@ -64,7 +64,7 @@ def test_a_lake_without_models_says_how_to_get_some(tmp_path: Path) -> None:
     assert run("models", "show", "none", "--lake", tmp_path).exit_code == 1
 
 
-def test_a_damaged_model_hides_no_other(tmp_path: Path) -> None:
+def test_a_damaged_model_does_not_hide_the_others(tmp_path: Path) -> None:
     lake = tiny.BundleLake(tmp_path)
     model = lake.embedder("whole")
     lake.embedder("broken")
@@ -77,7 +77,7 @@ def test_a_damaged_model_hides_no_other(tmp_path: Path) -> None:
     assert [each["model"] for each in json.loads(result.stdout)] == [model]
 
 
-def test_what_is_pulled_can_be_pushed_again(tmp_path: Path, bundle: Path) -> None:
+def test_a_pulled_model_can_be_pushed_again(tmp_path: Path, bundle: Path) -> None:
     run("models", "push", bundle, "--lake", tmp_path / "lake")
     pulled = run("models", "pull", "tiny", tmp_path / "copy", "--lake", tmp_path / "lake")
     assert pulled.exit_code == 0
@@ -155,7 +155,7 @@ def test_a_card_of_a_record_classifier(tmp_path: Path) -> None:
         assert line in card
 
 
-def test_a_card_shows_what_a_terminal_would_obey(tmp_path: Path) -> None:
+def test_a_card_shows_control_characters_as_question_marks(tmp_path: Path) -> None:
     tiny.BundleLake(tmp_path).embedder(source={"licence": "\x1b[2J\x1b]0;mine\x07\u202eTIM\nforged"})
     assert "- licence: ?[2J?]0;mine??TIM?forged\n" in run("models", "show", "tiny", "--lake", tmp_path).stdout
 
@@ -163,7 +163,7 @@ def test_a_card_shows_what_a_terminal_would_obey(tmp_path: Path) -> None:
 # ---- verify --------------------------------------------------------------------------------------------------------
 
 
-def test_a_model_that_is_fit_to_serve(tmp_path: Path, bundle: Path) -> None:
+def test_verify_accepts_a_sound_model_by_folder_and_by_name(tmp_path: Path, bundle: Path) -> None:
     run("models", "push", bundle, "--lake", tmp_path / "lake")
     by_name = run("models", "verify", "tiny", "--lake", tmp_path / "lake")
     assert by_name.exit_code == 0
@@ -174,14 +174,14 @@ def test_a_model_that_is_fit_to_serve(tmp_path: Path, bundle: Path) -> None:
 
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGES)
-def test_a_damaged_bundle_is_not(bundle: Path, damage, message: str) -> None:
+def test_verify_refuses_a_damaged_bundle(bundle: Path, damage, message: str) -> None:
     damage(bundle)
     result = run("models", "verify", bundle)
     assert (result.exit_code, result.stdout) == (1, "")
     assert message in result.stderr
 
 
-def test_a_name_needs_a_lake() -> None:
+def test_verify_of_a_name_needs_a_lake() -> None:
     result = run("models", "verify", "tiny")
     assert result.exit_code == 2
     assert "needs --lake; a folder here is ./tiny" in result.stderr
@@ -202,14 +202,14 @@ NUMBER = {"type": "numerical", "tensor": "number", "columns": [{"name": "age", "
 CODE = {"type": "categorical", "tensor": "code", "column": "c", "categories": ["a"], "unknown": 1, "missing": 2}
 
 
-def test_a_model_of_records_is_tried(tmp_path: Path) -> None:
+def test_verify_runs_a_record_model_on_sample_records(tmp_path: Path) -> None:
     tiny.BundleLake(tmp_path).classifier("age", summing_graph(), [NUMBER, CODE], problem="regression", labels=[])
     tried = run("models", "verify", "age", "--lake", tmp_path)
     assert tried.exit_code == 0
     assert "records with usual, strange and no values got a value" in tried.stdout
 
 
-def test_a_code_that_the_graph_does_not_know(tmp_path: Path) -> None:
+def test_verify_refuses_a_category_code_outside_the_graphs_table(tmp_path: Path) -> None:
     nodes = [helper.make_node("Gather", ["table", "code"], ["answer"])]
     table = {"table": np.float32([[0, 1, 2]] * 3)}
     graph = tiny.graph(nodes, {"code": (TensorProto.INT64, ["n"])}, "answer", table)
@@ -221,21 +221,21 @@ def test_a_code_that_the_graph_does_not_know(tmp_path: Path) -> None:
     assert run("models", "verify", "codes", "--lake", tmp_path).exit_code == 0
 
 
-def test_inputs_that_are_not_the_graphs(tmp_path: Path) -> None:
+def test_verify_refuses_inputs_other_than_the_graphs(tmp_path: Path) -> None:
     tiny.BundleLake(tmp_path).classifier("age", summing_graph(), [NUMBER], problem="regression", labels=[])
     refused = run("models", "verify", "age", "--lake", tmp_path)
     assert refused.exit_code == 1
     assert "declares the inputs ['number'], the graph takes ['code', 'number']" in refused.stderr
 
 
-def test_labels_that_are_not_the_graphs(tmp_path: Path) -> None:
+def test_verify_refuses_another_number_of_labels_than_the_graphs(tmp_path: Path) -> None:
     graph = tiny.image_graph(tiny.WEIGHTS)
     tiny.BundleLake(tmp_path).classifier("colors", graph, [tiny.image_input()], kind="image_classifier")
     assert "answers 4 columns for 3 labels" in run("models", "verify", "colors", "--lake", tmp_path).stderr
 
 
 @pytest.mark.parametrize("weights", [tiny.WEIGHTS * np.nan, tiny.WEIGHTS * 0])
-def test_a_model_without_answers(tmp_path: Path, weights: np.ndarray) -> None:
+def test_verify_refuses_a_model_whose_vectors_are_nan_or_zero(tmp_path: Path, weights: np.ndarray) -> None:
     files = {"image.onnx": tiny.image_graph(weights.astype(np.float32))}
     tiny.BundleLake(tmp_path).embedder(files=files, text=None)
     refused = run("models", "verify", "tiny", "--lake", tmp_path)
@@ -243,7 +243,7 @@ def test_a_model_without_answers(tmp_path: Path, weights: np.ndarray) -> None:
     assert "no vector for images" in refused.stderr
 
 
-def test_a_text_tower_of_another_space(tmp_path: Path) -> None:
+def test_verify_refuses_a_text_tower_of_other_dimensions(tmp_path: Path) -> None:
     model = onnx.load_from_string(tiny.text_graph())
     model.graph.node[1].attribute[0].ints[0] = 2
     text = model.SerializeToString()
@@ -255,7 +255,7 @@ def test_a_text_tower_of_another_space(tmp_path: Path) -> None:
 # ---- what only AutoGluon can run ----------------------------------------------------------------------------------
 
 
-def test_a_predictor_is_a_model_like_any(tmp_path: Path) -> None:
+def test_an_autogluon_bundle_is_pushed_listed_shown_and_pulled(tmp_path: Path) -> None:
     model = put_predictor(tiny.BundleLake(tmp_path / "elsewhere"))
     folder, lake = tmp_path / "elsewhere/models/pets", tmp_path / "lake"
     assert run("models", "push", folder, "--lake", lake).stdout == f"{model} is in file://{lake}\n"
@@ -287,7 +287,9 @@ def test_a_card_of_a_predictor(tmp_path: Path) -> None:
     assert "- up to 2 images a record" in card
 
 
-def test_a_predictor_is_verified_but_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_checks_an_autogluon_bundle_without_unpickling_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "home").mkdir()
     monkeypatch.chdir(tmp_path / "home")
     model = put_predictor(tiny.BundleLake(tmp_path), data=tar({"df_preprocessor.pkl": pickle.dumps(Exploit())}))
@@ -301,7 +303,7 @@ def test_a_predictor_is_verified_but_never_opened(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("data", "message"), [(b"no tar at all" * 99, "cannot be unpacked"), (tar({"../x": b""}), "outside")]
 )
-def test_a_predictor_that_is_none(tmp_path: Path, data: bytes, message: str) -> None:
+def test_verify_refuses_a_predictor_archive_that_is_no_safe_tar(tmp_path: Path, data: bytes, message: str) -> None:
     put_predictor(tiny.BundleLake(tmp_path), data=data)
     result = run("models", "verify", "pets", "--lake", tmp_path)
     assert result.exit_code != 0

@@ -32,7 +32,7 @@ def rows(zoo_lake: Lake) -> Any:
 @pytest.mark.parametrize(
     "table", ["embeddings", "pixlake.embeddings", "AwsDataCatalog.pixlake.EMBEDDINGS", '"embeddings"']
 )
-def test_a_table_has_these_names(rows, table: str) -> None:
+def test_a_table_is_found_under_each_of_its_names(rows, table: str) -> None:
     assert rows(f"SELECT count(*) AS n FROM {table}") == [{"n": 3}]
 
 
@@ -83,7 +83,7 @@ def test_a_table_has_these_names(rows, table: str) -> None:
         ("SELECT attributes FROM records WHERE record_id = 'none'", {"name": None}),
     ],
 )
-def test_functions_of_athena(rows, sql: str, value: object) -> None:
+def test_functions_of_athena_are_translated(rows, sql: str, value: object) -> None:
     ((found,),) = [tuple(row.values()) for row in rows(sql)]
     assert found == value
 
@@ -115,11 +115,13 @@ def test_cosine_of_vectors_finds_the_nearest(rows) -> None:
         ("ARRAY[1, 2], ARRAY[3, 4], (x, y) -> x * y", "0, (s, p) -> s + p * p, s -> s", 73),
     ],
 )
-def test_dot_products_are_what_their_lambdas_say(rows, lists: str, steps: str, value: float | None) -> None:
+def test_a_reduce_over_zip_with_is_evaluated_as_its_lambdas_say(
+    rows, lists: str, steps: str, value: float | None
+) -> None:
     assert rows(f"SELECT reduce(zip_with({lists}), {steps}) AS dot") == [{"dot": value}]
 
 
-def test_the_saved_queries_of_the_stack_run_here_too(rows) -> None:
+def test_the_saved_queries_of_the_stack_run(rows) -> None:
     queries = saved_queries(read_template()).values()
     assert len(queries) > 3
     for query in queries:
@@ -147,11 +149,11 @@ def test_unnest_keeps_empty_lists_of_a_left_join(rows) -> None:
     assert rows(sql) == [{"record_id": "none", "path": None}]
 
 
-def test_unnest_stands_alone(rows) -> None:
+def test_unnest_needs_no_table(rows) -> None:
     assert rows("SELECT a FROM UNNEST(ARRAY[1, 2]) AS t(a)") == [{"a": 1}, {"a": 2}]
 
 
-def test_columns_without_a_name_are_called_as_on_athena(rows) -> None:
+def test_unnamed_columns_are_named_as_on_athena(rows) -> None:
     assert rows("SELECT 1, width, 2 + 2 FROM embeddings WHERE width = 5") == [{"_col0": 1, "width": 5, "_col2": 4}]
 
 
@@ -165,7 +167,7 @@ def test_tables_join_across_names(rows) -> None:
     assert rows(sql) == [{"label": "animal", "width": 5}, {"label": "animal", "width": 640}]
 
 
-def test_show_and_describe(rows) -> None:
+def test_show_and_describe_list_tables_and_columns(rows) -> None:
     assert {"tab_name": "rejects"} in rows("SHOW TABLES")
     for statement in ("DESCRIBE embeddings", "SHOW COLUMNS FROM pixlake.embeddings;"):
         assert {row["column_name"]: row["column_type"] for row in rows(statement)}["embedding"] == "FLOAT[]"
@@ -177,7 +179,7 @@ def test_an_empty_table_has_its_columns(zoo_lake: Lake) -> None:
     assert run("query", "SELECT * FROM rejects", "--lake", zoo_lake.folder, "--format", "json").stdout == "[]\n"
 
 
-def test_earlier_snapshots(own_zoo_lake: Lake) -> None:
+def test_earlier_snapshots_are_read_by_version_and_by_time(own_zoo_lake: Lake) -> None:
     first = load_table(open_catalog(own_zoo_lake.uri, own_zoo_lake.catalog_uri), "records").current_snapshot()
     put_rows(own_zoo_lake, "records", [{"record_id": "new", "image_paths": [], "attributes": []}], "2")
 
@@ -225,7 +227,7 @@ def test_earlier_snapshots(own_zoo_lake: Lake) -> None:
         ("SELECT 1 FROM records FOR VERSION AS OF 12", "records has no snapshot at 12"),
     ],
 )
-def test_wrong_sql_is_one_line_and_code_2(zoo_lake: Lake, sql: str, message: str) -> None:
+def test_wrong_sql_is_a_one_line_error_and_exits_2(zoo_lake: Lake, sql: str, message: str) -> None:
     result = run("query", sql, "--lake", zoo_lake.folder)
     assert result.exit_code == 2
     assert message in result.stderr
@@ -265,14 +267,14 @@ def test_the_table_format_shortens_vectors_and_shows_text_as_it_is(own_zoo_lake:
     assert "0.5, … 512]" in result.stdout
 
 
-def test_the_table_format_stops_and_says_so(zoo_lake: Lake) -> None:
+def test_the_table_format_stops_at_its_limit_and_says_so(zoo_lake: Lake) -> None:
     sql = "SELECT n FROM UNNEST(sequence(1, 5000)) AS t(n)"
     result = run("query", sql, "--lake", zoo_lake.folder)
     assert f"only the first {TABLE_ROWS} rows" in result.stdout
     assert len(result.stdout.splitlines()) < TABLE_ROWS + 10
 
 
-def test_csv(zoo_lake: Lake) -> None:
+def test_csv_holds_lists_maps_and_times_as_text(zoo_lake: Lake) -> None:
     sql = "SELECT record_id, has_image, image_paths, attributes, uploaded_at FROM records ORDER BY 1"
     lines = run("query", sql, "--lake", zoo_lake.folder, "--format", "csv").stdout.splitlines()
     assert lines == [
@@ -299,14 +301,14 @@ def test_a_failed_query_leaves_the_file_as_it_was(zoo_lake: Lake, tmp_path: Path
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_no_lake_is_an_error_that_says_how_to_make_one(tmp_path: Path) -> None:
+def test_a_missing_lake_is_an_error_that_says_how_to_make_one(tmp_path: Path) -> None:
     result = run("query", "SELECT 1", "--lake", tmp_path / "none")
     assert result.exit_code == 1
     assert "pixlake run" in result.stderr
     assert not (tmp_path / "none").exists()
 
 
-def test_a_reader_that_leaves_is_no_trace(zoo_lake: Lake) -> None:
+def test_a_closed_pipe_ends_the_command_without_a_traceback(zoo_lake: Lake) -> None:
     sql = "SELECT n, repeat('x', 100) AS s FROM UNNEST(sequence(1, 200000)) AS t(n)"
     command = [sys.executable, "-c", "from pixlake_cli.main import cli; cli()"]
     process = subprocess.Popen(
@@ -332,7 +334,7 @@ def test_the_examples_of_the_manual_run(zoo_lake: Lake) -> None:
         assert run("query", sql, "--lake", zoo_lake.folder).exit_code == 0, sql
 
 
-def test_a_file_that_cannot_be_written_is_one_line(zoo_lake: Lake) -> None:
+def test_an_output_file_that_cannot_be_written_is_a_one_line_error(zoo_lake: Lake) -> None:
     # in a process of its own: what DuckDB has to say of objects left over comes at the interpreter's end
     arguments = ["query", "SELECT record_id FROM records", "--lake", str(zoo_lake.folder), "--out", "/nowhere/x"]
     code = "import sys; from pixlake_cli.main import cli; cli(sys.argv[1:])"

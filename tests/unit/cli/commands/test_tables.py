@@ -9,7 +9,7 @@ from tests.builders.commands import run
 from tests.builders.zoo import put_rows
 
 
-def test_tables_tells_of_each_table(own_zoo_lake: Lake) -> None:
+def test_tables_lists_rows_files_and_columns_of_each_table(own_zoo_lake: Lake) -> None:
     put_rows(own_zoo_lake, "records", [{"record_id": "new", "image_paths": [], "attributes": []}], "2")
     states = {
         state["name"]: state for state in json.loads(run("tables", "--lake", own_zoo_lake.folder, "--json").stdout)
@@ -23,7 +23,7 @@ def test_tables_tells_of_each_table(own_zoo_lake: Lake) -> None:
     assert (rejects["rows"], rejects["files"], rejects["committed_at"]) == (0, 0, None)
 
 
-def test_tables_for_people(zoo_lake: Lake) -> None:
+def test_tables_prints_a_line_for_each_table(zoo_lake: Lake) -> None:
     lines = run("tables", "--lake", zoo_lake.folder).stdout.splitlines()
     (embeddings,) = [line for line in lines if line.startswith(" embeddings")]
     assert embeddings.split()[1] == "3"
@@ -45,7 +45,7 @@ def test_maintain_expires_and_counts(own_zoo_lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("command", [["tables"], ["maintain"], ["search", "x"], ["query", "SELECT 1"]])
-def test_a_folder_without_a_lake_stays_as_it_is(tmp_path: Path, command: list[str]) -> None:
+def test_a_folder_without_a_lake_is_an_error_and_left_unchanged(tmp_path: Path, command: list[str]) -> None:
     result = run(*command, "--lake", tmp_path)
     assert result.exit_code == 1
     assert result.stderr == f"pixlake: {tmp_path} holds no lake yet: `pixlake run UPLOAD --lake {tmp_path}` makes one\n"
