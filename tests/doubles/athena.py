@@ -1,4 +1,4 @@
-"""DuckDB in Athena's place: it runs the statements that `pixlake.iceberg.statements` writes, translated, on Parquet in folders.
+"""DuckDB in Athena's place: it runs the statements of `pixlake.iceberg.statements`, translated, on Parquet in folders.
 
 What it takes over of Athena: an external table's folder follows from the partition that is asked for, and its times
 are of milliseconds, without zone. OPTIMIZE and VACUUM change no rows, and are only remembered.

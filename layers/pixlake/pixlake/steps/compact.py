@@ -46,7 +46,7 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
     if settings.compaction_engine is Engine.ATHENA:
         return hand_over(execution, parts, load_table(catalog, REJECTS.name).io, settings)
     job = _Job(execution, settings, catalog, time.monotonic() + seconds)
-    return CompactAnswer(
+    answer = CompactAnswer(
         images=request.split.images,
         embedded=job.commit_parts(EMBEDDINGS, parts),
         predicted=job.commit_parts(PREDICTIONS, parts),
@@ -54,6 +54,8 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
         rejected=job.commit_rejects(parts),
         lost_batches=len(lost),
     )
+    storage.write(work.compacted, msgspec.json.encode(answer))
+    return answer
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ change.
 """
 
 import hashlib
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -13,21 +12,20 @@ from itertools import islice
 import msgspec
 
 from pixlake import storage
-from pixlake.errors import BadRequest, BadUpload
-from pixlake.lake import Work, check_identifier, images_uri
+from pixlake.errors import BadMember, BadRequest, BadUpload
+from pixlake.lake import Work, check_identifier, experiment_of, images_uri
 from pixlake.messages import Ingest, ItemList, Member, Options, PlanAnswer, PlanRequest, Run
 from pixlake.options import MAX_OPTIONS_BYTES, decode_options, merge_options
 from pixlake.rejects import Reject
 from pixlake.settings import PlanSettings
 from pixlake.zips.contents import read_contents
 from pixlake.zips.deliveries import deliver_all
-from pixlake.zips.entries import BadMember, Entry
+from pixlake.zips.entries import Entry
 from pixlake.zips.inventory import Inventory, open_inventory
 from pixlake.zips.keys import image_key, table_key
 from pixlake.zips.shards import ShardCutter
 from pixlake.zips.sources import open_source
 
-_UPLOADS_KEY = re.compile(r"(?:^|/)uploads/([^/]+)/")
 _LINES_BYTES = 1 << 20
 _TABLES_AT_ONCE = 1_000
 _TABLE_WRITES = 16
@@ -78,10 +76,10 @@ def _write(run: Run, options: Options, inventory: Inventory, settings: PlanSetti
 def _experiment_id(ingest: Ingest) -> str:
     if ingest.experiment_id is not None:
         return check_identifier("experiment_id", ingest.experiment_id)
-    found = _UPLOADS_KEY.search(ingest.upload_uri)
+    found = experiment_of(ingest.upload_uri)
     if not found:
         raise BadRequest(f"{ingest.upload_uri}: give an experiment_id, or upload to uploads/<experiment_id>/")
-    return check_identifier("experiment_id", found[1])
+    return check_identifier("experiment_id", found)
 
 
 def _utc(field: str, time: str) -> str:

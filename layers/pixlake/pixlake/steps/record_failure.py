@@ -1,6 +1,5 @@
 """RecordFailure: an execution that did not succeed gets its page, its row and its reject, whatever its input was."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,19 +10,17 @@ from pyiceberg.catalog import Catalog
 
 from pixlake import schemas, storage
 from pixlake.errors import BadRequest, PixlakeError
-from pixlake.failures import MAP_FAILED, read_note
 from pixlake.iceberg.catalog import commit_rows, open_catalog
-from pixlake.lake import Work, check_identifier, report_uri
+from pixlake.lake import Work, check_identifier, experiment_of, report_uri
 from pixlake.messages import TOTALS, Ended, FailureAnswer, FailureRequest, StateError
 from pixlake.report.causes import Cause, explain
 from pixlake.report.endings import Ending, commit_ending, find_later
-from pixlake.report.gather import Listing, count_shards, list_work
+from pixlake.report.gather import count_shards, list_work
 from pixlake.report.page import FailurePage, render_failure
 from pixlake.settings import ReportSettings
 
 # No experiment can have this name, for one starts with a letter or a digit.
 UNKNOWN_EXPERIMENT = "_unknown"
-_IN_UPLOADS = re.compile(r"/uploads/([^/]+)/")
 _MAX_DETAIL = 2_000  # characters; a stack trace is on the page
 
 
@@ -67,8 +64,7 @@ def _read_ingest(ended: Ended) -> _Ingest:
     fields = _fields(ended.input)
     upload_uri = fields.get("upload_uri")
     upload_uri = upload_uri if isinstance(upload_uri, str) else ""
-    in_uploads = _IN_UPLOADS.search(upload_uri)
-    experiment_id = fields.get("experiment_id") or (in_uploads[1] if in_uploads else None)
+    experiment_id = fields.get("experiment_id") or experiment_of(upload_uri)
     uploaded_at = _read_moment(fields.get("uploaded_at")) or _moment(ended.start_date)
     return _Ingest(upload_uri, _identifier(experiment_id), uploaded_at)
 
@@ -105,16 +101,7 @@ def _find_cause(ended: Ended, settings: ReportSettings) -> Cause:
     listing = list_work(work)
     # an abort has a status, and only perhaps an error
     error = StateError(ended.error or ended.status, ended.cause or "")
-    return explain(_behind(error, listing), listing, count_shards(work, listing))
-
-
-def _behind(error: StateError, listing: Listing) -> StateError:
-    """A Map that failed says nothing of why; of its children that left a note, the last to fail does: notes of children
-    that a redrive mended are older."""
-    notes = listing.under("failures/")
-    if error.error != MAP_FAILED or not notes:
-        return error
-    return read_note(max(notes, key=lambda note: note.last_modified).uri)
+    return explain(error, listing, count_shards(work, listing))
 
 
 def _page(ended: Ended, ingest: _Ingest, cause: Cause) -> FailurePage:
