@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from pixlake.iceberg.catalog import commit_rows, open_catalog
+from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import TABLES
-from pixlake_cli.lakes import Lake
 
 UPLOADED = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 MODEL = "emoji-clip@0123456789ab"

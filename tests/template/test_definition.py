@@ -11,6 +11,7 @@ from pixlake.settings import CompactSettings, from_environment
 from pixlake_cli.engine.template import Deployment, machine_arn
 from tests.project import INGEST, ROOT
 from tests.template.intrinsics import if_so
+from tests.template.policies import statements_of
 
 
 @pytest.mark.parametrize("machine", ["IngestStateMachine", "CompactAthenaStateMachine"])
@@ -28,8 +29,8 @@ def test_the_definition_has_no_yaml_anchors_or_aliases() -> None:
 def test_the_machine_may_invoke_exactly_the_functions_of_its_tasks(
     template: dict[str, Any], function_of: dict[str, str]
 ) -> None:
-    policies = template["Resources"]["IngestStateMachine"]["Properties"]["Policies"]
-    (invoke,) = [it for policy in policies for it in policy["Statement"] if it["Action"] == "lambda:InvokeFunction"]
+    statements = statements_of(template, "IngestStateMachine")
+    (invoke,) = [it for it in statements if it["Action"] == "lambda:InvokeFunction"]
     assert {if_so(it)["Fn::GetAtt"] for it in invoke["Resource"]} == {
         f"{function}.Arn" for function in function_of.values()
     }
@@ -72,7 +73,7 @@ def test_the_map_and_compact_tolerate_the_same_share_of_lost_batches(
 def test_map_runs_write_below_a_prefix_that_the_role_may_write(
     template: dict[str, Any], machine: dict[str, Any]
 ) -> None:
-    policies = yaml.safe_dump(template["Resources"]["IngestStateMachine"]["Properties"]["Policies"])
+    policies = yaml.safe_dump(statements_of(template, "IngestStateMachine"))
     for name in ("Extract", "Infer"):
         prefix = machine["States"][name]["ResultWriter"]["Parameters"]["Prefix"]
         assert f"${{LakeBucket.Arn}}/{prefix}/*" in policies

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.project import ROOT, read_definition, walk_states
+from tests.template.policies import statements_of
 
 Grant = tuple[str, str]
 ARN = "arn:${AWS::Partition}"
@@ -121,14 +122,13 @@ def allowed(statement: dict[str, Any]) -> Iterator[Grant]:
 @pytest.mark.parametrize("name", ["IngestStateMachine", "CompactAthenaStateMachine"])
 def test_a_machines_role_allows_exactly_what_its_definition_needs(template: dict[str, Any], name: str) -> None:
     resources = template["Resources"]
-    properties = resources[name]["Properties"]
-    statements = [it for policy in properties["Policies"] for it in policy["Statement"]]
+    statements = statements_of(template, name)
     for resource in resources.values():
         # policies that stand apart from the role
         if resource["Type"] == "AWS::IAM::Policy" and resource["Properties"]["Roles"] == [{"Ref": f"{name}Role"}]:
             statements += resource["Properties"]["PolicyDocument"]["Statement"]
     given = {grant for statement in statements for grant in allowed(statement)}
-    wanted = set(needed(name, properties))
+    wanted = set(needed(name, resources[name]["Properties"]))
     assert (sorted(wanted - given), sorted(given - wanted)) == ([], [])
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pixlake_cli.lakes import Lake
+from pixlake.iceberg.lakes import Lake
 from tests.builders.zoo import fill
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pixlake.iceberg.catalog import load_table, open_catalog
-from pixlake_cli.lakes import Lake
+from pixlake.iceberg.lakes import Lake
 from pixlake_cli.output import TABLE_ROWS
 from tests.builders.commands import run
 from tests.builders.zoo import put_rows

@@ -13,11 +13,11 @@ from pyiceberg.table import Table
 from pixlake.errors import MissingObject
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.existing import list_existing
+from pixlake.iceberg.lakes import Lake
 from pixlake.inference.loaded import load_embedder
 from pixlake.schemas import EMBEDDINGS
 from pixlake.search import nearest
 from pixlake.search.nearest import choose_model, count_models, find_nearest
-from pixlake_cli.lakes import Lake
 from tests.builders import tiny
 from tests.builders.commands import run
 from tests.builders.zoo import put_rows

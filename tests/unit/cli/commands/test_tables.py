@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import TABLES
-from pixlake_cli.lakes import Lake
 from tests.builders.commands import run
 from tests.builders.zoo import put_rows
 
