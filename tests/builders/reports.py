@@ -1,7 +1,7 @@
 """An execution's work folder as the other steps leave it: parts in the tables' schemas, images, rejects."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,9 @@ class ReportedExecution:
     lake: str
     work: Work
     request: ReportRequest
+
+
+MakeExecution = Callable[..., ReportedExecution]
 
 
 def _request(lake: str, images: int, records: int, rejected: int) -> ReportRequest:

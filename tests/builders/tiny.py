@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ SIDE = 8
 MEAN, STD = (0.5, 0.4, 0.3), (0.25, 0.5, 1.0)
 WEIGHTS = np.array([[1, 0, 2, -1], [0, 1, -1, 3], [1, 1, 0, 0.5]], dtype=np.float32)
 WORDS = ("[PAD]", "[UNK]", "red", "green", "blue", "square")
+# a graph's inputs: element type and shape by name
+Inputs = dict[str, tuple[int, list[str | int]]]
 TOKEN_VECTORS = np.arange(24, dtype=np.float32).reshape(6, 4) / 10 - 1
 
 
@@ -55,7 +58,7 @@ def image_input(**changes: Any) -> dict[str, Any]:
     return {"type": "image", "tensor": "image", "preprocessing": preprocessing(), "missing": "refuse", **changes}
 
 
-def graph(nodes: list[Any], inputs: dict[str, tuple[int, list[Any]]], output: str, constants: dict[str, Any]) -> bytes:
+def graph(nodes: list[Any], inputs: Inputs, output: str, constants: Mapping[str, Any]) -> bytes:
     """An ONNX model; `inputs` maps a name to its element type and shape."""
     made = helper.make_graph(
         nodes,

@@ -1,6 +1,7 @@
 """A lake with a few rows in its tables, committed as Compact commits them."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,17 +13,17 @@ from pixlake.schemas import TABLES
 UPLOADED = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 MODEL = "emoji-clip@0123456789ab"
 
-EMBEDDINGS = [
+EMBEDDINGS: list[dict[str, Any]] = [
     {"image_path": "cat.png", "record_id": "cat", "embedding": [1.0, 0.0, 0.0], "width": 5, "height": 2},
     {"image_path": "lion.png", "record_id": "lion", "embedding": [0.8, 0.6, 0.0], "width": 640, "height": 480},
     {"image_path": "car.png", "record_id": None, "embedding": [0.0, 0.0, 1.0], "width": 640, "height": 480},
 ]
-PREDICTIONS = [
+PREDICTIONS: list[dict[str, Any]] = [
     {"record_id": "cat", "label": "animal", "score": 0.9, "probabilities": [("animal", 0.9), ("thing", 0.1)]},
     {"record_id": "lion", "label": "animal", "score": 0.6, "probabilities": [("animal", 0.6), ("thing", 0.4)]},
     {"image_path": "car.png", "label": "thing", "score": float("nan"), "probabilities": None},
 ]
-RECORDS = [
+RECORDS: list[dict[str, Any]] = [
     {
         "record_id": "cat",
         "has_image": True,
@@ -56,3 +57,9 @@ def fill(lake: Lake) -> Lake:
     put_rows(lake, "predictions", PREDICTIONS, "1")
     put_rows(lake, "records", RECORDS, "1")
     return lake
+
+
+def folder_of(lake: Lake) -> Path:
+    """Where a lake on a disk lies."""
+    assert lake.folder
+    return lake.folder

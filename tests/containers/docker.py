@@ -12,8 +12,8 @@ UPLOADS, LAKE = "pixlake-uploads", "pixlake-lake"
 Invoke = Callable[[str, dict[str, Any]], Any]
 
 
-def command(*words: str | Path, **options: Any) -> str:
+def command(*words: str | Path, env: dict[str, str] | None = None) -> str:
     """What a command prints; its errors, too, where it fails."""
-    done = subprocess.run([*map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False, **options)
+    done = subprocess.run([*map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, f"{' '.join(map(str, words))}\n{done.stdout}\n{done.stderr}"
     return done.stdout.strip()

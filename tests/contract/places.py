@@ -13,6 +13,8 @@ from moto.core.exceptions import JsonRESTError
 from moto.glue.responses import GlueResponse
 from moto.server import ThreadedMotoServer
 
+from tests.doubles.aws import environment
+
 
 @dataclass(frozen=True)
 class LakePlace:
@@ -29,16 +31,7 @@ def folder_lake(tmp_path: Path) -> LakePlace:
 def s3_lake(server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch) -> LakePlace:
     host, port = server.get_host_and_port()
     bucket = f"lake-{uuid.uuid4()}"
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    for name, value in environment.items():
+    for name, value in environment(f"http://{host}:{port}").items():
         monkeypatch.setenv(name, value)
     boto3.client("s3").create_bucket(Bucket=bucket)
     glue = boto3.client("glue")
@@ -61,9 +54,9 @@ def check_versions() -> Callable[[], None]:
                 raise JsonRESTError("ConcurrentModificationException", f"version {expected} is not the current one")
             return original(self)
 
-    GlueResponse.update_table = update_table
+    setattr(GlueResponse, "update_table", update_table)  # noqa: B010
 
     def undo() -> None:
-        GlueResponse.update_table = original
+        setattr(GlueResponse, "update_table", original)  # noqa: B010
 
     return undo

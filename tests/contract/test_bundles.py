@@ -1,6 +1,7 @@
 """One suite over a folder and S3: a model pushed, replaced, loaded by name and by version, and pulled."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.builders import tiny
 from tests.contract.places import LakePlace
 
 
-def make(folder: Path, **changes: object) -> BundleFolder:
+def make(folder: Path, **changes: Any) -> BundleFolder:
     """A bundle outside of the lake."""
     tiny.BundleLake(folder).embedder(**changes)
     return read_folder((folder / "models" / "tiny").as_uri())

@@ -4,11 +4,10 @@ import json
 
 import boto3
 import pytest
-from click.testing import CliRunner, Result
 from moto.server import ThreadedMotoServer
 
 from pixlake.iceberg.catalog import open_catalog
-from pixlake_cli.main import cli
+from tests.builders.commands import run
 from tests.contract.places import LakePlace, s3_lake
 
 
@@ -18,10 +17,6 @@ def pets_place(moto_server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch)
     made = s3_lake(moto_server, monkeypatch)
     open_catalog(made.uri, "glue://pets")
     return made
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, arguments)
 
 
 @pytest.mark.parametrize("command", ["tables", "maintain"])

@@ -121,7 +121,7 @@ def test_many_small_commits_are_packed_into_few_files(lake_place: LakePlace) -> 
 class Meddling(TableRows):
     """Rows that let others commit while they are read for writing, after the commit was planned."""
 
-    def __init__(self, rows: pa.Table, meddle: Callable[[], None]) -> None:
+    def __init__(self, rows: pa.Table, meddle: Callable[[], object]) -> None:
         super().__init__("meddling", rows)
         self.meddle = meddle
         self.writings = 0
@@ -133,7 +133,7 @@ class Meddling(TableRows):
         yield from super().batches(columns)
 
 
-def commit_meddled(lake_place: LakePlace, some: Put, meddle: Callable[[], None], seconds: float) -> Meddling:
+def commit_meddled(lake_place: LakePlace, some: Put, meddle: Callable[[], object], seconds: float) -> Meddling:
     target = Target(records(lake_place), RECORDS, "pets", LARGE, time.monotonic() + seconds)
     source = Meddling(some.table(), meddle)
     commit_sources(target, [source], some.who)
@@ -159,9 +159,7 @@ def test_a_concurrent_commit_of_the_same_keys_is_merged(
 
 def test_data_files_are_reused_after_a_conflict(lake_place: LakePlace) -> None:
     ours, others = Put("ours", 1, ("a", "b")), Put("others", 1, ("x",))
-    source = commit_meddled(
-        lake_place, ours, lambda: None if held(lake_place) else put(lake_place, others) and None, 60
-    )
+    source = commit_meddled(lake_place, ours, lambda: None if held(lake_place) else put(lake_place, others), 60)
     assert held(lake_place) == expected([ours, others])
     assert source.writings == 1
 

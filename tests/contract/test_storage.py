@@ -16,6 +16,7 @@ from pixlake.errors import BadInput, BadRequest, MissingObject, StorageError
 from tests.builders.uploads import Bench
 from tests.builders.zips import zipped
 from tests.contract.served import serving
+from tests.doubles.aws import environment
 
 NAMES = ["a.jpg", "with space.jpg", "100%.jpg", "a%20b.jpg", "Ünï/日本 🐈.png", "a+b=c&d,e.jpg", "~t#x?.jpg", "(1).jpg"]
 LARGE = Random(0).randbytes(32 << 20)
@@ -28,11 +29,9 @@ def s3() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     bucket = f"lake-{uuid4()}"
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        environment.setenv("AWS_ACCESS_KEY_ID", "testing")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        environment.setenv("AWS_REGION", "us-east-1")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(f"http://{host}:{port}").items():
+            patch.setenv(name, value)
         boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=bucket)
         yield f"s3://{bucket}"
     server.stop()
@@ -41,8 +40,8 @@ def s3() -> Iterator[str]:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
     """A folder as the functions in containers reach it: through the relay and the engine's own S3."""
-    with serving(tmp_path) as endpoint, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("FILES_ENDPOINT", endpoint)
+    with serving(tmp_path) as endpoint, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FILES_ENDPOINT", endpoint)
         storage._folder.cache_clear()
         yield f"file://{tmp_path}"
     storage._folder.cache_clear()

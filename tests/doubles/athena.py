@@ -47,7 +47,7 @@ class Athena:
         location = re.search(r"'storage.location.template' = 's?file://(\S+)'", sql)
         assert location
         self.external = created.this.this.name
-        self.columns = {column.name: column.kind.sql("duckdb") for column in created.find_all(exp.ColumnDef)}
+        self.columns = {column.name: column.args["kind"].sql("duckdb") for column in created.find_all(exp.ColumnDef)}
         self.columns.pop("execution", None)
         self.folder = location[1]
 

@@ -36,7 +36,7 @@ def folder_of(state: str, around: str | None) -> str:
 
 def folders_of(machine: dict[str, Any], around: str | None = None) -> dict[str, str]:
     """The folder that each state stands for, by the logical name of the function that it invokes."""
-    found = {}
+    found: dict[str, str] = {}
     for name, state in machine["States"].items():
         if "ItemProcessor" in state:
             found |= folders_of(state["ItemProcessor"], name)

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -6,7 +5,7 @@ import pytest
 
 from pixlake.zips import deliveries
 from tests.builders.executions import Execution, TableLake
-from tests.builders.reports import ReportedExecution, build_execution
+from tests.builders.reports import MakeExecution, ReportedExecution, build_execution
 from tests.builders.split_inputs import Upload
 from tests.builders.tiny import BundleLake
 from tests.builders.uploads import Bench
@@ -46,12 +45,12 @@ def execution(table_lake: TableLake) -> Execution:
 
 
 @pytest.fixture
-def make_execution(tmp_path: Path) -> Callable[..., ReportedExecution]:
+def make_execution(tmp_path: Path) -> MakeExecution:
     """`build_execution` in a lake of its own."""
     return partial(build_execution, tmp_path)
 
 
 @pytest.fixture
-def reported(make_execution: Callable[..., ReportedExecution]) -> ReportedExecution:
+def reported(make_execution: MakeExecution) -> ReportedExecution:
     """What all steps leave to Report."""
     return make_execution()

@@ -40,7 +40,7 @@ def test_no_more_items_are_taken_ahead_than_allowed() -> None:
     for index in range(20):
         assert next(results) == index
         assert taken <= index + BOUNDS["in_flight"]
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
 
 def test_reading_and_preparing_keep_to_their_threads() -> None:
@@ -78,7 +78,7 @@ def test_a_consumer_that_stops_early_ends_the_threads() -> None:
     before = threading.active_count()
     results = read_and_prepare(range(1_000), lambda item: item, lambda item, _: item, **BOUNDS)
     next(results)
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert threading.active_count() == before
 
 

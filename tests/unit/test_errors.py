@@ -46,15 +46,15 @@ def ancestors(name: str) -> set[str]:
 
 
 def is_exception(name: str) -> bool:
-    """By Python's own classes, or by the name of a library's."""
+    """By Python's own classes, or by the name of a library's; a `ClickException` only shows an error of the tree."""
     kind = getattr(builtins, name, None)
     if inspect.isclass(kind):
         return issubclass(kind, BaseException)
-    return name not in BASES and name.endswith(("Exception", "Error"))
+    return name not in BASES and name != "ClickException" and name.endswith(("Exception", "Error"))
 
 
 def test_the_docstring_draws_the_tree_of_the_classes() -> None:
-    parents = {name: kind.__base__.__name__ for name, kind in CLASSES.items() if kind is not errors.PixlakeError}
+    parents = {name: kind.__bases__[0].__name__ for name, kind in CLASSES.items() if kind is not errors.PixlakeError}
     assert dict(drawn_parents()) == parents
 
 

@@ -56,7 +56,7 @@ def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
     shutil.rmtree(engine.logs)
 
 
-PETS = {
+PETS: dict[str, bytes | str] = {
     "pets.csv": "id,Age\n01,3\n02,5\n03,7\n",
     "images/01.png": image((255, 0, 0)),
     "images/02-1.png": image((0, 255, 0)),

@@ -12,24 +12,18 @@ from pixlake.bundles.transfers import push_bundle
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine.engine import ROOT, Engine
 from tests.builders import tiny
-from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
+from tests.builders.model_lakes import MODELS, image, make_zip, rows
 
-PETS = {"pets.csv": "id,Age\n01,3\n02,5\n", "01.png": image((255, 0, 0))}
+PETS: dict[str, bytes | str] = {"pets.csv": "id,Age\n01,3\n02,5\n", "01.png": image((255, 0, 0))}
 # as `colors`, but that red looks green to it, and so on
 SHIFTED = np.eye(3, dtype=np.float32)[:, [2, 0, 1]]
 
 
 @pytest.fixture(scope="module")
-def model_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    folder = tmp_path_factory.mktemp("lake")
-    model_lake = make_lake(folder)
-    tiny.BundleLake(folder).classifier("shifted", tiny.image_graph(SHIFTED), [tiny.image_input()])
-    return model_lake
-
-
-@pytest.fixture(scope="module")
 def engine(model_lake: Lake) -> Iterator[Engine]:
-    """A stack that names `colors`."""
+    """A stack that names `colors`, over a lake that has `shifted`, too."""
+    assert model_lake.folder
+    tiny.BundleLake(model_lake.folder).classifier("shifted", tiny.image_graph(SHIFTED), [tiny.image_input()])
     with Engine(model_lake.uri, model_lake.catalog_uri, MODELS, ROOT) as engine:
         yield engine
 

@@ -69,13 +69,18 @@ from pixlake.steps.split import split
 from tests.builders import tiny
 from tests.builders.model_lakes import image, make_lake, make_zip
 from tests.builders.predictors import Told, put_predictor
+from tests.doubles.aws import environment
 from tests.project import read_template
 from tests.template.policies import statements_of
 
 # an action, and the prefix of a bucket that it is for; Glue's are for the database
 Permission = tuple[str, str]
 OPTIONS = Options(embedder="tiny", classifier=Classifiers("colors", "ages"))
-PETS = {"pets.csv": "id,Age\n1,3\n2,5\n", "images/1.png": image(), "images/stray.png": image((9, 9, 9))}
+PETS: dict[str, bytes | str] = {
+    "pets.csv": "id,Age\n1,3\n2,5\n",
+    "images/1.png": image(),
+    "images/stray.png": image((9, 9, 9)),
+}
 
 # What runs only when something goes wrong in the middle, which no run here brings about.
 ONLY_IN_TROUBLE = {
@@ -143,17 +148,8 @@ def recorder() -> Iterator[Recorder]:
     made = Recorder(f"uploads-{uuid.uuid4()}", f"lake-{uuid.uuid4()}")
     server = make_server("127.0.0.1", 0, made, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
+        for name, value in environment(f"http://127.0.0.1:{server.server_port}").items():
             patch.setenv(name, value)
         yield made
     server.shutdown()

@@ -29,7 +29,7 @@ from tests.builders.model_lakes import MODELS, Row, image, make_lake, make_zip, 
 from tests.workflow.stacks import hasten
 
 RESULTS = ("embeddings", "predictions", "records")
-PETS = {
+PETS: dict[str, bytes | str] = {
     "pets.csv": "id,Age\n01,3\n02,5\n03,7\n",
     "01.png": image((255, 0, 0)),
     "02-1.png": image((0, 255, 0)),
@@ -69,6 +69,7 @@ class Redrives:
         begun = client.start_execution(
             stateMachineArn=machine["stateMachineArn"], name=failed.name, input=entered["input"]
         )
+        found: dict[str, Any]
         while (found := client.describe_execution(executionArn=begun["executionArn"]))["status"] == "RUNNING":
             time.sleep(0.05)
         return found

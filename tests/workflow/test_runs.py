@@ -17,17 +17,12 @@ from tests.builders.model_lakes import image, make_lake, make_zip, rows
 
 PIXLAKE = Path(sys.executable).with_name("pixlake")
 SETTINGS = json.dumps({"embedder": "tiny", "classifier": {"with_image": "colors", "without_image": "ages"}})
-PETS = {
+PETS: dict[str, bytes | str] = {
     "pixlake.json": SETTINGS,
     "pets.csv": "id,Age\n" + "".join(f"{number:03},{number}\n" for number in range(30)),
     **{f"{number:03}.png": image((number * 8, 0, 0)) for number in range(25)},
 }
 STATES = ["Plan", "Extract", "Split", "Infer", "Compact", "Report"]
-
-
-@pytest.fixture(scope="module")
-def model_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    return make_lake(tmp_path_factory.mktemp("lake"))
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +111,12 @@ def test_loose_images_are_one_upload(model_lake: Lake, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage_exits_2(model_lake: Lake, arguments: list[str], said: str) -> None:
-    command = [PIXLAKE, "run", *(["--lake", str(model_lake.folder)] if "--lake" not in arguments else []), *arguments]
+    command = [
+        str(PIXLAKE),
+        "run",
+        *(["--lake", str(model_lake.folder)] if "--lake" not in arguments else []),
+        *arguments,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert said in done.stderr

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from pixlake.iceberg.lakes import Lake
@@ -39,16 +38,15 @@ from pixlake.steps.extract import extract
 from pixlake.steps.plan import plan
 from pixlake.steps.report import report
 from pixlake.steps.split import split
-from tests.builders.model_lakes import Row, image, make_lake, make_zip, rows
+from tests.builders.model_lakes import Row, image, make_zip, rows
 
 TABLES = ("embeddings", "predictions", "records", "rejects", "executions")
-PETS = {"pets.csv": "id,Age\n1,3\n2,5\n2,6\n", "images/1.png": image(), "images/2.png": b"no image"}
+PETS: dict[str, bytes | str] = {
+    "pets.csv": "id,Age\n1,3\n2,5\n2,6\n",
+    "images/1.png": image(),
+    "images/2.png": b"no image",
+}
 Found = tuple[dict[str, str], dict[str, list[Row]]]
-
-
-@pytest.fixture
-def model_lake(tmp_path: Path) -> Lake:
-    return make_lake(tmp_path / "lake")
 
 
 def found(model_lake: Lake) -> Found:
@@ -91,8 +89,8 @@ def test_every_step_run_twice_leaves_the_same_objects_and_rows(model_lake: Lake,
     for batch in batches:
         step = embed if batch.task == "embed" else classify
         twice(model_lake, step, BatchRequest(planned.run, batch), InferenceSettings(uri))
-    request = CompactRequest(planned.run, joined, planned.options)
-    done = twice(model_lake, compact, request, CompactSettings(uri, catalog))
+    to_compact = CompactRequest(planned.run, joined, planned.options)
+    done = twice(model_lake, compact, to_compact, CompactSettings(uri, catalog))
     assert len(rows(model_lake, "rejects")) >= 2
     # the page and the execution's row say when it ended: anew each time, in their one place
     asking, places = ReportRequest(planned.run, planned, joined, done), ReportSettings(uri, catalog)

@@ -142,13 +142,15 @@ def test_an_operator_of_an_unknown_domain_is_refused(victim: Victim) -> None:
 
 def test_a_small_graph_that_allocates_terabytes_is_refused(victim: Victim) -> None:
     nodes = [
-        helper.make_node("ConstantOfShape", ["shape"], ["huge"], value=numpy_helper.from_array(np.float32([1]))),
+        helper.make_node(
+            "ConstantOfShape", ["shape"], ["huge"], value=numpy_helper.from_array(np.array([1], np.float32))
+        ),
         helper.make_node("ReduceSum", ["huge"], ["sum"], keepdims=0),
         helper.make_node("GlobalAveragePool", ["image"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["flat"]),
         helper.make_node("Add", ["flat", "sum"], ["answer"]),
     ]
-    shape = {"shape": np.int64([1 << 24, 1 << 24])}
+    shape = {"shape": np.array([1 << 24, 1 << 24], np.int64)}
     victim.replace("image.onnx", graph(nodes, {"image": (TensorProto.FLOAT, ["n", 3, 8, 8])}, "answer", shape))
     embedder = load_embedder(victim.lake.uri, "tiny", 1)
     with pytest.raises(BadBundle, match="the graph fails on a batch"):

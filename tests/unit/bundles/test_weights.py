@@ -123,7 +123,7 @@ def test_damaged_weights_are_refused_though_a_push_repairs_them_while_loading(
     good, made = path.read_bytes(), Event()
     path.write_bytes(bytes(len(good)))
 
-    class Session(ort.InferenceSession):
+    class Session(ort.InferenceSession):  # type: ignore[misc]
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             made.set()
@@ -144,7 +144,7 @@ def test_weights_are_prepacked_only_for_a_cached_model(
 ) -> None:
     prepacked: list[bool] = []
 
-    class Session(ort.InferenceSession):
+    class Session(ort.InferenceSession):  # type: ignore[misc]
         def __init__(self, data: bytes, options: ort.SessionOptions, providers: list[str]) -> None:
             super().__init__(data, options, providers)
             try:

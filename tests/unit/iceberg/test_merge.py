@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 rows = st.lists(st.tuples(st.text("abc", max_size=3), st.integers(0, 3)), max_size=12)
 
 
-def merge(sources: Sequence[TableRows]) -> list[dict[str, object]]:
+def merge(sources: Sequence[TableRows]) -> list[dict[str, Any]]:
     index = index_keys(sources, RECORDS)
     chunks = list(merge_rows(index, index.order(), RECORDS.columns.names))
     return [row for chunk in chunks for row in chunk.to_pylist()]
@@ -33,10 +34,10 @@ def test_merged_rows_are_sorted_and_the_newest_of_each_key(parts: list[list[tupl
     for record_id, day in (row for part in parts for row in part):
         newest[record_id] = max(day, newest.get(record_id, 0))
     assert [row["record_id"] for row in found] == sorted(newest)
-    assert {row["record_id"]: (row["uploaded_at"] - START).days for row in found} == newest  # type: ignore[operator]
+    assert {row["record_id"]: (row["uploaded_at"] - START).days for row in found} == newest
     # each row came over whole: its author is who put this key at this place
     for row in found:
-        ((_, author),) = row["attributes"]  # type: ignore[misc, attr-defined]
+        ((_, author),) = row["attributes"]
         _, part, place = str(author).split()
         assert parts[int(part)][int(place)][0] == row["record_id"]
 

@@ -46,7 +46,7 @@ def incoming(*keys: tuple[str, int]) -> KeyIndex:
 
 
 def authors(streams: Sequence[plan.Stream]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for stream in streams:
         for chunk in merge_rows(*stream.resolve(), RECORDS.columns.names):
             found |= {row["record_id"]: dict(row["attributes"])["who"].split()[0] for row in chunk.to_pylist()}

@@ -5,6 +5,7 @@ import math
 import struct
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,7 +92,7 @@ def test_floats_from_zero_to_one_are_the_whole_range() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
 def test_other_deep_values_are_stretched_from_least_to_most(dtype: type) -> None:
-    values = np.full((8, 8), -5_000, dtype=dtype)
+    values: np.ndarray[Any, Any] = np.full((8, 8), -5_000, dtype=dtype)
     values[:, 4:] = 200_000
     assert seen(encode(Image.fromarray(values), "TIFF")) == ((0, 0, 0), (255, 255, 255))
 

@@ -58,7 +58,7 @@ def test_the_tensor_is_what_bundles_md_says(kind: str, interpolation: str, size:
     wanted = spec(resize=kind, interpolation=interpolation, width=48, height=32, background=[9, 99, 200], crop=0.875)
     image = photo(*size)
     found = tensor(image, wanted)
-    assert (found.shape, found.dtype) == ((3, 32, 48), np.float32)
+    assert (found.shape, found.dtype) == ((3, 32, 48), np.dtype(np.float32))
     assert worst_level(found, naive(image, wanted), wanted) < 0.01
 
 

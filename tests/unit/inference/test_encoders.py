@@ -102,7 +102,7 @@ def test_any_other_record_is_unknown_or_missing(attributes: dict[str, str | None
     assume(attributes.get("color") not in ("red", "green"))
     code = 2 if attributes.get("color") else 3
     feeds = COLOR.feeds([Example(attributes)])
-    assert (feeds["c"].tolist(), feeds["c"].dtype) == ([code], np.int64)
+    assert (feeds["c"].tolist(), feeds["c"].dtype) == ([code], np.dtype(np.int64))
 
 
 SIZE = CategoricalEncoder(CategoricalInput("s", "size", ("1", "2.5", "-3"), unknown=3, missing=3, compare="number"))

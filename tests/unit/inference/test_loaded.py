@@ -197,6 +197,11 @@ def test_naming_a_model_reads_only_the_manifest_and_the_listing(
     model = bundle_lake.embedder()
     read: list[str] = []
     original = storage.read
-    monkeypatch.setattr(storage, "read", lambda uri: (read.append(uri), original(uri))[1])
+
+    def noting(uri: str) -> bytes:
+        read.append(uri)
+        return original(uri)
+
+    monkeypatch.setattr(storage, "read", noting)
     assert open_folder(bundle_lake.uri, "tiny").model == model
     assert {uri.rpartition("/")[2] for uri in read} == {"bundle.json"}

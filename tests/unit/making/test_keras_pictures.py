@@ -33,12 +33,13 @@ def answer_as_keras(picture: Image.Image) -> NDArray[np.float64]:
     """A convolution, a ReLU and the mean over the map."""
     windows = np.lib.stride_tricks.sliding_window_view(preprocess_as_keras(picture), (KERNEL, KERNEL), axis=(0, 1))
     found = np.einsum("hwcij,ocij->hwo", windows[::STRIDE, ::STRIDE], WEIGHTS.astype(np.float64)) + BIAS
-    return np.maximum(found, 0).mean(axis=(0, 1))
+    answer: NDArray[np.float64] = np.maximum(found, 0).mean(axis=(0, 1))
+    return answer
 
 
 def make_graph(weights: NDArray[np.float32] = WEIGHTS, last: bool = True) -> bytes:
     """As a converter writes it: of pictures in `[n, height, width, 3]`, or with `last` false channels first."""
-    shape = ["n", SIDE, SIDE, 3] if last else ["n", 3, SIDE, SIDE]
+    shape: list[str | int | None] = ["n", SIDE, SIDE, 3] if last else ["n", 3, SIDE, SIDE]
     turn = [helper.make_node("Transpose", ["input_1"], ["turned"], perm=[0, 3, 1, 2])] if last else []
     nodes = [
         *turn,
@@ -92,7 +93,7 @@ def test_the_changed_graph_equals_one_with_a_reversed_first_convolution() -> Non
 
 
 def test_a_graph_that_takes_no_image_is_refused() -> None:
-    shape = ["n", 4, 8, 8]
+    shape: list[str | int | None] = ["n", 4, 8, 8]
     node = helper.make_node("Identity", ["x"], ["y"])
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in "xy"]
     model = helper.make_model(helper.make_graph([node], "other", values[:1], values[1:]))

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnx.external_data_helper import set_external_data
@@ -20,9 +20,10 @@ from pixlake.bundles.manifest import Preprocessing
 from pixlake.images.preprocessing import tensor
 from pixlake.inference.encoders import Example
 from pixlake.inference.loaded import load_classifier
-from pixlake_cli.main import cli
 from pixlake_models.zeroshot import classifier as zero_shot
+from pixlake_models.zeroshot import graph as zero_shot_graph
 from tests.builders import tiny
+from tests.builders.commands import run
 
 TEMPLATES = ("{}", "a {} square")
 WORDS = {"rot": ["red"], "grün": ["green", "green green"], "blau": ["blue"]}
@@ -43,14 +44,7 @@ def make(lake: tiny.BundleLake, *options: str, embedder: str = "tiny", labels: s
     folder = lake.folder / "models" / "colors"
     source = [embedder, "--lake", str(lake.folder), "--labels", str(lake.folder.parent / labels)]
     templates = [part for template in TEMPLATES for part in ("--template", template)]
-    return invoke("models", "zero-shot", *source, *templates, "--output", str(folder), *options)
-
-
-def invoke(*arguments: str) -> Result:
-    result = CliRunner().invoke(cli, arguments, prog_name="pixlake")
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
+    return run("models", "zero-shot", *source, *templates, "--output", str(folder), *options)
 
 
 def predict(lake: tiny.BundleLake) -> list[Any]:
@@ -64,7 +58,8 @@ def pixels(color: tuple[int, int, int]) -> NDArray[np.float32]:
 
 
 def unit(vector: NDArray[Any]) -> NDArray[Any]:
-    return vector / np.linalg.norm(vector)
+    scaled: NDArray[Any] = vector / np.linalg.norm(vector)
+    return scaled
 
 
 def label_vector(texts: list[str], templates: tuple[str, ...] = TEMPLATES) -> NDArray[Any]:
@@ -79,12 +74,14 @@ def label_vector(texts: list[str], templates: tuple[str, ...] = TEMPLATES) -> ND
 
 def cosines(words: dict[str, list[str]] = WORDS) -> NDArray[Any]:
     images = [unit(pixels(color).mean(axis=(1, 2)) @ tiny.WEIGHTS) for color in COLORS]
-    return np.stack(images) @ np.stack([label_vector(texts) for texts in words.values()]).T
+    found: NDArray[Any] = np.stack(images) @ np.stack([label_vector(texts) for texts in words.values()]).T
+    return found
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:
     powers = np.exp(logits)
-    return powers / powers.sum(axis=1, keepdims=True)
+    shares: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 def probabilities(predictions: list[Any]) -> NDArray[Any]:
@@ -158,7 +155,7 @@ def test_a_float16_graph_whose_names_equal_ours_is_supported(bundle_lake: tiny.B
         helper.make_node("Flatten", ["zero_shot/vector"], ["flat"]),
         helper.make_node("MatMul", ["flat", "zero_shot_/labels"], ["answer"]),
     ]
-    image = {"image": (TensorProto.FLOAT, ["n", 3, tiny.SIDE, tiny.SIDE])}
+    image: tiny.Inputs = {"image": (TensorProto.FLOAT, ["n", 3, tiny.SIDE, tiny.SIDE])}
     model = onnx.load_from_string(tiny.graph(nodes, image, "answer", {"zero_shot_/labels": tiny.WEIGHTS}))
     model.graph.node[-1].output[0] = "exact"
     model.graph.node.append(helper.make_node("Cast", ["exact"], ["answer"], to=TensorProto.FLOAT16))
@@ -199,11 +196,11 @@ def test_an_embedder_outside_a_lake_gives_a_name_of_model_and_labels(
     monkeypatch.chdir(bundle_lake.folder.parent)
     monkeypatch.delenv("PIXLAKE_LAKE", raising=False)
     arguments = ("models", "zero-shot", "./lake/models/tiny", "--labels", "words.json")
-    assert invoke(*arguments).exit_code == 0
-    assert invoke("models", "verify", "./tiny-words").exit_code == 0
+    assert run(*arguments).exit_code == 0
+    assert run("models", "verify", "./tiny-words").exit_code == 0
     manifest = json.loads(Path("tiny-words", "bundle.json").read_text())
     assert (manifest["name"], manifest["source"]["templates"]) == ("tiny-words", "a photo of a {}")
-    assert invoke(*arguments).exit_code == 0  # a bundle may be made anew
+    assert run(*arguments).exit_code == 0  # a bundle may be made anew
 
 
 def test_labels_that_the_model_cannot_tell_apart_are_reported(bundle_lake: tiny.BundleLake) -> None:
@@ -259,7 +256,7 @@ def test_a_classifier_that_differs_from_its_embedder_is_not_written(
     def append_otherwise(*arguments: Any, scale: float, bias: float) -> tuple[bytes, str]:
         return original(*arguments, scale=scale * 1.001, bias=bias)
 
-    original = zero_shot.append_labels
+    original = zero_shot_graph.append_labels
     monkeypatch.setattr(zero_shot, "append_labels", append_otherwise)
     done = make(bundle_lake)
     assert done.exit_code == 1

@@ -1,5 +1,7 @@
 """The id column is found by what its values say, and the reason is told."""
 
+from collections.abc import Mapping, Sequence
+
 import pyarrow as pa
 import pytest
 
@@ -8,7 +10,9 @@ from pixlake.matching.columns import Profile, check_column, choose_id, choose_im
 from pixlake.matching.names import parse_names
 
 
-def find_id(columns: dict[str, list], paths: list[str], told: str | None = None, image: str | None = None) -> tuple:
+def find_id(
+    columns: Mapping[str, Sequence[str | None]], paths: list[str], told: str | None = None, image: str | None = None
+) -> tuple[str, str]:
     table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
     profiles = [Profile(name, table[name], table.num_rows) for name in table.column_names]
     choice = choose_id(profiles, parse_names(pa.array(sorted(paths), pa.string())), told, image)
@@ -75,7 +79,11 @@ def test_without_images_a_column_named_like_an_id_is_the_id(names: list[str], co
 
 
 def test_a_column_named_like_an_id_with_repeated_values_is_not_the_id() -> None:
-    columns = {"owner_id": ["a", "a", "b"], "id": ["a", None, None], "code": ["1", "2", "3"]}
+    columns: dict[str, list[str | None]] = {
+        "owner_id": ["a", "a", "b"],
+        "id": ["a", None, None],
+        "code": ["1", "2", "3"],
+    }
     assert find_id(columns, []) == ("code", "code: the first column whose 3 values are all different")
 
 

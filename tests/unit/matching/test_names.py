@@ -71,7 +71,8 @@ def test_without_images_or_records_nothing_matches() -> None:
 
 
 def match_naively(paths: list[str], ids: list[str]) -> tuple[list[int], list[list[str]]]:
-    owners, found = [], [[] for _ in ids]
+    owners: list[int] = []
+    found: list[list[tuple[int, str]]] = [[] for _ in ids]
     for path in paths:
         name = path.rsplit("/", 1)[-1]
         stem = name.rsplit(".", 1)[0] if "." in name[1:] else name

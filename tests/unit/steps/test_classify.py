@@ -18,6 +18,7 @@ from tests.builders.tiny import (
     SIDE,
     STD,
     BundleLake,
+    Inputs,
     encode,
     graph,
     image_graph,
@@ -64,7 +65,7 @@ def tabular_graph() -> bytes:
         helper.make_node("Add", ["a", "b"], ["ab"]),
         helper.make_node("Add", ["ab", "c"], ["answer"]),
     ]
-    inputs = {
+    inputs: Inputs = {
         "numbers": (TensorProto.FLOAT, ["n", 2]),
         "kind": (TensorProto.INT64, ["n"]),
         "tokens": (TensorProto.INT64, ["n", 4]),
@@ -86,7 +87,7 @@ def fusion_graph(images: int) -> bytes:
         helper.make_node("Gather", ["kind_weights", "kind"], ["b"]),
         helper.make_node("Add", ["a", "b"], ["answer"]),
     ]
-    inputs = {
+    inputs: Inputs = {
         "image": (TensorProto.FLOAT, ["n", images, 3, SIDE, SIDE]),
         "count": (TensorProto.INT64, ["n"]),
         "kind": (TensorProto.INT64, ["n"]),

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 
@@ -292,7 +293,7 @@ def test_an_empty_upload_has_no_batches(upload: Upload) -> None:
 def test_a_configured_column_that_is_missing_is_refused(upload: Upload, option: str) -> None:
     upload.put_table("a.csv", "id,x\n1,2\n")
     with pytest.raises(BadTable, match=rf"{option}: there is no column 'y'; the columns are 'id', 'x'"):
-        upload.split(Options(**{option: "y"}), shards=0)
+        upload.split(msgspec.convert({option: "y"}, Options), shards=0)
 
 
 def test_a_model_that_is_not_there_stops_before_anything_is_written(upload: Upload) -> None:

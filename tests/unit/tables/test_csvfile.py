@@ -6,6 +6,7 @@ import io
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -165,7 +166,7 @@ def in_folder(data: bytes) -> TextFile:
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
     st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
 )
-def test_rows_of_any_text_are_read_back(rows: list[list[str]], encoding: str, quoting: int) -> None:
+def test_rows_of_any_text_are_read_back(rows: list[list[str]], encoding: str, quoting: Literal[0, 1, 2, 3]) -> None:
     text = io.StringIO(newline="")
     csv.writer(text, quoting=quoting, lineterminator="\r\n").writerows([["id", "text"], *rows])
     file = in_folder(text.getvalue().encode(encoding))

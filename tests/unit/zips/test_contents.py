@@ -44,7 +44,7 @@ def test_zips_written_by_zipfile_are_read(bench: Bench, method: int, comment: by
 
 def test_zips_with_data_descriptors_are_read(bench: Bench) -> None:
     target = Unseekable()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[arg-type]
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in FILES.items():
             archive.writestr(name, data)
     assert b"PK\7\x08" in target.data

@@ -1,5 +1,6 @@
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ def test_a_pushed_model_is_listed_and_shown(tmp_path: Path, bundle: Path) -> Non
 
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGES)
-def test_a_damaged_bundle_is_not_pushed(tmp_path: Path, bundle: Path, damage, message: str) -> None:
+def test_a_damaged_bundle_is_not_pushed(
+    tmp_path: Path, bundle: Path, damage: Callable[[Path], object], message: str
+) -> None:
     damage(bundle)
     result = run("models", "push", bundle, "--lake", tmp_path / "lake")
     assert result.exit_code == 1
@@ -174,7 +177,7 @@ def test_verify_accepts_a_sound_model_by_folder_and_by_name(tmp_path: Path, bund
 
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGES)
-def test_verify_refuses_a_damaged_bundle(bundle: Path, damage, message: str) -> None:
+def test_verify_refuses_a_damaged_bundle(bundle: Path, damage: Callable[[Path], object], message: str) -> None:
     damage(bundle)
     result = run("models", "verify", bundle)
     assert (result.exit_code, result.stdout) == (1, "")
@@ -194,8 +197,8 @@ def summing_graph() -> bytes:
         helper.make_node("Reshape", ["float", "column"], ["codes"]),
         helper.make_node("Add", ["number", "codes"], ["answer"]),
     ]
-    inputs = {"number": (TensorProto.FLOAT, ["n", 1]), "code": (TensorProto.INT64, ["n"])}
-    return tiny.graph(nodes, inputs, "answer", {"column": np.int64([-1, 1])})
+    inputs: tiny.Inputs = {"number": (TensorProto.FLOAT, ["n", 1]), "code": (TensorProto.INT64, ["n"])}
+    return tiny.graph(nodes, inputs, "answer", {"column": np.array([-1, 1], np.int64)})
 
 
 NUMBER = {"type": "numerical", "tensor": "number", "columns": [{"name": "age", "fill": 1, "mean": 5}]}
@@ -211,7 +214,7 @@ def test_verify_runs_a_record_model_on_sample_records(tmp_path: Path) -> None:
 
 def test_verify_refuses_a_category_code_outside_the_graphs_table(tmp_path: Path) -> None:
     nodes = [helper.make_node("Gather", ["table", "code"], ["answer"])]
-    table = {"table": np.float32([[0, 1, 2]] * 3)}
+    table = {"table": np.array([[0, 1, 2]] * 3, np.float32)}
     graph = tiny.graph(nodes, {"code": (TensorProto.INT64, ["n"])}, "answer", table)
     lake = tiny.BundleLake(tmp_path)
     for field in ("unknown", "missing"):

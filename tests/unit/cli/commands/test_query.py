@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,15 @@ from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.output import TABLE_ROWS
 from tests.builders.commands import run
-from tests.builders.zoo import put_rows
+from tests.builders.zoo import folder_of, put_rows
 from tests.project import ROOT, read_template, saved_queries
 
+Query = Callable[[str], list[dict[str, Any]]]
 HOUR = "2026-11-20T09:30:00Z"
 
 
 @pytest.fixture
-def rows(zoo_lake: Lake) -> Any:
+def rows(zoo_lake: Lake) -> Query:
     def query(sql: str) -> list[dict[str, Any]]:
         result = run("query", sql, "--lake", zoo_lake.folder, "--format", "json")
         assert result.exit_code == 0, result.stderr
@@ -32,7 +34,7 @@ def rows(zoo_lake: Lake) -> Any:
 @pytest.mark.parametrize(
     "table", ["embeddings", "pixlake.embeddings", "AwsDataCatalog.pixlake.EMBEDDINGS", '"embeddings"']
 )
-def test_a_table_is_found_under_each_of_its_names(rows, table: str) -> None:
+def test_a_table_is_found_under_each_of_its_names(rows: Query, table: str) -> None:
     assert rows(f"SELECT count(*) AS n FROM {table}") == [{"n": 3}]
 
 
@@ -83,12 +85,12 @@ def test_a_table_is_found_under_each_of_its_names(rows, table: str) -> None:
         ("SELECT attributes FROM records WHERE record_id = 'none'", {"name": None}),
     ],
 )
-def test_functions_of_athena_are_translated(rows, sql: str, value: object) -> None:
+def test_functions_of_athena_are_translated(rows: Query, sql: str, value: object) -> None:
     ((found,),) = [tuple(row.values()) for row in rows(sql)]
     assert found == value
 
 
-def test_cosine_of_vectors_finds_the_nearest(rows) -> None:
+def test_cosine_of_vectors_finds_the_nearest(rows: Query) -> None:
     found = rows(
         """SELECT b.image_path, reduce(zip_with(a.embedding, b.embedding, (x, y) -> x * y),
                CAST(0 AS REAL), (s, x) -> s + x, s -> s) AS score
@@ -116,12 +118,12 @@ def test_cosine_of_vectors_finds_the_nearest(rows) -> None:
     ],
 )
 def test_a_reduce_over_zip_with_is_evaluated_as_its_lambdas_say(
-    rows, lists: str, steps: str, value: float | None
+    rows: Query, lists: str, steps: str, value: float | None
 ) -> None:
     assert rows(f"SELECT reduce(zip_with({lists}), {steps}) AS dot") == [{"dot": value}]
 
 
-def test_the_saved_queries_of_the_stack_run(rows) -> None:
+def test_the_saved_queries_of_the_stack_run(rows: Query) -> None:
     queries = saved_queries(read_template()).values()
     assert len(queries) > 3
     for query in queries:
@@ -129,7 +131,7 @@ def test_the_saved_queries_of_the_stack_run(rows) -> None:
         rows(sql.replace("?", "'zoo'").replace("image_path = 'zoo'", "image_path = 'cat.png'"))
 
 
-def test_unnest_of_a_list_with_ordinality(rows) -> None:
+def test_unnest_of_a_list_with_ordinality(rows: Query) -> None:
     sql = (
         "SELECT record_id, path, n FROM records CROSS JOIN UNNEST(image_paths) WITH ORDINALITY AS t(path, n) ORDER BY n"
     )
@@ -139,35 +141,35 @@ def test_unnest_of_a_list_with_ordinality(rows) -> None:
     ]
 
 
-def test_unnest_of_a_map(rows) -> None:
+def test_unnest_of_a_map(rows: Query) -> None:
     sql = "SELECT k, v FROM predictions CROSS JOIN UNNEST(probabilities) AS t(k, v) WHERE record_id = 'cat' ORDER BY k"
     assert rows(sql) == [{"k": "animal", "v": 0.9}, {"k": "thing", "v": 0.1}]
 
 
-def test_unnest_keeps_empty_lists_of_a_left_join(rows) -> None:
+def test_unnest_keeps_empty_lists_of_a_left_join(rows: Query) -> None:
     sql = "SELECT record_id, path FROM records LEFT JOIN UNNEST(image_paths) AS t(path) ON TRUE WHERE NOT has_image"
     assert rows(sql) == [{"record_id": "none", "path": None}]
 
 
-def test_unnest_needs_no_table(rows) -> None:
+def test_unnest_needs_no_table(rows: Query) -> None:
     assert rows("SELECT a FROM UNNEST(ARRAY[1, 2]) AS t(a)") == [{"a": 1}, {"a": 2}]
 
 
-def test_unnamed_columns_are_named_as_on_athena(rows) -> None:
+def test_unnamed_columns_are_named_as_on_athena(rows: Query) -> None:
     assert rows("SELECT 1, width, 2 + 2 FROM embeddings WHERE width = 5") == [{"_col0": 1, "width": 5, "_col2": 4}]
 
 
-def test_a_common_table_may_take_a_tables_name(rows) -> None:
+def test_a_common_table_may_take_a_tables_name(rows: Query) -> None:
     assert rows("WITH records AS (SELECT 7 AS x) SELECT x FROM records") == [{"x": 7}]
 
 
-def test_tables_join_across_names(rows) -> None:
+def test_tables_join_across_names(rows: Query) -> None:
     sql = """SELECT p.label, e.width FROM pixlake.predictions p
              JOIN embeddings e ON e.record_id = p.record_id ORDER BY e.width"""
     assert rows(sql) == [{"label": "animal", "width": 5}, {"label": "animal", "width": 640}]
 
 
-def test_show_and_describe_list_tables_and_columns(rows) -> None:
+def test_show_and_describe_list_tables_and_columns(rows: Query) -> None:
     assert {"tab_name": "rejects"} in rows("SHOW TABLES")
     for statement in ("DESCRIBE embeddings", "SHOW COLUMNS FROM pixlake.embeddings;"):
         assert {row["column_name"]: row["column_type"] for row in rows(statement)}["embedding"] == "FLOAT[]"
@@ -181,6 +183,7 @@ def test_an_empty_table_has_its_columns(zoo_lake: Lake) -> None:
 
 def test_earlier_snapshots_are_read_by_version_and_by_time(own_zoo_lake: Lake) -> None:
     first = load_table(open_catalog(own_zoo_lake.uri, own_zoo_lake.catalog_uri), "records").current_snapshot()
+    assert first
     put_rows(own_zoo_lake, "records", [{"record_id": "new", "image_paths": [], "attributes": []}], "2")
 
     def count(suffix: str) -> int:
@@ -252,7 +255,7 @@ def test_wrong_sql_is_a_one_line_error_and_exits_2(zoo_lake: Lake, sql: str, mes
     ],
 )
 def test_sql_reads_no_other_file(own_zoo_lake: Lake, source: str) -> None:
-    (own_zoo_lake.folder / "secret.txt").write_text("secret")
+    (folder_of(own_zoo_lake) / "secret.txt").write_text("secret")
     result = run("query", f"SELECT * FROM {source.format(lake=own_zoo_lake.folder)}", "--lake", own_zoo_lake.folder)
     assert result.exit_code == 2
     assert "secret" not in result.stdout

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,36 +21,36 @@ from pixlake.search import nearest
 from pixlake.search.nearest import choose_model, count_models, find_nearest
 from tests.builders import tiny
 from tests.builders.commands import run
-from tests.builders.zoo import put_rows
+from tests.builders.zoo import folder_of, put_rows
 
 COLORS = {"red": (250, 10, 10), "dark": (120, 0, 0), "green": (10, 250, 10), "blue": (10, 10, 250)}
 
 
 @pytest.fixture
-def gallery(own_zoo_lake: Lake):
+def gallery(own_zoo_lake: Lake) -> Lake:
     """A lake whose embeddings are those of one-colored images by a tiny model."""
-    models = tiny.BundleLake(own_zoo_lake.folder)
+    models = tiny.BundleLake(folder_of(own_zoo_lake))
     model = models.embedder("tiny")
     rows = []
     embedder = load_embedder(own_zoo_lake.uri, model)
     for name, color in COLORS.items():
         image = Image.new("RGB", (30, 20), color)
-        (own_zoo_lake.folder / "images").mkdir(exist_ok=True)
-        image.save(own_zoo_lake.folder / "images" / f"{name}.png")
+        (folder_of(own_zoo_lake) / "images").mkdir(exist_ok=True)
+        image.save(folder_of(own_zoo_lake) / "images" / f"{name}.png")
         vector = embedder.embed_images([image])[0].tolist()
         rows.append({"image_path": f"{name}.png", "record_id": name, "embedding": vector, "model": model})
     put_rows(own_zoo_lake, "embeddings", rows, "gallery", "colors")
     return own_zoo_lake
 
 
-def search(zoo_lake: Lake, *arguments):
-    result = run("search", *arguments, "--lake", zoo_lake.folder, "--json")
+def search(lake: Lake, *arguments: object) -> Any:
+    result = run("search", *arguments, "--lake", lake.folder, "--json")
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)
 
 
 def test_an_image_finds_itself_first(gallery: Lake) -> None:
-    hits = search(gallery, gallery.folder / "images" / "red.png", "--model", "tiny")
+    hits = search(gallery, folder_of(gallery) / "images" / "red.png", "--model", "tiny")
     assert [hit["image_path"] for hit in hits][:2] == ["red.png", "dark.png"]
     assert hits[0]["score"] == pytest.approx(1.0)
     assert hits[0] | {"score": 1} == {
@@ -73,7 +74,7 @@ def test_a_text_is_embedded_by_the_text_tower(gallery: Lake) -> None:
 
 
 def test_the_model_with_most_vectors_is_searched_and_named(gallery: Lake) -> None:
-    result = run("search", gallery.folder / "images" / "red.png", "--lake", gallery.folder)
+    result = run("search", folder_of(gallery) / "images" / "red.png", "--lake", gallery.folder)
     assert result.exit_code == 0
     assert result.stderr.startswith("searching the vectors of tiny@")
     assert "emoji-clip@0123456789ab" in result.stderr
@@ -81,25 +82,25 @@ def test_the_model_with_most_vectors_is_searched_and_named(gallery: Lake) -> Non
 
 
 def test_one_experiment_only(gallery: Lake) -> None:
-    hits = search(gallery, gallery.folder / "images" / "red.png", "--experiment", "colors", "-n", "99")
+    hits = search(gallery, folder_of(gallery) / "images" / "red.png", "--experiment", "colors", "-n", "99")
     assert len(hits) == len(COLORS)
     assert {hit["experiment_id"] for hit in hits} == {"colors"}
 
 
 def test_the_sheet_shows_the_hits(gallery: Lake, tmp_path: Path) -> None:
-    (gallery.folder / "images" / "blue.png").unlink()
+    (folder_of(gallery) / "images" / "blue.png").unlink()
     sheet = tmp_path / "sheet.png"
-    search(gallery, gallery.folder / "images" / "red.png", "--model", "tiny", "--sheet", sheet)
+    search(gallery, folder_of(gallery) / "images" / "red.png", "--model", "tiny", "--sheet", sheet)
     with Image.open(sheet) as picture:
         picture.load()
-        colors = {color for _, color in picture.getcolors(1 << 20)}
+        colors = {color for _, color in picture.getcolors(1 << 20) or []}
     assert {COLORS["red"], COLORS["green"]} <= colors
     assert COLORS["blue"] not in colors
 
 
-def test_errors_say_what_to_do(gallery: Lake, zoo_lake, tmp_path: Path) -> None:
+def test_errors_say_what_to_do(gallery: Lake, zoo_lake: Lake, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")
-    cases = [
+    cases: list[tuple[Lake, list[object], int, str]] = [
         (gallery, [" "], 2, "not empty"),
         (gallery, ["no-such-file.jpg"], 2, "there is no image no-such-file.jpg"),
         (gallery, [tmp_path / "broken.png", "--model", "tiny"], 1, "not_an_image"),
@@ -115,7 +116,7 @@ def test_errors_say_what_to_do(gallery: Lake, zoo_lake, tmp_path: Path) -> None:
 
 def test_a_model_that_reads_no_texts_says_so(own_zoo_lake: Lake) -> None:
     files = {"image.onnx": tiny.image_graph()}
-    model = tiny.BundleLake(own_zoo_lake.folder).embedder("silent", files=files, text=None)
+    model = tiny.BundleLake(folder_of(own_zoo_lake)).embedder("silent", files=files, text=None)
     rows = [{"image_path": f"{n}.png", "embedding": [1.0, 0.0, 0.0, 0.0], "model": model} for n in range(5)]
     put_rows(own_zoo_lake, "embeddings", rows, "silent")
     result = run("search", "a cat", "--lake", own_zoo_lake.folder)
