@@ -4,7 +4,6 @@ Runs where only the standard library, obstore and msgspec are at hand, and in me
 change.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ import msgspec
 
 from pixlake import storage
 from pixlake.errors import BadRequest, BadUpload
-from pixlake.lake import Work, check_identifier, images_uri
+from pixlake.lake import Work, check_identifier, images_uri, make_upload_id
 from pixlake.messages import Ingest, ItemList, Member, Options, PlanAnswer, PlanRequest, Run
 from pixlake.options import MAX_OPTIONS_BYTES, decode_options, merge_options
 from pixlake.rejects import Reject
@@ -48,7 +47,7 @@ def plan(request: PlanRequest, settings: PlanSettings) -> PlanAnswer:
             execution_id=request.execution_id,
             experiment_id=experiment_id,
             upload_uri=ingest.upload_uri,
-            upload_id=hashlib.sha256(f"{experiment_id}\0{inventory.fingerprint}".encode()).hexdigest()[:16],
+            upload_id=make_upload_id(experiment_id, inventory.fingerprint),
             uploaded_at=_utc("uploaded_at", ingest.uploaded_at or source.modified.isoformat()),
             started_at=_utc("started_at", request.started_at),
         )
