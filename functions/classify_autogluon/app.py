@@ -20,7 +20,9 @@ SETTINGS = from_environment(InferenceSettings)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     request = parse(event, BatchRequest)
     with (
-        record_child_failure(Work(SETTINGS.lake_uri, request.run.execution_id), request.batch.batch_id),
+        record_child_failure(
+            Work(SETTINGS.lake_uri, request.run.execution_id), "ClassifyAutogluon", request.batch.batch_id
+        ),
         TemporaryDirectory() as scratch,
     ):
         return plain(classify(request, SETTINGS, partial(load_predictor, scratch, SETTINGS.inference_threads)))

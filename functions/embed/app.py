@@ -15,5 +15,5 @@ SETTINGS = from_environment(InferenceSettings)
 @instrumented("rows", "rejected")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     request = parse(event, BatchRequest)
-    with record_child_failure(Work(SETTINGS.lake_uri, request.run.execution_id), request.batch.batch_id):
+    with record_child_failure(Work(SETTINGS.lake_uri, request.run.execution_id), "Embed", request.batch.batch_id):
         return plain(embed(request, SETTINGS))

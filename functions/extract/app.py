@@ -15,5 +15,7 @@ SETTINGS = from_environment(ExtractSettings)
 @instrumented("extracted", "rejected")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     request = parse(event, ExtractRequest)
-    with record_child_failure(Work(SETTINGS.lake_uri, request.run.execution_id), f"extract-{request.shard.index:06d}"):
+    with record_child_failure(
+        Work(SETTINGS.lake_uri, request.run.execution_id), "Extract", f"extract-{request.shard.index:06d}"
+    ):
         return plain(extract(request, SETTINGS))

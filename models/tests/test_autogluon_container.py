@@ -21,14 +21,13 @@ import torch
 from autogluon.multimodal import MultiModalPredictor
 
 from pixlake.bundles.folders import read_folder
-from pixlake.errors import BadBundle
+from pixlake.errors import BadBundle, NotEqual, NotServable
 from pixlake.inference.autogluon import settle
 from pixlake.inference.loaded import load_classifier
 from pixlake.lake import Work
 from pixlake.messages import Batch, BatchRequest, Run
 from pixlake.rejects import decode
 from pixlake.schemas import CLASSIFY_BATCH
-from pixlake_models.errors import NotEqual, NotServable
 from pixlake_models.packaging.columns import describe_predictor
 from pixlake_models.packaging.package import Packaged, load_trained, package_predictor
 

@@ -13,11 +13,11 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import PreTrainedTokenizerFast
 
 from pixlake.bundles.manifest import TextInput
+from pixlake.errors import NotServable
 from pixlake.inference.encoders import TextEncoder
 from pixlake_models.clip.export import export_open_clip
 from pixlake_models.clip.loading import load_clip
 from pixlake_models.clip.tokenizer import read_tokenizer
-from pixlake_models.errors import NotServable
 from pixlake_models.exporting.export import Request, prove_and_write
 from pixlake_models.exporting.texts import make_texts
 

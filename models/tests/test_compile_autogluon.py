@@ -20,7 +20,7 @@ from models.tests import pets
 from models.tests.convolved import count_convolved
 from pixlake.bundles.folders import read_folder
 from pixlake.bundles.manifest import CategoricalInput, Input, NumericalInput
-from pixlake.errors import BadRequest
+from pixlake.errors import BadRequest, NotEqual, NotServable
 from pixlake.images.decoding import decode
 from pixlake.images.preprocessing import tensor
 from pixlake.inference.classifier import Classifier
@@ -29,7 +29,6 @@ from pixlake.inference.loaded import load_classifier
 from pixlake_models.autogluon import compile as compilation
 from pixlake_models.autogluon.columns import check_averaging, check_mixing, image_column, read_inputs
 from pixlake_models.autogluon.compile import AutoGluonSource, compile_autogluon
-from pixlake_models.errors import NotEqual, NotServable
 
 # those of AutoGluon, Lightning and what they import
 pytestmark = pytest.mark.filterwarnings("ignore")

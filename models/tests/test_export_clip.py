@@ -14,14 +14,13 @@ from click.testing import CliRunner
 from PIL import Image
 
 from pixlake.bundles.folders import BundleFolder, open_folder
-from pixlake.errors import BadRequest
+from pixlake.errors import BadRequest, NotEqual, NotServable
 from pixlake.inference.cleaning import clean_text
 from pixlake.inference.loaded import load_embedder
 from pixlake_cli.main import cli
 from pixlake_models.clip import export as export
 from pixlake_models.clip.export import ClipSource, export_clip, export_open_clip
 from pixlake_models.clip.loading import Clip, load_clip
-from pixlake_models.errors import NotEqual, NotServable
 from pixlake_models.exporting.export import Request, prove_and_write
 from pixlake_models.exporting.graphs import export_graph
 from pixlake_models.exporting.parity import cosines

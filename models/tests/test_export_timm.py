@@ -26,12 +26,11 @@ from models.tests.timm_networks import (
 )
 from pixlake.bundles.folders import open_folder
 from pixlake.bundles.manifest import Preprocessing
-from pixlake.errors import BadRequest
+from pixlake.errors import BadRequest, NotEqual, NotServable
 from pixlake.images.preprocessing import decode_for, tensor
 from pixlake.inference.encoders import Example
 from pixlake.inference.loaded import load_classifier, load_embedder
 from pixlake_cli.main import cli
-from pixlake_models.errors import NotEqual, NotServable
 from pixlake_models.exporting.export import Request, prove_and_write
 from pixlake_models.exporting.graphs import export_graph
 from pixlake_models.exporting.pictures import draw_scene

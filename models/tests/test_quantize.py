@@ -23,9 +23,8 @@ from pixlake.bundles.manifest import (
     Output,
     Preprocessing,
 )
-from pixlake.errors import BadRequest
+from pixlake.errors import BadRequest, NotEqual, NotServable
 from pixlake_cli.main import cli
-from pixlake_models.errors import NotEqual, NotServable
 from pixlake_models.exporting.export import Candidate, prove_and_write
 from pixlake_models.exporting.figures import Figure
 from pixlake_models.exporting.graphs import export_graph

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from pixlake import storage
-from pixlake.errors import MissingObject
+from pixlake.errors import AccessDenied
 
 
 class Forbidding(BaseHTTPRequestHandler):
@@ -35,13 +35,21 @@ def forbidden(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.server_close()
 
 
-def test_a_forbidden_object_is_missing_and_not_retried(forbidden: str) -> None:
-    assert not storage.exists(forbidden)
-    for read in (storage.read, storage.head, lambda uri: storage.read_range(uri, 0, 1)):
-        with pytest.raises(MissingObject, match="denied"):
+def test_a_denied_read_is_not_retried_and_names_both_possible_causes(forbidden: str) -> None:
+    for read in (storage.read, storage.head, storage.exists, lambda uri: storage.read_range(uri, 0, 1)):
+        with pytest.raises(AccessDenied, match="access is denied; or there is no such object"):
             read(forbidden)
 
 
-def test_writing_where_one_may_not_says_so(forbidden: str) -> None:
-    with pytest.raises(MissingObject, match="denied"):
+def test_whether_a_denied_object_exists_is_asked_of_the_listing(
+    forbidden: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for listed in ([], ["images/a.jpg"], ["images/a.jpg.bak"]):
+        found = {"objects": [{"path": path} for path in listed]}
+        monkeypatch.setattr("obstore.list_with_delimiter", lambda *_, found=found: found)
+        assert storage.exists(forbidden) == (listed == ["images/a.jpg"])
+
+
+def test_a_denied_write_says_so(forbidden: str) -> None:
+    with pytest.raises(AccessDenied, match="access is denied"):
         storage.write(forbidden, b"x")

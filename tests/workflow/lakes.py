@@ -11,8 +11,8 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import TABLES
-from pixlake_cli.lakes import Lake
 from tests.unit.inference import tiny
 
 MODELS = {"Embedder": "tiny", "ClassifierWithImage": "colors", "ClassifierWithoutImage": "ages"}

@@ -11,12 +11,12 @@ import boto3
 import pytest
 import yaml
 
+from pixlake.iceberg.lakes import Lake
 from pixlake.parts.handover import MERGED
 from pixlake_cli.engine import definition
 from pixlake_cli.engine.engine import ROOT, Engine
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.template import REGION
-from pixlake_cli.lakes import Lake
 from tests.unit.compact.athena import Athena, open_athena
 from tests.workflow.athenas import MORE, Queries, answering
 from tests.workflow.lakes import MODELS, image, make_lake, make_zip, rows

@@ -11,10 +11,10 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine import pool
 from pixlake_cli.engine.engine import ROOT, Engine
 from pixlake_cli.engine.template import REGION
-from pixlake_cli.lakes import Lake
 from tests.workflow.deployments import create_stack, translate
 from tests.workflow.lakes import MODELS, image, make_lake, make_zip, rows
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from pixlake.failures import MAP_FAILED
+from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine.engine import ROOT, Engine
 from pixlake_cli.engine.interpreter import Outcome
-from pixlake_cli.lakes import Lake
 from tests.workflow.lakes import MODELS, Row, image, make_lake, make_zip, rows
 
 TABLES = ("embeddings", "predictions", "records", "rejects")

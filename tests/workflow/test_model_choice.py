@@ -9,8 +9,8 @@ import pytest
 
 from pixlake.bundles.folders import read_folder
 from pixlake.bundles.transfers import push_bundle
+from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine.engine import ROOT, Engine
-from pixlake_cli.lakes import Lake
 from tests.unit.inference import tiny
 from tests.workflow.lakes import MODELS, image, make_lake, make_zip, rows
 

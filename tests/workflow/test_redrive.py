@@ -19,12 +19,12 @@ from typing import Any
 import boto3
 import pytest
 
+from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine import definition, template
 from pixlake_cli.engine.engine import ROOT, Engine
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.sandbox import Answer
 from pixlake_cli.engine.template import REGION, machine_arn
-from pixlake_cli.lakes import Lake
 from tests.workflow.lakes import MODELS, Row, image, make_lake, make_zip, rows
 from tests.workflow.stacks import hasten
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine.engine import Engine
-from pixlake_cli.lakes import Lake
 from tests.workflow.lakes import image, make_lake, make_zip, rows
 
 PIXLAKE = Path(sys.executable).with_name("pixlake")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pixlake.iceberg.lakes import Lake
 from pixlake.messages import (
     Batch,
     BatchRequest,
@@ -38,7 +39,6 @@ from pixlake.steps.extract import extract
 from pixlake.steps.plan import plan
 from pixlake.steps.report import report
 from pixlake.steps.split import split
-from pixlake_cli.lakes import Lake
 from tests.workflow.lakes import Row, image, make_lake, make_zip, rows
 
 TABLES = ("embeddings", "predictions", "records", "rejects", "executions")

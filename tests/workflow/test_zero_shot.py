@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pixlake.bundles.folders import read_folder
+from pixlake.iceberg.lakes import Lake
 from pixlake.inference.embedder import Embedder
 from pixlake_cli.engine.engine import ROOT
-from pixlake_cli.lakes import Lake
 from tests.workflow.lakes import make_zip, rows
 
 PIXLAKE = Path(sys.executable).with_name("pixlake")

@@ -12,14 +12,15 @@ from typing import Any
 import click
 
 from pixlake.errors import BadRequest
+from pixlake.iceberg.lakes import Lake
+from pixlake.models_python import find_models_python
 from pixlake_cli.engine.display import shown
 from pixlake_cli.engine.engine import ROOT, Engine
 from pixlake_cli.engine.inputs import Upload, find_uploads
 from pixlake_cli.engine.progress import Progress
 from pixlake_cli.engine.provision import name_execution, put_models
 from pixlake_cli.engine.summary import Ended
-from pixlake_cli.lakes import Lake, lake_option
-from pixlake_models.commands.environment import find_models_python
+from pixlake_cli.lakes import lake_option
 
 # Comes with Pixlake, so a first run embeds something.
 DEFAULT_EMBEDDER = "emoji-clip"
@@ -71,7 +72,8 @@ def run(
     options = _make_options(embedder, image_classifier)
     parameters = {"Embedder": embedder or _default_embedder(lake.folder)}
     if not containers:
-        parameters["AutoGluonImage"] = find_models_python()
+        # on a laptop it stands in for the AutoGluon container
+        parameters["AutoGluonImage"] = str(find_models_python() or "")
     with _interruptible(), Engine(lake.uri, lake.catalog_uri, parameters, containers=containers) as engine:
         ended = []
         for upload in found:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pixlake_cli.lakes import Lake, tables_option
+from pixlake.iceberg.lakes import Lake
+from pixlake_cli.lakes import tables_option
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table

@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from pixlake import storage
-from pixlake.errors import BadRequest, MissingObject, PixlakeError
+from pixlake.errors import AccessDenied, BadRequest, MissingObject, PixlakeError
 from pixlake_cli.engine.gluetables import GlueError, GlueTables
 
 BUCKET = "files"
@@ -212,6 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
             answer()
         except MissingObject as error:
             self._refuse(404, "NoSuchKey", str(error))
+        except AccessDenied as error:
+            self._refuse(403, "AccessDenied", str(error))
         except _Refused as error:
             self._refuse(error.status, str(error), self.path)
         except BadRequest as error:

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pixlake.errors import PixlakeError
+from pixlake.errors import BadInput
 
 _BUSY_SECONDS = 120
 _TABLES = (
@@ -22,7 +22,7 @@ _SWAP = (
 )
 
 
-class GlueError(PixlakeError):
+class GlueError(BadInput):
     """An exception of Glue's, by its name."""
 
     def __init__(self, code: str, message: str) -> None:

@@ -7,7 +7,11 @@ PixlakeError
 │   ├── BadTable             a table file of which nothing can be read
 │   ├── BadBundle            a model bundle that is missing, damaged or of another kind
 │   ├── BadImage             an image that cannot be used; `reason` is a code; steps turn it into a reject
+│   ├── BadMember            a file of the upload that cannot be read; `reason` is a code; it becomes a reject
+│   ├── NotServable          a trained model that no bundle can hold
+│   │   └── NotEqual         a bundle that answers otherwise than the model it was made from
 │   ├── MissingObject        an object that should be there and is not
+│   ├── AccessDenied         an object that may not be read or written
 │   └── TooManyLost          more batches lost than the stack tolerates
 └── TransientError           the same input may work a moment later: retried with backoff
     ├── StorageError       the object store failed or answered short
@@ -56,8 +60,29 @@ class BadImage(BadInput):
         self.detail = detail
 
 
+class BadMember(BadInput):
+    """One file of the upload cannot be read; the others can. It becomes a reject, or refuses the upload if a table."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class NotServable(BadInput):
+    """A trained model cannot be made into a bundle; the message says which part and why."""
+
+
+class NotEqual(NotServable):
+    """A bundle answers otherwise than the model it was made from, so it is not written."""
+
+
 class MissingObject(BadInput):
     """An object that an earlier step should have written, or that a request names, is not there."""
+
+
+class AccessDenied(BadInput):
+    """The store refuses access to an object: a permission is missing."""
 
 
 class TooManyLost(BadInput):
@@ -65,7 +90,7 @@ class TooManyLost(BadInput):
 
 
 class TransientError(PixlakeError):
-    """Something outside failed in a way that may pass."""
+    """Something outside failed, and may work a moment later."""
 
 
 class StorageError(TransientError):

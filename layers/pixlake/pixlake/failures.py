@@ -1,36 +1,39 @@
 """Why a child of a Map failed, written where RecordFailure finds it.
 
-A Map that fails says only that more children failed than it tolerates. So a child that fails for good leaves
-a note under `work/` first; trouble that passes leaves none, for the retry may well succeed.
+A Map that fails says only that more children failed than it tolerates. So a child that fails for good leaves a note
+under `work/` first. A transient error leaves none, for the retry may well succeed.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 
 from pixlake import storage
-from pixlake.errors import TransientError
+from pixlake.errors import PixlakeError, TransientError
 from pixlake.lake import Work
-from pixlake.messages import StateError
+from pixlake.messages import ChildFailure
 
 MAP_FAILED = "States.ExceedToleratedFailureThreshold"
 
 
 @contextmanager
-def record_child_failure(work: Work, child: str) -> Iterator[None]:
-    """Leave a note of the error that ends the block, unless it may pass, and let the error go on."""
+def record_child_failure(work: Work, step: str, child: str) -> Iterator[None]:
+    """Leave a note of the error that ends the block, unless it is transient, and let the error go on.
+
+    `step` is the state that runs the block, `child` the name of its item.
+    """
     try:
         yield
     except TransientError:
         raise
     except Exception as error:
-        details = {"errorType": type(error).__name__, "errorMessage": str(error)}
-        note = StateError(type(error).__name__, msgspec.json.encode(details).decode())
-        storage.write(work.failure(child), msgspec.json.encode(note))
+        note = ChildFailure(step, type(error).__name__, str(error))
+        with suppress(PixlakeError):  # the error itself says more than a note that could not be written
+            storage.write(work.failure(child), msgspec.json.encode(note))
         raise
 
 
-def read_note(uri: str) -> StateError:
-    """The error that a child left."""
-    return msgspec.json.decode(storage.read(uri), type=StateError)
+def read_child_failure(uri: str) -> ChildFailure:
+    """The note that a child left."""
+    return msgspec.json.decode(storage.read(uri), type=ChildFailure)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pixlake.errors import BadRequest
 from pixlake.storage import join
 
+_UPLOADS_KEY = re.compile(r"/uploads/([^/]+)/")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -22,6 +23,12 @@ def check_identifier(kind: str, value: str) -> str:
     if not _IDENTIFIER.fullmatch(value):
         raise BadRequest(f"{kind} {value!r}: use 1 to 100 letters, digits, '.', '_' or '-', a letter or digit first")
     return value
+
+
+def experiment_of(upload_uri: str) -> str | None:
+    """The `<experiment_id>` of an upload under `uploads/<experiment_id>/`, not yet checked; None elsewhere."""
+    found = _UPLOADS_KEY.search(upload_uri)
+    return found[1] if found else None
 
 
 def report_uri(lake: str, execution_id: str) -> str:
@@ -96,6 +103,11 @@ class Work:
     def rejects(self, stage: str, part_id: str) -> str:
         """JSON Lines of `rejects.Reject`. Written before the part that completes the same work."""
         return join(self.uri, "parts", "rejects", f"{stage}-{part_id}.jsonl")
+
+    @property
+    def compacted(self) -> str:
+        """JSON of `messages.CompactAnswer`: Compact's last object, where it has committed every table itself."""
+        return join(self.uri, "compacted.json")
 
     def failure(self, child: str) -> str:
         """The error of a Map's child (`extract-000003`, `embed-000001`) that failed for good (`failures`)."""

@@ -191,6 +191,14 @@ class StateError(msgspec.Struct, frozen=True):
     cause: str = ""
 
 
+class ChildFailure(msgspec.Struct, frozen=True):
+    """What a Map's child leaves where it fails for good: its state, the error's class and its message."""
+
+    step: str
+    error: str
+    message: str
+
+
 class Ended(msgspec.Struct, frozen=True, rename="camel"):
     """An execution that Step Functions ended as `status`, which is `FAILED`, `TIMED_OUT` or `ABORTED`.
 

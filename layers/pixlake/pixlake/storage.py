@@ -21,7 +21,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError
 from obstore.store import LocalStore, ObjectStore, S3Store, from_url
 
-from pixlake.errors import BadRequest, MissingObject, StorageError
+from pixlake.errors import AccessDenied, BadRequest, MissingObject, StorageError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -42,6 +42,9 @@ _CLIENT: "ClientConfig" = {
     # for an AWS_ENDPOINT_URL on loopback; AWS's own endpoints are https
     "allow_http": True,
 }
+
+
+_OR_MISSING = "; or there is no such object: S3 answers both alike to a caller that may not list the bucket"
 
 
 @dataclass(frozen=True)
@@ -218,12 +221,22 @@ def head(uri: str) -> ObjectInfo:
 
 
 def exists(uri: str) -> bool:
-    """Whether there is an object of this name."""
+    """Whether there is an object of this name; AccessDenied where neither asking for it nor listing it tells."""
     try:
         head(uri)
     except MissingObject:
         return False
+    except AccessDenied:
+        return _is_listed(uri)
     return True
+
+
+def _is_listed(uri: str) -> bool:
+    """Whether the object is among those of its folder."""
+    store, path = locate(uri)
+    with _translated(uri):
+        found = obstore.list_with_delimiter(store, path.rpartition("/")[0] or None)
+    return any(meta["path"] == path for meta in found["objects"])
 
 
 def list_objects(prefix: str) -> Iterator[ObjectInfo]:
@@ -255,10 +268,10 @@ def _translated(uri: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise MissingObject(f"{uri} does not exist") from error
-    except PermissionDeniedError as error:
-        # S3 answers so for a missing object, too, where the caller may not list the whole bucket; no function may.
-        raise MissingObject(f"{uri} does not exist, or access to it is denied") from error
     except (BaseError, OSError) as error:
+        # obstore has no class of its own for a listing that is denied
+        if isinstance(error, PermissionDeniedError | PermissionError) or "403 Forbidden" in str(error):
+            raise AccessDenied(f"{uri}: access is denied{_OR_MISSING if uri.startswith('s3://') else ''}") from error
         # obstore appends its error's source code, which says the same again
         reason = str(error).partition("\n\nDebug source:")[0]
         raise StorageError(f"{uri}: {reason}") from error

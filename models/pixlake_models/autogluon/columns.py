@@ -21,8 +21,8 @@ from pixlake.bundles.manifest import (
     Preprocessing,
 )
 from pixlake.bundles.values import Comparison
+from pixlake.errors import NotServable
 from pixlake_models.autogluon.text import read_text
-from pixlake_models.errors import NotServable
 
 WHITE = (255, 255, 255)
 _RESIZES = {("resize_to_square",): "squash", ("resize_shorter_side", "center_crop"): "shortest"}

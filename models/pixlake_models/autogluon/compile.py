@@ -18,6 +18,7 @@ from autogluon.multimodal.learners import BaseLearner
 from sklearn.preprocessing import StandardScaler
 
 from pixlake.bundles.manifest import Manifest, Output, Pixels, Regression
+from pixlake.errors import NotEqual, NotServable
 from pixlake.inference.classifier import Classifier
 from pixlake_models.autogluon.columns import image_column, read_inputs
 from pixlake_models.autogluon.graph import OUTPUT, Network, example_tensors, token_tensors, traceable
@@ -25,7 +26,6 @@ from pixlake_models.autogluon.replay import Comparison, Replay
 from pixlake_models.autogluon.rows import check_columns, make_up_rows
 from pixlake_models.autogluon.text import write_tokenizers
 from pixlake_models.autogluon.variations import Variation, columns_read, vary_rows
-from pixlake_models.errors import NotEqual, NotServable
 from pixlake_models.exporting.graphs import export_graph
 from pixlake_models.exporting.writing import check_target, trial_bundle, write_bundle
 

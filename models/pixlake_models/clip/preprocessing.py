@@ -6,7 +6,7 @@ from typing import Any
 from open_clip.transform import PreprocessCfg, image_transform_v2
 
 from pixlake.bundles.manifest import Preprocessing
-from pixlake_models.errors import NotServable
+from pixlake.errors import NotServable
 
 # Nobody sees what transparent pixels hide. img2dataset, which made the pictures that most of these models saw, laid
 # them on white.

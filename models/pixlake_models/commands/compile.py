@@ -34,7 +34,7 @@ def compile_model(folder: Path, rows: Path | None, output: Path | None) -> None:
     \b
       pixlake models compile AutogluonModels/adoption --rows pets.csv --output models/adoption
     """
-    from pixlake_models.errors import NotServable
+    from pixlake.errors import NotServable
     from pixlake_models.silence import silenced
 
     target = (output or Path(folder.resolve().name)).resolve()

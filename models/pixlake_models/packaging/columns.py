@@ -10,7 +10,7 @@ from autogluon.multimodal.learners import BaseLearner
 
 from pixlake.bundles.predictors import KIND, PredictorColumn, PredictorImages, PredictorManifest
 from pixlake.bundles.values import Comparison
-from pixlake_models.errors import NotServable
+from pixlake.errors import NotServable
 
 ARCHIVE = "predictor.tar"
 _FORMS = {IMAGE_PATH: "path", IMAGE_BYTEARRAY: "bytes"}

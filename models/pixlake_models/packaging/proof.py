@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from pixlake.bundles.folders import read_folder
 from pixlake.bundles.predictors import PredictorManifest
+from pixlake.errors import NotEqual
 from pixlake.inference.autogluon import read_predictor
 from pixlake.inference.classifier import Prediction
 from pixlake.inference.predictor import Predictor, Row
 from pixlake_models.autogluon.rows import IMAGE_SEPARATOR, check_columns
-from pixlake_models.errors import NotEqual
 from pixlake_models.exporting.figures import Figure
 
 UNSEEN = "a category that training never saw"

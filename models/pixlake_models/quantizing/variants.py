@@ -17,12 +17,11 @@ from PIL import Image
 
 from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.manifest import Preprocessing
-from pixlake.errors import BadRequest
+from pixlake.errors import BadRequest, NotServable
 from pixlake.images.decoding import FORMATS
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.encoders import Example
-from pixlake_models.errors import NotServable
 from pixlake_models.exporting.export import Candidate, prove
 from pixlake_models.exporting.figures import Figure
 from pixlake_models.exporting.parity import cosines, serve

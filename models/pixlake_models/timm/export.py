@@ -9,10 +9,9 @@ from torch import Tensor
 
 from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.manifest import ImageInput, Manifest, Output, Preprocessing
-from pixlake.errors import BadRequest
+from pixlake.errors import BadRequest, NotServable
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
-from pixlake_models.errors import NotServable
 from pixlake_models.exporting.export import Candidate, Request
 from pixlake_models.exporting.figures import Figure
 from pixlake_models.exporting.graphs import export_graph

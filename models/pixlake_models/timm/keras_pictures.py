@@ -11,7 +11,7 @@ import onnx
 from onnx import ModelProto, NodeProto, ValueInfoProto, helper, numpy_helper
 
 from pixlake.bundles.manifest import Preprocessing
-from pixlake_models.errors import NotServable
+from pixlake.errors import NotServable
 
 CAFFE_MEAN = (123.68, 116.779, 103.939)
 """Of ImageNet's red, green and blue, in levels of 255; as `keras.applications.imagenet_utils` has them."""

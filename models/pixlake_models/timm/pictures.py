@@ -8,7 +8,7 @@ from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
 
 from pixlake.bundles.manifest import Preprocessing
-from pixlake_models.errors import NotServable
+from pixlake.errors import NotServable
 
 WHITE = (255, 255, 255)
 _RESIZES = {"center": "shortest", "squash": "squash", "border": "longest"}

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pixlake.iceberg.catalog import commit_rows, open_catalog
+from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import TABLES
-from pixlake_cli.lakes import Lake
 from pixlake_cli.main import cli
 
 UPLOADED = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)

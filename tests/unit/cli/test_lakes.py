@@ -7,7 +7,7 @@ import pytest
 from pixlake import storage
 from pixlake.errors import BadRequest
 from pixlake.iceberg.catalog import open_catalog
-from pixlake_cli.lakes import Lake
+from pixlake.iceberg.lakes import Lake
 
 
 def test_a_relative_lake_is_where_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

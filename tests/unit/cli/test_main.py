@@ -7,7 +7,7 @@ import pytest
 import pixlake
 from pixlake.errors import BadRequest, CatalogError
 from pixlake.iceberg.catalog import _connect
-from pixlake_cli.lakes import Lake
+from pixlake.iceberg.lakes import Lake
 from pixlake_cli.main import COMMANDS, Failure, WrongUsage, cli
 
 

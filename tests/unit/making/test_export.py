@@ -9,7 +9,7 @@ import pytest
 
 from pixlake.bundles.folders import BundleFolder, read_folder
 from pixlake.bundles.manifest import ImageInput, Manifest, Output, Preprocessing
-from pixlake_models.errors import NotEqual
+from pixlake.errors import NotEqual
 from pixlake_models.exporting.export import Candidate, prove_and_write
 from pixlake_models.exporting.figures import Figure
 from tests.unit.inference import tiny

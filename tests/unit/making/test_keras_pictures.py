@@ -12,9 +12,9 @@ from onnx import TensorProto, helper, load_from_string, numpy_helper
 from PIL import Image
 
 from pixlake.bundles.folders import read_folder
+from pixlake.errors import NotEqual, NotServable
 from pixlake.images.preprocessing import tensor
 from pixlake_cli.engine.engine import ROOT
-from pixlake_models.errors import NotEqual, NotServable
 from pixlake_models.timm.keras_pictures import caffe_preprocessing, take_rgb
 
 SIDE, KERNEL, STRIDE, FILTERS = 224, 7, 2, 5

@@ -1,12 +1,17 @@
 import json
+import os
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from pixlake import errors
+from pixlake.failures import MAP_FAILED, record_child_failure
+from pixlake.lake import Work
 from pixlake.messages import StateError
 from pixlake.report.causes import explain, find_step
-from pixlake.report.gather import Listing
+from pixlake.report.gather import Listing, list_work
 from pixlake.storage import ObjectInfo
 
 
@@ -29,16 +34,22 @@ SPLIT = (*PLANNED, "extracted/000000.jsonl", "batches.json", "batches/a.parquet"
         (PLANNED, 0, "Split"),
         ((*SPLIT, "parts/embeddings/a.parquet"), 1, "Infer"),
         ((*SPLIT, "parts/embeddings/a.parquet", "parts/predictions/b.parquet"), 1, "Compact"),
+        ((*SPLIT, "parts/embeddings/a.parquet", "parts/predictions/b.parquet", "compacted.json"), 1, "Report"),
     ],
 )
 def test_the_step_is_the_first_that_did_not_leave_all(paths: tuple[str, ...], shards: int, step: str) -> None:
     assert find_step(listing(*paths), shards) == step
 
 
-def test_the_stack_tells_the_step_before_the_objects_do() -> None:
-    trace = ['  File "/var/task/app.py", line 9', '  File "/opt/python/pixlake/iceberg/commit.py", line 3']
-    cause = json.dumps({"errorMessage": "busy", "stackTrace": trace})
-    assert explain(StateError("CommitConflict", cause), listing(), 0).step == "Compact"
+def test_a_map_is_explained_by_the_last_note_of_a_child(tmp_path: Path) -> None:
+    work = Work(f"file://{tmp_path}", "run-1")
+    for step, child in (("Embed", "embed-000001"), ("Classify", "classify-000002")):
+        with suppress(errors.BadBundle), record_child_failure(work, step, child):
+            raise errors.BadBundle(f"of {step}")
+        then = {"Embed": 2_000, "Classify": 1_000}[step]
+        os.utime(work.failure(child).removeprefix("file://"), (then, then))
+    cause = explain(StateError(MAP_FAILED), list_work(work), 0)
+    assert (cause.step, cause.error, cause.message) == ("Embed", "BadBundle", "of Embed")
 
 
 @pytest.mark.parametrize("error", ["BadUpload", "BadTable", "TooManyLost", "CatalogError", "States.Timeout"])
@@ -54,7 +65,7 @@ def test_every_error_that_reaches_a_catch_has_advice() -> None:
         for branch in (errors.BadInput, errors.TransientError)
         for leaf in branch.__subclasses__()
         # those of a step's own become rejects, as BadImage does
-        if leaf.__module__ == errors.__name__ and leaf is not errors.BadImage
+        if leaf.__module__ == errors.__name__ and leaf not in (errors.BadImage, errors.BadMember)
     ]
     assert leaves
     for leaf in leaves:

@@ -11,11 +11,12 @@ from pixlake import storage
 from pixlake.errors import BadUpload
 from pixlake.failures import MAP_FAILED
 from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.executions import Ending, commit_ending
 from pixlake.lake import Work
-from pixlake.messages import TOTALS, Ended, FailureAnswer, FailureRequest, StateError, parse
-from pixlake.report.endings import Ending, commit_ending
+from pixlake.messages import TOTALS, ChildFailure, Ended, FailureAnswer, FailureRequest, StateError, parse
+from pixlake.report.ingests import UNKNOWN_EXPERIMENT
 from pixlake.settings import ReportSettings
-from pixlake.steps.record_failure import UNKNOWN_EXPERIMENT, record_failure
+from pixlake.steps.record_failure import record_failure
 
 UPLOAD = "file:///in/uploads/pets/pets.zip"
 STARTED = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -51,12 +52,12 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path)
 
 
-def raised(error: Exception, module: str = "pixlake/steps/plan.py") -> StateError:
+def raised(error: Exception) -> StateError:
     """As Lambda tells Step Functions of an exception."""
     cause = {
         "errorMessage": str(error),
         "errorType": type(error).__name__,
-        "stackTrace": [f'  File "/opt/python/{module}", line 1, in plan\n    refuse()\n'],
+        "stackTrace": ['  File "/opt/python/pixlake/steps/plan.py", line 1, in plan\n    refuse()\n'],
     }
     return StateError(type(error).__name__, json.dumps(cause))
 
@@ -160,12 +161,13 @@ def test_each_redrive_that_fails_is_the_row_whichever_is_heard_of_first(lake) ->
 def test_a_map_is_explained_by_the_child_that_failed_last(lake, tmp_path: Path) -> None:
     work = Work(lake.settings.lake_uri, "run-1")
     for age, child in enumerate(("extract-000003", "extract-000001")):
-        note = raised(BadUpload("damaged", child))
+        note = ChildFailure("Extract", "BadUpload", str(BadUpload("damaged", child)))
         storage.write(work.failure(child), msgspec.json.encode(note))
         then = (STARTED - age * MINUTE).timestamp()
         os.utime(tmp_path / "work" / "run-1" / "failures" / f"{child}.json", (then, then))
     answer = lake.record({"upload_uri": UPLOAD}, StateError(MAP_FAILED))
     assert answer.cause == "damaged: extract-000003"
+    assert lake.rows("rejects")[0]["stage"] == "extract"
 
 
 @pytest.mark.parametrize("cause", ["", "not json", "[1, 2]", '"text"', '{"stackTrace": 3}', "{" * 5000])

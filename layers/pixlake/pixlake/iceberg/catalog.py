@@ -22,12 +22,12 @@ from pixlake.errors import BadRequest
 from pixlake.iceberg import fileio
 from pixlake.iceberg.commit import Target, commit_sources
 from pixlake.iceberg.keys import PARTITION
+from pixlake.iceberg.lakes import DATABASE
 from pixlake.iceberg.rows import TableRows
 from pixlake.iceberg.translation import translated
 from pixlake.schemas import EXECUTIONS, TABLES, TableSchema
 from pixlake.storage import join
 
-NAMESPACE = "pixlake"
 _COMMIT_SECONDS = 240.0
 _TARGET_FILE_BYTES = 256 << 20
 _PROPERTIES = {
@@ -74,27 +74,22 @@ def commit_rows(catalog: Catalog, table_name: str, rows: pa.Table, commit_id: st
     Returns the number of keys. Raises CommitConflict, CatalogError, StorageError.
     """
     schema = TABLES[table_name]
-    partition = rows[PARTITION][0].as_py() if rows.num_rows and is_partitioned(schema) else None
+    partition = rows[PARTITION][0].as_py() if rows.num_rows and schema.partitioned else None
     deadline = time.monotonic() + _COMMIT_SECONDS
     target = Target(load_table(catalog, table_name), schema, partition, _TARGET_FILE_BYTES, deadline)
     return commit_sources(target, [TableRows(commit_id, rows.cast(schema.columns))], commit_id)
 
 
-def is_partitioned(schema: TableSchema) -> bool:
-    """Whether the table has a partition for each experiment. Executions are few rows, and stay together."""
-    return schema is not EXECUTIONS
-
-
 def _connect(catalog_uri: str) -> Catalog:
     io = {"py-io-impl": fileio.IMPLEMENTATION}
     if glue := re.fullmatch(r"glue(?:://([a-z0-9_]+))?", catalog_uri):
-        return load_catalog(glue[1] or NAMESPACE, type="glue", **io)
+        return load_catalog(glue[1] or DATABASE, type="glue", **io)
     scheme, separator, path = catalog_uri.partition(":///")
     if scheme == "sqlite" and separator and path.startswith("/"):
         # on AWS there is no SQLAlchemy, half a second to import
         from pixlake.iceberg.sqlite import connect
 
-        return connect(NAMESPACE, Path(path), io)
+        return connect(DATABASE, Path(path), io)
     raise BadRequest(f"CATALOG_URI {catalog_uri!r}: use glue://database or sqlite:////absolute/path/catalog.db")
 
 
@@ -124,7 +119,7 @@ def _iceberg_schema(table: TableSchema) -> Schema:
 
 
 def _partition_spec(table: TableSchema, schema: Schema) -> PartitionSpec:
-    if not is_partitioned(table):
+    if not table.partitioned:
         return PartitionSpec()
     source = schema.find_field(PARTITION).field_id
     return PartitionSpec(PartitionField(source, 1000, IdentityTransform(), PARTITION))

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
 
 from pixlake import storage
-from pixlake.errors import MissingObject
+from pixlake.errors import AccessDenied, MissingObject
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -43,7 +43,12 @@ class LakeFile(InputFile, OutputFile):
         return storage.head(self.location).size
 
     def exists(self) -> bool:
-        return storage.exists(self.location)
+        try:
+            storage.head(self.location)
+        except (MissingObject, AccessDenied):
+            # S3's answer for a missing file to Compact, which may not list the warehouse; new files have unique names
+            return False
+        return True
 
     def open(self, seekable: bool = True) -> InputStream:  # noqa: ARG002
         path = storage.local_path(self.location)

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from pixlake.messages import StateError
+from pixlake.failures import MAP_FAILED, read_child_failure
+from pixlake.messages import ChildFailure, StateError
 from pixlake.report.gather import Listing
 
 _OUT_OF_TIME = "A function ran out of time. Give it more time or memory, or make the shards or batches smaller."
@@ -16,6 +17,7 @@ _ADVICE = {
     "BadUpload": "Nothing of it is in a table. Put right what the message names, and upload it again.",
     "BadTable": "Nothing of it is in a table. Put right the table or pixlake.json, and upload it again.",
     "BadBundle": "Check the model in the lake with `pixlake models show NAME`, push it again, and redo the upload.",
+    "AccessDenied": "Grant what the message names, or put it there, and redrive the execution or upload again.",
     "MissingObject": "Something was deleted while the execution ran, or was never there. Put the upload in again.",
     "TooManyLost": "Nothing is committed. The logs of Embed and Classify say why batches failed; then upload again.",
     "StorageError": f"The store failed through all retries. When it works, {_AGAIN}",
@@ -30,22 +32,12 @@ _ADVICE = {
     "TIMED_OUT": f"The execution as a whole took too long. If it should go on, {_AGAIN}",
 }
 _ELSE = "Pixlake does not raise this on purpose: see the function's log, and report it with the lines below."
-_STATES_BY_MODULE = {
-    "steps/plan": "Plan",
-    "steps/extract": "Extract",
-    "steps/split": "Split",
-    "steps/embed": "Embed",
-    "steps/classify": "Classify",
-    "steps/compact": "Compact",
-    "steps/report": "Report",
-    "iceberg/": "Compact",
-}
 _REASON = re.compile(r"([a-z][a-z0-9_]*): ")
 
 
 @dataclass(frozen=True)
 class Cause:
-    """An error taken apart. `reason` is a code for grouping; `step` is a state's name, empty where it is not known."""
+    """An error taken apart. `reason` is a code for grouping; `step` is a state's name."""
 
     error: str
     message: str
@@ -56,18 +48,32 @@ class Cause:
 
 
 def explain(error: StateError, listing: Listing, shards: int) -> Cause:
-    """The cause behind an execution's error; where the error does not tell its step, what was written tells."""
+    """The cause behind an execution's error.
+
+    A Map says nothing of why it failed, so the child that failed last does, of those that left a note: the notes of
+    children that a redrive mended are older. Which step failed is seen by what the steps have left.
+    """
+    if error.error == MAP_FAILED and (notes := listing.under("failures/")):
+        return _explain_child(read_child_failure(max(notes, key=lambda note: note.last_modified).uri))
     details = _details(error.cause)
     message = str(details.get("errorMessage") or error.cause or "no message")
     trace = [line for entry in _texts(details.get("stackTrace")) for line in entry.splitlines()]
-    refused = _REASON.match(message) if error.error == "BadUpload" else None
+    return _make_cause(error.error, message, find_step(listing, shards), trace)
+
+
+def _explain_child(failure: ChildFailure) -> Cause:
+    return _make_cause(failure.error, failure.message, failure.step, [])
+
+
+def _make_cause(error: str, message: str, step: str, trace: list[str]) -> Cause:
+    refused = _REASON.match(message) if error == "BadUpload" else None
     return Cause(
-        error=error.error,
+        error=error,
         message=message,
-        reason=refused[1] if refused else error.error,
-        step=_step_of(trace) or find_step(listing, shards),
-        advice=_ADVICE.get(error.error, _ELSE),
-        trace=[] if error.error in _ADVICE else trace,
+        reason=refused[1] if refused else error,
+        step=step,
+        advice=_ADVICE.get(error, _ELSE),
+        trace=[] if error in _ADVICE else trace,
     )
 
 
@@ -83,17 +89,8 @@ def _texts(value: Any) -> list[str]:
     return [str(entry) for entry in value] if isinstance(value, list) else []
 
 
-def _step_of(trace: list[str]) -> str:
-    """The state whose module is the first of ours in the stack."""
-    for line in trace:
-        for module, state in _STATES_BY_MODULE.items():
-            if f"pixlake/{module}" in line:
-                return state
-    return ""
-
-
 def find_step(listing: Listing, shards: int) -> str:
-    """The first step, of those that leave something under `work/`, that did not leave all; else Compact."""
+    """The first step whose objects under `work/` are not all there; Report, the last one, leaves none."""
     if not listing.under("shards.json"):
         return "Plan"
     if len(listing.under("extracted/")) < shards:
@@ -101,4 +98,6 @@ def find_step(listing: Listing, shards: int) -> str:
     if not listing.under("batches.json"):
         return "Split"
     done = len(listing.under("parts/embeddings/")) + len(listing.under("parts/predictions/"))
-    return "Infer" if done < len(listing.under("batches/")) else "Compact"
+    if done < len(listing.under("batches/")):
+        return "Infer"
+    return "Report" if listing.under("compacted.json") else "Compact"

@@ -12,10 +12,9 @@ from typing import cast
 from zlib_ng import zlib_ng
 
 from pixlake import storage
-from pixlake.errors import BadUpload, MissingObject
+from pixlake.errors import AccessDenied, BadMember, BadUpload, MissingObject
 from pixlake.messages import Member
 from pixlake.zips.cursor import Cursor
-from pixlake.zips.entries import BadMember
 from pixlake.zips.headers import LOCAL_BYTES, STORED, read_local_header
 
 _INFLATE_BYTES = 1 << 20
@@ -58,6 +57,8 @@ def _stream_object(member: Member) -> Iterator[memoryview]:
         yield from storage.stream(member.source_uri)
     except MissingObject as error:
         raise BadMember("missing_object", str(error)) from error
+    except AccessDenied as error:
+        raise BadMember("access_denied", str(error)) from error
 
 
 def _check_size(chunks: Iterator[memoryview], member: Member) -> Iterator[memoryview]:

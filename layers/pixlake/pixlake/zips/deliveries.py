@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from pixlake import storage
+from pixlake.errors import BadMember
 from pixlake.messages import Image, Member
 from pixlake.rejects import Reject, Stage
 from pixlake.zips.contents import Content, read_contents
-from pixlake.zips.entries import BadMember
 
 _WHOLE_BYTES = 8 << 20
 _BYTES_IN_FLIGHT = 64 << 20

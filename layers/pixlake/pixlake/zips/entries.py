@@ -3,8 +3,6 @@
 from enum import IntEnum
 from typing import NamedTuple
 
-from pixlake.errors import BadInput
-
 
 class Kind(IntEnum):
     """What is done with an entry."""
@@ -37,15 +35,6 @@ class Entry(NamedTuple):
     tag: str = ""
     reason: str = ""
     detail: str = ""
-
-
-class BadMember(BadInput):
-    """One file of the upload cannot be used; the others can. It becomes a reject, or refuses the upload if a table."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
 
 
 def rejected(path: str, reason: str, detail: str) -> Entry:

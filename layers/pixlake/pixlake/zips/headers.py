@@ -8,11 +8,11 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pixlake.errors import BadUpload
+from pixlake.errors import BadMember, BadUpload
 from pixlake.messages import Member
 from pixlake.zips import names
 from pixlake.zips.cursor import Cursor
-from pixlake.zips.entries import BadMember, Entry, Kind, rejected, unread
+from pixlake.zips.entries import Entry, Kind, rejected, unread
 
 STORED, DEFLATED = 0, 8
 

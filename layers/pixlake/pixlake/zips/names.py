@@ -7,9 +7,9 @@ hide characters. Such a name refuses the whole upload, for no honest tool writes
 import re
 import unicodedata
 
-from pixlake.errors import BadUpload
+from pixlake.errors import BadMember, BadUpload
 from pixlake.formats import IMAGE_EXTENSIONS, TABLE_EXTENSIONS, extension
-from pixlake.zips.entries import BadMember, Kind
+from pixlake.zips.entries import Kind
 
 OPTIONS_NAME = "pixlake.json"
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from pixlake import storage
-from pixlake.errors import BadInput, BadUpload, MissingObject, StorageError
+from pixlake.errors import AccessDenied, BadInput, BadUpload, MissingObject, StorageError
 from pixlake.formats import IMAGE_EXTENSIONS, TABLE_EXTENSIONS, extension
 from pixlake.storage import ObjectInfo
 from pixlake.zips import names
@@ -86,6 +86,8 @@ class _Folder:
             yield from self._walk(str(root))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise MissingObject(f"{self._uri}: {error}") from error
+        except PermissionError as error:
+            raise AccessDenied(f"{self._uri}: {error}") from error
         except OSError as error:
             raise StorageError(f"{self._uri}: {error}") from error
 
@@ -141,7 +143,8 @@ class _Listing:
 
     def _entry(self, listed: Listed, info: ObjectInfo | BadInput) -> Entry:
         if isinstance(info, BadInput):
-            return rejected(_printable(listed.path), "missing_object", str(info))
+            reason = "access_denied" if isinstance(info, AccessDenied) else "missing_object"
+            return rejected(_printable(listed.path), reason, str(info))
         self.modified = max(self.modified, info.last_modified)
         return _entry(listed.path, info)
 
