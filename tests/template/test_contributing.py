@@ -9,13 +9,13 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.project import ROOT
+
 PAGES = ["CONTRIBUTING.md", "README.md"]
 # make of a test that make runs would take the flags of the one above
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pixlake_cli.engine.engine import ROOT
-from tests.workflow.lakes import image
+from tests.builders.model_lakes import image
+from tests.project import ROOT
 
 PIXLAKE = Path(sys.executable).with_name("pixlake")
 NOTICE = "emoji-clip is a demo model"

@@ -10,8 +10,8 @@ from pixlake.lake import images_uri, make_upload_id
 from pixlake.settings import PlanSettings
 from pixlake.zips.inventory import open_inventory
 from pixlake.zips.sources import open_source
+from tests.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 CLIP = {"embedder": "emoji-clip@0123456789ab"}
 
 
@@ -21,7 +21,7 @@ def test_every_bundle_that_comes_with_pixlake_is_a_demo_model(bundle: Path) -> N
 
 
 def test_a_model_of_ones_own_is_none() -> None:
-    assert not read_folder((ROOT / "tests/unit/inference/golden/tiny").as_uri()).demo
+    assert not read_folder((ROOT / "tests/unit/bundles/golden/tiny").as_uri()).demo
     assert not is_demo({"origin": "open_clip 3.2.0, ViT-B-32", "rebuild": "make all"})
 
 
