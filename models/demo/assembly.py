@@ -21,6 +21,7 @@ from demo.train_classifiers import WITH_IMAGE, WITHOUT_IMAGE, gather, prepare_ne
 from pixlake.bundles.manifest import Preprocessing
 from pixlake.inference.loaded import load_embedder
 from pixlake_models.clip.export import ClipSource, export_clip
+from pixlake_models.exporting.channels import WHITE
 from pixlake_models.silence import silenced
 from pixlake_models.training.pair import Trained
 from pixlake_models.training.results import Candidate, publish
@@ -33,7 +34,6 @@ SOURCE = {
     "words": "Unicode 15.0 and CLDR 41, Unicode-DFS-2016",
     "rebuild": "make demo-models",
 }
-WHITE = (255, 255, 255)
 
 
 def export_embedder(folder: Path, target: Path, sample: Path) -> str:

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from pixlake.bundles.manifest import Manifest, Output, Pixels, Regression
 from pixlake.errors import NotEqual, NotServable
 from pixlake.inference.classifier import Classifier
-from pixlake_models.autogluon.columns import image_column, read_inputs
+from pixlake_models.autogluon.columns import find_image_column, read_inputs
 from pixlake_models.autogluon.graph import OUTPUT, Network, example_tensors, token_tensors, traceable
 from pixlake_models.autogluon.replay import Comparison, Replay
 from pixlake_models.autogluon.rows import check_columns, make_up_rows
@@ -105,7 +105,7 @@ def _export(network: Any, manifest: Manifest) -> bytes:
 def _prove(model: AutoGluonSource, manifest: Manifest, files: dict[str, bytes]) -> list[Comparison]:
     """Compare the answers on the rows and their variations; NotEqual if they differ anywhere."""
     learner = model.predictor._learner
-    images = image_column(learner)
+    images = find_image_column(learner)
     with trial_bundle(manifest, files) as folder, tempfile.TemporaryDirectory() as scratch:
         replay = Replay(model.predictor, Classifier(folder), manifest, images)
         compared = replay.compare(_variations(model, manifest, images, Path(scratch)))

@@ -90,8 +90,9 @@ def _difference(predictor: MultiModalPredictor, rows: pandas.DataFrame, predicti
 
 def _numbers(predictions: list[Prediction | None], width: int) -> NDArray[np.float64]:
     """Probabilities in the order of the labels, or values; not a number where there are none."""
-    none = [float("nan")] * width
-    return np.array(
-        [none if each is None else list((each.probabilities or {"": each.value}).values()) for each in predictions],
-        dtype=np.float64,
-    )
+    none = [None] * width
+    return np.array([none if each is None else _answer(each) for each in predictions], dtype=np.float64)
+
+
+def _answer(prediction: Prediction) -> list[float | None]:
+    return list(prediction.probabilities.values()) if prediction.probabilities else [prediction.value]

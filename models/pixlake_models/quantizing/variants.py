@@ -137,7 +137,8 @@ def _nearest(vectors: Vectors) -> NDArray[np.int64]:
     """For each vector the place of the one nearest to it, itself aside."""
     likeness = vectors @ vectors.T
     np.fill_diagonal(likeness, -np.inf)
-    return likeness.argmax(axis=1)
+    nearest: NDArray[np.int64] = likeness.argmax(axis=1)
+    return nearest
 
 
 def _speed(whole: Callable[[Any], Any], variant: Callable[[Any], Any], examples: Sequence[Any], kind: Kind) -> Figure:
