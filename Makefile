@@ -29,10 +29,11 @@ demo: setup ## set up and run the main job on the sample upload
 	@echo; echo 'pixlake query "$(DEMO_QUERY)" --lake $(LAKE)'
 	@$(VENV)/bin/pixlake query "$(DEMO_QUERY)" --lake $(LAKE)
 
-lint: setup ## ruff and mypy
+lint: setup ## ruff, mypy and the layers of imports
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
 
 docs: setup ## docs/cli.md, from what the commands say of themselves, and docs/limits.md, from the settings
 	$(VENV)/bin/python -m pixlake_cli.manual > docs/cli.md

@@ -245,8 +245,8 @@ Distributed Map have their own.
 Where a limit is met:
 
 - **More than {PlanSettings.max_members:,} images in one upload**: Plan refuses it with `too_many_members`. Put in
-  several uploads of one experiment; they can run at once, and the tables hold them all. `MAX_MEMBERS` of PlanFunction
-  can be raised with its `/tmp` and memory.
+  several uploads of one experiment; they can run at once, and the tables hold them all. The variable `MAX_MEMBERS` of
+  PlanFunction raises the limit; its `/tmp` and memory have to grow with it.
 - **PUT above {PUTS_PER_SECOND:,} a second below a prefix**: S3 answers 503 until it has split the prefix. obstore backs
   off and repeats, then the state does; a first large upload is slower, and is not lost. Each Extract has up to
   {ExtractSettings.writes_in_flight} writes in flight; `MapConcurrency={SLOW}` stays below the limit from the start.

@@ -1,11 +1,11 @@
-"""Handler of the scheduled clean-up; the work is `pixlake.iceberg.maintenance.maintain`."""
+"""Handler of the step that this folder is named for; the work is `pixlake.steps.maintain.maintain`."""
 
 from typing import Any
 
 from pixlake.handler import instrumented
-from pixlake.iceberg.maintenance import maintain
 from pixlake.messages import plain
 from pixlake.settings import MaintainSettings, from_environment
+from pixlake.steps.maintain import maintain
 
 SETTINGS = from_environment(MaintainSettings)
 

@@ -1,4 +1,4 @@
-"""Handler of what the rule FailedRule hears; the work is `pixlake.steps.record_failure.record_failure`."""
+"""Handler of the step that this folder is named for; the work is `pixlake.steps.record_failure.record_failure`."""
 
 from typing import Any
 

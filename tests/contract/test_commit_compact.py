@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pixlake.iceberg.maintenance import maintain
 from pixlake.rejects import Reject
+from pixlake.steps.maintain import maintain
 from tests.contract.lakes import Lake
 from tests.unit.compact import executions
 

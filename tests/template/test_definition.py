@@ -11,6 +11,7 @@ import yaml
 from pixlake.settings import CompactSettings, from_environment
 from pixlake_cli.engine.template import Deployment, machine_arn
 from tests.template.conftest import if_so
+from tests.template.policies import statements_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITION = ROOT / "statemachine/ingest.asl.yaml"
@@ -52,8 +53,8 @@ def test_events_are_json_objects() -> None:
 
 
 def test_the_machine_may_invoke_what_it_invokes(template: dict[str, Any], function_of: dict[str, str]) -> None:
-    policies = template["Resources"]["IngestStateMachine"]["Properties"]["Policies"]
-    (invoke,) = [it for policy in policies for it in policy["Statement"] if it["Action"] == "lambda:InvokeFunction"]
+    statements = statements_of(template, "IngestStateMachine")
+    (invoke,) = [it for it in statements if it["Action"] == "lambda:InvokeFunction"]
     assert {if_so(it)["Fn::GetAtt"] for it in invoke["Resource"]} == {
         f"{function}.Arn" for function in function_of.values()
     }
@@ -90,7 +91,7 @@ def test_the_interpreter_tolerates_what_compact_tolerates(machine: dict[str, Any
 
 
 def test_map_runs_write_below_what_the_role_may_write(template: dict[str, Any], machine: dict[str, Any]) -> None:
-    policies = yaml.safe_dump(template["Resources"]["IngestStateMachine"]["Properties"]["Policies"])
+    policies = yaml.safe_dump(statements_of(template, "IngestStateMachine"))
     for name in ("Extract", "Infer"):
         prefix = machine["States"][name]["ResultWriter"]["Parameters"]["Prefix"]
         assert f"${{LakeBucket.Arn}}/{prefix}/*" in policies

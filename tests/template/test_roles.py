@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.template.policies import statements_of
+
 ROOT = Path(__file__).resolve().parents[2]
 Grant = tuple[str, str]
 ARN = "arn:${AWS::Partition}"
@@ -129,14 +131,13 @@ def allowed(statement: dict[str, Any]) -> Iterator[Grant]:
 @pytest.mark.parametrize("name", ["IngestStateMachine", "CompactAthenaStateMachine"])
 def test_a_role_allows_just_what_its_machine_asks_for(template: dict[str, Any], name: str) -> None:
     resources = template["Resources"]
-    properties = resources[name]["Properties"]
-    statements = [it for policy in properties["Policies"] for it in policy["Statement"]]
+    statements = statements_of(template, name)
     for resource in resources.values():
         # policies that stand apart from the role
         if resource["Type"] == "AWS::IAM::Policy" and resource["Properties"]["Roles"] == [{"Ref": f"{name}Role"}]:
             statements += resource["Properties"]["PolicyDocument"]["Statement"]
     given = {grant for statement in statements for grant in allowed(statement)}
-    wanted = set(needed(name, properties))
+    wanted = set(needed(name, resources[name]["Properties"]))
     assert (sorted(wanted - given), sorted(given - wanted)) == ([], [])
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ import yaml
 
 from pixlake import settings
 from pixlake.settings import from_environment
+from pixlake_cli.engine.pool import WHOLE_MACHINE
 from pixlake_cli.engine.template import Deployment
 from tests.template.conftest import IMAGE
+from tests.template.policies import MANAGED, statements_of
 
 ROOT = Path(__file__).resolve().parents[2]
 LINTER = Path(sys.executable).with_name("cfn-lint")
@@ -44,10 +46,19 @@ def test_sections_come_in_the_order_in_which_data_flows() -> None:
     assert sections == ["parameters", "globals", "ways in", "flow", "lake", "watching", "outputs"]
 
 
-def test_environment_is_exactly_the_settings(deployment: Deployment) -> None:
+def test_variables_are_settings_and_none_without_default_is_missing(deployment: Deployment) -> None:
     for name, function in deployment.functions.items():
-        variables = {field.name.upper() for field in fields(settings_class(function.folder))}
-        assert function.environment.keys() == variables, name
+        settings_of = fields(settings_class(function.folder))
+        needed = {field.name.upper() for field in settings_of if field.default is MISSING}
+        assert needed <= function.environment.keys() <= {field.name.upper() for field in settings_of}, name
+
+
+def test_variables_depend_on_the_stack(resources: Resources) -> None:
+    """Written out, a value would be the code's default another time, or contradict it."""
+    for name, properties in resources(FUNCTIONS).items():
+        variables = properties.get("Environment", {}).get("Variables", {})
+        written = {variable for variable, value in variables.items() if not isinstance(value, dict)}
+        assert written <= {WHOLE_MACHINE}, name
 
 
 def test_defaults_of_template_and_code_agree(deployment: Deployment) -> None:
@@ -63,12 +74,17 @@ def test_defaults_of_template_and_code_agree(deployment: Deployment) -> None:
 
 
 def test_parameters_are_described_and_used(template: dict[str, Any]) -> None:
-    parameters = template.pop("Parameters")
-    text = yaml.safe_dump(template)
-    template["Parameters"] = parameters
+    parameters = template["Parameters"]
+    text = yaml.safe_dump({section: it for section, it in template.items() if section != "Parameters"})
     for name, parameter in parameters.items():
         assert parameter["Description"].endswith("."), name
         assert f"Ref: {name}\n" in text, f"{name} is used nowhere"
+
+
+def test_the_console_asks_for_each_parameter_once_in_the_order_in_which_sam_asks(template: dict[str, Any]) -> None:
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert [name for group in groups for name in group["Parameters"]] == list(template["Parameters"])
+    assert all(group["Label"]["default"] for group in groups)
 
 
 def test_functions_stay_within_lambda(template: dict[str, Any], deployment: Deployment) -> None:
@@ -129,14 +145,27 @@ def test_nobody_may_everything(template: dict[str, Any]) -> None:
             assert statement["Sid"] == "DeliverLogs", f"{name} has a statement for all resources"
 
 
-def test_functions_reach_only_prefixes_of_the_buckets(resources: Resources) -> None:
-    for name, properties in resources(FUNCTIONS).items():
-        for _, statement in statements({"Resources": {name: properties}}):
+def test_functions_reach_only_prefixes_of_the_buckets(resources: Resources, template: dict[str, Any]) -> None:
+    for name in resources(FUNCTIONS):
+        for statement in statements_of(template, name):
             actions = listed(statement["Action"])
             if actions == ["s3:ListBucket"]:
                 assert "s3:prefix" in statement["Condition"]["StringLike"], name
             elif actions[0].startswith("s3:"):
                 assert all(it["Fn::Sub"].split("/")[1] for it in listed(statement["Resource"])), name
+
+
+def test_who_shares_a_policy_names_it(resources: Resources, template: dict[str, Any]) -> None:
+    """And it is attached to nobody else: what a role allows is said where the function or state machine is."""
+    named = [it["Ref"] for resource in template["Resources"].values() for it in policies(resource) if "Ref" in it]
+    for name, policy in resources(MANAGED).items():
+        assert named.count(name) > 1, name
+        assert policy.keys() == {"PolicyDocument"}, name
+
+
+def policies(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = resource.get("Properties", {}).get("Policies", [])
+    return found
 
 
 def test_uploads_are_never_written_by_the_stack(template: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pixlake.handler import NAMESPACE, SERVICE
+from pixlake_cli.engine.template import Resolver
 from tests.template.conftest import if_so
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +21,25 @@ Resources = Callable[[str], dict[str, Any]]
 @pytest.fixture(scope="module")
 def alarms(resources: Resources) -> dict[str, Any]:
     return resources("AWS::CloudWatch::Alarm")
+
+
+@pytest.fixture(scope="module")
+def widgets(resources: Resources) -> list[dict[str, Any]]:
+    """Of the dashboard, with resources by their logical names."""
+    (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
+    body = Resolver({}, {}, {"AWS::Region": "here"}).resolve(dashboard["DashboardBody"])
+    found: list[dict[str, Any]] = json.loads(body)["widgets"]
+    return found
+
+
+def metrics(widget: dict[str, Any]) -> list[list[str]]:
+    """Those of one widget, written out: "." is what the metric before has in this place, "..." all up to the rest."""
+    spelled: list[list[str]] = []
+    for metric in widget["properties"].get("metrics", []):
+        before = spelled[-1] if spelled else []
+        full = [*before[: len(before) - len(metric) + 1], *metric[1:]] if metric[0] == "..." else metric
+        spelled.append([before[place] if value == "." else value for place, value in enumerate(full)])
+    return spelled
 
 
 def watched(alarm: dict[str, Any]) -> set[str]:
@@ -70,17 +90,34 @@ def test_counts_are_read_where_the_handlers_write_them(alarms: dict[str, Any]) -
     assert all({"Name": "service", "Value": SERVICE} in it["Dimensions"] for it in own)
 
 
-def test_the_dashboard_is_json_about_resources_that_are_there(resources: Resources, template: dict[str, Any]) -> None:
+def test_the_dashboard_is_json_about_resources_that_are_there(
+    widgets: list[dict[str, Any]], resources: Resources, template: dict[str, Any]
+) -> None:
     (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
-    text = dashboard["DashboardBody"]["Fn::Sub"]
-    named = {name.partition(".")[0] for name in re.findall(r"\$\{([^}]+)\}", text)} - {"AWS::Region"}
-    assert named <= template["Resources"].keys()
-    widgets = json.loads(re.sub(r"\$\{([^}]+)\}", r"\1", text))["widgets"]
+    text, parts = dashboard["DashboardBody"]["Fn::Sub"]
+    spelled = " ".join([text, *(it["Fn::Sub"] for it in parts.values())])
+    named = {name.partition(".")[0] for name in re.findall(r"\$\{([^}]+)\}", spelled)}
+    assert named - {"AWS::Region"} - parts.keys() <= template["Resources"].keys()
+    assert parts.keys() <= named
     areas = [(it["x"], it["y"]) for it in widgets]
     assert len(areas) == len(set(areas))
+
+
+def test_the_dashboard_shows_every_function_that_is_always_there(
+    widgets: list[dict[str, Any]], resources: Resources
+) -> None:
+    functions = resources(FUNCTIONS).keys() - {"ClassifyAutogluonFunction"}
+    for name in ("Duration", "Errors", "Throttles"):
+        shown = [it for widget in widgets for it in metrics(widget) if it[:2] == ["AWS/Lambda", name]]
+        assert {it[3] for it in shown} == functions, name
+        assert [it[2] for it in shown] == ["FunctionName"] * len(functions), name
+
+
+def test_a_metric_is_a_name_and_pairs(widgets: list[dict[str, Any]]) -> None:
     for widget in widgets:
-        for metric in widget["properties"].get("metrics", []):
+        for metric in metrics(widget):
             assert len(metric) % 2 == 0, metric
+            assert not set(metric) & {".", "..."}, metric
 
 
 def test_logs_end_and_take_the_key(resources: Resources) -> None:

@@ -29,7 +29,6 @@ from werkzeug.wrappers import Request
 from pixlake.bundles.folders import open_folder
 from pixlake.errors import BadUpload
 from pixlake.failures import MAP_FAILED
-from pixlake.iceberg.maintenance import maintain
 from pixlake.inference.predictor import Predictor, unpack_predictor
 from pixlake.messages import (
     Batch,
@@ -62,11 +61,13 @@ from pixlake.steps.classify import classify
 from pixlake.steps.compact import compact
 from pixlake.steps.embed import embed
 from pixlake.steps.extract import extract
+from pixlake.steps.maintain import maintain
 from pixlake.steps.plan import plan
 from pixlake.steps.record_failure import record_failure
 from pixlake.steps.report import report
 from pixlake.steps.split import split
 from pixlake_cli.engine.template import TemplateLoader
+from tests.template.policies import statements_of
 from tests.unit.inference import tiny
 from tests.unit.inference.predictors import Told, put_predictor
 from tests.workflow.lakes import image, make_lake, make_zip
@@ -273,7 +274,7 @@ def allowed() -> dict[str, set[Permission]]:
     """What the template's policies let each function do, in the recorder's words."""
     template = yaml.load((ROOT / "template.yaml").read_text(), TemplateLoader)
     return {
-        name: {each for policy in it["Properties"]["Policies"] for each in granted(policy["Statement"])}
+        name: set(granted(statements_of(template, name)))
         for name, it in template["Resources"].items()
         if it["Type"] == "AWS::Serverless::Function"
     }

@@ -27,8 +27,8 @@ def maintain(lake: Lake, snapshot_days: float, work_days: float, as_json: bool) 
       pixlake maintain --lake lake
       pixlake maintain --lake lake --snapshot-days 0
     """
-    from pixlake.iceberg.maintenance import maintain as clean
     from pixlake.settings import MaintainSettings
+    from pixlake.steps.maintain import maintain as clean
 
     lake = lake.existing()
     answer: MaintainAnswer = clean(MaintainSettings(lake.uri, lake.catalog_uri, snapshot_days, work_days))

@@ -22,12 +22,14 @@ _TEXT, _OPTIONAL_TEXT, _LONG = pa.string(), (pa.string(), True), pa.int64()
 @dataclass(frozen=True)
 class TableSchema:
     """One table. Rows are unique by `key`; of two rows with one key the greater by `precedence` stays, the incoming
-    one where they are equal. A precedence `column=value` ranks rows with that value above others."""
+    one where they are equal. A precedence `column=value` ranks rows with that value above others. `partitioned` tables
+    have a partition for each experiment; the others hold few rows, which stay together."""
 
     name: str
     columns: pa.Schema
     key: tuple[str, ...]
     precedence: tuple[str, ...] = ("uploaded_at",)
+    partitioned: bool = True
 
 
 EMBEDDINGS = TableSchema(
@@ -115,6 +117,7 @@ EXECUTIONS = TableSchema(
     ),
     key=("execution_id",),
     precedence=("finished_at",),
+    partitioned=False,
 )
 
 TABLES = {table.name: table for table in (EMBEDDINGS, PREDICTIONS, RECORDS, REJECTS, EXECUTIONS)}

@@ -1,6 +1,7 @@
 """Settings: one frozen dataclass a function, read from the environment once, when the function starts.
 
-A field is a variable of the same name in upper case; the template sets exactly these, which a test holds together.
+A field is a variable of the same name in upper case. The template sets those without a default here, and those that a
+parameter changes; a test holds both together.
 """
 
 import os

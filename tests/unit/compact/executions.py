@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from pixlake import parquet, rejects, storage
 from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.executions import Ending, commit_ending
 from pixlake.lake import Work
 from pixlake.messages import TOTALS, Batch, CompactAnswer, CompactRequest, ItemList, MaintainAnswer, Run, SplitAnswer
-from pixlake.report.endings import Ending, commit_ending
 from pixlake.schemas import CLASSIFY_BATCH, EMBED_BATCH, EMBEDDINGS, PREDICTIONS, RECORDS
 from pixlake.settings import CompactSettings, MaintainSettings
 from pixlake.steps.compact import compact

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixlake.iceberg.catalog import load_table, open_catalog
-from pixlake.iceberg.maintenance import maintain
+from pixlake.steps.maintain import maintain
 from tests.unit.compact.executions import Execution, Lake, nothing
 
 DAY = 86_400.0

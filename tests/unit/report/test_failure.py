@@ -11,11 +11,12 @@ from pixlake import storage
 from pixlake.errors import BadUpload
 from pixlake.failures import MAP_FAILED
 from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.executions import Ending, commit_ending
 from pixlake.lake import Work
 from pixlake.messages import TOTALS, ChildFailure, Ended, FailureAnswer, FailureRequest, StateError, parse
-from pixlake.report.endings import Ending, commit_ending
+from pixlake.report.ingests import UNKNOWN_EXPERIMENT
 from pixlake.settings import ReportSettings
-from pixlake.steps.record_failure import UNKNOWN_EXPERIMENT, record_failure
+from pixlake.steps.record_failure import record_failure
 
 UPLOAD = "file:///in/uploads/pets/pets.zip"
 STARTED = datetime(2026, 11, 20, 9, tzinfo=UTC)

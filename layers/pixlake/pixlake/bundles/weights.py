@@ -9,14 +9,15 @@ A graph may name any file for its tensors, and ONNX Runtime would open those bel
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
-
-import onnxruntime as ort
+from typing import TYPE_CHECKING, Protocol
 
 from pixlake import storage
 from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.manifest import MANIFEST
 from pixlake.errors import BadBundle
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 _LOOK_IN = "session.model_external_initializers_file_folder_path"
 _NOWHERE = "/dev/null/nowhere"
@@ -32,7 +33,7 @@ class Weights(Protocol):
     def size(self) -> int:
         """Bytes of the file."""
 
-    def offer(self, options: ort.SessionOptions) -> None:
+    def offer(self, options: "ort.SessionOptions") -> None:
         """Let a session with `options` find them, and no other file."""
 
     def verify(self) -> None:
@@ -48,7 +49,7 @@ class NoWeights:
 
     size: int = 0
 
-    def offer(self, options: ort.SessionOptions) -> None:
+    def offer(self, options: "ort.SessionOptions") -> None:
         options.add_session_config_entry(_LOOK_IN, _NOWHERE)
 
     def verify(self) -> None:
@@ -72,7 +73,7 @@ class WeightsInMemory:
     def size(self) -> int:
         return len(self.data)
 
-    def offer(self, options: ort.SessionOptions) -> None:
+    def offer(self, options: "ort.SessionOptions") -> None:
         options.add_session_config_entry(_LOOK_IN, _NOWHERE)
         options.add_external_initializers_from_files_in_memory([self.name], [self.data], [self.size])
 
@@ -100,7 +101,7 @@ class MappedWeights:
     def size(self) -> int:
         return self.bundle.sizes[self.name]
 
-    def offer(self, options: ort.SessionOptions) -> None:
+    def offer(self, options: "ort.SessionOptions") -> None:
         options.add_session_config_entry(_LOOK_IN, str(self.path.parent))
 
     def verify(self) -> None:

@@ -1,7 +1,6 @@
-"""From parts to rows of the Iceberg tables, and the tables' maintenance.
+"""The lake's Iceberg tables: the catalog, and commits without a lock. Imports the shared modules alone.
 
-`compact` is the state; it gives each table's parts to `commit`, which plans on keys alone (`plan`, over `merge`,
-`existing` and `keys`), streams rows into data files (`datafiles`) and swaps one snapshot for the next. `lost` compares
-the batches planned with the parts found, and `accounts` has what the execution says of itself. Where Athena merges,
-`handover` answers SQL instead, written by `statements`. `maintain` cleans up on a schedule.
+`commit` plans on keys alone (`plan`, over `merge`, `existing` and `keys`), streams rows into data files (`datafiles`)
+and swaps one snapshot for the next; `statements` is the same as SQL for Athena. `executions` has the rows of that
+table, `maintenance` packs files, expires snapshots and deletes orphans.
 """

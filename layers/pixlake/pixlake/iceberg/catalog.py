@@ -74,15 +74,10 @@ def commit_rows(catalog: Catalog, table_name: str, rows: pa.Table, commit_id: st
     Returns the number of keys. Raises CommitConflict, CatalogError, StorageError.
     """
     schema = TABLES[table_name]
-    partition = rows[PARTITION][0].as_py() if rows.num_rows and is_partitioned(schema) else None
+    partition = rows[PARTITION][0].as_py() if rows.num_rows and schema.partitioned else None
     deadline = time.monotonic() + _COMMIT_SECONDS
     target = Target(load_table(catalog, table_name), schema, partition, _TARGET_FILE_BYTES, deadline)
     return commit_sources(target, [TableRows(commit_id, rows.cast(schema.columns))], commit_id)
-
-
-def is_partitioned(schema: TableSchema) -> bool:
-    """Whether the table has a partition for each experiment. Executions are few rows, and stay together."""
-    return schema is not EXECUTIONS
 
 
 def _connect(catalog_uri: str) -> Catalog:
@@ -124,7 +119,7 @@ def _iceberg_schema(table: TableSchema) -> Schema:
 
 
 def _partition_spec(table: TableSchema, schema: Schema) -> PartitionSpec:
-    if not is_partitioned(table):
+    if not table.partitioned:
         return PartitionSpec()
     source = schema.find_field(PARTITION).field_id
     return PartitionSpec(PartitionField(source, 1000, IdentityTransform(), PARTITION))

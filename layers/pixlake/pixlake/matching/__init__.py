@@ -1,7 +1,7 @@
-"""Tables and images become records, orphans and batches.
+"""Records matched with images, and cut into batches. Imports `tables`, `bundles` and the shared modules.
 
-Reading (`tables` and the files' kinds, `images`) and writing (`outputs`) are apart from the decisions: `encodings`,
-`dialects`, `columns`, `names`, `references`, `records`, `join` and `cutting` touch nothing outside.
+Reading (`extracted`) and writing (`outputs`) are apart from the decisions: `columns`, `names`, `references`, `records`,
+`join` and `cutting` touch nothing outside.
 
 What is decided here, where the data leaves a choice:
 

@@ -14,7 +14,7 @@ import msgspec
 from pyiceberg.catalog import Catalog
 
 from pixlake import storage
-from pixlake.iceberg.catalog import is_partitioned, load_table, open_catalog
+from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.commit import Target, commit_sources
 from pixlake.iceberg.rows import ParquetRows, Rows
 from pixlake.lake import Work
@@ -78,7 +78,7 @@ class _Job:
         return self._commit(target, self.execution.sources(parts[REJECTS.name], target.table.io))
 
     def _target(self, schema: TableSchema) -> Target:
-        partition = self.request.run.experiment_id if is_partitioned(schema) else None
+        partition = self.request.run.experiment_id if schema.partitioned else None
         table = load_table(self.catalog, schema.name)
         return Target(table, schema, partition, self.settings.target_file_bytes, self.deadline)
 

@@ -5,30 +5,16 @@ change.
 """
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import islice
 
-import msgspec
-
-from pixlake import storage
-from pixlake.errors import BadMember, BadRequest, BadUpload
-from pixlake.lake import Work, check_identifier, experiment_of, images_uri
-from pixlake.messages import Ingest, ItemList, Member, Options, PlanAnswer, PlanRequest, Run
-from pixlake.options import MAX_OPTIONS_BYTES, decode_options, merge_options
-from pixlake.rejects import Reject
+from pixlake.errors import BadRequest, BadUpload
+from pixlake.lake import Work, check_identifier, experiment_of
+from pixlake.messages import Ingest, ItemList, Options, PlanAnswer, PlanRequest, Run
+from pixlake.options import merge_options
 from pixlake.settings import PlanSettings
-from pixlake.zips.contents import read_contents
-from pixlake.zips.deliveries import deliver_all
-from pixlake.zips.entries import Entry
 from pixlake.zips.inventory import Inventory, open_inventory
-from pixlake.zips.keys import image_key, table_key
-from pixlake.zips.shards import ShardCutter
+from pixlake.zips.outputs import read_options, write_rejects, write_shards, write_tables
 from pixlake.zips.sources import open_source
-
-_LINES_BYTES = 1 << 20
-_TABLES_AT_ONCE = 1_000
-_TABLE_WRITES = 16
 
 
 def plan(request: PlanRequest, settings: PlanSettings) -> PlanAnswer:
@@ -50,7 +36,7 @@ def plan(request: PlanRequest, settings: PlanSettings) -> PlanAnswer:
             uploaded_at=_utc("uploaded_at", ingest.uploaded_at or source.modified.isoformat()),
             started_at=_utc("started_at", request.started_at),
         )
-        options = merge_options(ingest.options, _read_options(ingest.upload_uri, inventory.options()), settings)
+        options = merge_options(ingest.options, read_options(ingest.upload_uri, inventory.options()), settings)
         return _write(run, options, inventory, settings)
 
 
@@ -58,11 +44,9 @@ def _write(run: Run, options: Options, inventory: Inventory, settings: PlanSetti
     if next(inventory.images(), None) is None and next(inventory.tables(), None) is None:
         raise BadUpload("empty_upload", f"{run.upload_uri} holds no image and no table")
     work = Work(settings.lake_uri, run.execution_id)
-    tables = _write_tables(run, work, inventory)
-    rejected = _write_rejects(work, inventory)
-    cutter = ShardCutter(settings)
-    storage.write_stream(work.members, _joined(cutter.lines(_members(run, settings.lake_uri, inventory))))
-    storage.write(work.shards, msgspec.json.encode(cutter.shards))
+    tables = write_tables(run, work, inventory)
+    rejected = write_rejects(work, inventory)
+    cutter = write_shards(run, work, inventory, settings)
     return PlanAnswer(
         run=run,
         options=options,
@@ -90,79 +74,3 @@ def _utc(field: str, time: str) -> str:
         return aware.astimezone(UTC).isoformat(timespec="microseconds")
     except (ValueError, OverflowError) as error:
         raise BadRequest(f"{field} {time!r} is not an ISO 8601 time") from error
-
-
-def _read_options(upload_uri: str, entry: Entry | None) -> Options:
-    if entry is None:
-        return Options()
-    if entry.size > MAX_OPTIONS_BYTES:
-        raise BadUpload("bad_options", f"{entry.path}: larger than {MAX_OPTIONS_BYTES} bytes")
-    content = next(read_contents(upload_uri, [_member(entry, "")]))
-    try:
-        return decode_options(b"".join(content.chunks), entry.path)
-    except BadMember as error:
-        raise BadUpload(error.reason, f"{entry.path}: {error.detail}") from error
-
-
-def _write_tables(run: Run, work: Work, inventory: Inventory) -> int:
-    """Tables are taken out here and not in Extract, for one that is damaged refuses the upload."""
-    count = 0
-    found = inventory.tables()
-    while kept := list(islice(found, _TABLES_AT_ONCE)):
-        uris = [
-            storage.join(work.tables, table_key(table.entry.path, case_collision=table.case_collision))
-            for table in kept
-        ]
-        members = [_member(table.entry, uri) for table, uri in zip(kept, uris, strict=True)]
-        for outcome in deliver_all(run.upload_uri, members, _TABLE_WRITES):
-            if isinstance(outcome, Reject):
-                raise BadUpload(outcome.reason, f"{outcome.source}: {outcome.detail}")
-            count += 1
-    return count
-
-
-def _write_rejects(work: Work, inventory: Inventory) -> int:
-    encoder = msgspec.json.Encoder()
-    count = 0
-
-    def lines() -> Iterator[bytes]:
-        nonlocal count
-        for reject in inventory.rejects():
-            count += 1
-            yield encoder.encode(reject) + b"\n"
-
-    if next(inventory.rejects(), None) is not None:
-        storage.write_stream(work.rejects("plan", "0"), _joined(lines()))
-    return count
-
-
-def _members(run: Run, lake_uri: str, inventory: Inventory) -> Iterator[Member]:
-    folder = images_uri(lake_uri, run.experiment_id, run.upload_id)
-    for kept in inventory.images():
-        yield _member(kept.entry, f"{folder}/{image_key(kept.entry.path, case_collision=kept.case_collision)}")
-
-
-def _member(entry: Entry, uri: str) -> Member:
-    return Member(
-        image_path=entry.path,
-        image_uri=uri,
-        size=entry.size,
-        offset=entry.offset,
-        compressed=entry.compressed,
-        crc=entry.crc,
-        method=entry.method,
-        name_crc=entry.name_crc,
-        source_uri=entry.source_uri,
-    )
-
-
-def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Fewer and larger pieces, since each is a call into the store."""
-    buffer = bytearray()
-    for line in lines:
-        buffer += line
-        if len(buffer) >= _LINES_BYTES:
-            yield bytes(buffer)
-            buffer.clear()
-    if buffer:
-        yield bytes(buffer)

@@ -1,36 +1,21 @@
 """RecordFailure: an execution that did not succeed gets its page, its row and its reject, whatever its input was."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
-
-import msgspec
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
 
 from pixlake import schemas, storage
-from pixlake.errors import BadRequest, PixlakeError
+from pixlake.errors import PixlakeError
 from pixlake.iceberg.catalog import commit_rows, open_catalog
-from pixlake.lake import Work, check_identifier, experiment_of, report_uri
+from pixlake.iceberg.executions import Ending, commit_ending, find_later
+from pixlake.lake import Work, report_uri
 from pixlake.messages import TOTALS, Ended, FailureAnswer, FailureRequest, StateError
 from pixlake.report.causes import Cause, explain
-from pixlake.report.endings import Ending, commit_ending, find_later
 from pixlake.report.gather import count_shards, list_work
+from pixlake.report.ingests import FailedIngest, moment_of, read_ingest
 from pixlake.report.page import FailurePage, render_failure
 from pixlake.settings import ReportSettings
 
-# No experiment can have this name, for one starts with a letter or a digit.
-UNKNOWN_EXPERIMENT = "_unknown"
 _MAX_DETAIL = 2_000  # characters; a stack trace is on the page
-
-
-@dataclass(frozen=True)
-class _Ingest:
-    """What can be read of an input that may be what is wrong."""
-
-    upload_uri: str
-    experiment_id: str
-    uploaded_at: datetime
 
 
 def record_failure(request: FailureRequest, settings: ReportSettings) -> FailureAnswer:
@@ -40,12 +25,12 @@ def record_failure(request: FailureRequest, settings: ReportSettings) -> Failure
     catalog is what fails, it still says why.
     """
     ended = request.detail
-    ingest, cause = _read_ingest(ended), _find_cause(ended, settings)
+    ingest, cause = read_ingest(ended), _find_cause(ended, settings)
     uri = report_uri(settings.lake_uri, ended.name)
     page = render_failure(_page(ended, ingest, cause)).encode()
     try:
         catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
-        status = find_later(catalog, ended.name, _moment(ended.stop_date))
+        status = find_later(catalog, ended.name, moment_of(ended.stop_date))
     except PixlakeError:
         _write(uri, page)
         raise
@@ -60,42 +45,6 @@ def _write(uri: str, page: bytes) -> None:
     storage.write(uri, page, "text/html; charset=utf-8")
 
 
-def _read_ingest(ended: Ended) -> _Ingest:
-    fields = _fields(ended.input)
-    upload_uri = fields.get("upload_uri")
-    upload_uri = upload_uri if isinstance(upload_uri, str) else ""
-    experiment_id = fields.get("experiment_id") or experiment_of(upload_uri)
-    uploaded_at = _read_moment(fields.get("uploaded_at")) or _moment(ended.start_date)
-    return _Ingest(upload_uri, _identifier(experiment_id), uploaded_at)
-
-
-def _fields(text: str | None) -> dict[str, Any]:
-    """The input's JSON object; empty for anything else."""
-    try:
-        return msgspec.json.decode(text or "", type=dict[str, Any])
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
-        return {}
-
-
-def _identifier(value: object) -> str:
-    try:
-        return check_identifier("experiment_id", value) if isinstance(value, str) else UNKNOWN_EXPERIMENT
-    except BadRequest:
-        return UNKNOWN_EXPERIMENT
-
-
-def _read_moment(value: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
 def _find_cause(ended: Ended, settings: ReportSettings) -> Cause:
     work = Work(settings.lake_uri, ended.name)
     listing = list_work(work)
@@ -104,32 +53,32 @@ def _find_cause(ended: Ended, settings: ReportSettings) -> Cause:
     return explain(error, listing, count_shards(work, listing))
 
 
-def _page(ended: Ended, ingest: _Ingest, cause: Cause) -> FailurePage:
+def _page(ended: Ended, ingest: FailedIngest, cause: Cause) -> FailurePage:
     return FailurePage(
         execution_id=ended.name,
         experiment_id=ingest.experiment_id,
         upload_uri=ingest.upload_uri,
-        started_at=_moment(ended.start_date),
-        ended_at=_moment(ended.stop_date),
+        started_at=moment_of(ended.start_date),
+        ended_at=moment_of(ended.stop_date),
         cause=cause,
     )
 
 
-def _ending(ended: Ended, ingest: _Ingest) -> Ending:
+def _ending(ended: Ended, ingest: FailedIngest) -> Ending:
     """Of its own rows the reject alone is sure to be in the tables; of the rest nothing is promised."""
     return Ending(
         execution_id=ended.name,
         experiment_id=ingest.experiment_id,
         upload_uri=ingest.upload_uri,
         status=ended.status,
-        started_at=_moment(ended.start_date),
-        finished_at=_moment(ended.stop_date),
+        started_at=moment_of(ended.start_date),
+        finished_at=moment_of(ended.stop_date),
         totals=dict.fromkeys(TOTALS, 0) | {"rejected": 1},
         models={},
     )
 
 
-def _commit_reject(catalog: Catalog, ended: Ended, ingest: _Ingest, cause: Cause) -> None:
+def _commit_reject(catalog: Catalog, ended: Ended, ingest: FailedIngest, cause: Cause) -> None:
     row = {
         "experiment_id": ingest.experiment_id,
         "source": ingest.upload_uri,
@@ -137,7 +86,7 @@ def _commit_reject(catalog: Catalog, ended: Ended, ingest: _Ingest, cause: Cause
         "reason": cause.reason,
         "detail": cause.message[:_MAX_DETAIL],
         "uploaded_at": ingest.uploaded_at,
-        "processed_at": _moment(ended.start_date),
+        "processed_at": moment_of(ended.start_date),
     }
     rows = pa.Table.from_pylist([row], schema=schemas.REJECTS.columns)
     commit_rows(catalog, schemas.REJECTS.name, rows, f"{ended.name} {ended.status} {ended.stop_date}")

@@ -1,6 +1,5 @@
-"""From an upload to images in the lake: `plan` reads what is in it and refuses what is unsafe, `extract` puts one
-shard's images in place, each verified.
+"""Uploads: a zip, a folder, a listing of loose objects, or one object. Imports the shared modules alone.
 
-An upload is a zip, a folder, a listing of loose objects, or one object. `sources` lists any of them as entries and
-`contents` reads the entries' bytes; nothing else here knows the difference.
+`sources` lists any of them as entries, `inventory` judges and sorts these, `shards` cuts them, `contents` reads their
+bytes and `deliveries` puts them into the lake. Only `sources` and `contents` know the difference.
 """

@@ -51,3 +51,13 @@ def find_later(catalog: Catalog, execution_id: str, moment: datetime) -> str | N
         scan = load_table(catalog, EXECUTIONS.name).scan(row_filter=later, selected_fields=("status",))
         found = scan.to_arrow()["status"].to_pylist()
     return found[0] if found else None
+
+
+def has_ended(catalog: Catalog, execution_id: str) -> bool:
+    """Whether the table has a row of this execution."""
+    with translated(f"table {EXECUTIONS.name}"):
+        rows = load_table(catalog, EXECUTIONS.name).scan(
+            row_filter=EqualTo(term=Reference("execution_id"), value=literal(execution_id)),
+            selected_fields=("execution_id",),
+        )
+        return rows.count() > 0

@@ -1,0 +1,61 @@
+"""The input of an execution that failed, read as far as it can be: it may be what is wrong."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from pixlake.errors import BadRequest
+from pixlake.lake import check_identifier, experiment_of
+from pixlake.messages import Ended
+
+# No experiment can have this name, for one starts with a letter or a digit.
+UNKNOWN_EXPERIMENT = "_unknown"
+
+
+@dataclass(frozen=True)
+class FailedIngest:
+    """What can be read of an input that may be what is wrong."""
+
+    upload_uri: str
+    experiment_id: str
+    uploaded_at: datetime
+
+
+def read_ingest(ended: Ended) -> FailedIngest:
+    """What the input says of the upload, as far as it can be read; UNKNOWN_EXPERIMENT where it names none."""
+    fields = _fields(ended.input)
+    upload_uri = fields.get("upload_uri")
+    upload_uri = upload_uri if isinstance(upload_uri, str) else ""
+    experiment_id = fields.get("experiment_id") or experiment_of(upload_uri)
+    uploaded_at = _read_moment(fields.get("uploaded_at")) or moment_of(ended.start_date)
+    return FailedIngest(upload_uri, _identifier(experiment_id), uploaded_at)
+
+
+def _fields(text: str | None) -> dict[str, Any]:
+    """The input's JSON object; empty for anything else."""
+    try:
+        return msgspec.json.decode(text or "", type=dict[str, Any])
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
+        return {}
+
+
+def _identifier(value: object) -> str:
+    try:
+        return check_identifier("experiment_id", value) if isinstance(value, str) else UNKNOWN_EXPERIMENT
+    except BadRequest:
+        return UNKNOWN_EXPERIMENT
+
+
+def _read_moment(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def moment_of(milliseconds: int) -> datetime:
+    """A time of an event, in UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
