@@ -29,7 +29,7 @@ from pixlake.lake import Work
 from pixlake.messages import Batch, BatchRequest, Run
 from pixlake.rejects import decode
 from pixlake.schemas import CLASSIFY_BATCH
-from pixlake_models.packaging.columns import describe_predictor
+from pixlake_models.packaging.description import describe_predictor
 from pixlake_models.packaging.package import Packaged, load_trained, package_predictor
 
 # those of AutoGluon, Lightning and what they import

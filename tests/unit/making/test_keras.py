@@ -15,7 +15,7 @@ from pixlake.bundles.folders import read_folder
 from pixlake.errors import NotEqual, NotServable
 from pixlake.images.preprocessing import tensor
 from pixlake_cli.engine.engine import ROOT
-from pixlake_models.timm.keras_pictures import caffe_preprocessing, take_rgb
+from pixlake_models.keras.preprocessing import caffe_preprocessing, take_rgb
 
 SIDE, KERNEL, STRIDE, FILTERS = 224, 7, 2, 5
 RANDOM = np.random.default_rng(5)
