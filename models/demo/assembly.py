@@ -24,7 +24,7 @@ from pixlake_models.clip.export import ClipSource, export_clip
 from pixlake_models.exporting.channels import WHITE
 from pixlake_models.silence import silenced
 from pixlake_models.training.pair import Trained
-from pixlake_models.training.results import Candidate, publish
+from pixlake_models.training.results import Entrant, publish
 
 log = logging.getLogger(__name__)
 EMBEDDER = "emoji-clip"
@@ -75,15 +75,15 @@ def compile_classifiers(work: Path, bundles: Path, sample: Path) -> dict[str, st
     material = gather(sample, network, folder / "records")
     source = SOURCE | {"origin": "models/demo/train_classifiers.py, trained with AutoGluon"}
     with silenced():
-        candidates = [
-            Candidate(
+        entrants = [
+            Entrant(
                 Trained(MultiModalPredictor.load(str(folder / name), verbosity=0), images=name == WITH_IMAGE),
                 bundles / name,
                 source,
             )
             for name in (WITH_IMAGE, WITHOUT_IMAGE)
         ]
-        return publish(candidates, material.examples, material.ids, folder / "evaluation").models
+        return publish(entrants, material.examples, material.ids, folder / "evaluation").models
 
 
 def main(work: Path, bundles: Path, sample: Path) -> None:

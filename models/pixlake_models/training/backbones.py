@@ -11,7 +11,7 @@ from timm.models import load_state_dict
 
 from pixlake.bundles.manifest import Preprocessing
 from pixlake.errors import BadRequest
-from pixlake_models.exporting.channels import WHITE
+from pixlake_models.exporting.channels import WHITE, per_channel
 
 CONFIG, WEIGHTS = "config.json", ("model.safetensors", "pytorch_model.bin")
 
@@ -93,6 +93,6 @@ def _preprocessing(config: dict[str, Any], side: int) -> Preprocessing:
         resize="squash",
         interpolation="bicubic",
         background=WHITE,
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
+        mean=per_channel(config["mean"]),
+        std=per_channel(config["std"]),
     )
