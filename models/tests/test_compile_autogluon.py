@@ -27,7 +27,7 @@ from pixlake.inference.classifier import Classifier
 from pixlake.inference.encoders import Example
 from pixlake.inference.loaded import load_classifier
 from pixlake_models.autogluon import compile as compilation
-from pixlake_models.autogluon.columns import check_averaging, check_mixing, image_column, read_inputs
+from pixlake_models.autogluon.columns import check_averaging, check_mixing, find_image_column, read_inputs
 from pixlake_models.autogluon.compile import AutoGluonSource, compile_autogluon
 
 # those of AutoGluon, Lightning and what they import
@@ -69,7 +69,7 @@ class Case:
     """A row as AutoGluon gets it and as Pixlake gets it."""
 
     name: str
-    change: dict[str, object]
+    change: dict[str, str | None]
     attributes: dict[str, str | None]
     images: list[int]
 
@@ -100,7 +100,7 @@ def test_each_kind_of_row_is_answered_as_by_autogluon(
     case: Case, lake_folder: Path, with_images: MultiModalPredictor, rows: pandas.DataFrame
 ) -> None:
     paths = rows["image"].tolist()
-    change = {name: value.format(*paths) if name == "image" else value for name, value in case.change.items()}  # type: ignore[attr-defined]
+    change = {name: value and value.format(*paths) for name, value in case.change.items()}
     row = rows.drop(columns="label").iloc[[1]].assign(**change)
     expected = with_images.predict_proba(row, as_pandas=False)[0]
     classifier = load_classifier(f"file://{lake_folder}", "tiny")
@@ -229,7 +229,7 @@ def test_other_transforms_of_images_are_refused() -> None:
 def test_several_columns_of_images_are_refused() -> None:
     learner = SimpleNamespace(_df_preprocessor=SimpleNamespace(image_feature_names=["front", "back"]))
     with pytest.raises(NotServable, match="front"):
-        image_column(learner)
+        find_image_column(learner)
 
 
 def categories(values: list[Any]) -> Any:

@@ -111,7 +111,8 @@ def run(pets: Pets, lake_folder: Path, path: Path, **classifier: str) -> dict[st
 def difference(row: dict[str, Any], expected: dict[str, float]) -> float:
     assert row["label"] == max(expected, key=lambda label: expected[label])
     assert row["probabilities"].keys() == expected.keys()
-    return max(abs(row["probabilities"][label] - value) for label, value in expected.items())
+    found: dict[str, float] = row["probabilities"]
+    return max(abs(found[label] - value) for label, value in expected.items())
 
 
 def test_every_record_gets_autogluons_probabilities(trained: Trained, lake_folder: Path, tmp_path: Path) -> None:

@@ -4,21 +4,17 @@
 0 to 255, without scaling. The mean is a bundle's `mean`; the order of channels becomes the graph's first step.
 """
 
-from typing import Literal
-
 import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, ValueInfoProto, helper, numpy_helper
 
-from pixlake.bundles.manifest import Preprocessing
+from pixlake.bundles.manifest import Interpolation, Preprocessing
 from pixlake.errors import NotServable
+from pixlake_models.exporting.channels import WHITE
 
 CAFFE_MEAN = (123.68, 116.779, 103.939)
 """Of ImageNet's red, green and blue, in levels of 255; as `keras.applications.imagenet_utils` has them."""
-_WHITE = (255, 255, 255)
 _PREFIX = "rgb_to_bgr"
-
-Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 
 def caffe_preprocessing(width: int, height: int, interpolation: Interpolation = "nearest") -> Preprocessing:
@@ -30,7 +26,7 @@ def caffe_preprocessing(width: int, height: int, interpolation: Interpolation = 
         height=height,
         resize="squash",
         interpolation=interpolation,
-        background=_WHITE,
+        background=WHITE,
         mean=(red, green, blue),
         std=(1 / 255, 1 / 255, 1 / 255),
     )

@@ -1,18 +1,18 @@
 """What timm does to a picture before its network, in a bundle's words."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
 
-from pixlake.bundles.manifest import Preprocessing
+from pixlake.bundles.manifest import Interpolation, Preprocessing, Resize
 from pixlake.errors import NotServable
+from pixlake_models.exporting.channels import WHITE, per_channel
 
-WHITE = (255, 255, 255)
-_RESIZES = {"center": "shortest", "squash": "squash", "border": "longest"}
-_INTERPOLATIONS = ("bicubic", "bilinear", "lanczos", "nearest")
+_RESIZES: dict[str, Resize] = {"center": "shortest", "squash": "squash", "border": "longest"}
+_INTERPOLATIONS: dict[str, Interpolation] = {each: each for each in get_args(Interpolation)}
 
 Transform = Callable[[Image.Image], torch.Tensor]
 
@@ -35,29 +35,24 @@ def read_preprocessing(network: Any) -> tuple[Preprocessing, Transform]:
     preprocessing = Preprocessing(
         width=width,
         height=height,
-        resize=_RESIZES[mode],  # type: ignore[arg-type]
-        interpolation=_check_interpolation(config["interpolation"]),  # type: ignore[arg-type]
+        resize=_RESIZES[mode],
+        interpolation=_read_interpolation(config["interpolation"]),
         background=_border(config["mean"]) if mode == "border" else WHITE,
-        mean=_three(config["mean"]),
-        std=_three(config["std"]),
+        mean=per_channel(config["mean"]),
+        std=per_channel(config["std"]),
         crop=crop,
     )
     # as timm's own datasets open a file
     return preprocessing, lambda image: transform(image.convert("RGB"))
 
 
-def _check_interpolation(name: str) -> str:
+def _read_interpolation(name: str) -> Interpolation:
     if name not in _INTERPOLATIONS:
-        raise NotServable(f"a bundle has no words for the interpolation {name!r}, only for {_INTERPOLATIONS}")
-    return name
+        raise NotServable(f"a bundle has no words for the interpolation {name!r}, only for {tuple(_INTERPOLATIONS)}")
+    return _INTERPOLATIONS[name]
 
 
 def _border(mean: Any) -> tuple[int, int, int]:
     """The colour that timm pads with."""
     red, green, blue = (round(255 * each) for each in mean)
-    return red, green, blue
-
-
-def _three(values: Any) -> tuple[float, float, float]:
-    red, green, blue = map(float, values)
     return red, green, blue

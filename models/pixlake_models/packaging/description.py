@@ -8,12 +8,13 @@ from autogluon.multimodal import MultiModalPredictor
 from autogluon.multimodal.constants import BINARY, IMAGE, IMAGE_BYTEARRAY, IMAGE_PATH, MULTICLASS, REGRESSION
 from autogluon.multimodal.learners import BaseLearner
 
-from pixlake.bundles.predictors import KIND, PredictorColumn, PredictorImages, PredictorManifest
+from pixlake.bundles.predictors import KIND, Form, PredictorColumn, PredictorImages, PredictorManifest
 from pixlake.bundles.values import Comparison
 from pixlake.errors import NotServable
+from pixlake_models.autogluon.columns import find_image_column
 
 ARCHIVE = "predictor.tar"
-_FORMS = {IMAGE_PATH: "path", IMAGE_BYTEARRAY: "bytes"}
+_FORMS: dict[str, Form] = {IMAGE_PATH: "path", IMAGE_BYTEARRAY: "bytes"}
 
 
 def describe_predictor(predictor: MultiModalPredictor, name: str) -> PredictorManifest:
@@ -33,14 +34,6 @@ def describe_predictor(predictor: MultiModalPredictor, name: str) -> PredictorMa
         columns=tuple(_columns(learner._df_preprocessor)),
         images=_images(predictor),
     )
-
-
-def find_image_column(predictor: MultiModalPredictor) -> str | None:
-    """The one column of images; NotServable where there are several."""
-    names = predictor._learner._df_preprocessor.image_feature_names
-    if len(names) > 1:
-        raise NotServable(f"a record's images come in one list, but this model tells apart the columns {names}")
-    return names[0] if names else None
 
 
 def _columns(columns: Any) -> Iterator[PredictorColumn]:
@@ -63,7 +56,8 @@ def _type(categories: list[Any]) -> Comparison:
 
 
 def _images(predictor: MultiModalPredictor) -> PredictorImages | None:
-    name, learner = find_image_column(predictor), predictor._learner
+    learner = predictor._learner
+    name = find_image_column(learner)
     if name is None:
         return None
     kind = learner._column_types[name]
@@ -72,7 +66,7 @@ def _images(predictor: MultiModalPredictor) -> PredictorImages | None:
     processors = learner._data_processors[IMAGE]
     return PredictorImages(
         column=name,
-        form=_FORMS[kind],  # type: ignore[arg-type]
+        form=_FORMS[kind],
         max_images=max(each.max_image_num_per_column for each in processors),
         missing="zero" if all(each.missing_value_strategy == "zero" for each in processors) else "refuse",
     )
