@@ -20,11 +20,11 @@ from transformers import PreTrainedTokenizerFast
 
 from models.tests.pets import save_tokenizer
 from pixlake.bundles.manifest import TextInput, TokenSequence
+from pixlake.errors import NotServable
 from pixlake.inference.encoders import Example, SequenceEncoder
 from pixlake_models.autogluon.graph import OUTPUT, Network, example_tensors, token_tensors, traceable
 from pixlake_models.autogluon.text import read_text, write_tokenizers
 from pixlake_models.autogluon.variations import LONG, TEXTS
-from pixlake_models.errors import NotServable
 from pixlake_models.exporting.graphs import export_graph
 
 pytestmark = pytest.mark.filterwarnings("ignore")

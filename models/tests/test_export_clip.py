@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,13 @@ from click.testing import CliRunner
 from PIL import Image
 
 from pixlake.bundles.folders import BundleFolder, open_folder
-from pixlake.errors import BadRequest
+from pixlake.errors import BadRequest, NotEqual, NotServable
 from pixlake.inference.cleaning import clean_text
 from pixlake.inference.loaded import load_embedder
 from pixlake_cli.main import cli
 from pixlake_models.clip import export as export
 from pixlake_models.clip.export import ClipSource, export_clip, export_open_clip
 from pixlake_models.clip.loading import Clip, load_clip
-from pixlake_models.errors import NotEqual, NotServable
 from pixlake_models.exporting.export import Request, prove_and_write
 from pixlake_models.exporting.graphs import export_graph
 from pixlake_models.exporting.parity import cosines
@@ -189,13 +188,19 @@ def test_a_model_that_tells_a_jpeg_decoded_smaller_gets_whole_ones(
 def test_open_clip_is_asked_once_for_a_bundle_that_is_measured_twice(
     clip_source: ClipSource, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, tokenized = [], []
+    read: list[Any] = []
+    tokenized: list[Any] = []
+
+    def noting(seen: list[Any], answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def note(given: Any) -> Any:
+            seen.append(given)
+            return answer(given)
+
+        return note
 
     def watch(clip: Clip) -> Clip:
         return dataclasses.replace(
-            clip,
-            preprocess=lambda image: read.append(image) or clip.preprocess(image),
-            tokenize=lambda texts: tokenized.append(texts) or clip.tokenize(texts),
+            clip, preprocess=noting(read, clip.preprocess), tokenize=noting(tokenized, clip.tokenize)
         )
 
     gather = export._gather

@@ -26,12 +26,11 @@ from models.tests.timm_networks import (
 )
 from pixlake.bundles.folders import open_folder
 from pixlake.bundles.manifest import Preprocessing
-from pixlake.errors import BadRequest
+from pixlake.errors import BadRequest, NotEqual, NotServable
 from pixlake.images.preprocessing import decode_for, tensor
 from pixlake.inference.encoders import Example
 from pixlake.inference.loaded import load_classifier, load_embedder
 from pixlake_cli.main import cli
-from pixlake_models.errors import NotEqual, NotServable
 from pixlake_models.exporting.export import Request, prove_and_write
 from pixlake_models.exporting.graphs import export_graph
 from pixlake_models.exporting.pictures import draw_scene
@@ -225,7 +224,8 @@ def test_a_file_of_weights_tells_the_number_of_classes(
     save(network, tmp_path / name)
     candidate = export_timm(Request(f"{NAME}.lamb_in1k", str(tmp_path / name), "classes", breeds))
     assert len(candidate.manifest.labels) == len(BREEDS)
-    assert candidate.manifest.inputs[0].preprocessing.width == 224  # type: ignore[union-attr]
+    assert candidate.manifest.image_input
+    assert candidate.manifest.image_input.preprocessing.width == 224
     assert name in candidate.manifest.source["origin"]
 
 

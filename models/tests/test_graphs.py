@@ -7,7 +7,7 @@ import pytest
 import torch
 from onnx import helper, numpy_helper
 
-from pixlake_models.errors import NotServable
+from pixlake.errors import NotServable
 from pixlake_models.exporting.graphs import export_graph, simplify
 
 

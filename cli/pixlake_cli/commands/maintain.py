@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from pixlake_cli.lakes import Lake, tables_option
+from pixlake.iceberg.lakes import Lake
+from pixlake_cli.lakes import tables_option
 
 if TYPE_CHECKING:
     from pixlake.messages import MaintainAnswer
@@ -31,6 +32,8 @@ def maintain(lake: Lake, snapshot_days: float, work_days: float, as_json: bool) 
 
     lake = lake.existing()
     answer: MaintainAnswer = clean(MaintainSettings(lake.uri, lake.catalog_uri, snapshot_days, work_days))
+    for reason in answer.skipped:
+        click.echo(f"pixlake: {reason}", err=True)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(answer)))
     else:

@@ -1,8 +1,8 @@
 """`pixlake models`: the bundles of a lake."""
 
-import importlib
 import json
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,27 +10,29 @@ import click
 import msgspec
 
 from pixlake.errors import BadBundle
-from pixlake_cli.lakes import Lake, lake_if_any, lake_option
-from pixlake_models.commands import COMMANDS as MAKING
+from pixlake.iceberg.lakes import Lake
+from pixlake_cli.lakes import lake_if_any, lake_option
 
 if TYPE_CHECKING:
     from pixlake.bundles.folders import BundleFolder
+
+GROUP = "pixlake.models"
+"""The entry points of commands that make bundles: torch and all it takes stay out of this package."""
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class Models(click.Group):
-    """The commands of this module, and those that make bundles, which live beside torch in `models/`."""
+    """The commands of this module, and those that installed packages register under `pixlake.models`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), *MAKING]
+        return [*super().list_commands(ctx), *sorted(entry_points(group=GROUP).names)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in MAKING:
-            return super().get_command(ctx, cmd_name)
-        module, _, name = MAKING[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
+        for registered in entry_points(group=GROUP, name=cmd_name):
+            command: click.Command = registered.load()
+            return command
+        return super().get_command(ctx, cmd_name)
 
 
 @click.group(cls=Models)
@@ -103,9 +105,10 @@ def verify(model: str, lake: Lake | None, as_json: bool) -> None:
       pixlake models verify emoji-clip --lake lake
       pixlake models verify ./my-model
     """
+    from pixlake.bundles.folders import find_bundle
     from pixlake.inference.trials import try_bundle
 
-    folder = find_bundle(model, lake)
+    folder = find_bundle(model, lake.uri if lake else None)
     trial = try_bundle(folder)
     if as_json:
         click.echo(json.dumps({**_describe(folder), "files": len(folder.description.files), "trial": trial}))
@@ -125,9 +128,10 @@ def push(folder: Path, lake: Lake) -> None:
     \b
       pixlake models push bundles/emoji-clip --lake lake
     """
+    from pixlake.bundles.folders import read_folder
     from pixlake.bundles.transfers import push_bundle
 
-    source = _read_local(folder)
+    source = read_folder(f"file://{folder.resolve()}")
     # before the first is written, though each is verified again as it is copied
     source.verify(source.description.files)
     push_bundle(source, lake.uri)
@@ -150,23 +154,6 @@ def pull(name: str, folder: Path, lake: Lake) -> None:
     source = open_folder(lake.uri, name)
     pull_bundle(source, folder)
     click.echo(f"{source.model} is in {folder}")
-
-
-def find_bundle(model: str, lake: Lake | None) -> "BundleFolder":
-    """The bundle in a folder, where there is a / in `model`; else the one of that name in the lake."""
-    from pixlake.bundles.folders import open_folder
-
-    if "/" in model:
-        return _read_local(Path(model))
-    if lake is None:
-        raise click.UsageError(f"{model!r} is a name, which needs --lake; a folder here is ./{model}")
-    return open_folder(lake.uri, model)
-
-
-def _read_local(folder: Path) -> "BundleFolder":
-    from pixlake.bundles.folders import read_folder
-
-    return read_folder(f"file://{folder.resolve()}")
 
 
 def _open_all(lake: Lake) -> tuple[list["BundleFolder"], list[BadBundle]]:

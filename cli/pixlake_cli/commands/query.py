@@ -10,7 +10,8 @@ from typing import IO
 import click
 
 from pixlake.errors import BadRequest
-from pixlake_cli.lakes import Lake, lake_option
+from pixlake.iceberg.lakes import Lake
+from pixlake_cli.lakes import lake_option
 
 
 @click.command()

@@ -12,14 +12,16 @@ from typing import Any
 import click
 
 from pixlake.errors import BadRequest
+from pixlake.iceberg.lakes import Lake
+from pixlake.models_python import find_models_python
 from pixlake_cli.engine.display import shown
-from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.inputs import Upload, find_uploads
 from pixlake_cli.engine.progress import Progress
 from pixlake_cli.engine.provision import name_execution, put_models
+from pixlake_cli.engine.root import ROOT
 from pixlake_cli.engine.summary import Ended
-from pixlake_cli.lakes import Lake, lake_option
-from pixlake_models.commands.environment import find_models_python
+from pixlake_cli.lakes import lake_option
 
 # Comes with Pixlake, so a first run embeds something.
 DEFAULT_EMBEDDER = "emoji-clip"
@@ -29,7 +31,11 @@ DEFAULT_EMBEDDER = "emoji-clip"
 @click.argument("uploads", metavar="UPLOAD...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @lake_option
 @click.option("--experiment", metavar="ID", help="The name of the data set. Default: the upload's file name.")
-@click.option("--embedder", metavar="NAME", help=f"The model that embeds the images. Default: {DEFAULT_EMBEDDER}.")
+@click.option(
+    "--embedder",
+    metavar="NAME",
+    help=f"The model that embeds the images. Default: the demo model {DEFAULT_EMBEDDER}.",
+)
 @click.option(
     "--image-classifier",
     metavar="NAME",
@@ -71,7 +77,8 @@ def run(
     options = _make_options(embedder, image_classifier)
     parameters = {"Embedder": embedder or _default_embedder(lake.folder)}
     if not containers:
-        parameters["AutoGluonImage"] = find_models_python()
+        # on a laptop it stands in for the AutoGluon container
+        parameters["AutoGluonImage"] = str(find_models_python() or "")
     with _interruptible(), Engine(lake.uri, lake.catalog_uri, parameters, containers=containers) as engine:
         ended = []
         for upload in found:

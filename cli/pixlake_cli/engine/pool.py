@@ -37,9 +37,8 @@ def environment(function: Function, overrides: Mapping[str, str]) -> dict[str, s
 
 
 def _code(function: Function) -> list[Path]:
-    """The function's folder; for a Python that does not have Pixlake installed, also what the image would hold."""
-    root = function.folder.parents[1]
-    return [function.folder, *([root / "layers" / "pixlake", root / "models"] if function.image else [])]
+    """The function's folder; for another Python than this, also what the image would hold."""
+    return [function.folder, *([function.folder.parents[1] / "layers" / "pixlake"] if function.image else [])]
 
 
 class Pool:

@@ -33,10 +33,11 @@ class Ended:
         return self.progress.report_uri.removeprefix("file://")
 
     def summary(self) -> str:
-        """What to look at first, counts, times, where the report is, and a query to begin with."""
+        """What to look at first, counts, times, where the report is, what to know of the models, and a query."""
         output, timings = self.outcome.output, self.outcome.timings
         counts = ", ".join(f"{output.get(key, 0):,} {key}" for key in TOTALS)
         steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in timings.items())
+        notice = output.get("notice")
         return "\n".join(
             [
                 *(f"Warning: {warning}." for warning in self._warnings()),
@@ -44,6 +45,7 @@ class Ended:
                 *self._left_out(),
                 f"Seconds: {self.seconds} ({steps})",
                 f"Report:  {self.report}",
+                *([f"Notice:  {notice}"] if notice else []),
                 f'Query:   pixlake query "{self._query()}" --lake {shlex.quote(str(self.lake))}',
             ]
         )
@@ -70,6 +72,8 @@ class Ended:
         result |= {key: outcome.output.get(key, 0) for key in TOTALS}
         result |= {"warnings": self._warnings()}
         result |= {"seconds": self.seconds, "timings": dict(outcome.timings), "report": self.report}
+        if notice := outcome.output.get("notice"):
+            result["notice"] = notice
         if not self.good:
             result |= {"error": outcome.error, "cause": outcome.cause, "state": outcome.state}
         return result

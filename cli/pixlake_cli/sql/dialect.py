@@ -14,9 +14,9 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, UnsupportedError
 
 from pixlake.errors import BadRequest
+from pixlake.iceberg.lakes import DATABASE
 from pixlake_cli.sql.rewriting import rewrite_functions
 
-NAMESPACE = "pixlake"
 METADATA = ("snapshots", "history", "files", "manifests", "partitions", "refs")
 _CATALOGS = ("", "awsdatacatalog")
 _SHOW = re.compile(r"\s*SHOW\s+(TABLES|COLUMNS)\b(?:\s+(?:FROM|IN)\s+([\w.\"]+))?\s*;?\s*", re.IGNORECASE)
@@ -127,7 +127,7 @@ def _read_of(table: exp.Table, tables: Collection[str]) -> TableRead:
     name, _, metadata = table.name.lower().partition("$")
     catalog, database = table.catalog.lower(), table.db.lower()
     place = _place(table.this.meta)
-    if database not in ("", NAMESPACE) or catalog not in _CATALOGS or name not in tables:
+    if database not in ("", DATABASE) or catalog not in _CATALOGS or name not in tables:
         known = ", ".join(sorted(tables))
         raise BadRequest(f"{place}there is no table {table.sql(comments=False)}; the lake has {known}")
     if metadata and metadata not in METADATA:

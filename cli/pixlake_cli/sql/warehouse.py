@@ -16,8 +16,8 @@ from sqlglot import exp
 
 from pixlake.errors import BadRequest, StorageError
 from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import TABLES
-from pixlake_cli.lakes import Lake
 from pixlake_cli.sql.dialect import TableRead, translate
 
 if TYPE_CHECKING:

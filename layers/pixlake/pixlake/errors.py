@@ -8,12 +8,14 @@ PixlakeError
 │   ├── BadBundle            a model bundle that is missing, damaged or of another kind
 │   ├── BadImage             an image that cannot be used; `reason` is a code; steps turn it into a reject
 │   ├── BadMember            a file of the upload that cannot be read; `reason` is a code; it becomes a reject
+│   ├── NotServable          a trained model that no bundle can hold
+│   │   └── NotEqual         a bundle that answers otherwise than the model it was made from
 │   ├── MissingObject        an object that should be there and is not
 │   ├── AccessDenied         an object that may not be read or written
 │   └── TooManyLost          more batches lost than the stack tolerates
 └── TransientError           the same input may work a moment later: retried with backoff
-    ├── StorageError       the object store failed or answered short
-    ├── CatalogError       the catalog failed
+    ├── StorageError         the object store failed or answered short
+    ├── CatalogError         the catalog failed
     └── CommitConflict       others committed first, more often than one invocation can plan again
 
 Step Functions sees an error by its class name, so a `Retry` in the state machine names exactly the classes under
@@ -65,6 +67,14 @@ class BadMember(BadInput):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class NotServable(BadInput):
+    """A trained model cannot be made into a bundle; the message says which part and why."""
+
+
+class NotEqual(NotServable):
+    """A bundle answers otherwise than the model it was made from, so it is not written."""
 
 
 class MissingObject(BadInput):

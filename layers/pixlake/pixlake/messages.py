@@ -102,8 +102,9 @@ class SplitRequest(msgspec.Struct, frozen=True):
 
 class SplitAnswer(msgspec.Struct, frozen=True):
     """`models` maps a role (`embedder`, `with_image`, `without_image`, `orphan`) to `name@version`.
-    `id_column` is the one used, with `id_column_why` for the report; None where there is no table. `warnings` are what
-    may have gone wrong, and `unpredicted` says why nothing goes to a classifier; sentences for people."""
+    `id_column` is the one used, with `id_column_why` for the report; None where there is no table.
+    `demo` are the roles of demo models (`bundles.demo`). `warnings` are what may have gone wrong, and `unpredicted`
+    says why nothing goes to a classifier; sentences for people."""
 
     batches: ItemList
     images: int
@@ -114,6 +115,7 @@ class SplitAnswer(msgspec.Struct, frozen=True):
     models: dict[str, str]
     id_column: str | None
     id_column_why: str
+    demo: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     unpredicted: str = ""
 
@@ -171,8 +173,9 @@ class ReportRequest(msgspec.Struct, frozen=True):
 
 
 class ReportAnswer(msgspec.Struct, frozen=True):
-    """The state machine's output. `warnings` and `unpredicted` are Split's, and before them a warning for each table
-    that was not read; `reasons` are the most frequent reasons of the rejects, with their numbers."""
+    """The state machine's output. `notice` is a line on demo models, empty where there is nothing to say. `warnings`
+    and `unpredicted` are Split's, and before them a warning for each table that was not read; `reasons` are the most
+    frequent reasons of the rejects, with their numbers."""
 
     execution: str
     status: str
@@ -183,6 +186,7 @@ class ReportAnswer(msgspec.Struct, frozen=True):
     predicted: int
     rejected: int
     report_uri: str
+    notice: str = ""
     warnings: tuple[str, ...] = ()
     unpredicted: str = ""
     reasons: dict[str, int] = {}
@@ -236,9 +240,12 @@ class FailureAnswer(msgspec.Struct, frozen=True):
 
 
 class MaintainAnswer(msgspec.Struct, frozen=True):
+    """`skipped` says of each table that was left alone why, and what to do."""
+
     expired_snapshots: int
     deleted_files: int
     deleted_work: int
+    skipped: tuple[str, ...] = ()
 
 
 # ---- rows of the files in the lake --------------------------------------------------------------------------------

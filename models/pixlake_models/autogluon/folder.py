@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pixlake_models.errors import NotServable
+from pixlake.errors import NotServable
 
 ASSETS = "assets.json"
 SERVABLE = ("binary", "multiclass", "regression")

@@ -11,7 +11,7 @@ from autogluon.multimodal.constants import TEXT
 from autogluon.multimodal.models.hf_text import HFAutoModelForTextPrediction
 
 from pixlake.bundles.manifest import TextInput, TokenSequence
-from pixlake_models.errors import NotServable
+from pixlake.errors import NotServable
 
 
 def read_text(processor: Any, network: Any, columns: Any) -> TextInput:

@@ -13,7 +13,7 @@ from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 from tokenizers.processors import TemplateProcessing
 
 from pixlake.bundles.manifest import Cleaning
-from pixlake_models.errors import NotServable
+from pixlake.errors import NotServable
 
 _END_OF_WORD = "</w>"
 _CONTRACTIONS = ("'s", "'t", "'re", "'ve", "'m", "'ll", "'d")

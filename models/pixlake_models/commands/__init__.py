@@ -1,10 +1,4 @@
-"""`pixlake models export | compile | train | zero-shot`: a module each, none of which imports torch before it runs."""
+"""`pixlake models compile | export | package | train | zero-shot`, a module each, registered in pyproject.toml.
 
-COMMANDS: dict[str, str] = {
-    "compile": "pixlake_models.commands.compile:compile_model",
-    "export": "pixlake_models.commands.export:export",
-    "package": "pixlake_models.commands.package:package",
-    "train": "pixlake_models.commands.train:train",
-    "zero-shot": "pixlake_models.commands.zero_shot:zero_shot",
-}
-"""Name of the command -> `module:attribute`."""
+A module imports click and, when its command runs, the other packages here; torch only then.
+"""

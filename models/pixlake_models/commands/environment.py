@@ -1,23 +1,15 @@
-"""The Python that makes bundles: torch and AutoGluon weigh gigabytes, so they live in an environment of their own.
+"""A command that needs torch starts again in the environment that has it, where the Python at hand has none."""
 
-A command that needs them starts again there, with the same arguments, where the `pixlake` at hand has no torch.
-"""
-
-import importlib.util
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import click
 
-import pixlake
-import pixlake_models
 from pixlake.errors import BadRequest
+from pixlake.models_python import VARIABLE, find_models_python, has_torch
 
-VARIABLE = "PIXLAKE_MODELS_PYTHON"
 _ARGUMENTS = f"{__name__}.arguments"
-_START = "from pixlake_cli.main import cli; cli(prog_name='pixlake')"
 
 
 class TorchCommand(click.Command):
@@ -28,43 +20,25 @@ class TorchCommand(click.Command):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        if importlib.util.find_spec("torch"):
+        if has_torch():
             return super().invoke(ctx)
         commands = ctx.command_path.split()[1:]
-        raise SystemExit(_run_elsewhere([*commands, *ctx.meta[_ARGUMENTS]]))
+        start = [_python(), "-c", _write_start(ctx.find_root()), *commands, *ctx.meta[_ARGUMENTS]]
+        raise SystemExit(subprocess.run(start, check=False).returncode)
 
 
-def models_python() -> Path:
-    """The Python of the models environment; BadRequest where there is none."""
-    named = os.environ.get(VARIABLE)
-    python = Path(named) if named else _checkout() / ".venv-models" / "bin" / "python"
-    if not python.exists():
+def _python() -> Path:
+    python = find_models_python()
+    if python is None:
         raise BadRequest(
-            f"making a model needs torch, and there is no {python}; run `make models` in a checkout, or name "
-            f"in {VARIABLE} a Python that has what Pixlake's models/requirements.txt lists"
+            "making a model needs torch, which this Python lacks: install pixlake[models], run `make models` in a "
+            f"checkout, or name in {VARIABLE} a Python that has pixlake[models]"
         )
     return python
 
 
-def find_models_python() -> str:
-    """The Python of the models environment, which on a laptop stands in for the AutoGluon container; else nothing."""
-    try:
-        return str(models_python())
-    except BadRequest:
-        return ""
-
-
-def _run_elsewhere(arguments: list[str]) -> int:
-    roots = [str(Path(module.__path__[0]).parent) for module in _packages()]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(roots)}
-    return subprocess.run([str(models_python()), "-c", _START, *arguments], env=environment, check=False).returncode
-
-
-def _packages() -> list[Any]:
-    import pixlake_cli
-
-    return [pixlake, pixlake_cli, pixlake_models]
-
-
-def _checkout() -> Path:
-    return Path(pixlake_models.__path__[0]).parents[1]
+def _write_start(root: click.Context) -> str:
+    """Python for the command at the root, such as `pixlake`."""
+    function = root.command.callback
+    assert function
+    return f"from {function.__module__} import {function.__name__} as root; root(prog_name={root.info_name!r})"

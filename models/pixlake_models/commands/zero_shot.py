@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pixlake.errors import BadRequest
-from pixlake_cli.lakes import Lake, lake_if_any
+from pixlake.iceberg.lakes import Lake
 
 if TYPE_CHECKING:
     from pixlake.bundles.manifest import TextTower
@@ -24,7 +24,14 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option("--scale", type=_POSITIVE, help="What a cosine is multiplied by. Default: as the embedder was trained.")
 @click.option("--bias", type=float, help="What is added then, by a model trained with a sigmoid. Default: likewise.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write the bundle.")
-@lake_if_any
+@click.option(
+    "--lake",
+    type=Lake.at,
+    envvar="PIXLAKE_LAKE",
+    show_envvar=True,
+    metavar="DIR",
+    help="The lake: a folder, or s3://bucket with its tables in Glue.",
+)
 def zero_shot(
     embedder: str,
     labels: Path,
@@ -47,14 +54,14 @@ def zero_shot(
       pixlake models push emoji-clip-kinds --lake lake
       pixlake run pictures.zip --image-classifier emoji-clip-kinds --lake lake
     """
-    from pixlake_cli.commands.models import find_bundle
+    from pixlake.bundles.folders import find_bundle
     from pixlake_models.commands.export import derive_name
     from pixlake_models.exporting.export import prove_and_write
     from pixlake_models.exporting.labels import read_labels
     from pixlake_models.exporting.writing import check_target
     from pixlake_models.zeroshot.classifier import Wording, find_alike, make_classifier, put_into_words
 
-    folder = find_bundle(embedder, lake)
+    folder = find_bundle(embedder, lake.uri if lake else None)
     target = (output or Path(derive_name(f"{folder.manifest.name}-{labels.stem}"))).resolve()
     check_target(target)
     logit = _find_logit(folder.manifest.text, scale, bias)

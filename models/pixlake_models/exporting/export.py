@@ -14,7 +14,7 @@ import msgspec
 
 from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.manifest import ImageInput, Input, Manifest
-from pixlake_models.errors import NotEqual
+from pixlake.errors import NotEqual
 from pixlake_models.exporting.figures import Figure, format_table, record
 from pixlake_models.exporting.writing import check_target, trial_bundle, write_bundle
 

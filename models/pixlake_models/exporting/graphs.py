@@ -11,7 +11,7 @@ import onnx
 import onnxruntime as ort
 import torch
 
-from pixlake_models.errors import NotServable
+from pixlake.errors import NotServable
 
 OPSET = 18
 _GROWTH = 1.1

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.manifest import ImageInput, Manifest, Output, Preprocessing
-from pixlake.errors import BadRequest
+from pixlake.errors import BadRequest, NotServable
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
-from pixlake_models.errors import NotServable
 from pixlake_models.exporting.export import Candidate, Request
 from pixlake_models.exporting.figures import Figure
 from pixlake_models.exporting.graphs import export_graph
@@ -20,7 +19,7 @@ from pixlake_models.exporting.labels import name_apart, read_labels
 from pixlake_models.exporting.parity import Original
 from pixlake_models.timm.loading import TimmModel, load_timm
 from pixlake_models.timm.parity import compare_classes, compare_features
-from pixlake_models.timm.pictures import Transform, read_preprocessing
+from pixlake_models.timm.preprocessing import Transform, read_preprocessing
 
 GRAPH, IMAGE, FEATURES, LOGITS = "model.onnx", "image", "features", "logits"
 

@@ -14,13 +14,12 @@ import numpy as np
 
 from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.manifest import Manifest, Output
-from pixlake.errors import BadRequest
+from pixlake.errors import BadRequest, NotServable
 from pixlake.images.preprocessing import decode_for, tensor
 from pixlake.inference.batches import grouped
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.graphs import activate
-from pixlake_models.errors import NotServable
 from pixlake_models.exporting.export import Candidate
 from pixlake_models.exporting.figures import Figure
 from pixlake_models.exporting.labels import Label

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pixlake.iceberg.catalog import NAMESPACE, load_table, open_catalog
+from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.lakes import DATABASE
 from pixlake.schemas import TABLES
 from pixlake_cli.engine.gluetables import GlueError, GlueTables
 
@@ -17,17 +18,17 @@ def tables(tmp_path: Path) -> GlueTables:
 
 
 def table(tables: GlueTables, name: str = "records") -> dict[str, Any]:
-    found: dict[str, Any] = tables.call("GetTable", {"DatabaseName": NAMESPACE, "Name": name})["Table"]
+    found: dict[str, Any] = tables.call("GetTable", {"DatabaseName": DATABASE, "Name": name})["Table"]
     return found
 
 
 def update(tables: GlueTables, location: str, version: str | None) -> None:
     given = {"Name": "records", "Parameters": {"metadata_location": location}}
-    tables.call("UpdateTable", {"DatabaseName": NAMESPACE, "TableInput": given, "VersionId": version})
+    tables.call("UpdateTable", {"DatabaseName": DATABASE, "TableInput": given, "VersionId": version})
 
 
 def test_the_tables_are_those_of_the_folder(tables: GlueTables, tmp_path: Path) -> None:
-    listed = tables.call("GetTables", {"DatabaseName": NAMESPACE})["TableList"]
+    listed = tables.call("GetTables", {"DatabaseName": DATABASE})["TableList"]
     assert {found["Name"] for found in listed} == set(TABLES)
     catalog = open_catalog(f"file://{tmp_path}", f"sqlite:///{tmp_path}/catalog.db")
     assert table(tables)["Parameters"]["metadata_location"] == load_table(catalog, "records").metadata_location
@@ -55,7 +56,7 @@ def test_an_update_of_another_version_is_refused(tables: GlueTables, older: bool
 @pytest.mark.parametrize(
     ("action", "code"), [("GetTable", "EntityNotFoundException"), ("DeleteTable", "InvalidInputException")]
 )
-def test_what_is_not_there_is_an_error_of_glue(tables: GlueTables, action: str, code: str) -> None:
+def test_a_missing_table_is_glues_entity_not_found(tables: GlueTables, action: str, code: str) -> None:
     with pytest.raises(GlueError) as raised:
-        tables.call(action, {"DatabaseName": NAMESPACE, "Name": "none"})
+        tables.call(action, {"DatabaseName": DATABASE, "Name": "none"})
     assert raised.value.code == code

@@ -8,7 +8,7 @@ import pytest
 from pixlake.errors import BadUpload
 from pixlake.experiments import Experiment, keep_experiment, read_experiment
 from pixlake.messages import Options
-from tests.unit.matching.shapes import RECORDS, Museum, first_photograph, museum, number, photographs, table
+from tests.builders.museum import RECORDS, Museum, first_photograph, museum, number, photographs, table
 
 IMAGES = sorted(path for _, path in photographs("DSC_{any:04d}.jpg"))
 PHOTOS = [first_photograph(row, "DSC_{any:04d}.jpg") for row in RECORDS]

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from pixlake.errors import BadTable
-from tests.unit.matching.shapes import Museum
+from tests.builders.museum import Museum
 
 TABLES = Path(__file__).parent / "tables"
 KEYS = {

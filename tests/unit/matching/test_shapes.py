@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pixlake.messages import Options
-from tests.unit.matching.shapes import RECORDS, Museum, first_photograph, museum, number, photographs, table
+from tests.builders.museum import RECORDS, Museum, first_photograph, museum, number, photographs, table
 
 Upload = tuple[str, list[str]]
 CAMERA = "DSC_{any:04d}.jpg"
@@ -33,9 +33,9 @@ def paths(name: str) -> list[str]:
     return sorted(path for _, path in photographs(name))
 
 
-def by_names(name: str, **more: Sequence[object]) -> Callable[[], Upload]:
+def by_names(name: str) -> Callable[[], Upload]:
     """Images that tell their records themselves."""
-    return lambda: (table(museum(**more)), paths(name))
+    return lambda: (table(museum()), paths(name))
 
 
 def by_column(
@@ -234,6 +234,10 @@ def test_a_key_that_only_counts_the_rows_is_called_that(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["class_id", "category_id", "breed_code"])
 def test_images_of_one_kind_are_not_one_record(tmp_path: Path, kind: str) -> None:
     images = [f"{n}.jpg" for n in range(30)]
-    columns = {"filename": images, kind: [n // 3 for n in range(30)], "label": [f"l{n // 3}" for n in range(30)]}
+    columns: dict[str, Sequence[object]] = {
+        "filename": images,
+        kind: [n // 3 for n in range(30)],
+        "label": [f"l{n // 3}" for n in range(30)],
+    }
     found = Museum(tmp_path).put(table(columns), images)
     assert (found.answer.id_column, found.answer.records, found.answer.with_image) == ("filename", 30, 30)

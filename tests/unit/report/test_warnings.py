@@ -3,25 +3,27 @@
 from msgspec.structs import replace
 
 from pixlake import rejects, storage
+from pixlake.messages import ReportAnswer, ReportRequest
 from pixlake.rejects import Reject
 from pixlake.report.unread import UnreadTables
 from pixlake.settings import ReportSettings
 from pixlake.steps.report import report
+from tests.builders.reports import ReportedExecution
 
 
-def write(execution, request) -> tuple[str, object]:
-    answer = report(request, ReportSettings(execution.lake, f"sqlite:///{execution.lake.removeprefix('file://')}/c.db"))
+def write(reported: ReportedExecution, request: ReportRequest) -> tuple[str, ReportAnswer]:
+    answer = report(request, ReportSettings(reported.lake, f"sqlite:///{reported.lake.removeprefix('file://')}/c.db"))
     return storage.read(answer.report_uri).decode(), answer
 
 
-def test_warnings_come_first(execution) -> None:
-    split = replace(execution.request.split, warnings=("None of 33 <b>records</b> have an image",))
+def test_warnings_come_first(reported: ReportedExecution) -> None:
+    split = replace(reported.request.split, warnings=("None of 33 <b>records</b> have an image",))
     left = [
         Reject("a/catalog.xlsx", "plan", "unsupported_type", "neither"),
         Reject("b.txt", "plan", "unsupported_type", ""),
     ]
-    rejects.write(execution.work.rejects("plan", "00009"), left)
-    page, answer = write(execution, replace(execution.request, split=split))
+    rejects.write(reported.work.rejects("plan", "00009"), left)
+    page, answer = write(reported, replace(reported.request, split=split))
     unread = "A table was not read: 'a/catalog.xlsx'; save it as CSV, JSON Lines or Parquet"
     assert answer.warnings == (unread, "None of 33 <b>records</b> have an image")
     assert (
@@ -32,19 +34,19 @@ def test_warnings_come_first(execution) -> None:
     assert answer.reasons["unsupported_type"] == 2
 
 
-def test_a_page_without_warnings_has_no_place_for_them(execution) -> None:
-    page, answer = write(execution, execution.request)
+def test_a_page_without_warnings_has_no_place_for_them(reported: ReportedExecution) -> None:
+    page, answer = write(reported, reported.request)
     assert "Look at this first" not in page
     assert (answer.warnings, answer.unpredicted) == ((), "")
 
 
-def test_why_nothing_was_predicted(execution) -> None:
+def test_why_nothing_was_predicted(reported: ReportedExecution) -> None:
     why = "Nothing was predicted: no classifier is named"
-    split = replace(execution.request.split, unpredicted=why)
-    page, answer = write(execution, replace(execution.request, split=split))
+    split = replace(reported.request.split, unpredicted=why)
+    page, answer = write(reported, replace(reported.request, split=split))
     assert (f"{why}." in page, answer.unpredicted) == (False, ""), "for something was predicted"
-    none = replace(execution.request, split=split, compact=replace(execution.request.compact, predicted=0))
-    page, answer = write(execution, none)
+    none = replace(reported.request, split=split, compact=replace(reported.request.compact, predicted=0))
+    page, answer = write(reported, none)
     assert (f"{why}." in page, answer.unpredicted) == (True, why)
 
 

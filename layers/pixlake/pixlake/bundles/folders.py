@@ -9,12 +9,14 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pixlake import storage
+from pixlake.bundles.demo import is_demo
 from pixlake.bundles.manifest import MANIFEST, Manifest, version
 from pixlake.bundles.parsing import LARGEST_MANIFEST, parse
 from pixlake.bundles.predictors import PredictorManifest
-from pixlake.errors import BadBundle, MissingObject
+from pixlake.errors import BadBundle, BadRequest, MissingObject
 from pixlake.lake import bundle_uri, check_identifier
 
 _PUSHED = re.compile(r"[0-9a-f]{12}/")
@@ -54,6 +56,11 @@ class BundleFolder:
         return self.uri.endswith(f"/{self.version}")
 
     @property
+    def demo(self) -> bool:
+        """Whether it is a demo model, or was made of one."""
+        return is_demo(self.description.source)
+
+    @property
     def size(self) -> int:
         """Bytes of all its files."""
         return len(self.document) + sum(self.sizes.values())
@@ -80,6 +87,18 @@ class BundleFolder:
     def _compare(self, name: str, found: str) -> None:
         if found != self.description.files[name]:
             raise BadBundle(f"{self.uri}/{name}: its SHA-256 is {found}, not the one in {MANIFEST}; upload it again")
+
+
+def find_bundle(model: str, lake_uri: str | None) -> BundleFolder:
+    """The bundle in a folder of this machine, where there is a / in `model`; else the one of that name in the lake.
+
+    Raises BadRequest for a name without a lake, and BadBundle as `open_folder` and `read_folder` do.
+    """
+    if "/" in model:
+        return read_folder(f"file://{Path(model).resolve()}")
+    if lake_uri is None:
+        raise BadRequest(f"{model!r} is a name, which needs --lake; a folder here is ./{model}")
+    return open_folder(lake_uri, model)
 
 
 def open_folder(lake_uri: str, model: str) -> BundleFolder:

@@ -50,6 +50,7 @@ class Page:
     least_certain: list[Tile]
     rejects: list[RejectGroup]
     written_at: datetime
+    notice: str
     warnings: tuple[str, ...] = ()
     unpredicted: str = ""
 

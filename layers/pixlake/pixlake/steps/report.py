@@ -4,6 +4,7 @@
 from datetime import UTC, datetime
 
 from pixlake import storage
+from pixlake.bundles.demo import is_sample, write_notice
 from pixlake.iceberg.catalog import open_catalog
 from pixlake.iceberg.executions import Ending, commit_ending
 from pixlake.lake import Work, report_uri
@@ -28,6 +29,7 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
     listing = list_work(Work(settings.lake_uri, run.execution_id))
     sample, uncertain = read_tiles(listing)
     sizes = read_sizes(listing)
+    notice = _notice(request)
     unread = UnreadTables()
     rejects = group_rejects(unread.watch(read_rejects(listing)))
     warnings = (*unread.warnings(), *request.split.warnings)
@@ -46,6 +48,7 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         warnings=warnings,
         unpredicted=_unpredicted(request),
         written_at=written_at,
+        notice=notice,
     )
     commit_ending(open_catalog(settings.lake_uri, settings.catalog_uri), _ending(request))
     uri = report_uri(settings.lake_uri, run.execution_id)
@@ -60,6 +63,7 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         predicted=compact.predicted,
         rejected=compact.rejected,
         report_uri=uri,
+        notice=notice,
         warnings=warnings,
         unpredicted=_unpredicted(request),
         reasons=count_reasons(rejects),
@@ -68,6 +72,12 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
 
 def _unpredicted(request: ReportRequest) -> str:
     return "" if request.compact.predicted else request.split.unpredicted
+
+
+def _notice(request: ReportRequest) -> str:
+    run, split = request.run, request.split
+    demo = {role: split.models[role] for role in split.demo}
+    return write_notice(demo, on_sample=is_sample(run.experiment_id, run.upload_id))
 
 
 def _ending(request: ReportRequest) -> Ending:

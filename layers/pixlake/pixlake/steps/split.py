@@ -52,6 +52,7 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
         models={role: model.name for role, model in models.items()},
         id_column=found.id_column,
         id_column_why=found.id_column_why,
+        demo=tuple(role for role, model in models.items() if model.demo),
         warnings=advise(found),
         unpredicted="" if any(map(_predicts, batches)) else explain_unpredicted(settings.lake_uri, models),
     )
