@@ -6,7 +6,7 @@ import pytest
 
 import pixlake
 from pixlake.errors import BadRequest, CatalogError
-from pixlake.iceberg.catalog import _connect
+from pixlake.iceberg.catalog import connect
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.main import COMMANDS, Failure, WrongUsage, cli
 from tests.builders.commands import run
@@ -64,7 +64,7 @@ def test_the_tables_of_a_bucket_are_in_glue() -> None:
     assert Lake.at("s3://bucket/") == Lake("s3://bucket", "glue://pixlake", None)
     assert Lake.at("s3://bucket").in_database("pets") == Lake("s3://bucket", "glue://pets", None)
     with pytest.raises(BadRequest):
-        _connect("glue://Not-this")
+        connect("", "glue://Not-this")
 
 
 def test_a_folder_has_a_catalog_of_its_own(tmp_path: Path) -> None:

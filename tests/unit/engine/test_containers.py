@@ -47,6 +47,9 @@ def program(folder: Path, name: str, status: int) -> None:
 
 def test_a_missing_prerequisite_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BadRequest, match="needs a checkout"):
+        containers._check(tmp_path)
+    (tmp_path / "samconfig.toml").touch()
     with pytest.raises(BadRequest, match="Docker engine"):
         containers._check(tmp_path)
     program(tmp_path, "docker", 1)

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from pixlake.errors import BadRequest
-from pixlake_cli.engine.engine import ROOT
 from pixlake_cli.engine.template import ABSENT, Resolver, load
+from tests.project import ROOT
 
 TEMPLATE: dict[str, Any] = {
     "Parameters": {"Size": {"Default": 7}, "Name": {"Default": ""}},
@@ -71,7 +71,7 @@ def test_globals_fill_in_what_a_function_leaves_out(tmp_path: Path) -> None:
 
 
 def test_a_missing_template_is_refused_plainly(tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match="needs a checkout"):
+    with pytest.raises(BadRequest, match="install Pixlake again"):
         load(tmp_path / "template.yaml", {}, {})
 
 

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from pixlake_cli.commands.models import GROUP, models, verify
-from pixlake_cli.engine.engine import ROOT
 from pixlake_cli.main import cli
 from pixlake_models.commands import environment
 from pixlake_models.commands.environment import TorchCommand
 from pixlake_models.commands.zero_shot import zero_shot
+from tests.project import ROOT
 
 FOLDERS = {"pixlake_cli": ROOT / "cli", "pixlake_models": ROOT / "models"}
 

@@ -6,7 +6,7 @@ import pytest
 from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import TABLES
 from tests.builders.commands import run
-from tests.builders.zoo import put_rows
+from tests.builders.zoo import folder_of, put_rows
 
 
 def test_tables_lists_rows_files_and_columns_of_each_table(own_zoo_lake: Lake) -> None:
@@ -49,4 +49,20 @@ def test_a_folder_without_a_lake_is_an_error_and_left_unchanged(tmp_path: Path, 
     result = run(*command, "--lake", tmp_path)
     assert result.exit_code == 1
     assert result.stderr == f"pixlake: {tmp_path} holds no lake yet: `pixlake run UPLOAD --lake {tmp_path}` makes one\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_register_brings_back_a_lost_catalog(own_zoo_lake: Lake) -> None:
+    count = ("query", "SELECT count(*) AS n FROM records", "--lake", own_zoo_lake.folder, "--format", "csv")
+    before = run(*count).stdout
+    for path in folder_of(own_zoo_lake).glob("catalog.db*"):
+        path.unlink()
+    result = run("tables", "--lake", own_zoo_lake.folder, "--register", "--json")
+    assert result.stderr.count("registered ") == len(TABLES)
+    assert run(*count).stdout == before
+
+
+def test_register_in_a_folder_without_a_lake_leaves_it_unchanged(tmp_path: Path) -> None:
+    result = run("tables", "--lake", tmp_path, "--register")
+    assert (result.exit_code, "has no folder warehouse" in result.stderr) == (1, True)
     assert list(tmp_path.iterdir()) == []
