@@ -2,7 +2,7 @@
 
 images/<experiment_id>/<upload_id>/…   the images of an upload, never overwritten by another
 experiments/<experiment_id>/key.json   what an experiment remembers: its id column (`experiments`)
-models/<name>/…                        bundles; a pushed version in a folder of its own (`inference.folders`)
+models/<name>/…                        bundles; a pushed version in a folder of its own (`bundles.folders`)
 warehouse/…                            the Iceberg tables
 work/<execution_id>/…                  what one execution's steps hand each other; no table knows of it
 reports/<execution_id>.html
