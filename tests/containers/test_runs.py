@@ -15,7 +15,7 @@ from pixlake_cli.engine.engine import ROOT, Engine
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.provision import put_models
 from pixlake_cli.engine.sandbox import Answer
-from tests.workflow.lakes import Row, rows
+from tests.builders.model_lakes import Row, rows
 
 PARAMETERS = {"Embedder": "emoji-clip"}
 SAMPLE = ROOT / "samples/emoji.zip"

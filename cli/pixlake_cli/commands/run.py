@@ -15,10 +15,11 @@ from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
 from pixlake.models_python import find_models_python
 from pixlake_cli.engine.display import shown
-from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.inputs import Upload, find_uploads
 from pixlake_cli.engine.progress import Progress
 from pixlake_cli.engine.provision import name_execution, put_models
+from pixlake_cli.engine.root import ROOT
 from pixlake_cli.engine.summary import Ended
 from pixlake_cli.lakes import lake_option
 

@@ -229,9 +229,12 @@ class FailureAnswer(msgspec.Struct, frozen=True):
 
 
 class MaintainAnswer(msgspec.Struct, frozen=True):
+    """`skipped` says of each table that was left alone why, and what to do."""
+
     expired_snapshots: int
     deleted_files: int
     deleted_work: int
+    skipped: tuple[str, ...] = ()
 
 
 # ---- rows of the files in the lake --------------------------------------------------------------------------------

@@ -33,12 +33,13 @@ def answer_as_keras(picture: Image.Image) -> NDArray[np.float64]:
     """A convolution, a ReLU and the mean over the map."""
     windows = np.lib.stride_tricks.sliding_window_view(preprocess_as_keras(picture), (KERNEL, KERNEL), axis=(0, 1))
     found = np.einsum("hwcij,ocij->hwo", windows[::STRIDE, ::STRIDE], WEIGHTS.astype(np.float64)) + BIAS
-    return np.maximum(found, 0).mean(axis=(0, 1))
+    answer: NDArray[np.float64] = np.maximum(found, 0).mean(axis=(0, 1))
+    return answer
 
 
 def make_graph(weights: NDArray[np.float32] = WEIGHTS, last: bool = True) -> bytes:
     """As a converter writes it: of pictures in `[n, height, width, 3]`, or with `last` false channels first."""
-    shape = ["n", SIDE, SIDE, 3] if last else ["n", 3, SIDE, SIDE]
+    shape: list[str | int | None] = ["n", SIDE, SIDE, 3] if last else ["n", 3, SIDE, SIDE]
     turn = [helper.make_node("Transpose", ["input_1"], ["turned"], perm=[0, 3, 1, 2])] if last else []
     nodes = [
         *turn,
@@ -68,14 +69,14 @@ def run(graph: bytes, batch: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(found)
 
 
-def test_the_bundles_tensor_is_keras_with_red_first() -> None:
+def test_the_bundles_tensor_is_that_of_keras_in_rgb_order() -> None:
     found = tensor(picture(1), caffe_preprocessing(SIDE, SIDE))
     expected = preprocess_as_keras(picture(1)).transpose(2, 0, 1)[::-1]
     assert np.abs(found - expected).max() < 1e-4
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_a_graph_of_bgr_takes_the_bundles_tensors(last: bool) -> None:
+def test_a_bgr_graph_is_changed_to_take_rgb_tensors(last: bool) -> None:
     batch = np.stack([tensor(picture(seed), caffe_preprocessing(SIDE, SIDE)) for seed in (1, 2, 3)])
     expected = np.stack([answer_as_keras(picture(seed)) for seed in (1, 2, 3)])
     graph = take_rgb(make_graph(last=last))
@@ -85,14 +86,14 @@ def test_a_graph_of_bgr_takes_the_bundles_tensors(last: bool) -> None:
     assert np.abs(run(make_graph(last=False), batch) - expected).max() > 0.01 * expected.max()
 
 
-def test_it_is_the_same_as_with_the_first_convolution_reversed() -> None:
+def test_the_changed_graph_equals_one_with_a_reversed_first_convolution() -> None:
     batch = np.stack([tensor(picture(4), caffe_preprocessing(SIDE, SIDE))])
     reversed_ = make_graph(np.ascontiguousarray(WEIGHTS[:, ::-1]), last=False)
     assert np.allclose(run(take_rgb(make_graph(last=False)), batch), run(reversed_, batch), rtol=1e-5)
 
 
-def test_a_graph_of_something_else_is_refused() -> None:
-    shape = ["n", 4, 8, 8]
+def test_a_graph_that_takes_no_image_is_refused() -> None:
+    shape: list[str | int | None] = ["n", 4, 8, 8]
     node = helper.make_node("Identity", ["x"], ["y"])
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in "xy"]
     model = helper.make_model(helper.make_graph([node], "other", values[:1], values[1:]))
@@ -126,7 +127,7 @@ def test_the_recipe_makes_a_bundle_of_keras_vectors(converted: Path) -> None:
     assert folder.manifest.metrics["image_cosine"] >= 0.9999
 
 
-def test_the_recipe_refuses_what_is_not_keras_vectors(converted: Path) -> None:
+def test_the_recipe_refuses_vectors_other_than_keras(converted: Path) -> None:
     expected = np.load("expected.npy")
     np.save("expected.npy", expected + RANDOM.normal(size=expected.shape) * expected.mean())
     with pytest.raises(NotEqual, match="image_cosine"):
