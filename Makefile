@@ -5,13 +5,14 @@ VENV := .venv
 LAKE ?= demo-lake
 SAM := .venv-sam
 CHECKOV := .venv-checkov
+CHROMIUM ?= chromium
 # the processors that are built for: x86_64 or arm64
 ARCHITECTURE ?= x86_64
 # what functions/Dockerfile installs; the AutoGluon container is built apart
 CONTAINERS := $(filter-out functions/classify_autogluon/%,$(wildcard functions/*/requirements.txt))
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs test test-wheel sam validate lint-template arm64 build autogluon-image test-containers requirements
+.PHONY: help setup demo lint docs report-picture test test-wheel sam validate lint-template arm64 build autogluon-image test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -38,6 +39,9 @@ lint: setup ## ruff, mypy and the layers of imports
 docs: setup ## docs/cli.md, from what the commands say of themselves, and docs/limits.md, from the settings
 	$(VENV)/bin/python -m pixlake_cli.manual > docs/cli.md
 	$(VENV)/bin/python -m benchmarks.limits > docs/limits.md
+
+report-picture: setup ## docs/report.png, the sample's report as Chromium shows it (CHROMIUM names it)
+	$(VENV)/bin/python docs/report_picture.py $(CHROMIUM) docs/report.png
 
 test: setup lint ## lint and all tests but those that need torch, containers or another environment
 	$(VENV)/bin/python -m pytest

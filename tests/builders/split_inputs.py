@@ -45,7 +45,7 @@ class Upload:
     def put_table(self, path: str, data: bytes | str) -> None:
         self._put(f"{self.work.tables}/{path}", data.encode() if isinstance(data, str) else data)
 
-    def put_bundle(self, name: str, kind: str, missing: str = "zero") -> str:
+    def put_bundle(self, name: str, kind: str, missing: str = "zero", **source: str) -> str:
         """A bundle that is complete as far as Split looks; returns `name@version`."""
         image = {"type": "image", "tensor": "x", "preprocessing": {**PREPROCESSING, "mean": [0] * 3, "std": [1] * 3}}
         answer = {"dimensions": 8} if kind == "embedder" else {"problem": "binary", "labels": ["a", "b"]}
@@ -57,7 +57,7 @@ class Upload:
             "graph": "graph.onnx",
             "output": {"tensor": "y", "activation": "none"},
             "files": {"graph.onnx": sha256(b"").hexdigest()},
-            "source": {},
+            "source": source,
             **answer,
         }
         data = json.dumps(manifest).encode()

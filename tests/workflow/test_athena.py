@@ -13,12 +13,12 @@ import pytest
 from pixlake.iceberg.lakes import Lake
 from pixlake.parts.handover import MERGED
 from pixlake_cli.engine import definition
-from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.template import REGION
 from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
 from tests.doubles.athena import Athena, open_athena
-from tests.project import read_definition
+from tests.project import ROOT, read_definition
 from tests.workflow.athenas import MORE, Queries, answering
 
 MACHINE = ROOT / "statemachine/compact_athena.asl.yaml"

@@ -13,9 +13,10 @@ from moto.server import ThreadedMotoServer
 
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine import pool
-from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.template import REGION
 from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
+from tests.project import ROOT
 from tests.workflow.deployments import create_stack, translate
 
 

@@ -14,9 +14,10 @@ import pytest
 
 from pixlake.failures import MAP_FAILED
 from pixlake.iceberg.lakes import Lake
-from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.interpreter import Outcome
 from tests.builders.model_lakes import MODELS, Row, image, make_lake, make_zip, rows
+from tests.project import ROOT
 
 TABLES = ("embeddings", "predictions", "records", "rejects")
 

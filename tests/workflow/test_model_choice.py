@@ -10,9 +10,10 @@ import pytest
 from pixlake.bundles.folders import read_folder
 from pixlake.bundles.transfers import push_bundle
 from pixlake.iceberg.lakes import Lake
-from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.engine import Engine
 from tests.builders import tiny
 from tests.builders.model_lakes import MODELS, image, make_zip, rows
+from tests.project import ROOT
 
 PETS: dict[str, bytes | str] = {"pets.csv": "id,Age\n01,3\n02,5\n", "01.png": image((255, 0, 0))}
 # as `colors`, but that red looks green to it, and so on

@@ -21,11 +21,12 @@ import pytest
 
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine import definition, template
-from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.sandbox import Answer
 from pixlake_cli.engine.template import REGION, machine_arn
 from tests.builders.model_lakes import MODELS, Row, image, make_lake, make_zip, rows
+from tests.project import ROOT
 from tests.workflow.stacks import hasten
 
 RESULTS = ("embeddings", "predictions", "records")

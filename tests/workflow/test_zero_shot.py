@@ -12,8 +12,8 @@ import pytest
 from pixlake.bundles.folders import read_folder
 from pixlake.iceberg.lakes import Lake
 from pixlake.inference.embedder import Embedder
-from pixlake_cli.engine.engine import ROOT
 from tests.builders.model_lakes import make_zip, rows
+from tests.project import ROOT
 
 PIXLAKE = Path(sys.executable).with_name("pixlake")
 LABELS = ["face", "animal", "flag", "hand", "vegetable"]

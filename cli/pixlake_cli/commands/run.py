@@ -31,7 +31,11 @@ DEFAULT_EMBEDDER = "emoji-clip"
 @click.argument("uploads", metavar="UPLOAD...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @lake_option
 @click.option("--experiment", metavar="ID", help="The name of the data set. Default: the upload's file name.")
-@click.option("--embedder", metavar="NAME", help=f"The model that embeds the images. Default: {DEFAULT_EMBEDDER}.")
+@click.option(
+    "--embedder",
+    metavar="NAME",
+    help=f"The model that embeds the images. Default: the demo model {DEFAULT_EMBEDDER}.",
+)
 @click.option(
     "--image-classifier",
     metavar="NAME",

@@ -102,7 +102,8 @@ class SplitRequest(msgspec.Struct, frozen=True):
 
 class SplitAnswer(msgspec.Struct, frozen=True):
     """`models` maps a role (`embedder`, `with_image`, `without_image`, `orphan`) to `name@version`.
-    `id_column` is the one used, with `id_column_why` for the report; None where there is no table."""
+    `id_column` is the one used, with `id_column_why` for the report; None where there is no table.
+    `demo` are the roles of demo models (`bundles.demo`)."""
 
     batches: ItemList
     images: int
@@ -113,6 +114,7 @@ class SplitAnswer(msgspec.Struct, frozen=True):
     models: dict[str, str]
     id_column: str | None
     id_column_why: str
+    demo: tuple[str, ...] = ()
 
 
 class BatchRequest(msgspec.Struct, frozen=True):
@@ -168,7 +170,7 @@ class ReportRequest(msgspec.Struct, frozen=True):
 
 
 class ReportAnswer(msgspec.Struct, frozen=True):
-    """The state machine's output."""
+    """The state machine's output. `notice` is a line on demo models, empty where there is nothing to say."""
 
     execution: str
     status: str
@@ -179,6 +181,7 @@ class ReportAnswer(msgspec.Struct, frozen=True):
     predicted: int
     rejected: int
     report_uri: str
+    notice: str = ""
 
 
 class StateError(msgspec.Struct, frozen=True):

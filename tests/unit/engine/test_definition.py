@@ -5,7 +5,7 @@ import pytest
 
 from pixlake.errors import BadRequest
 from pixlake_cli.engine import definition, template
-from pixlake_cli.engine.engine import ROOT
+from tests.project import ROOT
 
 DEPLOYMENT = template.load(ROOT / "template.yaml", {}, {"LakeBucket": "lake"})
 OURS = definition.load(DEPLOYMENT.definition, DEPLOYMENT.substitutions)

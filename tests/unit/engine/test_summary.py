@@ -113,6 +113,12 @@ def test_the_summary_of_a_run_that_succeeded(tmp_path: Path) -> None:
     }
 
 
+def test_what_the_report_says_of_its_models_is_said_here_too(tmp_path: Path) -> None:
+    good = ended(Outcome("e", "SUCCEEDED", {"notice": "clip is a demo model"}), tmp_path)
+    assert good.summary().splitlines()[-2] == "Notice:  clip is a demo model"
+    assert good.result()["notice"] == "clip is a demo model"
+
+
 def test_a_failed_run_is_explained_in_one_paragraph_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "work" / "e").mkdir(parents=True)
     cause = json.dumps({"errorType": "BadUpload", "errorMessage": "encrypted: a.png is\nencrypted", "stackTrace": []})

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from pixlake.errors import BadRequest
-from pixlake_cli.engine.engine import ROOT
 from pixlake_cli.engine.template import ABSENT, Resolver, load
+from tests.project import ROOT
 
 TEMPLATE: dict[str, Any] = {
     "Parameters": {"Size": {"Default": 7}, "Name": {"Default": ""}},

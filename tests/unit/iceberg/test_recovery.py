@@ -137,7 +137,13 @@ def test_time_travel_reaches_back_over_all_the_days_kept() -> None:
     now = datetime(2026, 1, 31, tzinfo=UTC)
     days = (20, 10, 8, 3, 1)
     snapshots = [
-        Snapshot(snapshot_id=day, timestamp_ms=int((now - timedelta(days=day)).timestamp() * 1000), manifest_list="x")
+        Snapshot.model_validate(
+            {
+                "snapshot-id": day,
+                "timestamp-ms": int((now - timedelta(days=day)).timestamp() * 1000),
+                "manifest-list": "manifests.avro",
+            }
+        )
         for day in days
     ]
     assert choose_expired(snapshots, now - timedelta(days=7)) == [20, 10]

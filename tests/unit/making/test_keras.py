@@ -14,8 +14,8 @@ from PIL import Image
 from pixlake.bundles.folders import read_folder
 from pixlake.errors import NotEqual, NotServable
 from pixlake.images.preprocessing import tensor
-from pixlake_cli.engine.engine import ROOT
 from pixlake_models.keras.preprocessing import caffe_preprocessing, take_rgb
+from tests.project import ROOT
 
 SIDE, KERNEL, STRIDE, FILTERS = 224, 7, 2, 5
 RANDOM = np.random.default_rng(5)

@@ -78,6 +78,14 @@ def test_batches_name_the_container_that_their_model_needs(upload: Upload) -> No
     assert answer.models == {"with_image": pets, "without_image": table}
 
 
+def test_the_roles_of_demo_models_are_told(upload: Upload) -> None:
+    put_pets(upload)
+    upload.put_bundle("clip", "embedder", rebuild="make demo-models")
+    upload.put_bundle("table", "record_classifier", origin="a predictor of ours")
+    answer = upload.split(Options(embedder="clip", classifier=Classifiers(without_image="table")), shards=2)
+    assert (sorted(answer.models), answer.demo) == (["embedder", "without_image"], ("embedder",))
+
+
 def test_batches_of_every_modality(upload: Upload) -> None:
     put_pets(upload)
     clip = upload.put_bundle("clip", "embedder")

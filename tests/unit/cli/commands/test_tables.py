@@ -52,17 +52,17 @@ def test_a_folder_without_a_lake_is_an_error_and_left_unchanged(tmp_path: Path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_register_brings_back_a_lost_catalog(run, own_lake) -> None:
-    count = ("query", "SELECT count(*) AS n FROM records", "--lake", own_lake.folder, "--format", "csv")
+def test_register_brings_back_a_lost_catalog(own_zoo_lake: Lake) -> None:
+    count = ("query", "SELECT count(*) AS n FROM records", "--lake", own_zoo_lake.folder, "--format", "csv")
     before = run(*count).stdout
-    for path in own_lake.folder.glob("catalog.db*"):
+    for path in Path(str(own_zoo_lake.folder)).glob("catalog.db*"):
         path.unlink()
-    result = run("tables", "--lake", own_lake.folder, "--register", "--json")
+    result = run("tables", "--lake", own_zoo_lake.folder, "--register", "--json")
     assert result.stderr.count("registered ") == len(TABLES)
     assert run(*count).stdout == before
 
 
-def test_register_in_a_folder_without_a_lake_leaves_it_as_it_is(run, tmp_path: Path) -> None:
+def test_register_in_a_folder_without_a_lake_leaves_it_as_it_is(tmp_path: Path) -> None:
     result = run("tables", "--lake", tmp_path, "--register")
     assert (result.exit_code, "has no folder warehouse" in result.stderr) == (1, True)
     assert list(tmp_path.iterdir()) == []
