@@ -3,6 +3,12 @@
 PYTHON ?= python3.11
 VENV := .venv
 LAKE ?= demo-lake
+# where tests run on the Python of Lambda: the one named so, else pyenv's
+VENV_313 := .venv-3.13
+PYTHON_313 := $(shell for python in python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python); do \
+  $$python -c '' 2>/dev/null && echo $$python && break; done)
+# tests on every core; those of one file on one, so that what they share is made once
+PYTEST := -m pytest -n logical --dist loadfile
 SAM := .venv-sam
 CHECKOV := .venv-checkov
 CHROMIUM ?= chromium
@@ -12,9 +18,9 @@ ARCHITECTURE ?= x86_64
 CONTAINERS := $(filter-out functions/classify_autogluon/%,$(wildcard functions/*/requirements.txt))
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs report-picture test test-wheel sam validate lint-template arm64 build autogluon-image test-containers requirements
+.PHONY: help setup demo lint docs report-picture unit test test-3.13 test-wheel sam validate lint-template arm64 build autogluon-image test-containers requirements
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## .venv with the `pixlake` command
 
@@ -43,8 +49,25 @@ docs: setup ## docs/cli.md, from what the commands say of themselves, and docs/l
 report-picture: setup ## docs/report.png, the sample's report as Chromium shows it (CHROMIUM names it)
 	$(VENV)/bin/python docs/report_picture.py $(CHROMIUM) docs/report.png
 
-test: setup lint ## lint and all tests but those that need torch, containers or another environment
-	$(VENV)/bin/python -m pytest
+unit: setup ## the quick tests: each module by itself
+	$(VENV)/bin/python $(PYTEST) tests/unit
+
+test: setup lint test-3.13 ## lint, the quick tests on Python 3.13, and all but those that need torch, containers or another environment
+	$(VENV)/bin/python $(PYTEST)
+
+test-3.13: setup ## the quick tests on Python 3.13, which Lambda has
+ifeq ($(PYTHON_313),)
+	@echo "NOT RUN on Python 3.13: none found"
+else
+test-3.13: $(VENV_313)/.ready
+	$(VENV_313)/bin/python $(PYTEST) tests/unit
+endif
+
+$(VENV_313)/.ready: requirements/dev.txt $(VENV)/.ready
+	@test -x $(VENV_313)/bin/python || $(VENV)/bin/uv venv -q --python $(PYTHON_313) $(VENV_313)
+	VIRTUAL_ENV=$(VENV_313) $(VENV)/bin/uv pip sync -q --require-hashes requirements/dev.txt
+	VIRTUAL_ENV=$(VENV_313) $(VENV)/bin/uv pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
 
 test-wheel: setup ## install the wheel into a new environment and run the sample there
 	$(VENV)/bin/python -m pytest tests/wheel

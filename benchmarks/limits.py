@@ -77,7 +77,7 @@ def payloads(work: Work) -> dict[str, int]:
 def statements() -> tuple[messages.TableStatements, ...]:
     """What Compact hands to Athena, with the longest names."""
     folders = {name: f"{'parts' if name != REJECTS.name else 'merged'}/{name}" for name in MERGED}
-    return tuple(write_statements(MERGED[name], RUN, LAKE, folder, 365.0) for name, folder in folders.items())
+    return tuple(write_statements(MERGED[name], RUN, LAKE, folder) for name, folder in folders.items())
 
 
 def size(message: Any) -> int:

@@ -1,4 +1,4 @@
-"""The options by which a command is told its lake."""
+"""The options that name a command's lake."""
 
 from collections.abc import Callable
 from functools import wraps

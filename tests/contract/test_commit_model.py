@@ -22,7 +22,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(steps, max_size=7))
 def test_any_sequence_of_commits_leaves_the_newest_rows(sequence: list[tuple]) -> None:  # type: ignore[type-arg]
     with TemporaryDirectory() as folder:

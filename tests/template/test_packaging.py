@@ -3,14 +3,13 @@
 import re
 import tomllib
 from importlib.metadata import packages_distributions
-from pathlib import Path
 from sys import stdlib_module_names
 
 import pytest
 
+from tests.project import ROOT
 from tests.template.test_requirements import imported, pins
 
-ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OURS = {
     "pixlake": "layers/pixlake/pixlake",

@@ -224,3 +224,9 @@ def test_samconfig_sets_only_existing_parameters(template: dict[str, Any], stage
         parameter = template["Parameters"][name]
         assert "AllowedValues" not in parameter or int(value) in parameter["AllowedValues"], name
         assert parameter["Type"] != "Number" or int(value) >= parameter.get("MinValue", 0), name
+
+
+def test_work_and_query_results_do_not_live_on_as_noncurrent_versions(template: dict[str, Any]) -> None:
+    rules = template["Resources"]["LakeBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    days = {rule["Prefix"]: rule["NoncurrentVersionExpiration"]["NoncurrentDays"] for rule in rules if "Prefix" in rule}
+    assert days == {"work/": 1, "athena/": 1}

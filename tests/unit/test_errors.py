@@ -5,6 +5,7 @@ import builtins
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ def drawn_parents() -> Iterator[tuple[str, str]]:
             yield name, above[depth - 1]
 
 
+@cache
 def written_classes(path: Path) -> dict[str, list[str]]:
     """The classes of a module with the names of their bases: read, not imported, since some need torch."""
     found = {}

@@ -127,8 +127,8 @@ class Engine:
 
     def states(self) -> dict[str, str]:
         """The state in which each function works, in the order written; then what rules tell, by its own name."""
-        told = {name: name.removesuffix("Function") for rule in self._deployment.rules for name in rule.functions}
-        return definition.states_by_function(self._definition) | told
+        by_rules = {name: name.removesuffix("Function") for rule in self._deployment.rules for name in rule.functions}
+        return definition.states_by_function(self._definition) | by_rules
 
     def close(self) -> None:
         """End all workers. The logs stay only where something failed in them."""

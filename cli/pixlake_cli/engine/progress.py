@@ -1,4 +1,4 @@
-"""How far an execution is, told from the answers that pass through the engine."""
+"""The progress of an execution, from the answers that pass through the engine."""
 
 import json
 import threading

@@ -23,13 +23,13 @@ PSEUDO_PARAMETERS = {
 }
 ABSENT = object()
 FUNCTION, MACHINE, RULE = "AWS::Serverless::Function", "AWS::Serverless::StateMachine", "AWS::Events::Rule"
-RETRIES = 2  # Lambda's own, of an invocation that nobody waits for
+RETRIES = 2  # Lambda's own, of an asynchronous invocation
 
 
 @dataclass(frozen=True)
 class Function:
     """One function of the template. `timeout` is in seconds, `memory` in MiB, `folder` holds its code; `retries` are of
-    invocations that nobody waits for.
+    asynchronous invocations.
 
     `image` is a container that is not built here but named by a parameter: on a laptop the Python to run it with.
     """
@@ -204,8 +204,8 @@ def _rules(template: Mapping[str, Any], functions: Mapping[str, Function], resol
     names = {function.arn: name for name, function in functions.items()}
     for _, properties in _resources(template, RULE, resolver):
         arns = [resolver.resolve(target["Arn"]) for target in properties["Targets"]]
-        if told := tuple(names[arn] for arn in arns if arn in names):
-            yield Rule(resolver.resolve(properties["EventPattern"]), told)
+        if targets := tuple(names[arn] for arn in arns if arn in names):
+            yield Rule(resolver.resolve(properties["EventPattern"]), targets)
 
 
 def machine_arn(name: str) -> str:

@@ -1,7 +1,7 @@
 """Where everything lies in a lake. Names follow from the input alone: a step run twice writes to the same place.
 
 images/<experiment_id>/<upload_id>/…   the images of an upload, never overwritten by another
-models/<name>/…                        bundles; a pushed version in a folder of its own (`inference.folders`)
+models/<name>/…                        bundles; a pushed version in a folder of its own (`bundles.folders`)
 warehouse/…                            the Iceberg tables
 work/<execution_id>/…                  what one execution's steps hand each other; no table knows of it
 reports/<execution_id>.html

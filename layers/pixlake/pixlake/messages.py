@@ -139,7 +139,7 @@ class CompactRequest(msgspec.Struct, frozen=True):
 
 
 class TableStatements(msgspec.Struct, frozen=True):
-    """SQL for Athena that brings one table up to date, in the order in which it runs (`compact.statements`)."""
+    """SQL for Athena that brings one table up to date, in the order in which it runs (`iceberg.statements`)."""
 
     table: str
     register: str

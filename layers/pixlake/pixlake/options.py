@@ -1,4 +1,4 @@
-"""What an execution is told to do: by its request, else by the upload's `pixlake.json`, else by the stack."""
+"""The options of an execution: from its request, else the upload's `pixlake.json`, else the stack's parameters."""
 
 from operator import attrgetter
 from typing import Any

@@ -89,14 +89,13 @@ class Engine(StrEnum):
 @dataclass(frozen=True)
 class CompactSettings:
     """`catalog_uri` is `glue://<database>` on AWS and `sqlite:///<path>` on a laptop. `tolerated_lost_percent` of the
-    batches may be missing; above it the execution fails. `snapshot_days` are kept by Athena's VACUUM."""
+    batches may be missing; above it the execution fails."""
 
     lake_uri: str
     catalog_uri: str
     target_file_bytes: int = 256 << 20
     tolerated_lost_percent: float = 5.0
     compaction_engine: Engine = Engine.LAMBDA
-    snapshot_days: float = 7.0
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from threading import Lock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -99,7 +99,6 @@ def test_the_format_is_read_from_the_bytes_alone() -> None:
     assert close(seen(polyglot.getvalue()), (RED, BLUE), within=8)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_damaged_bytes_give_pixels_or_bad_image_and_no_other_error(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(FORMATS))

@@ -25,7 +25,7 @@ def merge(sources: Sequence[TableRows]) -> list[dict[str, Any]]:
     return [row for chunk in chunks for row in chunk.to_pylist()]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(rows, max_size=5), st.booleans())
 def test_merged_rows_are_sorted_and_the_newest_of_each_key(parts: list[list[tuple[str, int]]], ordered: bool) -> None:
     parts = [sorted(part) if ordered else part for part in parts]

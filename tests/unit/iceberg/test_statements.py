@@ -33,7 +33,7 @@ def athena() -> Iterator[Athena]:
 
 
 def written(schema: TableSchema, run: Run = RUN) -> TableStatements:
-    return write_statements(schema, run, "s3://lake/", f"parts/{schema.name}", 2.5)
+    return write_statements(schema, run, "s3://lake/", f"parts/{schema.name}")
 
 
 def run_all(athena: Athena, answer: CompactAnswer) -> None:
@@ -61,7 +61,7 @@ def test_maintenance_statements_are_in_athenas_syntax() -> None:
     statements = written(MERGED["embeddings"])
     assert statements.optimize == "OPTIMIZE embeddings REWRITE DATA USING BIN_PACK WHERE \"experiment_id\" = 'pets'"
     assert statements.vacuum == "VACUUM embeddings"
-    assert "'vacuum_max_snapshot_age_seconds' = '216000'" in statements.keep
+    assert "'vacuum_max_snapshot_age_seconds' = '315360000'" in statements.keep
 
 
 def test_the_external_tables_types_are_hives() -> None:
@@ -153,7 +153,7 @@ def test_the_newest_row_by_precedence_wins_in_any_order(table_lake: TableLake, a
         rows = [prediction(chance, f"m@{number}-{index}") for index in range(12)]
         parquet.write_part(execution.work.part("predictions", "one"), PREDICTIONS, as_table(rows))
         run = execution.request.run
-        statements = write_statements(PREDICTIONS, run, table_lake.uri, "parts/predictions", 7)
+        statements = write_statements(PREDICTIONS, run, table_lake.uri, "parts/predictions")
         athena.run(statements.register)
         athena.run(statements.merge)
         apply(expected, rows)

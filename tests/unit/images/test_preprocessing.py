@@ -62,7 +62,7 @@ def test_the_tensor_is_what_bundles_md_says(kind: str, interpolation: str, size:
     assert worst_level(found, naive(image, wanted), wanted) < 0.01
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.integers(1, 400),
     st.integers(1, 400),

@@ -32,7 +32,7 @@ def test_an_item_above_the_limit_stands_alone() -> None:
     assert cut(sizes_of(5, 500, 5), 10, 100) == [(0, 1), (1, 2), (2, 3)]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(st.integers(0, 120), max_size=60), st.integers(1, 12), st.integers(1, 100))
 def test_ranges_are_within_the_limits_and_as_few_as_can_be(sizes: list[int], rows: int, size: int) -> None:
     ranges = cut(sizes_of(*sizes), rows, size)
@@ -53,7 +53,6 @@ def count_greedily(sizes: list[int], rows: int, size: int) -> int:
     return count
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 10), min_size=50, max_size=400), st.integers(2, 9))
 def test_small_items_make_ranges_of_nearly_equal_bytes(sizes: list[int], parts: int) -> None:
     """Where the limit leaves room, a range's end is off by less than an item."""

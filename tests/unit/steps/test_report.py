@@ -10,7 +10,7 @@ from pixlake.messages import TOTALS, ReportRequest, parse
 from pixlake.rejects import Reject
 from pixlake.settings import ReportSettings
 from pixlake.steps.report import report
-from tests.builders.reports import MakeExecution, ReportedExecution
+from tests.builders.reports import MakeExecution, ReportedExecution, build_execution
 from tests.project import read_event
 
 MAX_BYTES = 3_000_000
@@ -23,6 +23,12 @@ def settings(reported: ReportedExecution) -> ReportSettings:
 def write_page(reported: ReportedExecution) -> str:
     answer = report(reported.request, settings(reported))
     return storage.read(answer.report_uri).decode()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of an execution, for tests that only read it."""
+    return write_page(build_execution(tmp_path_factory.mktemp("lake")))
 
 
 def test_the_answer_is_the_totals_and_the_page_is_where_it_says(reported: ReportedExecution) -> None:
@@ -45,8 +51,7 @@ def test_the_execution_is_a_row_once_however_often_it_is_reported(reported: Repo
     assert row["started_at"] == datetime.fromisoformat(run.started_at) < row["finished_at"]
 
 
-def test_the_page_needs_nothing_from_outside_and_runs_nothing(reported: ReportedExecution) -> None:
-    page = write_page(reported)
+def test_the_page_needs_nothing_from_outside_and_runs_nothing(page: str) -> None:
     references = re.findall(r"(?:src|href)=[\"']?([^\"' >]+)", page) + re.findall(r"url\(([^)]*)\)", page)
     assert references
     assert all(reference.startswith(("data:image/webp;base64,", "#")) for reference in references)
@@ -54,14 +59,13 @@ def test_the_page_needs_nothing_from_outside_and_runs_nothing(reported: Reported
     assert "Content-Security-Policy" in page
 
 
-def test_every_id_of_the_page_is_unique(reported: ReportedExecution) -> None:
-    ids = re.findall(r'\bid="([^"]+)"', write_page(reported))
+def test_every_id_of_the_page_is_unique(page: str) -> None:
+    ids = re.findall(r'\bid="([^"]+)"', page)
     assert ids
     assert len(ids) == len(set(ids))
 
 
-def test_an_image_is_shown_with_its_prediction(reported: ReportedExecution) -> None:
-    page = write_page(reported)
+def test_an_image_is_shown_with_its_prediction(page: str) -> None:
     assert page.count('src="data:image/webp') == 40 + 16
     assert page.count('class="label"') == 40 + 16
     assert "not shown" not in page
@@ -85,14 +89,12 @@ def test_names_from_the_upload_are_escaped(make_execution: MakeExecution) -> Non
     assert "x" * 500 not in page
 
 
-def test_predictions_are_compared_with_the_tables_labels(reported: ReportedExecution) -> None:
-    page = write_page(reported)
+def test_predictions_are_compared_with_the_tables_labels(page: str) -> None:
     assert "<b>70 (87.5%)</b>" in page
     assert "100.0% of 70 by image+tabular, 0.0% of 10 by tabular" in page
 
 
-def test_rejects_are_grouped_with_the_first_few_of_each(reported: ReportedExecution) -> None:
-    page = write_page(reported)
+def test_rejects_are_grouped_with_the_first_few_of_each(page: str) -> None:
     assert re.search(r"<code>truncated</code> <span class=\"quiet\">in embed</span> 14<", page)
     assert page.count("photos/broken-") == 10
     assert "and 4 more" in page

@@ -160,7 +160,7 @@ def in_folder(data: bytes) -> TextFile:
     return open_text_file(f"file://{file.name}")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(st.lists(VALUES | TRICKY, min_size=2, max_size=2), min_size=1, max_size=12),
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
@@ -185,7 +185,7 @@ def read_with(file: TextFile, dialect: Dialect) -> TableFile:
         return read_csv("a.csv", file)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text('ab,"\n\r', max_size=60), st.sampled_from([None, "\\"]))
 def test_the_fast_and_the_careful_reader_agree(body: str, escape: str | None) -> None:
     """Whatever the quotes do: the same rows, the same faults, or the fast way stands back."""

@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pixlake.tables.dialects import Dialect, choose_dialect
@@ -49,7 +49,6 @@ def test_a_few_ragged_rows_do_not_matter() -> None:
     assert choose_dialect("id,name\n" + "1,a\n" * 20 + "1,a,b\n1\n", whole=True) == Dialect(",")
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(",;\t|"),
     st.lists(st.lists(st.text("abc,;|\t\"' \n", max_size=6), min_size=3, max_size=3), min_size=4, max_size=20),

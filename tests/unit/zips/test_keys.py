@@ -3,7 +3,7 @@
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pixlake.zips.keys import image_key, table_key
@@ -27,7 +27,13 @@ def test_a_key_is_valid_on_s3_and_on_any_disk(path: str, case_collision: bool) -
 @given(PATHS, PATHS)
 def test_different_paths_have_different_keys(one: str, other: str) -> None:
     assert (one == other) == (image_key(one) == image_key(other))
-    assert image_key(one) != image_key(one, case_collision=True)
+
+
+@given(PATHS)
+def test_a_path_marked_as_a_case_collision_has_a_key_that_differs_whatever_the_case(path: str) -> None:
+    other = path.swapcase()
+    assume(other != path)
+    assert image_key(path, case_collision=True).lower() != image_key(other).lower()
 
 
 @pytest.mark.parametrize(

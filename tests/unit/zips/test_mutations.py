@@ -66,13 +66,13 @@ LIARS = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(LIARS, max_size=4), st.booleans())
 def test_a_zip_with_lying_headers_gives_its_files_a_reject_or_a_pixlake_error(parts: list[Part], zip64: bool) -> None:
     check(build(*parts, zip64=zip64))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(damaged())
 def test_a_damaged_zip_gives_its_files_a_reject_or_a_pixlake_error(data: bytes) -> None:
     check(data)

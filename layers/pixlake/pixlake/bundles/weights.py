@@ -108,7 +108,7 @@ class MappedWeights:
         self.bundle.verify([self.name])
 
     def check_same(self) -> None:
-        """A push mends a damaged file by another: the session may have the one, and the checksum be the other's."""
+        """A push replaces a damaged file: the session may have loaded the one, and the checksum be the other's."""
         if _identify(self.path) != self.identity:
             raise BadBundle(f"{self.bundle.uri}/{self.name}: it was replaced while it was loaded; run again")
 

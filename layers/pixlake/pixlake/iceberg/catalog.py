@@ -41,7 +41,7 @@ _PROPERTIES = {
     "write.update.isolation-level": "serializable",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "50",
-    # A conflict on keys is planned again by `compact.commit`. This lets pyiceberg look whether a commit that was
+    # A conflict on keys is planned again by `commit`. This lets pyiceberg look whether a commit that was
     # answered with a failure did land, and go on top of commits that touched no rows.
     "commit.retry.num-retries": "3",
     "commit.retry.min-wait-ms": "20",

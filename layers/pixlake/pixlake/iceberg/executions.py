@@ -1,6 +1,6 @@
 """How executions ended, as rows of `executions`: Report writes them where all went well, RecordFailure else.
 
-RecordFailure hears by an event, which may come late, twice, or after the execution was redriven and ended well. So a
+RecordFailure is invoked by an event, which may come late, twice, or after a redrive has succeeded. So a
 row says when its execution ended, the later row stays, and each ending is a commit of its own.
 """
 

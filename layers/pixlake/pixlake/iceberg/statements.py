@@ -14,6 +14,7 @@ from pixlake.iceberg.keys import PARTITION
 from pixlake.messages import Run, TableStatements
 from pixlake.schemas import TableSchema
 
+_NEVER = 10 * 365 * 86_400
 _HIVE = {
     pa.string(): "string",
     pa.bool_(): "boolean",
@@ -24,13 +25,13 @@ _HIVE = {
 }
 
 
-def write_statements(schema: TableSchema, run: Run, lake: str, folder: str, snapshot_days: float) -> TableStatements:
+def write_statements(schema: TableSchema, run: Run, lake: str, folder: str) -> TableStatements:
     """The statements for one table. `folder` below the execution's work folder holds the table's Parquet files."""
     parts, register = _register(schema, lake, folder)
     where = f"{_name(PARTITION)} = {_text(run.experiment_id)}"
-    age = round(snapshot_days * 86_400)
+    # Maintain expires snapshots, but for the one current at the beginning of the days kept; VACUUM would take that too.
     # A file with a single delete file is packed too, so that readers find rows, not deletes.
-    properties = f"'vacuum_max_snapshot_age_seconds' = '{age}', 'optimize_rewrite_delete_file_threshold' = '1'"
+    properties = f"'vacuum_max_snapshot_age_seconds' = '{_NEVER}', 'optimize_rewrite_delete_file_threshold' = '1'"
     return TableStatements(
         table=schema.name,
         register=register,

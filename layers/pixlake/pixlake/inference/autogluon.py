@@ -1,7 +1,7 @@
 """A packaged MultiModalPredictor, run by AutoGluon: in the AutoGluon container, and where a package is proved.
 
 AutoGluon takes a quarter of a minute to import, longer than Lambda gives a function to start, so it is imported by the
-first request; and it starts processes to read a batch, which have no shared memory there, so it is told not to.
+first request; and it starts processes to read a batch, which have no shared memory there, so that is switched off.
 """
 
 import functools

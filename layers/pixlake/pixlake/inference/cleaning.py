@@ -1,6 +1,6 @@
 """What CLIP models do to a text before their tokenizer; docs/bundles.md specifies it.
 
-No tokenizer.json can say it: it mends mojibake, resolves HTML's entities and lowers letters as Python does.
+No tokenizer.json can say it: it repairs mojibake, resolves HTML's entities and lowers letters as Python does.
 """
 
 import html

@@ -46,8 +46,7 @@ def hand_over(
     folders = {name: f"parts/{name}" for name in MERGED}
     folders[REJECTS.name] = merged.removeprefix(f"{work.uri}/").rpartition("/")[0]
     statements = tuple(
-        write_statements(schema, request.run, settings.lake_uri, folders[name], settings.snapshot_days)
-        for name, schema in MERGED.items()
+        write_statements(schema, request.run, settings.lake_uri, folders[name]) for name, schema in MERGED.items()
     )
     return msgspec.structs.replace(answer, statements=statements)
 

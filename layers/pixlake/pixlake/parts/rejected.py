@@ -33,10 +33,12 @@ class ExecutionRejects:
     def sources(self, files: Sequence[str], io: FileIO) -> list[TableRows]:
         """The rejects that the steps wrote to `files`, and the rows of lost batches, whose own files tell only part."""
         lost = {f"{batch.task}-{batch.batch_id}" for batch in self.lost}
-        told = [uri for uri in files if part_id(uri) not in lost]
+        complete = [uri for uri in files if part_id(uri) not in lost]
         with ThreadPoolExecutor(_READERS) as pool:
-            written = list(pool.map(storage.read, told))
-        sources = [TableRows(uri, self._table(rejects.decode(data))) for uri, data in zip(told, written, strict=True)]
+            written = list(pool.map(storage.read, complete))
+        sources = [
+            TableRows(uri, self._table(rejects.decode(data))) for uri, data in zip(complete, written, strict=True)
+        ]
         return [*sources, TableRows("lost", self._table(reject_rows(self.work, io, self.lost)))]
 
     def _table(self, rows: Sequence[rejects.Reject]) -> pa.Table:

@@ -51,7 +51,7 @@ def explain(error: StateError, listing: Listing, shards: int) -> Cause:
     """The cause behind an execution's error.
 
     A Map says nothing of why it failed, so the child that failed last does, of those that left a note: the notes of
-    children that a redrive mended are older. Which step failed is seen by what the steps have left.
+    children that succeeded in a redrive are older. Which step failed follows from what the steps have left.
     """
     if error.error == MAP_FAILED and (notes := listing.under("failures/")):
         return _explain_child(read_child_failure(max(notes, key=lambda note: note.last_modified).uri))

@@ -1,4 +1,4 @@
-"""In what encoding a table file is written: told by its first bytes, proved by decoding it all, or guessed.
+"""The encoding of a table file: marked by its first bytes, proved by decoding all of it, or guessed.
 
 Most files are UTF-8, which no other text is by accident, so the whole file is tried. A guess is needed only for files
 of one byte a character and the Asian encodings; charset-normalizer knows them all, but takes a few accented letters

@@ -40,7 +40,7 @@ _WANTED = f"kind IN ({Kind.IMAGE:d}, {Kind.TABLE:d}, {Kind.OPTIONS:d})"
 class _Verdict(IntEnum):
     KEPT = 0
     DROPPED = 1
-    TWIN = 2
+    CASE_COLLISION = 2
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Inventory:
             f"SELECT {_COLUMNS}, coalesce(verdict, 0) AS verdict FROM entry LEFT JOIN decision USING (position) "
             f"WHERE kind = {kind:d} AND coalesce(verdict, 0) != {_Verdict.DROPPED:d} ORDER BY offset, path"
         )
-        return (Kept(Entry._make(row[:-1]), row[-1] == _Verdict.TWIN) for row in found)
+        return (Kept(Entry._make(row[:-1]), row[-1] == _Verdict.CASE_COLLISION) for row in found)
 
     def _refuse_overlaps(self) -> None:
         """Members that share bytes make petabytes of a small zip (D. Fifield, "A better zip bomb", 2019)."""
@@ -130,7 +130,7 @@ class Inventory:
                 digest.update("\0".join([path, *map(str, content), "\n"]).encode())
                 if first:
                     detail = f"kept under a key of its own, for {first} differs from it only in case"
-                    self._decide(position, _Verdict.TWIN)
+                    self._decide(position, _Verdict.CASE_COLLISION)
                     self._reject(path, "case_collision", detail)
                 first = first or path
         return digest.hexdigest()

@@ -13,7 +13,7 @@ from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.output import TABLE_ROWS
 from tests.builders.commands import run
-from tests.builders.zoo import folder_of, put_rows
+from tests.builders.zoo import fill, folder_of, put_rows
 from tests.project import ROOT, read_template, saved_queries
 
 Query = Callable[[str], list[dict[str, Any]]]
@@ -240,6 +240,14 @@ def test_wrong_sql_is_a_one_line_error_and_exits_2(zoo_lake: Lake, sql: str, mes
     assert "\x1b" not in result.stderr
 
 
+@pytest.fixture(scope="module")
+def secretive_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """With a file that no query may read."""
+    lake = fill(Lake.at(str(tmp_path_factory.mktemp("lake"))))
+    (folder_of(lake) / "secret.txt").write_text("secret")
+    return lake
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -254,9 +262,9 @@ def test_wrong_sql_is_a_one_line_error_and_exits_2(zoo_lake: Lake, sql: str, mes
         "read_parquet('https://127.0.0.1/x.parquet')",
     ],
 )
-def test_sql_reads_no_other_file(own_zoo_lake: Lake, source: str) -> None:
-    (folder_of(own_zoo_lake) / "secret.txt").write_text("secret")
-    result = run("query", f"SELECT * FROM {source.format(lake=own_zoo_lake.folder)}", "--lake", own_zoo_lake.folder)
+def test_sql_reads_no_other_file(secretive_lake: Lake, source: str) -> None:
+    sql = f"SELECT * FROM {source.format(lake=secretive_lake.folder)}"
+    result = run("query", sql, "--lake", secretive_lake.folder)
     assert result.exit_code == 2
     assert "secret" not in result.stdout
     assert "root" not in result.stdout
