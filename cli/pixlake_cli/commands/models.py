@@ -98,7 +98,7 @@ def show(name: str, lake: Lake, as_json: bool) -> None:
 def verify(model: str, lake: Lake | None, as_json: bool) -> None:
     """Check a model whole: the format, every file's SHA-256, the graphs' inputs, and a trial.
 
-    What has a / in it is a FOLDER with a bundle; else it is the NAME of a model in the lake. Exits with 1 and the
+    The model is the NAME of one in the lake, or, with a / in it, a FOLDER with a bundle. Exits with 1 and the
     reason if it is not fit to serve.
 
     \b

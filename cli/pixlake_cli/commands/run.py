@@ -94,7 +94,7 @@ def run(
 
 
 def _make_options(embedder: str | None, image_classifier: str | None) -> dict[str, Any]:
-    """What is asked for, as a `pixlake.json` would; it wins over the upload's own, where it says something."""
+    """The options asked for, as in a `pixlake.json`; each overrides the upload's own."""
     options: dict[str, Any] = {} if embedder is None else {"embedder": embedder}
     return options if image_classifier is None else {**options, "classifier": {"orphan": image_classifier}}
 

@@ -1,4 +1,4 @@
-"""What an AutoGluon model makes of a row before its network, as inputs of a bundle.
+"""An AutoGluon model's preprocessing of a row, as inputs of a bundle.
 
 Read out of the fitted preprocessor and the data processors of MultiModalPredictor (autogluon.multimodal 1.6), which
 keep it in private attributes: `compile_autogluon` proves the result on rows, so another AutoGluon shows itself there.
@@ -145,7 +145,7 @@ def _categorical(columns: Any, key: str) -> Iterator[CategoricalInput]:
 
 
 def _comparison(name: str, categories: Sequence[Any]) -> Comparison:
-    """How a table's cell, which is text, means one of AutoGluon's categories, which have the training table's type."""
+    """How a cell, which is text, compares with AutoGluon's categories, which have the training table's type."""
     if all(isinstance(each, str) for each in categories):
         return "text"
     if all(isinstance(each, bool) for each in categories):

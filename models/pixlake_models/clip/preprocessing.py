@@ -1,4 +1,4 @@
-"""What open_clip does to a picture before its model, in a bundle's words."""
+"""open_clip's preprocessing of a picture, as a bundle's."""
 
 from collections.abc import Callable
 from typing import Any

@@ -22,7 +22,7 @@ from pixlake_models.commands.environment import TorchCommand
 )
 @click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write the bundle.")
 def package(predictor: Path, rows: Path, output: Path | None) -> None:
-    """Make a bundle of a predictor that only AutoGluon can run: what `compile` refuses.
+    """Make a bundle of a predictor that `compile` refuses, for AutoGluon itself to run.
 
     AUTOGLUON_DIR is what MultiModalPredictor saved. The bundle is written to FOLDER, whose name becomes the model's,
     else to a folder of AUTOGLUON_DIR's name, here. Where the packaged predictor answers TABLE's rows otherwise than

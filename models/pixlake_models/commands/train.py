@@ -1,4 +1,4 @@
-"""`pixlake models train`: from a table with images to a pair of bundles, with what they are worth."""
+"""`pixlake models train`: from a table with images to a pair of bundles with their metrics."""
 
 import json
 import tempfile
@@ -39,20 +39,20 @@ _WHERE = {
 
 @click.command(cls=TorchCommand)
 @click.argument("upload", metavar="TABLE|FOLDER|ZIP", type=click.Path(exists=True, path_type=Path))
-@click.option("--label", metavar="COLUMN", help="What to learn. Default: label_column in the upload's pixlake.json.")
+@click.option("--label", metavar="COLUMN", help="Column to learn. Default: label_column in the upload's pixlake.json.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write the first bundle.")
 @click.option("--backbone", metavar="NAME|FOLDER", default=BACKBONE, show_default=True, help="The image network.")
-@click.option("--untrained", is_flag=True, help="Begin with random weights of the image network; needs no download.")
+@click.option("--untrained", is_flag=True, help="Start the image network from random weights; needs no download.")
 @click.option("--image-size", type=click.IntRange(16, 1024), metavar="PIXELS", help="Default: as the network has it.")
-@click.option("--images", type=click.IntRange(1, 20), help="Images of a record to look at. Default: all, up to 4.")
+@click.option("--images", type=click.IntRange(1, 20), help="Images used of a record. Default: all, up to 4.")
 @click.option("--text-backbone", type=_FOLDER, metavar="FOLDER", help="A transformers model, to learn from texts too.")
 @click.option("--table-only", is_flag=True, help="Train only the model that looks at no image.")
 @click.option("--problem", type=click.Choice(["binary", "multiclass", "regression"]), help="Default: by the labels.")
-@click.option("--categorical", multiple=True, metavar="COLUMN", help="Numbers that are names of kinds. Repeatable.")
-@click.option("--ignore", multiple=True, metavar="COLUMN", help="Not to be learned from. Repeatable.")
+@click.option("--categorical", multiple=True, metavar="COLUMN", help="Numbers that are categories. Repeatable.")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="Left out of training. Repeatable.")
 @click.option("--id-column", metavar="COLUMN", help="Default: found by looking, as in a run.")
 @click.option("--image-column", metavar="COLUMN", help="Default: found by looking, as in a run.")
-@click.option("--holdout", type=click.FloatRange(0.05, 0.5), default=0.2, show_default=True, help="Share to judge by.")
+@click.option("--holdout", type=click.FloatRange(0.05, 0.5), default=0.2, show_default=True, help="Share held out.")
 @click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--time-limit", type=click.FloatRange(0, min_open=True), metavar="MINUTES", help="For each model.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -60,7 +60,7 @@ _WHERE = {
 def train(upload: Path, output: Path | None, **options: Any) -> None:
     """Train two models on the records of a table with images, and make bundles of them.
 
-    The first looks at a record's images and table, the second, for records without image, at the table alone. Rows,
+    The first takes a record's images and table, the second, for records without image, the table alone. Rows,
     images, ids and options of TABLE|FOLDER|ZIP are read as `pixlake run` reads them; images of a TABLE lie in its
     folder or below. Part of the records is held out, and both models are measured on it.
 

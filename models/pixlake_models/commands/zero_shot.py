@@ -1,4 +1,4 @@
-"""`pixlake models zero-shot`: an image classifier out of words. It needs `onnx`, and no torch."""
+"""`pixlake models zero-shot`: an image classifier out of words. It needs `onnx` alone."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +21,8 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--template", "templates", multiple=True, metavar="TEXT", help=f'Default: "{TEMPLATE}". Give it several times.'
 )
-@click.option("--scale", type=_POSITIVE, help="What a cosine is multiplied by. Default: as the embedder was trained.")
-@click.option("--bias", type=float, help="What is added then, by a model trained with a sigmoid. Default: likewise.")
+@click.option("--scale", type=_POSITIVE, help="Logit scale. Default: as the embedder was trained.")
+@click.option("--bias", type=float, help="Logit bias, of a model trained with a sigmoid. Default: likewise.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write the bundle.")
 @click.option(
     "--lake",
@@ -43,7 +43,7 @@ def zero_shot(
 ) -> None:
     """Make a classifier of images out of labels in words, by an embedder that reads texts; nothing is trained.
 
-    What has a / in it is a FOLDER with an embedder; else it is the NAME of one in the lake. FILE holds a label a line,
+    The embedder is the NAME of one in the lake, or, with a / in it, a FOLDER. FILE holds a label a line,
     or, named *.json, {"label": "text" or ["text", ...]} where the words for the model are others than the label.
     Each text is put into each TEXT in place of its {}, and the vectors of a label's prompts are averaged.
 

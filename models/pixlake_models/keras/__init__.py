@@ -1,1 +1,1 @@
-"""Keras' preprocessing in a bundle's words. Imports `exporting` and onnx, neither Keras nor torch."""
+"""Keras' preprocessing, as a bundle's. Imports `exporting` and onnx, neither Keras nor torch."""

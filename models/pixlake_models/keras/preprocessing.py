@@ -1,4 +1,4 @@
-"""What Keras does to a picture before ResNet50 and its like (`mode="caffe"`), in a bundle's words.
+"""Keras' preprocessing for ResNet50 and its like (`mode="caffe"`), as a bundle's.
 
 `keras.applications.resnet.preprocess_input` turns RGB into BGR and takes ImageNet's mean from each channel's pixels of
 0 to 255, without scaling. The mean is a bundle's `mean`; the order of channels becomes the graph's first step.

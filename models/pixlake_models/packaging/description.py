@@ -1,4 +1,4 @@
-"""What a MultiModalPredictor is, in the words of `bundle.json`: which columns it reads, and what their cells were."""
+"""A MultiModalPredictor's `bundle.json`: the columns that it reads, and their cells' types."""
 
 from collections.abc import Iterator
 from importlib.metadata import version

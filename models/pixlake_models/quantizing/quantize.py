@@ -1,4 +1,4 @@
-"""Smaller copies of graphs: weights as float16, or as integers of 8 bits that the products are made of.
+"""Quantized graphs: weights as float16, or weights and activations as 8-bit integers.
 
 `halve` keeps the arithmetic: ONNX Runtime makes float32 of the weights once, as it loads them. It has few kernels that
 compute in float16 on x86, and goes back and forth for the rest. `to_int8` chooses between two ways of ONNX Runtime's
@@ -48,10 +48,10 @@ def halve(graph: bytes) -> bytes:
 
 
 def to_int8(graph: bytes, tensor: str, examples: Sequence[NDArray[np.float32]]) -> bytes:
-    """The graph with its products, and where it is made of convolutions those, in integers of 8 bits.
+    """The graph with matrix products in 8-bit integers, and its convolutions where it is made of them.
 
-    A transformer's activations have outliers that differ from token to token, so their ranges are taken as they come;
-    a convolutional network's are fixed beforehand, from what `examples` give as the input `tensor`.
+    A transformer's activations have outliers that differ from token to token, so it is quantized dynamically; a
+    convolutional network statically, calibrated on `examples` of the input `tensor`.
     """
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         prepared, result = Path(scratch) / "prepared.onnx", Path(scratch) / "result.onnx"

@@ -45,7 +45,7 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Probes:
-    """Pictures to fit the ranges of integers to, and others to measure by."""
+    """Pictures to calibrate on, and others to measure on."""
 
     fitted: Sequence[Picture]
     measured: Sequence[Picture]

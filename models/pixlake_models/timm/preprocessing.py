@@ -1,4 +1,4 @@
-"""What timm does to a picture before its network, in a bundle's words."""
+"""timm's preprocessing of a picture, as a bundle's."""
 
 from collections.abc import Callable
 from typing import Any, get_args
@@ -18,7 +18,7 @@ Transform = Callable[[Image.Image], torch.Tensor]
 
 
 def read_preprocessing(network: Any) -> tuple[Preprocessing, Transform]:
-    """What timm resolves for the network's evaluation, and that as its own transform of a Pillow image.
+    """The network's preprocessing at evaluation, and the same as timm's own transform of a Pillow image.
 
     NotServable for what a bundle has no words for.
     """

@@ -1,4 +1,4 @@
-"""What each column of a table is to a model: a number, a category, a text, or nothing to learn from."""
+"""The kind of each column of a table: numerical, categorical, text, or left out."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _MOST_CATEGORIES = 500
 
 @dataclass(frozen=True)
 class Wishes:
-    """What a person says of columns, before anything is guessed."""
+    """What was asked for of columns, before any kind is guessed."""
 
     categorical: Collection[str] = ()
     ignored: Collection[str] = ()
@@ -24,7 +24,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns by what they are; `left_out` says why of each other one."""
+    """The columns by kind; `left_out` has the reason for each other one."""
 
     numerical: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Columns:
 
 
 def choose_columns(table: pandas.DataFrame, wishes: Wishes) -> Columns:
-    """What the columns of a table of text are. BadTable where one that is named is not there."""
+    """The kinds of a table's columns, all of them text. BadTable for a column in `wishes` that is not there."""
     if absent := sorted({*wishes.categorical, *wishes.ignored} - set(table.columns)):
         listed = ", ".join(map(repr, table.columns))
         raise BadTable(f"there is no column {absent[0]!r} to learn from; there are {listed or 'none'}")
@@ -63,7 +63,7 @@ def choose_columns(table: pandas.DataFrame, wishes: Wishes) -> Columns:
 
 
 def _judge(values: "pandas.Series[str]", told_category: bool, wishes: Wishes) -> str:
-    """What a column is, or why it is nothing."""
+    """A column's kind, or why it is left out."""
     distinct = values.nunique()
     if distinct < 2:
         return "the same in all rows" if distinct else "empty"

@@ -1,4 +1,4 @@
-"""How good answers are on rows that were held out, beside what knowing nothing but the labels' shares would give."""
+"""Metrics of answers on held-out rows, and the baseline that knows the labels' frequencies alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Answers:
 
 
 def measure(answers: Answers) -> dict[str, float]:
-    """Classes that no row has count for nothing in the averages over classes."""
+    """A classifier's metrics; classes that no row has are left out of averages over classes."""
     truth, chosen = answers.truth, answers.chosen
     every = list(range(len(answers.labels)))
     there = sorted(set(truth.tolist()))
@@ -45,7 +45,7 @@ def measure(answers: Answers) -> dict[str, float]:
 
 
 def measure_values(truth: Numbers, values: Numbers) -> dict[str, float]:
-    """Of a regression."""
+    """A regression's metrics."""
     found = {
         "rows": len(truth),
         "mean_absolute_error": metrics.mean_absolute_error(truth, values),
@@ -56,7 +56,7 @@ def measure_values(truth: Numbers, values: Numbers) -> dict[str, float]:
 
 
 def guess(labels: Sequence[str], learned: Sequence[str], truth: NDArray[np.int64]) -> Answers:
-    """The answers of one who knows how often each class was learned, and looks at nothing: the most frequent class."""
+    """The baseline's answers: each class by its frequency in training, so the most frequent class."""
     shares = np.array([learned.count(label) for label in labels], dtype=np.float64) / len(learned)
     return Answers(labels, truth, np.tile(shares, (len(truth), 1)))
 

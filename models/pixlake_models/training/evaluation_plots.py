@@ -1,4 +1,4 @@
-"""How a model did on held-out rows, in pictures: what it takes for what, and how far its probabilities hold."""
+"""Plots of held-out answers: confusion matrix, reliability diagram, predicted over true values."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""From what a person asks for to records to learn from; what is wrong with them is said before torch is loaded."""
+"""The records of a training, by its options; whatever is wrong with them is found before torch is loaded."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Request:
-    """What to learn from what. `pictures` is false where a model of the table alone is wanted."""
+    """What to train on. `pictures` is false for a model of the table alone."""
 
     upload: Path
     options: Options
@@ -30,7 +30,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Material:
-    """Records, what their columns are, and which of them are for what."""
+    """Records, the kinds of their columns, and their split."""
 
     records: Records
     columns: Columns
@@ -44,7 +44,7 @@ class Material:
         return sum(bool(images) for images in self.records.images)
 
     def remarks(self) -> Iterator[str]:
-        """What a person should know of what was found, left out or guessed."""
+        """Lines for the person: what was found, left out or guessed."""
         records, parts = self.records, self.parts
         yield f"{len(records.ids):,} records with the label {records.label!r}, {self.illustrated:,} of them with images"
         if records.unlabelled:

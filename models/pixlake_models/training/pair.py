@@ -52,8 +52,8 @@ class Trained:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a model answered on held-out `rows`: of a regression `values` beside the true ones, else `answers`.
-    `figures` has them measured, and measured what a guess without looking would give."""
+    """A model's answers on held-out `rows`: of a regression `values` beside the true ones, else `answers`.
+    `figures` has the metrics, and the baseline's."""
 
     rows: Rows
     answers: Answers | None
@@ -85,7 +85,7 @@ def train_one(examples: Examples, recipe: Recipe, folder: Path, *, images: bool)
 
 
 def judge(model: Trained, examples: Examples, rows: Rows) -> Judgement:
-    """Ask the model about held-out rows."""
+    """Evaluate the model on held-out rows."""
     asked = examples.table(rows, images=model.images)
     learned = examples.rows[examples.label].iloc[examples.parts.learning].tolist()
     if examples.parts.problem == "regression":

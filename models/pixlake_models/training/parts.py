@@ -1,4 +1,4 @@
-"""What is learned from, what chooses the best epoch, and what was held out to judge by: drawn once, by a seed."""
+"""The split into rows to learn from, to choose the best epoch by, and held out: stratified, by a seed."""
 
 from collections import Counter
 from collections.abc import Sequence

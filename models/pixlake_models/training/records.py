@@ -1,4 +1,4 @@
-"""The records of an upload that one can learn from: those that have a label."""
+"""The labelled records of an upload."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What training leaves: the bundles, what they were measured to be worth in them, plots, and each held-out answer."""
+"""The results of a training: bundles with their metrics, plots, and each held-out answer."""
 
 import csv
 import json
@@ -59,7 +59,7 @@ def _heldout(model: Trained, examples: Examples) -> Rows:
 def _figures(
     entrant: Entrant, others: Sequence[Entrant], judged: Mapping[str, Judgement], examples: Examples
 ) -> Figures:
-    """What was measured; of a model of the table also on the records with pictures, where the other one answers."""
+    """The metrics; of the table's model also on the records with pictures, which the other one answers."""
     figures = judged[entrant.target.name].figures
     if entrant.model.images or not any(each.model.images for each in others):
         return figures

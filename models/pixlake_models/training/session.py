@@ -91,7 +91,7 @@ def _prepare(session: Session, say: Say) -> tuple[Examples, Recipe]:
 
 
 def _describe(session: Session, recipe: Recipe, *, images: bool) -> dict[str, str]:
-    """Whatever else it takes to train the same again."""
+    """The rest of what repeats the training."""
     described = {
         "label": session.material.records.label,
         "epochs": f"the best of at most {recipe.epochs}",

@@ -66,7 +66,7 @@ def _upload_uri(path: Path, work: Path) -> str:
 
 
 def _list_neighbours(table: Path, work: Path) -> str:
-    """A listing of the table and of all images in its folder and below; other tables there are none of its business."""
+    """A listing of the table and of all images in its folder and below; other tables there are left out."""
     files = [table, *_find_images(table.parent)]
     lines = [{"path": file.relative_to(table.parent).as_posix(), "uri": f"file://{file}"} for file in files]
     uri = f"file://{work.resolve()}/{_NAME}.listing.jsonl"

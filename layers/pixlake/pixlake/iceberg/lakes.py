@@ -8,7 +8,7 @@ from pathlib import Path
 from pixlake.errors import BadRequest, MissingObject
 
 DATABASE = "pixlake"
-"""Of Glue, unless another is named; a folder's catalog has its name, too."""
+"""The default database in Glue, and the only one in a folder's catalog."""
 
 
 @dataclass(frozen=True)
