@@ -40,13 +40,16 @@ def test_every_table_is_tried() -> None:
     assert sorted([*KEYS, *KEYLESS]) == sorted(path.name for path in TABLES.glob("*.csv"))
 
 
-@pytest.mark.parametrize("name", KEYS)
+def names_files(name: str) -> bool:
+    """Whether a file can be called by the table's keys."""
+    return not any("/" in row[KEYS[name]] for row in read(name)[1])
+
+
+@pytest.mark.parametrize("name", filter(names_files, KEYS))
 @pytest.mark.parametrize("style", ["{key}.jpg", "{key}-{n}.jpg", "pictures/{key}/{n}.jpg"])
 def test_pictures_named_by_keys(tmp_path: Path, name: str, style: str) -> None:
     text, rows = read(name)
     keys = [row[KEYS[name]].strip() for row in rows]
-    if "/" in keys[0]:
-        pytest.skip("no file can be called so")
     images = [style.format(key=key, n=n) for key in Random(name).sample(keys, len(keys) // 2) for n in (1, 2)]
     found = Museum(tmp_path).put(text, sorted(set(images)))
     assert (found.answer.id_column, found.answer.orphans) == (KEYS[name], 0)
