@@ -45,7 +45,7 @@ def names_files(name: str) -> bool:
     return not any("/" in row[KEYS[name]] for row in read(name)[1])
 
 
-@pytest.mark.parametrize("name", filter(names_files, KEYS))
+@pytest.mark.parametrize("name", [name for name in KEYS if names_files(name)])
 @pytest.mark.parametrize("style", ["{key}.jpg", "{key}-{n}.jpg", "pictures/{key}/{n}.jpg"])
 def test_pictures_named_by_keys(tmp_path: Path, name: str, style: str) -> None:
     text, rows = read(name)
