@@ -1,6 +1,7 @@
 """Preprocessing equals an independent computation: resize the whole picture as torchvision does, cut, normalize."""
 
 import io
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from tests.builders.tiny import encode, spec
 FILTERS = {"bicubic": 3, "bilinear": 2, "lanczos": 1, "nearest": 0}
 
 
+@cache
 def photo(width: int, height: int, seed: int = 0) -> Image.Image:
     """Smooth areas with some grain."""
     random = np.random.default_rng(seed)
@@ -104,11 +106,16 @@ def test_padding_has_the_value_of_the_background() -> None:
     assert found[0, :, 4].tolist() == [1, 1, 1, 0, 0, 1, 1, 1]
 
 
+@cache
+def jpeg(width: int, height: int) -> bytes:
+    return encode(photo(width, height), "JPEG", quality=90)
+
+
 @pytest.mark.parametrize("kind", ["squash", "shortest", "longest"])
 @pytest.mark.parametrize("size", [(500, 380), (1152, 864), (1601, 1199), (900, 3000)])
 def test_a_jpeg_decoded_smaller_gives_the_same_tensor_within_a_level(kind: str, size: tuple[int, int]) -> None:
     wanted = spec(resize=kind, width=96, height=96)
-    data = encode(photo(*size), "JPEG", quality=90)
+    data = jpeg(*size)
     reduced, whole = decode_for(data, wanted, 10**8), decode_for(data, spec(interpolation="nearest"), 10**8)
     assert whole.pixels.size == size
     assert (reduced.width, reduced.height) == size

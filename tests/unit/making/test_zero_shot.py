@@ -20,6 +20,7 @@ from pixlake.bundles.manifest import Preprocessing
 from pixlake.images.preprocessing import tensor
 from pixlake.inference.encoders import Example
 from pixlake.inference.loaded import load_classifier
+from pixlake_models.exporting.pictures import draw_scene, save_picture
 from pixlake_models.zeroshot import classifier as zero_shot
 from pixlake_models.zeroshot import graph as zero_shot_graph
 from tests.builders import tiny
@@ -28,6 +29,14 @@ from tests.builders.commands import run
 TEMPLATES = ("{}", "a {} square")
 WORDS = {"rot": ["red"], "grün": ["green", "green green"], "blau": ["blue"]}
 COLORS = [(255, 0, 0), (10, 200, 90), (0, 0, 0), (255, 255, 255)]
+
+
+@pytest.fixture(autouse=True)
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few small pictures prove each classifier; tests/workflow/test_zero_shot.py has all of them."""
+    scenes = [draw_scene(120, 90, 1), *(Image.new("RGB", (60, 40), color) for color in COLORS)]
+    made = [save_picture(kind, scene, kind) for scene in scenes for kind in ("PNG", "JPEG", "WEBP")]
+    monkeypatch.setattr(zero_shot, "make_pictures", lambda: made)
 
 
 @pytest.fixture

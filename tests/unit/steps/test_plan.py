@@ -27,6 +27,7 @@ def test_the_answer_has_the_identity_counts_and_shards(bench: Bench) -> None:
     assert bench.tables() == {"t/pets.csv": TABLE}
 
 
+@pytest.mark.parametrize("bench", ["in the background"], indirect=True)
 def test_more_tables_than_a_list_page_are_taken_out(bench: Bench) -> None:
     files = {f"{number // 100}/{number}.csv": b"id\n%d\n" % number for number in range(1_200)}
     assert bench.plan(bench.put("a.zip", zipped(files))).tables == 1_200

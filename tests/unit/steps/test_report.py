@@ -9,6 +9,7 @@ from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.messages import TOTALS, ReportRequest, parse
 from pixlake.rejects import Reject
 from pixlake.settings import ReportSettings
+from pixlake.steps import report as steps_report
 from pixlake.steps.report import report
 from tests.builders.reports import MakeExecution, ReportedExecution, build_execution
 from tests.project import read_event
@@ -25,6 +26,12 @@ def write_page(reported: ReportedExecution) -> str:
     return storage.read(answer.report_uri).decode()
 
 
+@pytest.fixture
+def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what is not about plots, which take most of a page's time."""
+    monkeypatch.setattr(steps_report, "draw_plots", lambda _listing, _sizes: [])
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of an execution, for tests that only read it."""
@@ -39,6 +46,7 @@ def test_the_answer_is_the_totals_and_the_page_is_where_it_says(reported: Report
     assert storage.read(answer.report_uri).startswith(b"<!doctype html>")
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_the_execution_is_a_row_once_however_often_it_is_reported(reported: ReportedExecution) -> None:
     for _ in range(2):
         report(reported.request, settings(reported))
@@ -71,6 +79,7 @@ def test_an_image_is_shown_with_its_prediction(page: str) -> None:
     assert "not shown" not in page
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_a_missing_image_has_an_empty_frame(reported: ReportedExecution) -> None:
     for info in list(storage.list_objects(f"{reported.lake}/images")):
         storage.delete([info.uri])
@@ -114,6 +123,7 @@ def test_an_empty_upload_has_a_page(make_execution: MakeExecution) -> None:
     assert "<svg" not in page
 
 
+@pytest.mark.usefixtures("without_plots")
 @pytest.mark.parametrize("images", [1, 31, 70])
 def test_a_second_run_shows_the_same_images(make_execution: MakeExecution, images: int) -> None:
     reported = make_execution(images=images)
@@ -121,6 +131,7 @@ def test_a_second_run_shows_the_same_images(make_execution: MakeExecution, image
     assert first == second
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_images_of_a_run_without_embedder_come_from_the_batches(make_execution: MakeExecution) -> None:
     reported = make_execution(images=12, embedder=False)
     page = write_page(reported)

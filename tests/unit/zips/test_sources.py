@@ -85,6 +85,7 @@ def test_an_empty_or_missing_folder_is_refused(bench: Bench, tmp_path: Path) -> 
         bench.plan(f"{bench.put('a.zip', b'')}/")
 
 
+@pytest.mark.parametrize("bench", ["at once"], indirect=True)
 def test_a_folder_deeper_than_python_recurses_is_read(bench: Bench, tmp_path: Path) -> None:
     depth = sys.getrecursionlimit() + 100
     deep = "/".join("d" * depth)
@@ -132,6 +133,7 @@ def test_a_listing_gathers_loose_objects(bench: Bench) -> None:
     assert bench.reasons() == {"README.txt": "unsupported_type", "gone.jpg": "missing_object"}
 
 
+@pytest.mark.parametrize("bench", ["in the background"], indirect=True)
 def test_a_listing_of_more_than_a_thousand_objects_is_read(bench: Bench) -> None:
     rows = {f"{number}.jpg": bench.put(f"loose/{number}", b"%d" % number) for number in range(1_100)}
     assert bench.run(listing(bench, rows)) == {name: name.removesuffix(".jpg").encode() for name in rows}
