@@ -19,6 +19,9 @@ from tests.workflow.deployments import create_stack, translate
 from tests.workflow.lakes import MODELS, image, make_lake, make_zip, rows
 
 
+TIME = "2026-11-21T10:00:00Z"
+
+
 @dataclass
 class Deployed:
     """A stack in moto, whose rules deliver to a queue in place of their targets, and the engine beside it."""
@@ -79,7 +82,7 @@ def _listen(s3: Any, resources: dict[str, str]) -> str:
     for rule, meant in (("UploadedRule", "IngestStateMachine"), ("FailedRule", "RecordFailureFunction")):
         (target,) = events.list_targets_by_rule(Rule=resources[rule])["Targets"]
         assert target["Arn"].endswith(resources[meant])
-        kept = {key: target[key] for key in ("Id", "InputTransformer") if key in target}
+        kept = {key: target[key] for key in ("Id", "InputPath", "InputTransformer") if key in target}
         events.put_targets(Rule=resources[rule], Targets=[{**kept, "Arn": arn}])
     return url
 
@@ -89,16 +92,48 @@ def put_event(event: dict[str, Any]) -> None:
     boto3.client("events", region_name=REGION).put_events(Entries=[sent])
 
 
+def delivered(deployed: Deployed, event: dict[str, Any]) -> dict[str, Any]:
+    """What the rule makes of an event of S3: moto's S3 passes over what a target does with it, its event bus does not.
+    AWS's `time` is text."""
+    put_event(event)
+    (request,) = deployed.deliveries()
+    if "time" in request:
+        request["time"] = TIME
+    return dict(request)
+
+
+def upload(deployed: Deployed, key: str, data: bytes) -> dict[str, Any]:
+    """Put an object; the input of the execution that it starts."""
+    deployed.s3.put_object(Bucket=deployed.uploads, Key=key, Body=data)
+    (event,) = deployed.deliveries()
+    return delivered(deployed, event)
+
+
+def test_a_key_forges_no_input(deployed: Deployed, tmp_path: Path) -> None:
+    secret = make_zip(tmp_path / "secret.zip", {"secret.csv": "id\n1\n"}).read_bytes()
+    upload(deployed, "uploads/theirs/secret.zip", secret)
+    theirs = f"s3://{deployed.uploads}/uploads/theirs/secret.zip"
+    forged = upload(deployed, f'uploads/mine/x","upload_uri":"{theirs}","experiment_id":"mine","z":".zip', b"")
+    outcome = deployed.engine.execute("forged", forged)
+    assert (outcome.status, outcome.error) == ("FAILED", "BadRequest"), outcome
+    assert rows(deployed.lake, "records", "mine") == []
+
+
+@pytest.mark.parametrize("name", ['say "cheese".zip', "back\\slash.zip", "1+1.zip", "Ünï 日本 🐈.zip", "a%20b.zip"])
+def test_any_name_of_an_upload_is_read(deployed: Deployed, tmp_path: Path, name: str) -> None:
+    data = make_zip(tmp_path / "pets.zip", {"pets.csv": "id\n1\n"}).read_bytes()
+    request = upload(deployed, f"uploads/named/{name}", data)
+    outcome = deployed.engine.execute(f"named-{abs(hash(name))}", request)
+    assert outcome.status == "SUCCEEDED", (outcome.state, outcome.error, outcome.cause)
+
+
 def test_an_object_put_becomes_rows(deployed: Deployed, tmp_path: Path) -> None:
     members: dict[str, Any] = {"pets.csv": "id,Age\n01,3\n02,5\n", "photos/01.png": image()}
     upload = make_zip(tmp_path / "my pets (1).zip", members)
     deployed.s3.put_object(Bucket=deployed.uploads, Key="uploads/pets/my pets (1).zip", Body=upload.read_bytes())
     (event,) = deployed.deliveries()
     assert (event["source"], event["detail-type"]) == ("aws.s3", "Object Created")
-    # moto's S3 tells the rule without its transformer; its event bus applies it
-    put_event(event)
-    (request,) = deployed.deliveries()
-    assert request == {"upload_uri": f"s3://{deployed.uploads}/uploads/pets/my pets (1).zip"}
+    request = delivered(deployed, event)
     outcome = deployed.engine.execute("deployed", request)
     assert outcome.status == "SUCCEEDED", (outcome.state, outcome.error, outcome.cause)
     assert outcome.output["experiment_id"] == "pets"
