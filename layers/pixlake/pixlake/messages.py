@@ -35,13 +35,18 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 
 class Ingest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The state machine's input. `experiment_id` comes from `uploads/<experiment_id>/…` where it is left out;
-    `uploaded_at` (ISO 8601) from the object; `options` win over the upload's `pixlake.json`."""
+    """What a person gives the state machine, and what an event of S3 is read as (`triggers`).
+
+    `experiment_id` comes from `uploads/<experiment_id>/…` where it is left out; `uploaded_at` (ISO 8601) from the
+    object; `options` win over the upload's `pixlake.json`. `upload_version` is a version id of S3's, of a zip; the
+    newest version where it is left out.
+    """
 
     upload_uri: str
     experiment_id: str | None = None
     uploaded_at: str | None = None
     options: Options = Options()
+    upload_version: str | None = None
 
 
 class Run(msgspec.Struct, frozen=True):
