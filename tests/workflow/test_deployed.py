@@ -18,7 +18,6 @@ from pixlake_cli.engine.template import REGION
 from tests.workflow.deployments import create_stack, translate
 from tests.workflow.lakes import MODELS, image, make_lake, make_zip, rows
 
-
 TIME = "2026-11-21T10:00:00Z"
 
 
