@@ -19,7 +19,7 @@ OLD, NEW = ({f"{n}.jpg": data * 5000 for n in range(4)} | {"pets.csv": b"id\n1\n
 
 
 @pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
+def moto() -> Iterator[None]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -33,7 +33,7 @@ def moto() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        yield "s3"
+        yield
     server.stop()
 
 
@@ -47,8 +47,9 @@ def bucket(versioned: bool) -> str:
 
 
 @pytest.fixture
-def versioned(moto: str) -> str:
+def versioned(request: pytest.FixtureRequest) -> str:
     """A bucket that keeps the versions of its objects, as the stack's uploads bucket does."""
+    request.getfixturevalue("moto")
     return bucket(versioned=True)
 
 
@@ -120,7 +121,7 @@ def test_where_no_versions_are_kept_a_replaced_upload_is_refused(plain: str) -> 
     bench = Bench(plain)
     answer = bench.plan(bench.put("a.zip", zipped(OLD)))
     bench.put("a.zip", zipped(NEW))
-    with pytest.raises(BadUpload, match="changed: .*was replaced"):
+    with pytest.raises(BadUpload, match=r"changed: .*was replaced"):
         bench.extract(answer)
 
 
@@ -135,5 +136,5 @@ def test_where_it_is_replaced_while_it_is_planned(plain: str, monkeypatch: pytes
         return info
 
     monkeypatch.setattr(storage, "head", head_then_replace)
-    with pytest.raises(BadUpload, match="changed: .*was replaced"):
+    with pytest.raises(BadUpload, match=r"changed: .*was replaced"):
         bench.plan(uri)

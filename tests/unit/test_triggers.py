@@ -76,6 +76,7 @@ def test_a_bucket_without_versions() -> None:
     event = created("uploads/pets/a.zip")
     del event["detail"]["object"]["version-id"]
     assert read_ingest(event).upload_version is None
+    assert read_ingest(created("uploads/pets/a.zip", **{"version-id": "null"})).upload_version is None
 
 
 @pytest.mark.parametrize("key", ["a.zip", "elsewhere/uploads/pets/a.zip", "uploads/a.zip", "uploads//a.zip"])

@@ -70,7 +70,9 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 
 def _listen(s3: Any, resources: dict[str, str]) -> str:
-    """A queue in the place of the rules' targets. And the bucket's events, which moto's CloudFormation leaves out."""
+    """A queue in the place of the rules' targets. And the bucket's versions and events, which moto's CloudFormation leaves
+    out."""
+    s3.put_bucket_versioning(Bucket=resources["UploadsBucket"], VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_notification_configuration(
         Bucket=resources["UploadsBucket"], NotificationConfiguration={"EventBridgeConfiguration": {}}
     )
@@ -118,12 +120,21 @@ def test_a_key_forges_no_input(deployed: Deployed, tmp_path: Path) -> None:
     assert rows(deployed.lake, "records", "mine") == []
 
 
-@pytest.mark.parametrize("name", ['say "cheese".zip', "back\\slash.zip", "1+1.zip", "Ünï 日本 🐈.zip", "a%20b.zip"])
+@pytest.mark.parametrize(
+    "name", ['say "cheese".zip', "back\\slash.zip", "1+1.zip", "Ünï 日本 🐈.zip", "a%20b.zip", "A.ZIP"]
+)
 def test_any_name_of_an_upload_is_read(deployed: Deployed, tmp_path: Path, name: str) -> None:
     data = make_zip(tmp_path / "pets.zip", {"pets.csv": "id\n1\n"}).read_bytes()
     request = upload(deployed, f"uploads/named/{name}", data)
     outcome = deployed.engine.execute(f"named-{abs(hash(name))}", request)
     assert outcome.status == "SUCCEEDED", (outcome.state, outcome.error, outcome.cause)
+
+
+def test_an_upload_that_was_replaced_is_read_as_it_was(deployed: Deployed, tmp_path: Path) -> None:
+    old, new = (make_zip(tmp_path / f"{n}.zip", {"a.csv": f"id\n{n}\n"}).read_bytes() for n in ("old", "new"))
+    requests = [upload(deployed, "uploads/replaced/a.zip", data) for data in (old, new)]
+    assert deployed.engine.execute("replaced", requests[0]).status == "SUCCEEDED"
+    assert [row["record_id"] for row in rows(deployed.lake, "records", "replaced")] == ["old"]
 
 
 def test_an_object_put_becomes_rows(deployed: Deployed, tmp_path: Path) -> None:

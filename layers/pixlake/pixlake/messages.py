@@ -49,11 +49,12 @@ class Ingest(msgspec.Struct, frozen=True, omit_defaults=True):
     upload_version: str | None = None
 
 
-class Run(msgspec.Struct, frozen=True):
+class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     """What every step knows of its execution. Times are ISO 8601 in UTC.
 
     `upload_id` is 16 hex digits of the upload's content: the same upload has the same one. `started_at` is written as
-    `processed_at`, so that a step run twice writes the same bytes.
+    `processed_at`, so that a step run twice writes the same bytes. `upload_version` is the version id of a zip in a
+    bucket that keeps versions, `upload_etag` its ETag: every read is of this one.
     """
 
     execution_id: str
@@ -62,6 +63,8 @@ class Run(msgspec.Struct, frozen=True):
     upload_id: str
     uploaded_at: str
     started_at: str
+    upload_version: str | None = None
+    upload_etag: str | None = None
 
 
 class ItemList(msgspec.Struct, frozen=True):

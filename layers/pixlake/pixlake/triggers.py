@@ -20,7 +20,7 @@ class _Bucket(msgspec.Struct, frozen=True):
 
 
 class _Object(msgspec.Struct, frozen=True, rename={"version_id": "version-id"}):
-    """A bucket that keeps no versions has events without `version_id`."""
+    """Where the bucket keeps no versions, `version_id` is not there, or "null"."""
 
     key: str
     version_id: str | None = None
@@ -60,7 +60,7 @@ def read_ingest(given: Any) -> Ingest:
 
 
 def _of_event(event: ObjectCreated) -> Ingest:
-    bucket, key = event.detail.bucket.name, event.detail.object.key
+    bucket, key, version_id = event.detail.bucket.name, event.detail.object.key, event.detail.object.version_id
     found = _KEY.match(key)
     if not found:
         raise BadRequest(f"{key!r} is no upload: put it under uploads/<experiment_id>/")
@@ -68,5 +68,5 @@ def _of_event(event: ObjectCreated) -> Ingest:
         upload_uri=f"s3://{bucket}/{key}",
         experiment_id=found[1],
         uploaded_at=event.time,
-        upload_version=event.detail.object.version_id,
+        upload_version=None if version_id == "null" else version_id,
     )
