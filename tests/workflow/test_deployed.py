@@ -121,7 +121,7 @@ def test_a_key_forges_no_input(deployed: Deployed, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ['say "cheese".zip', "back\\slash.zip", "1+1.zip", "Ünï 日本 🐈.zip", "a%20b.zip", "A.ZIP"]
+    "name", ['say "cheese".zip', "back\\slash.zip", "1+1.zip", "Ünï 日本 🐈.zip", "a%20b.zip", "A.ZIP", "A.Zip"]
 )
 def test_any_name_of_an_upload_is_read(deployed: Deployed, tmp_path: Path, name: str) -> None:
     data = make_zip(tmp_path / "pets.zip", {"pets.csv": "id\n1\n"}).read_bytes()
@@ -152,7 +152,7 @@ def test_an_object_put_becomes_rows(deployed: Deployed, tmp_path: Path) -> None:
     assert len(rows(deployed.lake, "predictions", "pets")) == 2
 
 
-@pytest.mark.parametrize("key", ["uploads/loose.zip", "uploads/pets/notes.txt", "elsewhere/pets/pets.zip"])
+@pytest.mark.parametrize("key", ["uploads/loose.zip", "uploads/loose.ZIP", "uploads/pets/notes.txt", "elsewhere/pets/pets.zip"])
 def test_other_objects_start_nothing(deployed: Deployed, key: str) -> None:
     deployed.s3.put_object(Bucket=deployed.uploads, Key=key, Body=b"")
     assert deployed.deliveries() == []
