@@ -28,7 +28,8 @@ def test_one_lost_batch_is_told(alarms: dict[str, Any]) -> None:
         {"Name": "service", "Value": SERVICE},
     ]
     counted = re.search(r"@instrumented\((.*)\)", (ROOT / "functions/compact/app.py").read_text())
-    assert counted and '"lost_batches"' in counted[1]
+    assert counted
+    assert '"lost_batches"' in counted[1]
 
 
 def test_every_bad_end_is_told(alarms: dict[str, Any]) -> None:

@@ -70,8 +70,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 
 def _listen(s3: Any, resources: dict[str, str]) -> str:
-    """A queue in the place of the rules' targets. And the bucket's versions and events, which moto's CloudFormation leaves
-    out."""
+    """A queue in the place of the rules' targets. And the bucket's versions and events, which moto's CloudFormation
+    leaves out."""
     s3.put_bucket_versioning(Bucket=resources["UploadsBucket"], VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_notification_configuration(
         Bucket=resources["UploadsBucket"], NotificationConfiguration={"EventBridgeConfiguration": {}}
@@ -152,7 +152,9 @@ def test_an_object_put_becomes_rows(deployed: Deployed, tmp_path: Path) -> None:
     assert len(rows(deployed.lake, "predictions", "pets")) == 2
 
 
-@pytest.mark.parametrize("key", ["uploads/loose.zip", "uploads/loose.ZIP", "uploads/pets/notes.txt", "elsewhere/pets/pets.zip"])
+@pytest.mark.parametrize(
+    "key", ["uploads/loose.zip", "uploads/loose.ZIP", "uploads/pets/notes.txt", "elsewhere/pets/pets.zip"]
+)
 def test_other_objects_start_nothing(deployed: Deployed, key: str) -> None:
     deployed.s3.put_object(Bucket=deployed.uploads, Key=key, Body=b"")
     assert deployed.deliveries() == []
