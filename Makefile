@@ -5,13 +5,14 @@ VENV := .venv
 LAKE ?= demo-lake
 SAM := .venv-sam
 CHECKOV := .venv-checkov
+CHROMIUM ?= chromium
 # the processors that are built for: x86_64 or arm64
 ARCHITECTURE ?= x86_64
 # what functions/Dockerfile installs; the AutoGluon container is built apart
 CONTAINERS := $(filter-out functions/classify_autogluon/%,$(wildcard functions/*/requirements.txt))
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs test sam validate lint-template arm64 build autogluon-image test-containers requirements
+.PHONY: help setup demo lint docs report-picture test test-wheel sam validate lint-template arm64 build autogluon-image test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -39,8 +40,14 @@ docs: setup ## docs/cli.md, from what the commands say of themselves, and docs/l
 	$(VENV)/bin/python -m pixlake_cli.manual > docs/cli.md
 	$(VENV)/bin/python -m benchmarks.limits > docs/limits.md
 
-test: setup lint ## lint and all tests but those that need torch or containers
+report-picture: setup ## docs/report.png, the sample's report as Chromium shows it (CHROMIUM names it)
+	$(VENV)/bin/python docs/report_picture.py $(CHROMIUM) docs/report.png
+
+test: setup lint ## lint and all tests but those that need torch, containers or another environment
 	$(VENV)/bin/python -m pytest
+
+test-wheel: setup ## install the wheel into a new environment and run the sample there
+	$(VENV)/bin/python -m pytest tests/wheel
 
 sam: $(SAM)/.ready ## .venv-sam with the SAM CLI, apart from .venv because of what it pins
 
@@ -85,8 +92,8 @@ test-containers: setup lint-template arm64 ## build, then run the functions in t
 	  else echo "NOT RUN, no Docker engine: sam build, and the functions in their containers"; fi
 
 requirements: setup ## pin all requirements again, the deployed ones to what the tests use
-	cd requirements && for name in dev sam checkov uv; do ../$(VENV)/bin/uv pip compile -q --python-version 3.11 \
-	  --generate-hashes $$name.in -o $$name.txt || exit 1; done
+	cd requirements && for names in "../pyproject.toml dev" sam checkov uv; do ../$(VENV)/bin/uv pip compile -q \
+	  --python-version 3.11 --generate-hashes $$names.in -o $${names##* }.txt || exit 1; done
 	for folder in layers/pixlake $(dir $(CONTAINERS)); do $(VENV)/bin/uv pip compile -q \
 	  --python-version 3.13 --python-platform x86_64-manylinux_2_34 --generate-hashes --no-annotate \
 	  -c requirements/dev.txt $$folder/requirements.in -o $$folder/requirements.txt || exit 1; done

@@ -61,7 +61,7 @@ def payloads(work: Work) -> dict[str, int]:
     items = ItemList(f"work/{EXECUTION}/batches.json", work.batches)
     n = work.largest
     plan = messages.PlanAnswer(RUN, OPTIONS, items, n, n, n)
-    split = messages.SplitAnswer(items, n, n, n, n, n, dict.fromkeys(ROLES, VERSIONED), NAME, NAME * 5)
+    split = messages.SplitAnswer(items, n, n, n, n, n, dict.fromkeys(ROLES, VERSIONED), NAME, NAME * 5, ROLES)
     compact = messages.CompactAnswer(n, n, n, n, n, work.batches)
     ingest = msgspec.json.encode(Ingest(f"s3://{KEY}", NAME, RUN.uploaded_at, OPTIONS)).decode()
     ended = messages.Ended(EXECUTION, "FAILED", 10**13, 10**13, ingest, "e" * ERROR_BYTES, "c" * CAUSE_BYTES)

@@ -75,7 +75,8 @@ def repeat_table(data: bytes, copies: int) -> str:
 def run(upload: Path, lake: Path) -> tuple[dict[str, float], float, dict[str, int]]:
     """Seconds by state, seconds from command to end, and the counts; a run that fails ends this one with its words."""
     start = time.perf_counter()
-    command = [Path(sys.executable).with_name("pixlake"), "run", str(upload), "--lake", str(lake), "--json"]
+    program = str(Path(sys.executable).with_name("pixlake"))
+    command = [program, "run", str(upload), "--lake", str(lake), "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     seconds = time.perf_counter() - start
     if done.returncode:

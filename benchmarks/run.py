@@ -25,7 +25,7 @@ LIMIT_SECONDS = 15.0
 
 def measure(upload: Path, lake: Path) -> dict[str, Any]:
     """One run: what it says of itself, with `wall` seconds."""
-    command = [Path(sys.executable).with_name("pixlake"), "run", upload, "--lake", lake, "--json"]
+    command: list[str | Path] = [Path(sys.executable).with_name("pixlake"), "run", upload, "--lake", lake, "--json"]
     begun = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wall = time.perf_counter() - begun

@@ -180,7 +180,7 @@ def _peer(*arguments: str | Path) -> None:
 
 
 def _offline() -> dict[str, str]:
-    roots = [ROOT, ROOT / "models", ROOT / "models" / "tests", ROOT / "layers" / "pixlake", ROOT / "cli"]
+    roots = [ROOT, ROOT / "models", ROOT / "layers" / "pixlake", ROOT / "cli"]
     return {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(map(str, roots))}
 
 

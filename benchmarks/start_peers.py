@@ -13,9 +13,9 @@ def make(folder: Path) -> None:
     import msgspec
     import open_clip
     import torch
-    from pets import make_pets, save_image_network, save_text_network, train_pair
     from transformers import ElectraConfig
 
+    from models.tests.pets import make_pets, save_image_network, save_text_network, train_pair
     from pixlake_models.clip.export import export_open_clip
     from pixlake_models.commands.compile import compile_model
     from pixlake_models.exporting.export import Request
@@ -52,7 +52,8 @@ def answer_prediction(predictor: str, table: str, count: int) -> None:
     """As AutoGluon's tutorials have it: a data frame, paths in it absolute."""
     import pandas
     from autogluon.multimodal import MultiModalPredictor
-    from pets import Pets
+
+    from models.tests.pets import Pets
 
     model = MultiModalPredictor.load(predictor, verbosity=0)
     rows = Pets(Path(table).parent).rows()

@@ -27,10 +27,12 @@ class Tower:
         self.weights: list[onnx.TensorProto] = []
         self._random = np.random.default_rng(seed)
 
-    def op(self, kind: str, *inputs: str, **attributes: object) -> str:
+    def op(self, kind: str, *inputs: str, **attributes: int | float | list[int]) -> str:
         """Add a node; the name of its output."""
         output = f"t{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        node = helper.make_node(kind, list(inputs), [output])
+        node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+        self.nodes.append(node)
         return output
 
     def constant(self, value: NDArray[np.generic]) -> str:
@@ -60,7 +62,7 @@ class Tower:
     def attention(self, source: str) -> str:
         """Multi-head self-attention (Vaswani et al., https://arxiv.org/abs/1706.03762, 3.2)."""
         query, key, value = (self.linear(source, WIDTH, WIDTH) for _ in range(3))
-        scale = self.constant(np.float32((WIDTH // HEADS) ** -0.5))
+        scale = self.constant(np.array((WIDTH // HEADS) ** -0.5, np.float32))
         scores = self.op("MatMul", self.heads(query, [0, 2, 1, 3]), self.heads(key, [0, 2, 3, 1]))
         shares = self.op("Softmax", self.op("Mul", scores, scale), axis=-1)
         mixed = self.op("MatMul", shares, self.heads(value, [0, 2, 1, 3]))
@@ -70,7 +72,7 @@ class Tower:
     def mlp(self, source: str) -> str:
         """Two layers with CLIP's sigmoid approximation of GELU between."""
         hidden = self.linear(source, WIDTH, MLP)
-        gate = self.op("Sigmoid", self.op("Mul", hidden, self.constant(np.float32(1.702))))
+        gate = self.op("Sigmoid", self.op("Mul", hidden, self.constant(np.array(1.702, np.float32))))
         return self.linear(self.op("Mul", hidden, gate), MLP, WIDTH)
 
 
@@ -81,7 +83,7 @@ def vision_transformer() -> bytes:
     flat = tower.op("Transpose", tower.op("Reshape", patches, tower.shape(0, WIDTH, -1)), perm=[0, 2, 1])
     # the class token: as many as there are images, made from the first patch times zero
     first = tower.op("Slice", flat, tower.shape(0), tower.shape(1), tower.shape(1))
-    blank = tower.op("Mul", first, tower.constant(np.float32(0)))
+    blank = tower.op("Mul", first, tower.constant(np.array(0, np.float32)))
     state = tower.op("Concat", tower.op("Add", blank, tower.weight(WIDTH)), flat, axis=1)
     state = tower.norm(tower.op("Add", state, tower.weight(TOKENS, WIDTH)))
     for _ in range(LAYERS):

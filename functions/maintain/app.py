@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from pixlake.handler import instrumented
+from pixlake.handler import instrumented, seconds_left
 from pixlake.messages import plain
 from pixlake.settings import MaintainSettings, from_environment
-from pixlake.steps.maintain import maintain
+from pixlake.steps.maintain import LAST_PACK, maintain
 
 SETTINGS = from_environment(MaintainSettings)
 
 
 @instrumented("expired_snapshots", "deleted_files")
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    return plain(maintain(SETTINGS))
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return plain(maintain(SETTINGS, seconds_left(context) - LAST_PACK))

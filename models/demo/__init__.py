@@ -1,0 +1,1 @@
+"""The sample upload and the demo's three bundles, of Noto Color Emoji. Imports `pixlake` and `pixlake_models`."""

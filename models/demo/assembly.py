@@ -21,9 +21,10 @@ from demo.train_classifiers import WITH_IMAGE, WITHOUT_IMAGE, gather, prepare_ne
 from pixlake.bundles.manifest import Preprocessing
 from pixlake.inference.loaded import load_embedder
 from pixlake_models.clip.export import ClipSource, export_clip
+from pixlake_models.exporting.channels import WHITE
 from pixlake_models.silence import silenced
 from pixlake_models.training.pair import Trained
-from pixlake_models.training.results import Candidate, publish
+from pixlake_models.training.results import Entrant, publish
 
 log = logging.getLogger(__name__)
 EMBEDDER = "emoji-clip"
@@ -33,7 +34,6 @@ SOURCE = {
     "words": "Unicode 15.0 and CLDR 41, Unicode-DFS-2016",
     "rebuild": "make demo-models",
 }
-WHITE = (255, 255, 255)
 
 
 def export_embedder(folder: Path, target: Path, sample: Path) -> str:
@@ -75,15 +75,15 @@ def compile_classifiers(work: Path, bundles: Path, sample: Path) -> dict[str, st
     material = gather(sample, network, folder / "records")
     source = SOURCE | {"origin": "models/demo/train_classifiers.py, trained with AutoGluon"}
     with silenced():
-        candidates = [
-            Candidate(
+        entrants = [
+            Entrant(
                 Trained(MultiModalPredictor.load(str(folder / name), verbosity=0), images=name == WITH_IMAGE),
                 bundles / name,
                 source,
             )
             for name in (WITH_IMAGE, WITHOUT_IMAGE)
         ]
-        return publish(candidates, material.examples, material.ids, folder / "evaluation").models
+        return publish(entrants, material.examples, material.ids, folder / "evaluation").models
 
 
 def main(work: Path, bundles: Path, sample: Path) -> None:

@@ -33,7 +33,6 @@ _CONFIG = ByoModelCfg(
 )
 
 
-@register_model
 def emoji_resnet(pretrained: bool = False, **kwargs: Any) -> ByobNet:
     """0.9 million parameters; its deepest features are 4 × 4."""
     model: ByobNet = build_model_with_cfg(
@@ -45,3 +44,6 @@ def emoji_resnet(pretrained: bool = False, **kwargs: Any) -> ByobNet:
         **kwargs,
     )
     return model
+
+
+register_model(emoji_resnet)

@@ -64,9 +64,10 @@ def gather(sample: Path, network: Backbone, folder: Path) -> Material:
         images=[*known.images, *heldout.images],
         unlabelled=0,
     )
-    rows = np.split(np.arange(len(records.ids)), [len(learning), len(known.ids)])
+    rows = np.arange(len(records.ids), dtype=np.int64)
+    learned, chosen_by, judged = np.split(rows, [len(learning), len(known.ids)])
+    parts = Parts("multiclass", learned, chosen_by, judged, left_out={})
     pictures = prepare_pictures(records.images, network.preprocessing, folder / "pictures")
-    parts = Parts("multiclass", *rows, left_out={})
     return Material(make_examples(records, COLUMNS, pictures.files, parts), list(records.ids))
 
 

@@ -1,1 +1,1 @@
-"""Making bundles of trained models, as docs/bundles.md describes them. torch lives here and nowhere else."""
+"""Makes model bundles, as docs/bundles.md describes them. Imports `pixlake`, and torch when a command runs."""

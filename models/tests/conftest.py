@@ -41,7 +41,8 @@ def _parity_figures(metrics: dict[str, Any]) -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     terminalreporter.section("parity of the bundles with the models that they were made of")
-    for line in dict.fromkeys(config.stash.get(_parity, [])):
+    lines: list[str] = config.stash.get(_parity, [])
+    for line in dict.fromkeys(lines):
         terminalreporter.line(line)
 
 

@@ -21,6 +21,7 @@ import torch
 from autogluon.multimodal import MultiModalPredictor
 
 from pixlake.bundles.folders import read_folder
+from pixlake.bundles.predictors import PredictorManifest
 from pixlake.errors import BadBundle, NotEqual, NotServable
 from pixlake.inference.autogluon import settle
 from pixlake.inference.loaded import load_classifier
@@ -28,7 +29,7 @@ from pixlake.lake import Work
 from pixlake.messages import Batch, BatchRequest, Run
 from pixlake.rejects import decode
 from pixlake.schemas import CLASSIFY_BATCH
-from pixlake_models.packaging.columns import describe_predictor
+from pixlake_models.packaging.description import describe_predictor
 from pixlake_models.packaging.package import Packaged, load_trained, package_predictor
 
 # those of AutoGluon, Lightning and what they import
@@ -221,7 +222,7 @@ def test_missing_and_unknown_values_too(
     plain: Trained, invoke: Callable[..., pandas.DataFrame], change: dict[str, Any]
 ) -> None:
     part = invoke(plain, records(plain.rows.head(8).assign(**change)))
-    numbers = {name: float("nan") for name in ("weight", "age") if name in change}
+    numbers: dict[str, Any] = {name: float("nan") for name in ("weight", "age") if name in change}
     assert np.abs(probabilities(part) - plain.expect({**change, **numbers})).max() < CLOSE
 
 
@@ -272,10 +273,12 @@ def test_a_graph_is_wanted_elsewhere(plain: Trained) -> None:
 
 def test_it_is_described_as_it_was_trained(illustrated: Trained) -> None:
     described = read_folder(illustrated.bundle.as_uri()).description
-    types = {column.name: column.type for column in described.columns}  # type: ignore[union-attr]
+    assert isinstance(described, PredictorManifest)
+    assert described.images
+    types = {column.name: column.type for column in described.columns}
     numbers = dict.fromkeys(("weight", "age", "legs"), "number")
     assert types == numbers | {"colour": "text", "home": "text", "tame": "boolean"}
-    assert described.images.max_images == 2  # type: ignore[union-attr]
+    assert described.images.max_images == 2
     assert described.labels == ("bird", "fish", "newt")
     assert described.metrics["autogluon_difference"] < CLOSE
     assert described.metrics["autogluon_rows"] > len(illustrated.rows)
@@ -304,7 +307,7 @@ def test_what_answers_otherwise_is_not_written(plain: Trained, tmp_path: Path, m
 def test_what_the_tables_have_no_place_for_is_refused(plain: Trained) -> None:
     stranger = SimpleNamespace(_learner=plain.predictor._learner, problem_type="ner")
     with pytest.raises(NotServable, match="ner"):
-        describe_predictor(stranger, "tiny")  # type: ignore[arg-type]
+        describe_predictor(stranger, "tiny")
 
 
 def test_through_pixlake_run(illustrated: Trained, plain: Trained, tmp_path: Path) -> None:

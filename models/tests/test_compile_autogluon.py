@@ -27,7 +27,7 @@ from pixlake.inference.classifier import Classifier
 from pixlake.inference.encoders import Example
 from pixlake.inference.loaded import load_classifier
 from pixlake_models.autogluon import compile as compilation
-from pixlake_models.autogluon.columns import check_averaging, check_mixing, image_column, read_inputs
+from pixlake_models.autogluon.columns import check_averaging, check_mixing, find_image_column, read_inputs
 from pixlake_models.autogluon.compile import AutoGluonSource, compile_autogluon
 
 # those of AutoGluon, Lightning and what they import
@@ -69,7 +69,7 @@ class Case:
     """A row as AutoGluon gets it and as Pixlake gets it."""
 
     name: str
-    change: dict[str, object]
+    change: dict[str, str | None]
     attributes: dict[str, str | None]
     images: list[int]
 
@@ -87,21 +87,23 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def lake(with_images: MultiModalPredictor, rows: pandas.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    lake = tmp_path_factory.mktemp("lake")
-    compile_autogluon(AutoGluonSource(with_images, rows, {"origin": "a test"}), lake / "models" / "tiny", {})
-    return lake
+def lake_folder(
+    with_images: MultiModalPredictor, rows: pandas.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    lake_folder = tmp_path_factory.mktemp("lake")
+    compile_autogluon(AutoGluonSource(with_images, rows, {"origin": "a test"}), lake_folder / "models" / "tiny", {})
+    return lake_folder
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_each_kind_of_row_is_answered_as_by_autogluon(
-    case: Case, lake: Path, with_images: MultiModalPredictor, rows: pandas.DataFrame
+    case: Case, lake_folder: Path, with_images: MultiModalPredictor, rows: pandas.DataFrame
 ) -> None:
     paths = rows["image"].tolist()
-    change = {name: value.format(*paths) if name == "image" else value for name, value in case.change.items()}  # type: ignore[attr-defined]
+    change = {name: value and value.format(*paths) for name, value in case.change.items()}
     row = rows.drop(columns="label").iloc[[1]].assign(**change)
     expected = with_images.predict_proba(row, as_pandas=False)[0]
-    classifier = load_classifier(f"file://{lake}", "tiny")
+    classifier = load_classifier(f"file://{lake_folder}", "tiny")
     assert classifier.image_input
     pictures = [decode(Path(paths[index]).read_bytes(), max_pixels=1 << 20).pixels for index in case.images]
     values = {name: str(rows[name][1]) for name in (*NUMBERS, *CATEGORIES)} | case.attributes
@@ -113,18 +115,18 @@ def test_each_kind_of_row_is_answered_as_by_autogluon(
     assert np.abs(np.array(list(found.probabilities.values())) - expected).max() < 1e-4
 
 
-def test_what_was_proved_is_in_the_bundle(lake: Path, rows: pandas.DataFrame) -> None:
-    metrics = json.loads((lake / "models" / "tiny" / "bundle.json").read_text())["metrics"]
+def test_what_was_proved_is_in_the_bundle(lake_folder: Path, rows: pandas.DataFrame) -> None:
+    metrics = json.loads((lake_folder / "models" / "tiny" / "bundle.json").read_text())["metrics"]
     assert metrics["autogluon_difference"] < 1e-4
     assert metrics["autogluon_rows"] > len(rows)
 
 
-def test_the_image_network_runs_on_the_images_there_are(lake: Path) -> None:
-    folder, counts = lake / "models" / "tiny", np.array([1, 0, 2, 0])
+def test_the_image_network_runs_on_the_images_there_are(lake_folder: Path) -> None:
+    folder, counts = lake_folder / "models" / "tiny", np.array([1, 0, 2, 0])
     taken = ort.InferenceSession(folder / "model.onnx").get_inputs()
     types = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
     feeds = {each.name: np.zeros((len(counts), *each.shape[1:]), types[each.type]) for each in taken}
-    declared = load_classifier(f"file://{lake}", "tiny").image_input
+    declared = load_classifier(f"file://{lake_folder}", "tiny").image_input
     assert declared
     assert declared.count_tensor
     assert count_convolved((folder / "model.onnx").read_bytes(), feeds | {declared.count_tensor: counts}) == 3
@@ -163,8 +165,8 @@ def spell_otherwise(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) or not isinstance(value, int) else f"{value}.0"
 
 
-def load(lake: Path) -> Classifier:
-    return load_classifier(lake.as_uri(), "tiny")
+def load(lake_folder: Path) -> Classifier:
+    return load_classifier(lake_folder.as_uri(), "tiny")
 
 
 def examples(table: pandas.DataFrame, spell: Callable[[Any], str] = str) -> list[Example]:
@@ -227,7 +229,7 @@ def test_other_transforms_of_images_are_refused() -> None:
 def test_several_columns_of_images_are_refused() -> None:
     learner = SimpleNamespace(_df_preprocessor=SimpleNamespace(image_feature_names=["front", "back"]))
     with pytest.raises(NotServable, match="front"):
-        image_column(learner)
+        find_image_column(learner)
 
 
 def categories(values: list[Any]) -> Any:

@@ -73,11 +73,11 @@ def compile_folder(*arguments: Any) -> Result:
 
 
 @pytest.fixture(scope="module")
-def lake(compiled: Compiled, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    lake = tmp_path_factory.mktemp("lake")
+def lake_folder(compiled: Compiled, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    lake_folder = tmp_path_factory.mktemp("lake")
     for name in compiled.printed:
-        pixlake("models", "push", compiled.folder / name, "--lake", lake)
-    return lake
+        pixlake("models", "push", compiled.folder / name, "--lake", lake_folder)
+    return lake_folder
 
 
 def pixlake(*arguments: Any) -> str:
@@ -98,12 +98,12 @@ def make_upload(pets: Pets, path: Path, classifier: dict[str, str]) -> Path:
     return path
 
 
-def run(pets: Pets, lake: Path, path: Path, **classifier: str) -> dict[str, dict[str, Any]]:
+def run(pets: Pets, lake_folder: Path, path: Path, **classifier: str) -> dict[str, dict[str, Any]]:
     """The predictions of one upload by record."""
     upload = make_upload(pets, path, classifier)
-    pixlake("run", upload, "--lake", lake)
+    pixlake("run", upload, "--lake", lake_folder)
     query = f"SELECT * FROM predictions WHERE experiment_id = '{path.stem}'"
-    found = json.loads(pixlake("query", query, "--lake", lake, "--format", "json"))
+    found = json.loads(pixlake("query", query, "--lake", lake_folder, "--format", "json"))
     assert len(found) == len(pets.rows())
     return {row["record_id"]: row for row in found}
 
@@ -111,12 +111,13 @@ def run(pets: Pets, lake: Path, path: Path, **classifier: str) -> dict[str, dict
 def difference(row: dict[str, Any], expected: dict[str, float]) -> float:
     assert row["label"] == max(expected, key=lambda label: expected[label])
     assert row["probabilities"].keys() == expected.keys()
-    return max(abs(row["probabilities"][label] - value) for label, value in expected.items())
+    found: dict[str, float] = row["probabilities"]
+    return max(abs(found[label] - value) for label, value in expected.items())
 
 
-def test_every_record_gets_autogluons_probabilities(trained: Trained, lake: Path, tmp_path: Path) -> None:
+def test_every_record_gets_autogluons_probabilities(trained: Trained, lake_folder: Path, tmp_path: Path) -> None:
     models = {"with_image": "adoption", "without_image": "adoption"}
-    found = run(trained.pets, lake, tmp_path / "one-model.zip", **models)
+    found = run(trained.pets, lake_folder, tmp_path / "one-model.zip", **models)
     photos = dict(zip(trained.pets.rows()[ID], trained.pets.rows()[IMAGES], strict=True))
     modalities = {record: "image+tabular" if photos[record] else "tabular" for record in found}
     assert {record: row["modality"] for record, row in found.items()} == modalities
@@ -124,9 +125,11 @@ def test_every_record_gets_autogluons_probabilities(trained: Trained, lake: Path
     assert max(difference(row, trained.by_whole[record]) for record, row in found.items()) <= GREATEST_DIFFERENCE
 
 
-def test_records_without_photos_may_have_a_model_of_their_own(trained: Trained, lake: Path, tmp_path: Path) -> None:
+def test_records_without_photos_may_have_a_model_of_their_own(
+    trained: Trained, lake_folder: Path, tmp_path: Path
+) -> None:
     models = {"with_image": "adoption", "without_image": "adoption-table"}
-    found = run(trained.pets, lake, tmp_path / "pair.zip", **models)
+    found = run(trained.pets, lake_folder, tmp_path / "pair.zip", **models)
     for record, row in found.items():
         expected = trained.by_whole if row["modality"] == "image+tabular" else trained.by_table
         assert difference(row, expected[record]) <= GREATEST_DIFFERENCE
@@ -185,8 +188,8 @@ def test_the_proof_is_printed_and_kept(name: str, compiled: Compiled) -> None:
     assert ("made up" in printed.stderr) == (name == "adoption-table")
 
 
-def test_its_card_tells_what_it_takes_and_how_it_was_proved(lake: Path) -> None:
-    card = pixlake("models", "show", "adoption", "--lake", lake)
+def test_its_card_tells_what_it_takes_and_how_it_was_proved(lake_folder: Path) -> None:
+    card = pixlake("models", "show", "adoption", "--lake", lake_folder)
     for line in ("up to 3 images a record", "text name, story, at most 40 tokens", "autogluon, text very long: rows 8"):
         assert line in card
-    assert "fit to serve" in pixlake("models", "verify", "adoption", "--lake", lake)
+    assert "fit to serve" in pixlake("models", "verify", "adoption", "--lake", lake_folder)

@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -188,13 +188,19 @@ def test_a_model_that_tells_a_jpeg_decoded_smaller_gets_whole_ones(
 def test_open_clip_is_asked_once_for_a_bundle_that_is_measured_twice(
     clip_source: ClipSource, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, tokenized = [], []
+    read: list[Any] = []
+    tokenized: list[Any] = []
+
+    def noting(seen: list[Any], answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def note(given: Any) -> Any:
+            seen.append(given)
+            return answer(given)
+
+        return note
 
     def watch(clip: Clip) -> Clip:
         return dataclasses.replace(
-            clip,
-            preprocess=lambda image: read.append(image) or clip.preprocess(image),
-            tokenize=lambda texts: tokenized.append(texts) or clip.tokenize(texts),
+            clip, preprocess=noting(read, clip.preprocess), tokenize=noting(tokenized, clip.tokenize)
         )
 
     gather = export._gather

@@ -224,7 +224,8 @@ def test_a_file_of_weights_tells_the_number_of_classes(
     save(network, tmp_path / name)
     candidate = export_timm(Request(f"{NAME}.lamb_in1k", str(tmp_path / name), "classes", breeds))
     assert len(candidate.manifest.labels) == len(BREEDS)
-    assert candidate.manifest.inputs[0].preprocessing.width == 224  # type: ignore[union-attr]
+    assert candidate.manifest.image_input
+    assert candidate.manifest.image_input.preprocessing.width == 224
     assert name in candidate.manifest.source["origin"]
 
 

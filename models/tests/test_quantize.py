@@ -5,12 +5,14 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from numpy.typing import NDArray
 from onnx import TensorProto
 
 from pixlake.bundles.folders import BundleFolder, read_folder
@@ -79,9 +81,19 @@ def make_graph(kind: str, last: int = 24) -> bytes:
 
 def make_candidate(graph: bytes, figure: Figure | None = None, **changes: Any) -> Candidate:
     """An embedder, unless `changes` say otherwise."""
-    described = {"kind": "embedder", "dimensions": 24, "output": Output("answer", "normalize"), "inputs": (IMAGE,)}
-    manifest = Manifest(format=1, name="", graph="g.onnx", files={}, source={"origin": "a test"}, **described | changes)
-    return Candidate(manifest, {"g.onnx": graph}, lambda _: [figure or Figure("equal", 1.0, least=1.0)])
+    manifest = Manifest(
+        format=1,
+        name="",
+        kind="embedder",
+        inputs=(IMAGE,),
+        graph="g.onnx",
+        output=Output("answer", "normalize"),
+        files={},
+        source={"origin": "a test"},
+        dimensions=24,
+    )
+    described = msgspec.structs.replace(manifest, **changes)
+    return Candidate(described, {"g.onnx": graph}, lambda _: [figure or Figure("equal", 1.0, least=1.0)])
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +106,16 @@ def metrics_of(target: Path) -> dict[str, Any]:
     return read_folder(f"file://{target}").manifest.metrics
 
 
-def run_graph(graph: bytes, images: np.ndarray) -> np.ndarray:
-    return ort.InferenceSession(graph, providers=["CPUExecutionProvider"]).run(None, {"image": images})[0]
+def pixels_of(folder: BundleFolder) -> str:
+    declared = folder.manifest.image_input
+    assert declared
+    return declared.preprocessing.pixels
+
+
+def run_graph(graph: bytes, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    answer: NDArray[np.float32] = session.run(None, {"image": images})[0]
+    return answer
 
 
 @pytest.mark.parametrize("kind", ["products", "convolutions"])
@@ -120,8 +140,14 @@ def test_a_variant_is_smaller_near_and_says_how_near(tmp_path: Path, probes: Pro
 
 
 def test_a_classifiers_labels_are_compared(tmp_path: Path, probes: Probes) -> None:
-    described = {"kind": "image_classifier", "problem": "multiclass", "labels": tuple("abcdefg"), "dimensions": None}
-    candidate = make_candidate(make_graph("convolutions", 7), **described, output=Output("answer", "softmax"))
+    candidate = make_candidate(
+        make_graph("convolutions", 7),
+        kind="image_classifier",
+        output=Output("answer", "softmax"),
+        dimensions=None,
+        problem="multiclass",
+        labels=tuple("abcdefg"),
+    )
     prove_and_write(quantize(candidate, "int8", probes, "tiny-int8"), tmp_path / "tiny-int8")
     found = metrics_of(tmp_path / "tiny-int8")["int8"]
     assert found["same_label"] >= 0.9
@@ -182,13 +208,13 @@ def test_what_is_not_its_model_is_not_quantized(tmp_path: Path, probes: Probes) 
 
 def test_jpegs_are_decoded_as_for_its_model(tmp_path: Path, probes: Probes) -> None:
     def measure(folder: BundleFolder) -> list[Figure]:
-        whole = folder.manifest.image_input.preprocessing.pixels == "whole"
+        whole = pixels_of(folder) == "whole"
         return [Figure("image_cosine", 1.0 if whole else 0.9994, least=0.9999, spared=1.0)]
 
     candidate = dataclasses.replace(make_candidate(make_graph("products")), measure=measure)
     written = prove_and_write(quantize(candidate, "fp16", probes, "tiny-fp16"), tmp_path / "tiny-fp16")
     assert written.notes[0].startswith("JPEGs are decoded whole: ")
-    assert read_folder(f"file://{tmp_path / 'tiny-fp16'}").manifest.image_input.preprocessing.pixels == "whole"
+    assert pixels_of(read_folder(f"file://{tmp_path / 'tiny-fp16'}")) == "whole"
     assert metrics_of(tmp_path / "tiny-fp16")["jpegs_decoded_smaller"] == {"image_cosine": 0.9994}
 
 

@@ -3,7 +3,9 @@
 import csv
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -174,8 +176,8 @@ def test_texts_are_learned_from_where_a_network_reads_them(rows: pandas.DataFram
     assert (tmp_path / "kept" / "told-table" / "model.ckpt").exists()
 
 
-def request(path: Path, label: str | None = "label", **changes: object) -> Request:
-    return Request(path, Options(label_column=label), **changes)  # type: ignore[arg-type]
+def request(path: Path, label: str | None = "label", **changes: Any) -> Request:
+    return Request(path, Options(label_column=label), **changes)
 
 
 @pytest.mark.parametrize(
@@ -192,10 +194,10 @@ def request(path: Path, label: str | None = "label", **changes: object) -> Reque
     ],
 )
 def test_what_is_wrong_with_a_table_is_said(
-    change: object, reason: str, rows: pandas.DataFrame, tmp_path: Path
+    change: Callable[[pandas.DataFrame], pandas.DataFrame], reason: str, rows: pandas.DataFrame, tmp_path: Path
 ) -> None:
     path = write_upload(rows, tmp_path / "upload")
-    change(pandas.read_csv(path, dtype=str)).to_csv(path, index=False)  # type: ignore[operator]
+    change(pandas.read_csv(path, dtype=str)).to_csv(path, index=False)
     problem = "multiclass" if "two" in reason else None
     with pytest.raises(BadTable, match=reason):
         gather(request(path, problem=problem), tmp_path / "work")

@@ -2,9 +2,8 @@
 
 import json
 import os
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,10 @@ import yaml
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from pixlake_cli.engine.template import TemplateLoader
+from tests.containers.docker import LAKE, UPLOADS, Invoke, command
+from tests.project import ROOT, read_template
 
-ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / ".aws-sam/build"
-# As in the upload_uri of events/*.json.
-UPLOADS, LAKE = "pixlake-uploads", "pixlake-lake"
-Invoke = Callable[[str, dict[str, Any]], Any]
-
-
-def command(*words: str | Path, **options: Any) -> str:
-    """What a command prints; its errors, too, where it fails."""
-    done = subprocess.run([*map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False, **options)
-    assert done.returncode == 0, f"{' '.join(map(str, words))}\n{done.stdout}\n{done.stderr}"
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +69,7 @@ def wait_for(client: Any) -> None:
 @pytest.fixture(scope="session")
 def local_template(storage: Any) -> Iterator[Path]:  # noqa: ARG001
     """The built template with moto's address in each environment: SAM passes on no variable but declared ones."""
-    template = yaml.load((BUILT / "template.yaml").read_text(), TemplateLoader)
+    template = read_template(BUILT / "template.yaml")
     shared = template["Globals"]["Function"]["Environment"]["Variables"]
     shared |= {"LAKE_URI": f"s3://{LAKE}", "AWS_ENDPOINT_URL": "http://store:5000", "AWS_ALLOW_HTTP": "true"}
     for resource in template["Resources"].values():

@@ -1,21 +1,15 @@
 """Every function in its container under Lambda's runtime, one after the other on the sample."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.containers.conftest import LAKE, Invoke, command
+from tests.containers.docker import LAKE, Invoke, command
+from tests.project import read_event
 
-ROOT = Path(__file__).resolve().parents[2]
 LIMIT_MB = 450
 IMAGES = ("split", "embed", "classify", "compact", "report", "record-failure", "maintain")
-
-
-def event(name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text())
-    return loaded
 
 
 def items(storage: Any, listed: dict[str, Any]) -> list[dict[str, Any]]:
@@ -24,8 +18,8 @@ def items(storage: Any, listed: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_whole_flow_in_containers(invoke: Invoke, storage: Any) -> None:
-    plan = invoke("PlanFunction", event("plan"))
+def test_every_step_runs_in_its_container_on_the_sample(invoke: Invoke, storage: Any) -> None:
+    plan = invoke("PlanFunction", read_event("plan"))
     run = plan["run"]
     for shard in items(storage, plan["shards"]):
         extracted = invoke("ExtractFunction", {"run": run, "shard": shard})
@@ -45,12 +39,12 @@ def test_the_whole_flow_in_containers(invoke: Invoke, storage: Any) -> None:
 
 
 def test_a_failure_is_recorded_in_its_container(invoke: Invoke) -> None:
-    answer = invoke("RecordFailureFunction", event("record_failure"))
+    answer = invoke("RecordFailureFunction", read_event("record_failure"))
     assert answer["error"] == "BadUpload"
 
 
 def test_maintenance_runs_in_its_container(invoke: Invoke) -> None:
-    assert invoke("MaintainFunction", event("maintain")).keys() == {
+    assert invoke("MaintainFunction", read_event("maintain")).keys() == {
         "expired_snapshots",
         "deleted_files",
         "deleted_work",
@@ -58,7 +52,7 @@ def test_maintenance_runs_in_its_container(invoke: Invoke) -> None:
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_images_are_small_and_run_as_nobody_special(name: str) -> None:
+def test_images_are_small_and_do_not_run_as_root(name: str) -> None:
     image = f"{name.replace('-', '')}function:{name}"
     size, user = command("docker", "image", "inspect", image, "--format", "{{.Size}} {{.Config.User}}").split()
     print(f"{image:40} {int(size) / 1e6:.0f} MB")

@@ -16,8 +16,8 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pixlake.iceberg import fileio
 from pixlake.iceberg.catalog import commit_rows, load_table, open_catalog
 from pixlake.schemas import PREDICTIONS, RECORDS, TABLES
-from tests.contract.lakes import Lake
-from tests.unit.compact.executions import Execution
+from tests.builders.executions import Execution
+from tests.contract.places import LakePlace
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -48,7 +48,7 @@ class Put:
         return pa.Table.from_pylist(rows, schema=RECORDS.columns)
 
 
-def put(lake: Lake, some: Put, commit_id: str | None = None) -> int:
+def put(lake: LakePlace, some: Put, commit_id: str | None = None) -> int:
     return commit_rows(open_catalog(lake.uri, lake.catalog_uri), "records", some.table(), commit_id or some.who)
 
 
@@ -63,7 +63,7 @@ def expected(puts: Iterable[Put]) -> dict[tuple[str, str], tuple[int, str]]:
     return newest
 
 
-def held(lake: Lake) -> dict[tuple[str, str], tuple[int, str]]:
+def held(lake: LakePlace) -> dict[tuple[str, str], tuple[int, str]]:
     """Day and author of each key in the table; a key that is there twice is an error."""
     rows = read(lake, "records")
     found = {
@@ -74,13 +74,13 @@ def held(lake: Lake) -> dict[tuple[str, str], tuple[int, str]]:
     return found
 
 
-def read(lake: Lake, name: str) -> list[dict[str, Any]]:
+def read(lake: LakePlace, name: str) -> list[dict[str, Any]]:
     table = load_table(open_catalog(lake.uri, lake.catalog_uri), name)
     rows: list[dict[str, Any]] = table.scan().to_arrow().to_pylist()
     return rows
 
 
-def data_files(lake: Lake, name: str = "records") -> list[str]:
+def data_files(lake: LakePlace, name: str = "records") -> list[str]:
     table = load_table(open_catalog(lake.uri, lake.catalog_uri), name)
     return [task.file.file_path for task in table.scan().plan_files()]
 
@@ -102,7 +102,7 @@ def prediction(record_id: str | None, image_path: str | None, modality: str, day
     }
 
 
-def put_predictions(lake: Lake, rows: Sequence[dict[str, Any]], commit_id: str) -> None:
+def put_predictions(lake: LakePlace, rows: Sequence[dict[str, Any]], commit_id: str) -> None:
     table = pa.Table.from_pylist(list(rows), schema=PREDICTIONS.columns)
     commit_rows(open_catalog(lake.uri, lake.catalog_uri), "predictions", table, commit_id)
 
@@ -117,18 +117,18 @@ def forks() -> ForkServerContext:
     return context
 
 
-def open_at_once(lake: Lake, barrier: Barrier, answers: Any) -> None:
+def open_at_once(lake: LakePlace, barrier: Barrier, answers: Any) -> None:
     barrier.wait()
     catalog = open_catalog(lake.uri, lake.catalog_uri)
     answers.put([str(load_table(catalog, name).metadata.table_uuid) for name in TABLES])
 
 
-def put_at_once(lake: Lake, some: Put, barrier: Barrier) -> None:
+def put_at_once(lake: LakePlace, some: Put, barrier: Barrier) -> None:
     barrier.wait()
     put(lake, some)
 
 
-def put_and_die(lake: Lake, some: Put, step: int) -> None:
+def put_and_die(lake: LakePlace, some: Put, step: int) -> None:
     """Commit, and be killed at the `step`-th thing that another process could see."""
     _die_at(step, (fileio.LakeFile, "create"), (fileio._DurableFile, "close"), (SqlCatalog, "commit_table"))
     put(lake, some)

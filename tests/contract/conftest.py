@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.contract.lakes import Lake, check_versions, folder_lake, s3_lake
+from tests.contract.places import LakePlace, check_versions, folder_lake, s3_lake
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def moto_server() -> Iterator[ThreadedMotoServer]:
 
 
 @pytest.fixture(params=["folder", "s3"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+def lake_place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LakePlace:
     """An empty lake of each kind."""
     if request.param == "folder":
         return folder_lake(tmp_path)

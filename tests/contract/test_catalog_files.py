@@ -7,14 +7,14 @@ import pytest
 
 from pixlake.errors import MissingObject
 from pixlake.iceberg.fileio import LakeFileIO
-from tests.contract.lakes import Lake
+from tests.contract.places import LakePlace
 
 NAMES = ["plain.bin", "a b/ü #1?x=100%25.bin", "deep/er/still.bin"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_written_is_read(lake: Lake, name: str) -> None:
-    io, uri = LakeFileIO(), f"{lake.uri}/files/{name}"
+def test_a_file_of_any_name_is_read_back(lake_place: LakePlace, name: str) -> None:
+    io, uri = LakeFileIO(), f"{lake_place.uri}/files/{name}"
     assert not io.new_input(uri).exists()
     with io.new_output(uri).create() as sink:
         sink.write(b"one ")
@@ -28,8 +28,8 @@ def test_what_is_written_is_read(lake: Lake, name: str) -> None:
     assert not io.new_input(uri).exists()
 
 
-def test_a_large_parquet_file_goes_up_and_comes_down_in_pieces(lake: Lake) -> None:
-    io, uri = LakeFileIO(), f"{lake.uri}/large.parquet"
+def test_a_large_parquet_file_goes_up_and_comes_down_in_pieces(lake_place: LakePlace) -> None:
+    io, uri = LakeFileIO(), f"{lake_place.uri}/large.parquet"
     rows = pa.table({"number": np.arange(600_000), "noise": np.random.default_rng(0).random(600_000)})
     with io.new_output(uri).create() as sink, pq.ParquetWriter(sink, rows.schema) as writer:
         for start in range(0, rows.num_rows, 100_000):
@@ -39,14 +39,14 @@ def test_a_large_parquet_file_goes_up_and_comes_down_in_pieces(lake: Lake) -> No
         assert pq.read_table(source).equals(rows)
 
 
-def test_an_object_is_not_written_over_unasked(lake: Lake) -> None:
-    output = LakeFileIO().new_output(f"{lake.uri}/once.bin")
+def test_an_object_is_not_written_over_unasked(lake_place: LakePlace) -> None:
+    output = LakeFileIO().new_output(f"{lake_place.uri}/once.bin")
     output.create().close()
     with pytest.raises(FileExistsError):
         output.create()
     output.create(overwrite=True).close()
 
 
-def test_a_missing_object_is_named(lake: Lake) -> None:
+def test_a_missing_object_is_named(lake_place: LakePlace) -> None:
     with pytest.raises(MissingObject, match="nowhere"):
-        LakeFileIO().new_input(f"{lake.uri}/nowhere.bin").open()
+        LakeFileIO().new_input(f"{lake_place.uri}/nowhere.bin").open()

@@ -8,19 +8,19 @@ from datafusion import SessionContext
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.schemas import TABLES
 from tests.contract.commits import Put, expected, prediction, put, put_predictions
-from tests.contract.lakes import Lake
+from tests.contract.places import LakePlace
 
 
 @pytest.fixture
 def session(tmp_path: Path) -> SessionContext:
-    lake = Lake(f"file://{tmp_path}", f"sqlite:///{tmp_path}/catalog.db")
+    lake_place = LakePlace(f"file://{tmp_path}", f"sqlite:///{tmp_path}/catalog.db")
     for some in PUTS:
-        put(lake, some)
+        put(lake_place, some)
     put_predictions(
-        lake, [prediction("1", None, "tabular", 1, "cat"), prediction(None, "é.jpg", "image", 1, "dog")], "p"
+        lake_place, [prediction("1", None, "tabular", 1, "cat"), prediction(None, "é.jpg", "image", 1, "dog")], "p"
     )
     context = SessionContext()
-    catalog = open_catalog(lake.uri, lake.catalog_uri)
+    catalog = open_catalog(lake_place.uri, lake_place.catalog_uri)
     for name in TABLES:
         context.register_table(name, load_table(catalog, name))
     return context
@@ -29,7 +29,7 @@ def session(tmp_path: Path) -> SessionContext:
 PUTS = [Put("first", 1, ("a", "b", "ü")), Put("second", 2, ("b", "c")), Put("third", 3, ("x",), experiment="cars")]
 
 
-def test_it_reads_rows_after_replacements(session: SessionContext) -> None:
+def test_other_readers_see_replaced_rows_once(session: SessionContext) -> None:
     rows = session.sql("select experiment_id, record_id, image_paths, attributes from records").to_pylist()
     found = {(row["experiment_id"], row["record_id"]): dict(row["attributes"])["who"] for row in rows}
     assert found == {key: who for key, (_, who) in expected(PUTS).items()}
@@ -37,7 +37,7 @@ def test_it_reads_rows_after_replacements(session: SessionContext) -> None:
     assert [row["image_paths"] for row in rows if row["record_id"] == "c"] == [["c.jpg"]]
 
 
-def test_it_filters_by_partition_time_and_null(session: SessionContext) -> None:
+def test_other_readers_filter_by_partition_time_and_null(session: SessionContext) -> None:
     newer = "select count(*) as n from records where experiment_id = 'pets' and uploaded_at >= '2026-01-03T00:00:00Z'"
     assert session.sql(newer).to_pylist() == [{"n": 2}]
     orphans = "select image_path, label, probabilities from predictions where record_id is null"

@@ -4,43 +4,40 @@ import json
 
 import boto3
 import pytest
-from click.testing import CliRunner, Result
 from moto.server import ThreadedMotoServer
 
 from pixlake.iceberg.catalog import open_catalog
-from pixlake_cli.main import cli
-from tests.contract.lakes import Lake, s3_lake
+from tests.builders.commands import run
+from tests.contract.places import LakePlace, s3_lake
 
 
 @pytest.fixture
-def stack(moto_server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch) -> Lake:
+def pets_place(moto_server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch) -> LakePlace:
     """A lake whose tables are in the database `pets`."""
     made = s3_lake(moto_server, monkeypatch)
     open_catalog(made.uri, "glue://pets")
     return made
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, arguments)
-
-
 @pytest.mark.parametrize("command", ["tables", "maintain"])
 @pytest.mark.parametrize("way", ["option", "environment"])
-def test_the_database_is_the_one_that_is_named(
-    stack: Lake, command: str, way: str, monkeypatch: pytest.MonkeyPatch
+def test_commands_use_the_named_database(
+    pets_place: LakePlace, command: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if way == "environment":
         monkeypatch.setenv("PIXLAKE_DATABASE", "pets")
     named = ["--database", "pets"] if way == "option" else []
-    done = run(command, "--lake", stack.uri, "--json", *named)
+    done = run(command, "--lake", pets_place.uri, "--json", *named)
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)
     assert databases() == ["pets"]
 
 
 @pytest.mark.parametrize("command", [["tables"], ["maintain"], ["search", "a cat"]])
-def test_a_database_without_tables_is_an_error_and_stays_without(stack: Lake, command: list[str]) -> None:
-    done = run(*command, "--lake", stack.uri)
+def test_a_command_refuses_a_database_without_tables_and_creates_none(
+    pets_place: LakePlace, command: list[str]
+) -> None:
+    done = run(*command, "--lake", pets_place.uri)
     assert done.exit_code == 1
     assert "glue://pixlake holds no tables" in done.stderr
     assert databases() == ["pets"]

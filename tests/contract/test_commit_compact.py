@@ -6,16 +6,16 @@ import pytest
 
 from pixlake.rejects import Reject
 from pixlake.steps.maintain import maintain
-from tests.contract.lakes import Lake
-from tests.unit.compact import executions
+from tests.builders import executions
+from tests.contract.places import LakePlace
 
 
-class AnyLake(executions.Lake):
+class AnyLake(executions.TableLake):
     """The helper of the unit tests, wherever the lake is."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake_place: LakePlace) -> None:
         super().__init__(Path())
-        self.lake = lake
+        self.lake = lake_place
 
     @property
     def uri(self) -> str:
@@ -27,11 +27,11 @@ class AnyLake(executions.Lake):
 
 
 @pytest.fixture
-def anywhere(lake: Lake) -> AnyLake:
-    return AnyLake(lake)
+def anywhere(lake_place: LakePlace) -> AnyLake:
+    return AnyLake(lake_place)
 
 
-def test_two_uploads_one_with_a_lost_batch(anywhere: AnyLake) -> None:
+def test_two_uploads_with_one_lost_batch_leave_the_newest_rows_and_its_rejects(anywhere: AnyLake) -> None:
     first, second = (executions.Execution(anywhere, f"run-{day}", day) for day in (1, 2))
     first.embed("embed-0", ["a.jpg", "b.jpg"])
     first.classify("classify-0", ["1", "2"])

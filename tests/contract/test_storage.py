@@ -13,9 +13,10 @@ from moto.server import ThreadedMotoServer
 
 from pixlake import storage
 from pixlake.errors import BadInput, BadRequest, MissingObject, StorageError
+from tests.builders.uploads import Bench
+from tests.builders.zips import zipped
 from tests.contract.served import serving
-from tests.unit.unzip.test_zips import zipped
-from tests.unit.unzip.uploads import Bench
+from tests.doubles.aws import environment
 
 NAMES = ["a.jpg", "with space.jpg", "100%.jpg", "a%20b.jpg", "Ünï/日本 🐈.png", "a+b=c&d,e.jpg", "~t#x?.jpg", "(1).jpg"]
 LARGE = Random(0).randbytes(32 << 20)
@@ -28,11 +29,9 @@ def s3() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     bucket = f"lake-{uuid4()}"
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        environment.setenv("AWS_ACCESS_KEY_ID", "testing")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        environment.setenv("AWS_REGION", "us-east-1")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(f"http://{host}:{port}").items():
+            patch.setenv(name, value)
         boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=bucket)
         yield f"s3://{bucket}"
     server.stop()
@@ -41,8 +40,8 @@ def s3() -> Iterator[str]:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
     """A folder as the functions in containers reach it: through the relay and the engine's own S3."""
-    with serving(tmp_path) as endpoint, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("FILES_ENDPOINT", endpoint)
+    with serving(tmp_path) as endpoint, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FILES_ENDPOINT", endpoint)
         storage._folder.cache_clear()
         yield f"file://{tmp_path}"
     storage._folder.cache_clear()
@@ -59,7 +58,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_any_name_comes_back(root: str, name: str) -> None:
+def test_an_object_of_any_name_is_read_back_and_listed(root: str, name: str) -> None:
     uri = storage.join(root, name)
     storage.write(uri, b"data")
     assert storage.read(uri) == b"data"
@@ -67,24 +66,24 @@ def test_any_name_comes_back(root: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["../a", "a/./b", "a//b", "new\nline", "\udcff"])
-def test_a_name_that_no_object_can_have(root: str, name: str) -> None:
+def test_a_name_that_no_object_can_have_is_refused(root: str, name: str) -> None:
     with pytest.raises(BadRequest, match="in its path"):
         storage.write(f"{root}/{name}", b"data")
 
 
-def test_an_object_is_replaced_at_once(root: str) -> None:
+def test_a_write_replaces_the_object_atomically(root: str) -> None:
     storage.write(f"{root}/a", b"old")
     storage.write(f"{root}/a", memoryview(b"new"))
     assert storage.read(f"{root}/a") == b"new"
 
 
-def test_an_empty_object(root: str) -> None:
+def test_an_empty_object_is_read_back(root: str) -> None:
     storage.write(f"{root}/a", b"")
     assert storage.read(f"{root}/a") == b""
     assert storage.head(f"{root}/a").size == 0
 
 
-def test_head_knows_size_and_age(root: str) -> None:
+def test_head_returns_size_time_and_etag(root: str) -> None:
     storage.write(f"{root}/a", b"12345")
     info = storage.head(f"{root}/a")
     assert info.size == 5
@@ -92,7 +91,7 @@ def test_head_knows_size_and_age(root: str) -> None:
     assert info.etag
 
 
-def test_ranges(root: str) -> None:
+def test_a_range_is_read_and_a_range_past_the_end_is_an_error(root: str) -> None:
     storage.write(f"{root}/a", b"0123456789")
     assert storage.read_range(f"{root}/a", 3, 4) == b"3456"
     assert b"".join(storage.stream(f"{root}/a", 3, 4)) == b"3456"
@@ -109,19 +108,19 @@ def test_a_large_object_is_streamed_both_ways(root: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"small", LARGE], ids=["empty", "small", "large"])
-def test_the_checksum_of_an_object(root: str, data: bytes) -> None:
+def test_an_object_has_its_checksum(root: str, data: bytes) -> None:
     storage.write(f"{root}/a", data)
     assert storage.sha256(f"{root}/a") == hashlib.sha256(data).hexdigest()
 
 
 @pytest.mark.parametrize("data", [b"", b"small"])
-def test_a_small_stream(root: str, data: bytes) -> None:
+def test_a_small_stream_is_written_whole(root: str, data: bytes) -> None:
     storage.write_stream(f"{root}/a", iter([data]))
     assert storage.read(f"{root}/a") == data
 
 
 @pytest.mark.parametrize("before", [1, 20], ids=["at once", "in the middle"])
-def test_a_stream_that_breaks_off_leaves_nothing(root: str, before: int) -> None:
+def test_a_stream_that_raises_leaves_no_object(root: str, before: int) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(before):
             yield bytes(1 << 20)
@@ -133,7 +132,7 @@ def test_a_stream_that_breaks_off_leaves_nothing(root: str, before: int) -> None
     assert list(storage.list_objects(root)) == []
 
 
-def test_a_stream_may_come_from_another_object(root: str) -> None:
+def test_a_stream_is_copied_from_another_object(root: str) -> None:
     storage.write(f"{root}/a", LARGE)
     storage.write_stream(f"{root}/b", storage.stream(f"{root}/a"))
     assert storage.read(f"{root}/b") == LARGE
@@ -147,7 +146,7 @@ def test_listing_stays_in_its_folder(root: str) -> None:
     assert list(storage.list_objects(f"{root}/none")) == []
 
 
-def test_what_is_missing_is_named(root: str) -> None:
+def test_a_missing_object_is_named_in_the_error(root: str) -> None:
     for action in (storage.read, storage.head, storage.sha256, lambda uri: list(storage.stream(uri))):
         with pytest.raises(MissingObject, match="none"):
             action(f"{root}/none")
@@ -162,7 +161,7 @@ def test_deleting_twice_is_no_error(root: str) -> None:
 
 
 @pytest.mark.parametrize("uri", ["a.zip", "http://host/a", "file://host/a", "/tmp/a"])
-def test_other_schemes_are_refused(uri: str) -> None:
+def test_uris_of_other_schemes_are_refused(uri: str) -> None:
     with pytest.raises(BadRequest, match="not an s3"):
         storage.read(uri)
 
@@ -176,14 +175,14 @@ FILES = {
 }
 
 
-def test_a_zip_from_end_to_end(root: str) -> None:
+def test_a_zip_is_planned_and_extracted(root: str) -> None:
     bench = Bench(root)
     assert bench.run(bench.put("a.zip", zipped(FILES))) == {k: v for k, v in FILES.items() if not k.endswith("csv")}
     assert bench.tables() == {"p/pets.csv": b"id\n"}
     assert bench.reasons() == {"p/a.jpg": "case_collision"}
 
 
-def test_a_folder_from_end_to_end(root: str) -> None:
+def test_a_folder_is_planned_and_extracted(root: str) -> None:
     bench = Bench(root)
     for name, data in FILES.items():
         bench.put(f"folder/{name}", data)
@@ -192,7 +191,7 @@ def test_a_folder_from_end_to_end(root: str) -> None:
     assert bench.tables() == {"p/pets.csv": b"id\n"}
 
 
-def test_broken_multipart_uploads_are_not_left_to_be_paid_for(s3: str) -> None:
+def test_a_failed_multipart_upload_is_aborted(s3: str) -> None:
     with pytest.raises(BadInput):
         storage.write_stream(f"{s3}/multi/a", _broken_large())
     uploads = boto3.client("s3", region_name="us-east-1").list_multipart_uploads(Bucket=s3.removeprefix("s3://"))

@@ -7,7 +7,7 @@ MANAGED = "AWS::IAM::ManagedPolicy"
 
 def statements_of(template: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """All statements of the role that SAM makes for the function or state machine of this logical name."""
-    found = []
+    found: list[dict[str, Any]] = []
     for policy in template["Resources"][name]["Properties"]["Policies"]:
         found += _shared(template, policy["Ref"]) if "Ref" in policy else policy["Statement"]
     return found

@@ -1,6 +1,5 @@
 """Limits hold for a thousand, a million and a hundred million images, and docs/limits.md says what the code says."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,13 @@ from pixlake.messages import Member
 from pixlake.settings import PlanSettings, SplitSettings
 from pixlake.zips.shards import ShardCutter
 from pixlake_cli.engine.template import Deployment
+from tests.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 WORKS = [Work(images) for images in limits.IMAGES]
 by_images = pytest.mark.parametrize("work", WORKS, ids=[f"{work.images:,}" for work in WORKS])
 
 
-def test_the_page_is_current() -> None:
+def test_limits_md_is_what_the_code_writes() -> None:
     assert (ROOT / "docs/limits.md").read_text() == limits.page(), "run make docs"
 
 
@@ -34,13 +33,13 @@ def test_a_map_can_read_its_items(work: Work) -> None:
     assert limits.manifest_bytes(work) < limits.ITEM_FILE_BYTES / 100
 
 
-def test_histories_have_room_for_every_retry_and_a_redrive() -> None:
+def test_execution_histories_have_room_for_every_retry() -> None:
     for name, events in limits.histories().items():
         assert events < limits.HISTORY_EVENTS * 0.6, name
 
 
 @by_images
-def test_functions_end_in_time(work: Work, deployment: Deployment) -> None:
+def test_functions_finish_within_their_timeouts(work: Work, deployment: Deployment) -> None:
     seconds = {"Extract": work.extract_seconds, "Embed": work.embed_seconds, "Compact": work.compact_seconds}
     for name, needed in seconds.items():
         timeout = deployment.functions[f"{name}Function"].timeout
@@ -49,7 +48,7 @@ def test_functions_end_in_time(work: Work, deployment: Deployment) -> None:
 
 
 @by_images
-def test_the_names_of_an_upload_have_room(work: Work, resources: Any) -> None:
+def test_names_of_an_upload_fit_their_limits(work: Work, resources: Any) -> None:
     disk = resources("AWS::Serverless::Function")["PlanFunction"]["EphemeralStorage"]["Size"] << 20
     assert work.largest * len(limits.KEY) < disk
 

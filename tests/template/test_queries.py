@@ -10,6 +10,7 @@ import pytest
 
 from pixlake.schemas import TABLES
 from pixlake_cli.sql.dialect import translate
+from tests.project import saved_queries
 
 EARLIER = " earlier"
 Resources = Callable[[str], dict[str, Any]]
@@ -17,11 +18,7 @@ Resources = Callable[[str], dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def queries(template: dict[str, Any]) -> dict[str, str]:
-    found = {
-        name: resource["Properties"]["QueryString"]
-        for name, resource in template["Resources"].items()
-        if resource["Type"] == "AWS::Athena::NamedQuery"
-    }
+    found = saved_queries(template)
     assert len(found) >= 6
     return found
 
@@ -55,7 +52,7 @@ def test_every_query_is_of_one_experiment_and_says_its_parameters(resources: Res
         assert "experiment_id" in parameters, name
 
 
-def test_nearest_images_come_first(queries: dict[str, str]) -> None:
+def test_the_nearest_images_come_first(queries: dict[str, str]) -> None:
     def image(path: str, *embedding: float) -> dict[str, Any]:
         return {"experiment_id": "x", "model": "m@1", "image_path": path, "embedding": list(embedding)}
 
@@ -75,7 +72,7 @@ def test_disagreement_needs_a_label_in_the_table(queries: dict[str, str]) -> Non
     assert [row[:3] for row in answer] == [("2", "dog", "cat")]
 
 
-def test_what_images_changed_is_seen_by_reading_the_past(queries: dict[str, str]) -> None:
+def test_changed_images_are_found_by_time_travel(queries: dict[str, str]) -> None:
     def prediction(record_id: str, label: str, modality: str) -> dict[str, Any]:
         return {"experiment_id": "x", "record_id": record_id, "label": label, "score": 0.5, "modality": modality}
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.project import ROOT
+
 PACKAGE = ROOT / "layers/pixlake"
 MODELS = ROOT / "models"
 # What a container needs that no import shows: its entry point.
@@ -76,7 +77,7 @@ def needed(folder: str) -> set[str]:
 
 
 @pytest.mark.parametrize("folder", sorted(path.parent.name for path in ROOT.glob("functions/*/app.py")))
-def test_a_function_has_what_it_imports(folder: str) -> None:
+def test_a_function_requires_the_packages_that_it_imports(folder: str) -> None:
     if folder in ZIPPED:
         given = requirements(PACKAGE / "requirements.in")
     else:
@@ -84,7 +85,7 @@ def test_a_function_has_what_it_imports(folder: str) -> None:
     assert needed(folder) <= given
 
 
-def test_nothing_is_deployed_that_is_not_imported() -> None:
+def test_every_deployed_requirement_is_imported() -> None:
     for path in [*ROOT.glob("functions/*/requirements.in"), PACKAGE / "requirements.in"]:
         users = ZIPPED if path.parent == PACKAGE else {path.parent.name}
         users = users | {name for name, shared in SHARING.items() if shared in users}
@@ -92,7 +93,7 @@ def test_nothing_is_deployed_that_is_not_imported() -> None:
         assert requirements(path) - ENTRY_POINT <= used, path
 
 
-def test_what_is_deployed_is_what_was_tested() -> None:
+def test_deployed_versions_are_the_tested_versions() -> None:
     for path in [*ROOT.glob("functions/*/requirements.txt"), PACKAGE / "requirements.txt"]:
         deployed = pins(path)
         tested = pins(MODELS / "requirements.txt" if "autogluon" in path.parent.name else ROOT / "requirements/dev.txt")
@@ -102,5 +103,5 @@ def test_what_is_deployed_is_what_was_tested() -> None:
         assert path.read_text().count("--hash=sha256:") >= len(deployed)
 
 
-def test_the_containers_dockerfile_is_for_either_architecture() -> None:
+def test_the_dockerfile_names_no_processor_architecture() -> None:
     assert not re.findall(r"(?i)x86|amd64|aarch64|arm64|--platform", (ROOT / "functions/Dockerfile").read_text())

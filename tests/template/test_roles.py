@@ -5,15 +5,13 @@ machine has is read from its definition. Resources are as the template spells th
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.project import ROOT, read_definition, walk_states
 from tests.template.policies import statements_of
 
-ROOT = Path(__file__).resolve().parents[2]
 Grant = tuple[str, str]
 ARN = "arn:${AWS::Partition}"
 HERE = "${AWS::Region}:${AWS::AccountId}"
@@ -26,13 +24,6 @@ LOGS = (
 TABLES = ("GetDatabase", "GetTable", "GetTables", "CreateTable", "UpdateTable")
 FILES = ("GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload", "ListMultipartUploadParts")
 WRITTEN = ("PutObject", "GetObject", "ListMultipartUploadParts", "AbortMultipartUpload")
-
-
-def states(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for state in machine["States"].values():
-        yield state
-        if "ItemProcessor" in state:
-            yield from states(state["ItemProcessor"])
 
 
 def named(substitution: str) -> str:
@@ -91,7 +82,7 @@ INTEGRATIONS: dict[str, Callable[[dict[str, Any], str], Iterator[Grant]]] = {
 
 
 def needed(name: str, properties: dict[str, Any]) -> Iterator[Grant]:
-    for state in states(yaml.safe_load((ROOT / properties["DefinitionUri"]).read_text())):
+    for _, state in walk_states(read_definition(ROOT / properties["DefinitionUri"])):
         match state["Type"]:
             case "Task":
                 yield from INTEGRATIONS[state["Resource"]](state, name)
@@ -129,7 +120,7 @@ def allowed(statement: dict[str, Any]) -> Iterator[Grant]:
 
 
 @pytest.mark.parametrize("name", ["IngestStateMachine", "CompactAthenaStateMachine"])
-def test_a_role_allows_just_what_its_machine_asks_for(template: dict[str, Any], name: str) -> None:
+def test_a_machines_role_allows_exactly_what_its_definition_needs(template: dict[str, Any], name: str) -> None:
     resources = template["Resources"]
     statements = statements_of(template, name)
     for resource in resources.values():
@@ -141,7 +132,7 @@ def test_a_role_allows_just_what_its_machine_asks_for(template: dict[str, Any], 
     assert (sorted(wanted - given), sorted(given - wanted)) == ([], [])
 
 
-def test_who_starts_executions_may_do_nothing_else(template: dict[str, Any]) -> None:
+def test_the_role_that_starts_executions_may_do_nothing_else(template: dict[str, Any]) -> None:
     (policy,) = template["Resources"]["UploadedRole"]["Properties"]["Policies"]
     given = {grant for statement in policy["PolicyDocument"]["Statement"] for grant in allowed(statement)}
     assert given == {("states:StartExecution", "IngestStateMachine")}

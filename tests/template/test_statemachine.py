@@ -1,32 +1,22 @@
 """The state machine and the code agree on names."""
 
 import inspect
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pixlake import errors
+from tests.project import invoking_states, read_definition, walk_states
 
-ROOT = Path(__file__).parents[2]
-DEFINITION = yaml.safe_load((ROOT / "statemachine" / "ingest.asl.yaml").read_text())
+DEFINITION = read_definition()
 SERVICES = ("Lambda.", "Runtime.", "Sandbox.", "States.")
 
 
-def states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, state in machine["States"].items():
-        yield name, state
-        if "ItemProcessor" in state:
-            yield from states(state["ItemProcessor"])
-
-
-TASKS = {name: state for name, state in states(DEFINITION) if state.get("Resource", "").endswith(":lambda:invoke")}
+TASKS = invoking_states(DEFINITION)
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
-def test_every_passing_trouble_is_retried_and_nothing_else_of_ours(task: dict[str, Any]) -> None:
+def test_every_transient_error_is_retried_and_no_bad_input(task: dict[str, Any]) -> None:
     named = {error for retry in task["Retry"] for error in retry["ErrorEquals"]}
     ours = {error for error in named if not error.startswith(SERVICES)}
     passing = {
@@ -38,16 +28,16 @@ def test_every_passing_trouble_is_retried_and_nothing_else_of_ours(task: dict[st
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
-def test_every_task_says_what_happens_when_it_fails(task: dict[str, Any]) -> None:
+def test_every_task_has_a_timeout_and_retries_with_backoff_and_jitter(task: dict[str, Any]) -> None:
     assert task["TimeoutSeconds"] <= 900
     assert all(retry["JitterStrategy"] == "FULL" and retry["BackoffRate"] > 1 for retry in task["Retry"])
 
 
-def test_nothing_catches_a_failure_so_that_a_redrive_goes_on_where_it_happened() -> None:
-    for name, state in states(DEFINITION):
+def test_no_state_catches_errors_so_that_a_redrive_resumes_at_the_failed_state() -> None:
+    for name, state in walk_states(DEFINITION):
         assert "Catch" not in state, name
         assert state["Type"] in ("Task", "Map", "Choice"), name
 
 
-def test_every_state_says_what_it_is_for() -> None:
-    assert [name for name, state in states(DEFINITION) if not state.get("Comment")] == []
+def test_every_state_has_a_comment() -> None:
+    assert [name for name, state in walk_states(DEFINITION) if not state.get("Comment")] == []

@@ -16,10 +16,10 @@ from pixlake import settings
 from pixlake.settings import from_environment
 from pixlake_cli.engine.pool import WHOLE_MACHINE
 from pixlake_cli.engine.template import Deployment
-from tests.template.conftest import IMAGE
+from tests.project import ROOT
+from tests.template.intrinsics import IMAGE
 from tests.template.policies import MANAGED, statements_of
 
-ROOT = Path(__file__).resolve().parents[2]
 LINTER = Path(sys.executable).with_name("cfn-lint")
 FUNCTIONS = "AWS::Serverless::Function"
 Resources = Callable[[str], dict[str, Any]]
@@ -35,12 +35,12 @@ def settings_class(folder: Path) -> Any:
     raise AssertionError(f"{folder}/app.py reads no settings")
 
 
-def test_lint_is_clean() -> None:
+def test_cfn_lint_finds_nothing() -> None:
     linted = subprocess.run([LINTER, "template.yaml"], cwd=ROOT, capture_output=True, text=True)
     assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
 
 
-def test_sections_come_in_the_order_in_which_data_flows() -> None:
+def test_sections_are_in_the_order_of_the_data_flow() -> None:
     lines = (ROOT / "template.yaml").read_text().splitlines()
     sections = [line.strip("# -") for line in lines if line.strip().startswith("# ----")]
     assert sections == ["parameters", "globals", "ways in", "flow", "lake", "watching", "outputs"]
@@ -136,7 +136,7 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def test_nobody_may_everything(template: dict[str, Any]) -> None:
+def test_no_policy_allows_every_action_or_resource(template: dict[str, Any]) -> None:
     allowing = [(name, it) for name, it in statements(template) if it["Effect"] == "Allow"]
     assert allowing
     for name, statement in allowing:
@@ -216,7 +216,7 @@ def test_physical_names_follow_the_stack(template: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("stage", ["default", "prod"])
-def test_samconfig_sets_parameters_that_are_there(template: dict[str, Any], stage: str) -> None:
+def test_samconfig_sets_only_existing_parameters(template: dict[str, Any], stage: str) -> None:
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())[stage]["deploy"]["parameters"]
     given = dict(it.split("=", 1) for it in config["parameter_overrides"])
     assert given.keys() <= template["Parameters"].keys()

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +10,9 @@ import yaml
 
 from pixlake.handler import NAMESPACE, SERVICE
 from pixlake_cli.engine.template import Resolver
-from tests.template.conftest import if_so
+from tests.project import ROOT
+from tests.template.intrinsics import if_so
 
-ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = "AWS::Serverless::Function"
 Resources = Callable[[str], dict[str, Any]]
 
@@ -50,7 +49,7 @@ def watched(alarm: dict[str, Any]) -> set[str]:
     }
 
 
-def test_every_alarm_tells_the_topic_and_no_data_is_no_alarm(alarms: dict[str, Any]) -> None:
+def test_every_alarm_notifies_the_topic_and_ignores_missing_data(alarms: dict[str, Any]) -> None:
     assert alarms
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
@@ -64,7 +63,7 @@ def test_errors_and_throttles_of_every_function_are_watched(alarms: dict[str, An
         assert watched(alarms[name]) | watched(alarms[f"Autogluon{name}"]) == resources(FUNCTIONS).keys()
 
 
-def test_what_may_not_be_deployed_has_alarms_of_its_own(alarms: dict[str, Any], template: dict[str, Any]) -> None:
+def test_the_optional_function_has_alarms_of_its_own(alarms: dict[str, Any], template: dict[str, Any]) -> None:
     """Like those of the others, there only where the function is."""
     for name in ("ErrorsAlarm", "ThrottlesAlarm", "DurationAlarm"):
         assert template["Resources"][f"Autogluon{name}"]["Condition"] == "HasAutoGluonImage"
@@ -81,7 +80,7 @@ def test_an_alarm_comes_before_a_function_runs_out_of_time(
     assert alarms["DurationAlarm"]["Threshold"] == 0.9 * default * 1000
 
 
-def test_counts_are_read_where_the_handlers_write_them(alarms: dict[str, Any]) -> None:
+def test_the_dashboard_reads_the_metrics_that_handlers_write(alarms: dict[str, Any]) -> None:
     written = re.search(r"@instrumented\((.*)\)", (ROOT / "functions/report/app.py").read_text())
     assert written
     own = [it["MetricStat"]["Metric"] for it in alarms["RejectsAlarm"]["Metrics"] if "MetricStat" in it]
@@ -90,7 +89,7 @@ def test_counts_are_read_where_the_handlers_write_them(alarms: dict[str, Any]) -
     assert all({"Name": "service", "Value": SERVICE} in it["Dimensions"] for it in own)
 
 
-def test_the_dashboard_is_json_about_resources_that_are_there(
+def test_the_dashboard_is_json_about_existing_resources(
     widgets: list[dict[str, Any]], resources: Resources, template: dict[str, Any]
 ) -> None:
     (dashboard,) = resources("AWS::CloudWatch::Dashboard").values()
@@ -103,7 +102,7 @@ def test_the_dashboard_is_json_about_resources_that_are_there(
     assert len(areas) == len(set(areas))
 
 
-def test_the_dashboard_shows_every_function_that_is_always_there(
+def test_the_dashboard_shows_every_function_that_every_stack_has(
     widgets: list[dict[str, Any]], resources: Resources
 ) -> None:
     functions = resources(FUNCTIONS).keys() - {"ClassifyAutogluonFunction"}
@@ -120,7 +119,7 @@ def test_a_metric_is_a_name_and_pairs(widgets: list[dict[str, Any]]) -> None:
             assert not set(metric) & {".", "..."}, metric
 
 
-def test_logs_end_and_take_the_key(resources: Resources) -> None:
+def test_logs_expire_and_are_encrypted_with_the_key(resources: Resources) -> None:
     groups = resources("AWS::Logs::LogGroup")
     assert len(groups) == 2
     for group in groups.values():
@@ -128,7 +127,7 @@ def test_logs_end_and_take_the_key(resources: Resources) -> None:
         assert group["KmsKeyId"]["Fn::If"][:2] == ["HasKmsKey", {"Ref": "KmsKeyArn"}]
 
 
-def test_who_works_with_the_buckets_may_use_their_key(template: dict[str, Any]) -> None:
+def test_every_role_that_uses_the_buckets_may_use_their_key(template: dict[str, Any]) -> None:
     machines = {name for name, it in template["Resources"].items() if it["Type"] == "AWS::Serverless::StateMachine"}
     functions = {name for name, it in template["Resources"].items() if it["Type"] == FUNCTIONS}
     policy = template["Resources"]["KmsKeyPolicy"]
@@ -138,7 +137,7 @@ def test_who_works_with_the_buckets_may_use_their_key(template: dict[str, Any]) 
     }
 
 
-def test_queue_and_topic_are_reached_by_tls_only(resources: Resources) -> None:
+def test_queue_and_topic_accept_tls_only(resources: Resources) -> None:
     policies = {**resources("AWS::SQS::QueuePolicy"), **resources("AWS::SNS::TopicPolicy")}
     assert len(policies) == 2
     for name, policy in policies.items():
@@ -146,7 +145,7 @@ def test_queue_and_topic_are_reached_by_tls_only(resources: Resources) -> None:
         assert [it["Condition"] for it in denied] == [{"Bool": {"aws:SecureTransport": "false"}}], name
 
 
-def test_what_is_invoked_without_an_answer_leaves_its_failures_in_the_queue(template: dict[str, Any]) -> None:
+def test_failed_asynchronous_invocations_go_to_the_queue(template: dict[str, Any]) -> None:
     queue = {"Fn::GetAtt": "UndeliveredQueue.Arn"}
     resources = template["Resources"]
     rules = {name: it["Properties"]["Targets"] for name, it in resources.items() if it["Type"] == "AWS::Events::Rule"}
@@ -162,7 +161,7 @@ def test_what_is_invoked_without_an_answer_leaves_its_failures_in_the_queue(temp
             assert event["Properties"]["DeadLetterConfig"] == {"Arn": queue}, name
 
 
-def test_the_queue_takes_what_no_rule_could_deliver_and_an_alarm_says_so(
+def test_undelivered_events_go_to_the_queue_and_raise_an_alarm(
     template: dict[str, Any], alarms: dict[str, Any]
 ) -> None:
     rules = [name for name, it in template["Resources"].items() if it["Type"] == "AWS::Events::Rule"]
@@ -173,7 +172,7 @@ def test_the_queue_takes_what_no_rule_could_deliver_and_an_alarm_says_so(
     assert dimension["Value"] == {"Fn::GetAtt": "UndeliveredQueue.QueueName"}
 
 
-def test_there_are_no_secrets(template: dict[str, Any]) -> None:
+def test_the_template_holds_no_secrets(template: dict[str, Any]) -> None:
     text = yaml.safe_dump(template)
     assert not re.findall(r"(?i)(AKIA[0-9A-Z]{16}|secret_access_key|password|\bapi_?key\b|\btoken\b)", text)
     assert not [name for name, it in template["Parameters"].items() if it.get("NoEcho")]

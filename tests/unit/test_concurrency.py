@@ -23,11 +23,11 @@ def test_results_come_in_order_whatever_takes_longest() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 6, 7])
-def test_any_number_of_items(count: int) -> None:
+def test_any_number_of_items_gives_as_many_results(count: int) -> None:
     assert list(read_and_prepare(range(count), lambda item: item, lambda item, _: item, **BOUNDS)) == list(range(count))
 
 
-def test_no_more_is_taken_ahead_than_allowed() -> None:
+def test_no_more_items_are_taken_ahead_than_allowed() -> None:
     taken = 0
 
     def items() -> Any:
@@ -40,7 +40,7 @@ def test_no_more_is_taken_ahead_than_allowed() -> None:
     for index in range(20):
         assert next(results) == index
         assert taken <= index + BOUNDS["in_flight"]
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
 
 def test_reading_and_preparing_keep_to_their_threads() -> None:
@@ -60,7 +60,7 @@ def test_reading_and_preparing_keep_to_their_threads() -> None:
 
 
 @pytest.mark.parametrize("step", ["read", "prepare"])
-def test_an_error_is_raised_in_its_place_and_ends_the_threads(step: str) -> None:
+def test_an_error_is_raised_at_its_item_and_ends_the_threads(step: str) -> None:
     def fail(name: str, item: int) -> int:
         if item == 9 and name == step:
             raise StorageError("gone")
@@ -74,11 +74,11 @@ def test_an_error_is_raised_in_its_place_and_ends_the_threads(step: str) -> None
     assert threading.active_count() == before
 
 
-def test_a_consumer_that_leaves_ends_the_threads() -> None:
+def test_a_consumer_that_stops_early_ends_the_threads() -> None:
     before = threading.active_count()
     results = read_and_prepare(range(1_000), lambda item: item, lambda item, _: item, **BOUNDS)
     next(results)
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert threading.active_count() == before
 
 
@@ -90,12 +90,12 @@ def test_mapped_results_come_in_order() -> None:
     assert list(map_bounded(wait, range(20), 4)) == [number * number for number in range(20)]
 
 
-def test_calls_overlap() -> None:
+def test_mapped_calls_run_concurrently() -> None:
     meeting = threading.Barrier(3)
     assert list(map_bounded(lambda number: meeting.wait(10) >= 0 and number, range(3), 3)) == [0, 1, 2]
 
 
-def test_no_more_are_started_than_asked_for() -> None:
+def test_no_more_calls_run_at_once_than_allowed() -> None:
     started: list[int] = []
 
     def items() -> Iterator[int]:

@@ -16,7 +16,7 @@ def work(tmp_path: Path) -> Work:
 
 
 @pytest.mark.parametrize("error", [BadBundle("no such model"), ValueError("a bug")])
-def test_a_permanent_error_leaves_a_note_and_goes_on(work: Work, error: Exception) -> None:
+def test_a_permanent_error_is_noted_and_raised(work: Work, error: Exception) -> None:
     with pytest.raises(type(error)), failures.record_child_failure(work, "Embed", "embed-7"):
         raise error
     note = failures.read_child_failure(work.failure("embed-7"))

@@ -5,7 +5,6 @@ import json
 import logging
 import runpy
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +14,7 @@ from pixlake.errors import BadRequest
 from pixlake.handler import SERVICE, Handler, instrumented
 from pixlake.messages import CompactAnswer, CompactRequest, ItemList, Run, SplitAnswer, plain
 from pixlake.steps.compact import LAST_ATTEMPT
+from tests.project import ROOT
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -84,20 +84,20 @@ def test_counts_are_metrics_of_the_function(lines: Lines) -> None:
 
 
 @pytest.mark.parametrize("batch", [{"batch_id": "embed-000007"}, "embed-000007", None])
-def test_an_error_is_logged_and_raised_as_it_is(batch: Any, lines: Lines) -> None:
+def test_an_error_is_logged_and_raised_unchanged(batch: Any, lines: Lines) -> None:
     with pytest.raises(BadRequest, match="no such thing"):
         embed({"run": {"execution_id": "x"}, "batch": batch, "refuse": True}, CONTEXT)
     (line,) = lines()
     assert (line["level"], line["error"], line["correlation_id"]) == ("ERROR", "BadRequest", "x")
 
 
-def test_the_next_execution_is_not_taken_for_the_last_one(lines: Lines) -> None:
+def test_a_log_line_names_the_current_execution_after_another(lines: Lines) -> None:
     plan({"execution_id": "x"}, CONTEXT)
     plan({}, CONTEXT)
     assert lines()[1].get("correlation_id") is None
 
 
-def test_compact_tries_for_as_long_as_the_invocation_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compact_retries_within_the_time_that_remains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKE_URI", "file:///lake")
     monkeypatch.setenv("CATALOG_URI", "glue://pets")
     given: list[Any] = []
@@ -107,7 +107,7 @@ def test_compact_tries_for_as_long_as_the_invocation_lasts(monkeypatch: pytest.M
         return CompactAnswer(0, 0, 0, 0, 0, 0)
 
     monkeypatch.setattr("pixlake.steps.compact.compact", compact)
-    app = runpy.run_path(str(Path(__file__).parents[2] / "functions/compact/app.py"))
+    app = runpy.run_path(str(ROOT / "functions/compact/app.py"))
     run = Run("x", "pets", "file:///a.zip", "0" * 16, "2026-11-21T00:00:00Z", "2026-11-21T00:00:00Z")
     request = CompactRequest(run, SplitAnswer(ItemList("", 0), 0, 0, 0, 0, 0, {}, None, ""))
     context = SimpleNamespace(**vars(CONTEXT), get_remaining_time_in_millis=lambda: 300_000)

@@ -50,7 +50,7 @@ def test_a_part_is_sorted_by_the_tables_key_with_nulls_last(tmp_path: Path) -> N
     assert [tuple(row.values()) for row in found] == [("a", None), ("b", None), (None, "c"), (None, "x")]
 
 
-def test_no_rows_are_a_part_too(tmp_path: Path) -> None:
+def test_a_part_without_rows_is_written(tmp_path: Path) -> None:
     target = tmp_path / "part.parquet"
     assert write_part(target.as_uri(), REJECTS, REJECTS.columns.empty_table()) == 0
     assert pq.read_table(target).schema.equals(REJECTS.columns)

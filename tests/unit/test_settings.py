@@ -8,12 +8,12 @@ from pixlake.errors import BadRequest
 from pixlake.settings import CompactSettings, PlanSettings, from_environment
 
 
-def test_a_field_is_the_variable_of_its_name_in_upper_case() -> None:
+def test_a_field_is_read_from_the_variable_of_its_name_in_upper_case() -> None:
     settings = from_environment(PlanSettings, {"LAKE_URI": "file:///lake", "MAX_RATIO": "7"})
     assert (settings.lake_uri, settings.max_ratio) == ("file:///lake", 7)
 
 
-def test_what_is_not_set_keeps_its_default() -> None:
+def test_an_unset_variable_keeps_the_default() -> None:
     settings = from_environment(PlanSettings, {"LAKE_URI": "file:///lake"})
     assert settings == PlanSettings(lake_uri="file:///lake")
 

@@ -94,5 +94,8 @@ def _failed(service: Any, env: Any, cause: str) -> FailureEvent:
         cause=cause,
     )
     return FailureEvent(
-        env, StatesErrorName(name), HistoryEventType.TaskFailed, EventDetails(taskFailedEventDetails=details)
+        env,
+        StatesErrorName(name),
+        HistoryEventType.TaskFailed,
+        EventDetails(taskFailedEventDetails=details),  # type: ignore[typeddict-item]
     )

@@ -3,12 +3,22 @@ from collections.abc import Iterator
 
 import pytest
 
+from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine.engine import Engine
+from tests.builders.model_lakes import make_lake
 from tests.workflow.stacks import Stack, build
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def model_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A lake with the tiny models, shared by a module's tests."""
+    return make_lake(tmp_path_factory.mktemp("lake"))
+
+
+# Of one module, as an engine answers for AWS in this whole process for as long as it is there.
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The real state machine over scripted functions."""
     root = tmp_path_factory.mktemp("stack")
     lake = root / "lake"
     lake.mkdir()

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import boto3
-import yaml
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from pixlake_cli.engine.engine import ROOT
-from pixlake_cli.engine.template import REGION, TemplateLoader
+from pixlake_cli.engine.template import REGION
+from tests.project import ROOT, read_definition, read_template
 
 CODE = "code-of-the-stack"
 # What `sam build` and `sam package` put in place of the folders.
@@ -26,11 +25,11 @@ _IMAGE = {"ImageUri": f"123456789012.dkr.ecr.{REGION}.amazonaws.com/pixlake:1"}
 
 def translate() -> dict[str, Any]:
     """The template that CloudFormation gets, with its defaults, as SAM makes it of ours."""
-    template = _spelled_out(yaml.load((ROOT / "template.yaml").read_text(), TemplateLoader))
+    template = _spelled_out(read_template())
     for resource in template["Resources"].values():
         properties = resource["Properties"]
         if resource["Type"] == "AWS::Serverless::StateMachine":
-            properties["Definition"] = yaml.safe_load((ROOT / properties.pop("DefinitionUri")).read_text())
+            properties["Definition"] = read_definition(ROOT / properties.pop("DefinitionUri"))
         properties.update(_IMAGE if properties.get("PackageType") == "Image" else _PACKAGED.get(resource["Type"], {}))
     defaults = {name: str(it.get("Default", "")) for name, it in template["Parameters"].items()}
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))

@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.progress import Progress
-from pixlake_cli.engine.template import TemplateLoader
+from tests.project import INGEST, read_template
 
 SCRIPTED = Path(__file__).with_name("scripted") / "scripted.py"
 FOLDERS = (
@@ -36,7 +36,7 @@ def hasten(machine: Path, copy: Path) -> None:
 
 def build(root: Path, properties: dict[str, dict[str, Any]]) -> None:
     """A project at `root` with the real state machine; `properties` go over a function's `MemorySize`, `Timeout`."""
-    hasten(ROOT / "statemachine" / "ingest.asl.yaml", root / "ingest.asl.yaml")
+    hasten(INGEST, root / "ingest.asl.yaml")
     resources: dict[str, Any] = {}
     for folder in FOLDERS:
         home = root / "functions" / folder
@@ -59,7 +59,7 @@ def build(root: Path, properties: dict[str, dict[str, Any]]) -> None:
             },
         },
     }
-    ours = yaml.load((ROOT / "template.yaml").read_text(), TemplateLoader)
+    ours = read_template()
     resources["FailedRule"] = ours["Resources"]["FailedRule"]
     (root / "template.yaml").write_text(yaml.safe_dump({"Resources": resources}))
 

@@ -9,17 +9,17 @@ from typing import Any
 
 import boto3
 import pytest
-import yaml
 
 from pixlake.iceberg.lakes import Lake
 from pixlake.parts.handover import MERGED
 from pixlake_cli.engine import definition
-from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.template import REGION
-from tests.unit.compact.athena import Athena, open_athena
+from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
+from tests.doubles.athena import Athena, open_athena
+from tests.project import ROOT, read_definition
 from tests.workflow.athenas import MORE, Queries, answering
-from tests.workflow.lakes import MODELS, image, make_lake, make_zip, rows
 
 MACHINE = ROOT / "statemachine/compact_athena.asl.yaml"
 ONCE = ["CREATE", "MERGE", "ALTER", "OPTIMIZE", "VACUUM"]
@@ -85,7 +85,7 @@ def test_an_upload_becomes_rows_on_athena(scale: Scale, athena: Athena, tmp_path
     assert asked == [("merges", {"Database": "pets"})] * len(asked)
 
 
-def test_athena_is_asked_again_until_all_is_done(scale: Scale, athena: Athena, table: Path) -> None:
+def test_optimize_and_vacuum_are_repeated_until_athena_has_done_all(scale: Scale, athena: Athena, table: Path) -> None:
     refusals = {
         "OPTIMIZE records": [MORE.format("OPTIMIZE")] * 3,
         "VACUUM rejects": [MORE.format("VACUUM")] * 2,
@@ -98,7 +98,9 @@ def test_athena_is_asked_again_until_all_is_done(scale: Scale, athena: Athena, t
     assert queries.verbs("predictions") == ONCE
 
 
-def test_a_merge_that_lost_is_run_again_and_packing_left_to_the_next(scale: Scale, athena: Athena, table: Path) -> None:
+def test_a_merge_conflict_is_retried_and_a_packing_conflict_left_to_the_next_upload(
+    scale: Scale, athena: Athena, table: Path
+) -> None:
     conflict = "ICEBERG_COMMIT_ERROR: Failed to commit the transaction during write"
     refusals = {'MERGE INTO "records"': [conflict], "OPTIMIZE records": [conflict], "VACUUM records": [conflict]}
     queries = Queries(athena.run, refusals=refusals)
@@ -108,7 +110,7 @@ def test_a_merge_that_lost_is_run_again_and_packing_left_to_the_next(scale: Scal
     assert len(athena.rows("records")) == 2
 
 
-def test_another_failure_ends_red(scale: Scale, athena: Athena, table: Path) -> None:
+def test_any_other_query_failure_fails_the_execution(scale: Scale, athena: Athena, table: Path) -> None:
     queries = Queries(athena.run, refusals={"VACUUM records": ["PERMISSION_DENIED: not this bucket"]})
     outcome = scale.run(table, queries)
     assert (outcome.status, outcome.state) == ("FAILED", "CompactOnAthena")
@@ -117,8 +119,8 @@ def test_another_failure_ends_red(scale: Scale, athena: Athena, table: Path) -> 
     assert recorded["status"] == "FAILED"
 
 
-def test_every_statement_has_a_state_and_the_other_way_round() -> None:
-    states = yaml.safe_load(MACHINE.read_text())["States"]["Tables"]["ItemProcessor"]["States"]
+def test_every_statement_has_one_state() -> None:
+    states = read_definition(MACHINE)["States"]["Tables"]["ItemProcessor"]["States"]
     tasks = [state for state in states.values() if state["Type"] == "Task"]
     fields = [task["Parameters"]["QueryString.$"].removeprefix("$.") for task in tasks]
     assert fields == ["register", "merge", "keep", "optimize", "vacuum"]

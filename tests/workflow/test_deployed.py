@@ -13,10 +13,11 @@ from moto.server import ThreadedMotoServer
 
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine import pool
-from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.template import REGION
+from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
+from tests.project import ROOT
 from tests.workflow.deployments import create_stack, translate
-from tests.workflow.lakes import MODELS, image, make_lake, make_zip, rows
 
 TIME = "2026-11-21T10:00:00Z"
 
@@ -169,7 +170,7 @@ def ended(deployed: Deployed, name: str, status: str, machine: str = "") -> dict
 
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
-def test_every_bad_end_becomes_a_row(deployed: Deployed, status: str) -> None:
+def test_every_failed_timed_out_or_aborted_execution_becomes_a_row(deployed: Deployed, status: str) -> None:
     put_event(ended(deployed, f"ended-{status}", status))
     (delivered,) = deployed.deliveries()
     answer = deployed.engine.invoke("RecordFailureFunction", json.dumps(delivered).encode())
@@ -186,6 +187,6 @@ def test_every_bad_end_becomes_a_row(deployed: Deployed, status: str) -> None:
         pytest.param("FAILED", "/Infer:aa0a8b3e", id="a child of a Map"),
     ],
 )
-def test_other_ends_are_told_to_nobody(deployed: Deployed, status: str, machine: str) -> None:
+def test_other_status_events_are_not_delivered(deployed: Deployed, status: str, machine: str) -> None:
     put_event(ended(deployed, "other", status, machine))
     assert deployed.deliveries() == []

@@ -14,9 +14,10 @@ import pytest
 
 from pixlake.failures import MAP_FAILED
 from pixlake.iceberg.lakes import Lake
-from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.interpreter import Outcome
-from tests.workflow.lakes import MODELS, Row, image, make_lake, make_zip, rows
+from tests.builders.model_lakes import MODELS, Row, image, make_lake, make_zip, rows
+from tests.project import ROOT
 
 TABLES = ("embeddings", "predictions", "records", "rejects")
 
@@ -56,7 +57,7 @@ def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
     shutil.rmtree(engine.logs)
 
 
-PETS = {
+PETS: dict[str, bytes | str] = {
     "pets.csv": "id,Age\n01,3\n02,5\n03,7\n",
     "images/01.png": image((255, 0, 0)),
     "images/02-1.png": image((0, 255, 0)),
@@ -83,7 +84,7 @@ def test_images_and_records_become_rows(ingest: Ingest, tmp_path: Path) -> None:
     assert "pets" in report.read_text()
 
 
-def test_the_same_upload_again_leaves_the_same_rows(ingest: Ingest, tmp_path: Path) -> None:
+def test_uploading_again_leaves_the_same_rows(ingest: Ingest, tmp_path: Path) -> None:
     upload = make_zip(tmp_path / "again.zip", PETS)
     first = ingest.good(upload, "again")
     before = ingest.everything("again")
@@ -111,7 +112,7 @@ def test_a_newer_upload_of_one_image_replaces_just_its_row(ingest: Ingest, tmp_p
     assert len(now) == 5
 
 
-def test_an_upload_like_petfinders_needs_no_settings(ingest: Ingest, tmp_path: Path) -> None:
+def test_an_upload_in_petfinders_layout_needs_no_settings(ingest: Ingest, tmp_path: Path) -> None:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["Type", "Name", "Age", "Breed1", "RescuerID", "Description", "PetID", "PhotoAmt", "AdoptionSpeed"])
@@ -159,7 +160,7 @@ def test_a_hostile_zip_is_refused_with_a_report_and_changes_no_table(ingest: Ing
     assert "evil.png" in report.read_text()
 
 
-def test_a_zip_bomb_that_lies_about_its_size_ends_red_and_its_page_says_so(ingest: Ingest, tmp_path: Path) -> None:
+def test_a_zip_bomb_that_lies_about_its_size_fails_the_execution_with_a_page(ingest: Ingest, tmp_path: Path) -> None:
     upload = make_zip(tmp_path / "bomb.zip", {"a.png": b"0" * 100_000})
     data = upload.read_bytes()
     true, lie = (100_000).to_bytes(4, "little"), (1_000).to_bytes(4, "little")
@@ -174,7 +175,7 @@ def test_a_zip_bomb_that_lies_about_its_size_ends_red_and_its_page_says_so(inges
     assert ingest.rows("embeddings", "bomb") == []
 
 
-def test_a_damaged_member_is_lost_alone_and_named(ingest: Ingest, tmp_path: Path) -> None:
+def test_a_damaged_member_is_one_reject(ingest: Ingest, tmp_path: Path) -> None:
     upload = make_zip(tmp_path / "damaged.zip", PETS, zipfile.ZIP_STORED)
     with zipfile.ZipFile(upload) as archive:
         start = archive.getinfo("images/02-1.png").header_offset + 30 + len("images/02-1.png")  # past its local header
@@ -188,7 +189,7 @@ def test_a_damaged_member_is_lost_alone_and_named(ingest: Ingest, tmp_path: Path
     assert [row["source"] for row in ingest.rows("rejects", "damaged")] == ["images/02-1.png"]
 
 
-def test_tables_alone_and_images_alone_are_welcome(ingest: Ingest, tmp_path: Path) -> None:
+def test_uploads_of_tables_alone_and_images_alone_become_rows(ingest: Ingest, tmp_path: Path) -> None:
     only_table = make_zip(tmp_path / "table.zip", {"pets.csv": PETS["pets.csv"]})
     assert ingest.good(only_table, "alone")["predicted"] == 3
     folder = tmp_path / "images alone"
@@ -198,7 +199,7 @@ def test_tables_alone_and_images_alone_are_welcome(ingest: Ingest, tmp_path: Pat
     assert [row["image_path"] for row in ingest.rows("embeddings", "alone")] == ["sub/ä b.png"]
 
 
-def test_the_sample(ingest: Ingest) -> None:
+def test_the_sample_becomes_rows(ingest: Ingest) -> None:
     sample = ROOT / "samples" / "emoji.zip"
     with zipfile.ZipFile(sample) as archive:
         images = [name for name in archive.namelist() if name.lower().endswith((".png", ".jpg", ".webp", ".gif"))]

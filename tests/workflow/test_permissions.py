@@ -66,17 +66,21 @@ from pixlake.steps.plan import plan
 from pixlake.steps.record_failure import record_failure
 from pixlake.steps.report import report
 from pixlake.steps.split import split
-from pixlake_cli.engine.template import TemplateLoader
+from tests.builders import tiny
+from tests.builders.model_lakes import image, make_lake, make_zip
+from tests.builders.predictors import Told, put_predictor
+from tests.doubles.aws import environment
+from tests.project import read_template
 from tests.template.policies import statements_of
-from tests.unit.inference import tiny
-from tests.unit.inference.predictors import Told, put_predictor
-from tests.workflow.lakes import image, make_lake, make_zip
 
-ROOT = Path(__file__).resolve().parents[2]
 # an action, and the prefix of a bucket that it is for; Glue's are for the database
 Permission = tuple[str, str]
 OPTIONS = Options(embedder="tiny", classifier=Classifiers("colors", "ages"))
-PETS = {"pets.csv": "id,Age\n1,3\n2,5\n", "images/1.png": image(), "images/stray.png": image((9, 9, 9))}
+PETS: dict[str, bytes | str] = {
+    "pets.csv": "id,Age\n1,3\n2,5\n",
+    "images/1.png": image(),
+    "images/stray.png": image((9, 9, 9)),
+}
 
 # What runs only when something goes wrong in the middle, which no run here brings about.
 ONLY_IN_TROUBLE = {
@@ -145,17 +149,8 @@ def recorder() -> Iterator[Recorder]:
     made = Recorder(f"uploads-{uuid.uuid4()}", f"lake-{uuid.uuid4()}")
     server = make_server("127.0.0.1", 0, made, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
+        for name, value in environment(f"http://127.0.0.1:{server.server_port}").items():
             patch.setenv(name, value)
         yield made
     server.shutdown()
@@ -171,7 +166,7 @@ def asked(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> dict[
         client.create_bucket(Bucket=bucket)
     client.put_bucket_versioning(Bucket=recorder.uploads, VersioningConfiguration={"Status": "Enabled"})
     local = Path(make_lake(folder / "lake").uri.removeprefix("file://"))
-    put_predictor(tiny.Lake(local))
+    put_predictor(tiny.BundleLake(local))
     for path in local.glob("models/**/*"):
         if path.is_file():
             client.upload_file(str(path), recorder.lake, str(path.relative_to(local)))
@@ -274,7 +269,7 @@ class Steps:
 @pytest.fixture(scope="module")
 def allowed() -> dict[str, set[Permission]]:
     """What the template's policies let each function do, in the recorder's words."""
-    template = yaml.load((ROOT / "template.yaml").read_text(), TemplateLoader)
+    template = read_template()
     return {
         name: set(granted(statements_of(template, name)))
         for name, it in template["Resources"].items()
@@ -300,16 +295,18 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def test_every_function_was_watched(asked: dict[str, set[Permission]], allowed: dict[str, set[Permission]]) -> None:
+def test_every_function_was_recorded(asked: dict[str, set[Permission]], allowed: dict[str, set[Permission]]) -> None:
     assert asked.keys() == allowed.keys()
 
 
-def test_nothing_is_missing(asked: dict[str, set[Permission]], allowed: dict[str, set[Permission]]) -> None:
+def test_policies_allow_every_recorded_request(
+    asked: dict[str, set[Permission]], allowed: dict[str, set[Permission]]
+) -> None:
     missing = {name: sorted(asked[name] - allowed[name]) for name in allowed}
     assert {name: found for name, found in missing.items() if found} == {}
 
 
-def test_nothing_is_allowed_that_nobody_asks_for(
+def test_policies_allow_nothing_that_was_not_requested(
     asked: dict[str, set[Permission]], allowed: dict[str, set[Permission]]
 ) -> None:
     unused = {

@@ -21,15 +21,16 @@ import pytest
 
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine import definition, template
-from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.sandbox import Answer
 from pixlake_cli.engine.template import REGION, machine_arn
-from tests.workflow.lakes import MODELS, Row, image, make_lake, make_zip, rows
+from tests.builders.model_lakes import MODELS, Row, image, make_lake, make_zip, rows
+from tests.project import ROOT
 from tests.workflow.stacks import hasten
 
 RESULTS = ("embeddings", "predictions", "records")
-PETS = {
+PETS: dict[str, bytes | str] = {
     "pets.csv": "id,Age\n01,3\n02,5\n03,7\n",
     "01.png": image((255, 0, 0)),
     "02-1.png": image((0, 255, 0)),
@@ -69,6 +70,7 @@ class Redrives:
         begun = client.start_execution(
             stateMachineArn=machine["stateMachineArn"], name=failed.name, input=entered["input"]
         )
+        found: dict[str, Any]
         while (found := client.describe_execution(executionArn=begun["executionArn"]))["status"] == "RUNNING":
             time.sleep(0.05)
         return found
@@ -133,7 +135,9 @@ def dying(engine: Engine, function: str) -> Iterator[None]:
     ("state", "function"),
     [("Extract", "Extract"), ("Split", "Split"), ("Infer", "Embed"), ("Compact", "Compact"), ("Report", "Report")],
 )
-def test_a_redriven_execution_ends_as_if_nothing_had_been(redrives: Redrives, state: str, function: str) -> None:
+def test_a_redriven_execution_leaves_what_an_undisturbed_one_leaves(
+    redrives: Redrives, state: str, function: str
+) -> None:
     name = f"redriven-{state}"
     with dying(redrives.engine, f"{function}Function"):
         failed = redrives.run(name)
@@ -157,7 +161,7 @@ def test_a_redriven_execution_ends_as_if_nothing_had_been(redrives: Redrives, st
     assert redrives.everything(name) == before
 
 
-def test_a_redrive_that_fails_again_is_recorded_again(redrives: Redrives) -> None:
+def test_a_failed_redrive_is_recorded_again(redrives: Redrives) -> None:
     with dying(redrives.engine, "SplitFunction"):
         failed = redrives.run("twice")
         before = redrives.rows("executions", "twice")

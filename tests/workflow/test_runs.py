@@ -13,11 +13,11 @@ import pytest
 
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine.engine import Engine
-from tests.workflow.lakes import image, make_lake, make_zip, rows
+from tests.builders.model_lakes import image, make_lake, make_zip, rows
 
 PIXLAKE = Path(sys.executable).with_name("pixlake")
 SETTINGS = json.dumps({"embedder": "tiny", "classifier": {"with_image": "colors", "without_image": "ages"}})
-PETS = {
+PETS: dict[str, bytes | str] = {
     "pixlake.json": SETTINGS,
     "pets.csv": "id,Age\n" + "".join(f"{number:03},{number}\n" for number in range(30)),
     **{f"{number:03}.png": image((number * 8, 0, 0)) for number in range(25)},
@@ -26,32 +26,27 @@ STATES = ["Plan", "Extract", "Split", "Infer", "Compact", "Report"]
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    return make_lake(tmp_path_factory.mktemp("lake"))
-
-
-@pytest.fixture(scope="module")
 def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_zip(tmp_path_factory.mktemp("uploads") / "pets.zip", PETS)
 
 
 @pytest.fixture(scope="module")
-def warm(lake: Lake) -> Iterator[Engine]:
+def warm(model_lake: Lake) -> Iterator[Engine]:
     """An engine that is up already, beside those that are killed."""
-    with Engine(lake.uri, lake.catalog_uri) as engine:
+    with Engine(model_lake.uri, model_lake.catalog_uri) as engine:
         yield engine
 
 
-def start(lake: Lake, *arguments: str | Path) -> "subprocess.Popen[str]":
-    command = [str(PIXLAKE), "run", *map(str, arguments), "--lake", str(lake.folder)]
+def start(model_lake: Lake, *arguments: str | Path) -> "subprocess.Popen[str]":
+    command = [str(PIXLAKE), "run", *map(str, arguments), "--lake", str(model_lake.folder)]
     # a user's AWS account and proxy must not matter
     elsewhere = {"AWS_PROFILE": "nobody", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
-    environment = {**os.environ, **elsewhere, "TMPDIR": str(lake.folder)}
+    environment = {**os.environ, **elsewhere, "TMPDIR": str(model_lake.folder)}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def run(lake: Lake, *arguments: str | Path) -> tuple[int, str, str]:
-    with start(lake, *arguments) as process:
+def run(model_lake: Lake, *arguments: str | Path) -> tuple[int, str, str]:
+    with start(model_lake, *arguments) as process:
         out, err = process.communicate(timeout=120)
     return process.returncode, out, err
 
@@ -65,9 +60,9 @@ def until(process: "subprocess.Popen[str]", word: str) -> None:
     pytest.fail(f"the run ended before it said {word}")
 
 
-def ids(lake: Lake, experiment: str) -> dict[str, list[str]]:
+def ids(model_lake: Lake, experiment: str) -> dict[str, list[str]]:
     columns = {"embeddings": "image_path", "predictions": "record_id", "records": "record_id", "rejects": "source"}
-    return {table: [row[column] for row in rows(lake, table, experiment)] for table, column in columns.items()}
+    return {table: [row[column] for row in rows(model_lake, table, experiment)] for table, column in columns.items()}
 
 
 NOTHING: dict[str, list[str]] = {"embeddings": [], "predictions": [], "records": [], "rejects": []}
@@ -79,9 +74,11 @@ RIGHT = {
 }
 
 
-def test_a_good_run_and_a_bad_one(lake: Lake, pets: Path, tmp_path: Path) -> None:
+def test_a_successful_run_prints_a_summary_and_a_failed_one_its_cause(
+    model_lake: Lake, pets: Path, tmp_path: Path
+) -> None:
     evil = make_zip(tmp_path / "evil.zip", {"/etc/evil.png": image()})
-    code, out, err = run(lake, pets, evil, "--json")
+    code, out, err = run(model_lake, pets, evil, "--json")
     assert code == 1
     good, bad = [json.loads(line) for line in out.splitlines()]
     assert (good["status"], good["embedded"], good["predicted"], good["records"]) == ("SUCCEEDED", 25, 30, 30)
@@ -92,16 +89,16 @@ def test_a_good_run_and_a_bad_one(lake: Lake, pets: Path, tmp_path: Path) -> Non
     assert "Plan failed with BadUpload" in err
     assert 'pixlake query "SELECT label' in err
     assert "Traceback" not in err
-    assert ids(lake, "pets") == RIGHT
+    assert ids(model_lake, "pets") == RIGHT
 
 
-def test_loose_images_are_one_upload(lake: Lake, tmp_path: Path) -> None:
+def test_loose_images_are_one_upload(model_lake: Lake, tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(image())
     options = ("--experiment", "loose", "--embedder", "tiny", "--json")
-    code, out, err = run(lake, tmp_path / "a.png", tmp_path / "b.png", *options)
+    code, out, err = run(model_lake, tmp_path / "a.png", tmp_path / "b.png", *options)
     assert (code, json.loads(out)["embedded"]) == (0, 2), err
-    assert ids(lake, "loose")["embeddings"] == ["a.png", "b.png"]
+    assert ids(model_lake, "loose")["embeddings"] == ["a.png", "b.png"]
 
 
 @pytest.mark.parametrize(
@@ -113,8 +110,13 @@ def test_loose_images_are_one_upload(lake: Lake, tmp_path: Path) -> None:
         ([".", "--lake", "s3://bucket"], "works on a folder"),
     ],
 )
-def test_wrong_usage_exits_2(lake: Lake, arguments: list[str], said: str) -> None:
-    command = [PIXLAKE, "run", *(["--lake", str(lake.folder)] if "--lake" not in arguments else []), *arguments]
+def test_wrong_usage_exits_2(model_lake: Lake, arguments: list[str], said: str) -> None:
+    command = [
+        str(PIXLAKE),
+        "run",
+        *(["--lake", str(model_lake.folder)] if "--lake" not in arguments else []),
+        *arguments,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert said in done.stderr
@@ -122,40 +124,42 @@ def test_wrong_usage_exits_2(lake: Lake, arguments: list[str], said: str) -> Non
 
 
 def test_two_uploads_at_once_into_a_new_lake_lose_nothing(tmp_path: Path) -> None:
-    lake = make_lake(tmp_path / "lake")
+    model_lake = make_lake(tmp_path / "lake")
     halves = []
     for half in (range(15), range(15, 30)):
         table = "id,Age\n" + "".join(f"{number:03},{number}\n" for number in half)
         images = {name: data for name, data in PETS.items() if name.endswith(".png") and int(name[:3]) in half}
         halves.append(make_zip(tmp_path / f"{half.start}.zip", {"pixlake.json": SETTINGS, "t.csv": table, **images}))
-    processes = [start(lake, half, "--experiment", "both") for half in halves]
+    processes = [start(model_lake, half, "--experiment", "both") for half in halves]
     errors = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
-    assert ids(lake, "both") == RIGHT
+    assert ids(model_lake, "both") == RIGHT
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_a_run_that_is_killed_leaves_nothing_half_done(lake: Lake, pets: Path, warm: Engine, state: str) -> None:
+def test_a_killed_run_leaves_no_partial_rows(model_lake: Lake, pets: Path, warm: Engine, state: str) -> None:
     experiment = f"killed-in-{state}"
     before = STATES[STATES.index(state) - 1] if state != "Plan" else "execution"
-    with start(lake, pets, "--experiment", experiment) as process:
+    with start(model_lake, pets, "--experiment", experiment) as process:
         until(process, before)
         workers = psutil.Process(process.pid).children(recursive=True)
         process.kill()
     assert workers
     assert psutil.wait_procs(workers, timeout=10)[1] == []
-    left = ids(lake, experiment)
+    left = ids(model_lake, experiment)
     assert all(left[table] in (NOTHING[table], RIGHT[table]) for table in left)
     if state not in ("Compact", "Report"):
         assert left == NOTHING
     again = warm.execute(f"again-{state}", {"upload_uri": f"file://{pets}", "experiment_id": experiment})
     assert again.status == "SUCCEEDED", again
-    assert ids(lake, experiment) == RIGHT
+    assert ids(model_lake, experiment) == RIGHT
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_is_stopped_goes_quietly(lake: Lake, pets: Path, number: signal.Signals, code: int) -> None:
-    with start(lake, pets, "--experiment", "stopped") as process:
+def test_an_interrupted_run_ends_its_workers_without_a_traceback(
+    model_lake: Lake, pets: Path, number: signal.Signals, code: int
+) -> None:
+    with start(model_lake, pets, "--experiment", "stopped") as process:
         until(process, "Extract")
         workers = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)

@@ -13,7 +13,7 @@ from tests.workflow.stacks import Stack
 EVERY_STEP = {"Plan", "Extract-0", "Extract-1", "Split", "Infer-0", "Infer-1", "Compact", "Report"}
 
 
-def test_a_good_run_goes_through_every_state_once(stack: Stack) -> None:
+def test_a_run_without_failure_visits_every_state_once(stack: Stack) -> None:
     outcome = stack.run()
     assert (outcome.status, outcome.output["embedded"]) == ("SUCCEEDED", 1)
     assert stack.attempts(outcome) == dict.fromkeys(sorted(EVERY_STEP), 1)
@@ -26,7 +26,7 @@ def test_an_upload_of_tables_alone_skips_the_maps(stack: Stack) -> None:
     assert set(stack.attempts(outcome)) == {"Plan", "Split", "Compact", "Report"}
 
 
-def test_passing_trouble_is_retried_in_every_state(stack: Stack) -> None:
+def test_a_transient_error_is_retried_in_every_state(stack: Stack) -> None:
     script = {
         "Plan": ["StorageError"],
         "Extract-1": ["StorageError"],
@@ -41,7 +41,7 @@ def test_passing_trouble_is_retried_in_every_state(stack: Stack) -> None:
     assert stack.attempts(outcome) == {step: 1 + len(script.get(step, [])) for step in sorted(EVERY_STEP)}
 
 
-def test_trouble_that_does_not_pass_fails_the_run(stack: Stack) -> None:
+def test_a_lasting_transient_error_fails_the_run_after_all_retries(stack: Stack) -> None:
     outcome = stack.run({"Compact": ["CatalogError"] * 9})
     assert (outcome.status, outcome.error, outcome.state) == ("FAILED", "CatalogError", "Compact")
     assert stack.attempts(outcome)["Compact"] == 5
@@ -51,7 +51,7 @@ def test_trouble_that_does_not_pass_fails_the_run(stack: Stack) -> None:
     ("state", "error"),
     [("Plan", "BadUpload"), ("Split", "BadRequest"), ("Compact", "TooManyLost"), ("Report", "ValueError")],
 )
-def test_bad_input_is_not_retried_and_ends_red_under_its_own_name(stack: Stack, state: str, error: str) -> None:
+def test_bad_input_is_not_retried_and_fails_the_run_by_its_name(stack: Stack, state: str, error: str) -> None:
     outcome = stack.run({state: [error]})
     assert (outcome.status, outcome.error, outcome.state) == ("FAILED", error, state)
     assert json.loads(outcome.cause)["errorMessage"].endswith("as told")
@@ -60,23 +60,23 @@ def test_bad_input_is_not_retried_and_ends_red_under_its_own_name(stack: Stack, 
     assert (recorded["status"], recorded["error"], recorded["cause"]) == ("FAILED", error, outcome.cause)
 
 
-def test_a_failure_that_cannot_be_recorded_is_still_red(stack: Stack) -> None:
+def test_a_run_whose_failure_cannot_be_recorded_still_fails(stack: Stack) -> None:
     outcome = stack.run({"Split": ["BadTable"], "RecordFailure": ["BadRequest"] * 9})
     assert (outcome.status, outcome.error, outcome.state) == ("FAILED", "BadTable", "Split")
     assert stack.attempts(outcome)["RecordFailure"] == 3
 
 
-def test_trouble_in_recording_a_failure_is_retried(stack: Stack) -> None:
+def test_a_transient_error_of_record_failure_is_retried(stack: Stack) -> None:
     outcome = stack.run({"Plan": ["BadUpload"], "RecordFailure": ["StorageError", "die"]})
     assert stack.attempts(outcome)["RecordFailure"] == 3
     assert stack.failure(outcome)["error"] == "BadUpload"
 
 
-def test_a_good_end_is_told_to_nobody(stack: Stack) -> None:
+def test_record_failure_is_not_invoked_after_success(stack: Stack) -> None:
     assert "RecordFailure" not in stack.attempts(stack.run())
 
 
-def test_no_shard_may_be_lost(stack: Stack) -> None:
+def test_one_lost_shard_fails_the_run(stack: Stack) -> None:
     outcome = stack.run({"Extract-1": ["BadUpload"]}, shards=30)
     assert (outcome.status, outcome.error) == ("FAILED", "States.ExceedToleratedFailureThreshold")
     assert stack.failure(outcome)["error"] == outcome.error
@@ -84,7 +84,7 @@ def test_no_shard_may_be_lost(stack: Stack) -> None:
     assert "Split" not in stack.attempts(outcome)
 
 
-def test_a_few_lost_batches_pass_on_to_compact(stack: Stack) -> None:
+def test_lost_batches_within_tolerance_reach_compact(stack: Stack) -> None:
     outcome = stack.run({"Infer-7": ["ValueError"]}, batches=20)
     assert outcome.status == "SUCCEEDED"
     assert stack.attempts(outcome)["Compact"] == 1
@@ -97,13 +97,13 @@ def test_more_lost_batches_than_tolerated_fail_the_run(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("step", ["Plan", "Extract-0", "Infer-1", "Compact"])
-def test_a_worker_that_dies_is_replaced_and_its_work_done_again(stack: Stack, step: str) -> None:
+def test_a_worker_that_exits_is_replaced_and_its_invocation_retried(stack: Stack, step: str) -> None:
     outcome = stack.run({step: ["die"]})
     assert outcome.status == "SUCCEEDED"
     assert stack.attempts(outcome)[step] == 2
 
 
-def test_a_worker_killed_from_outside_in_mid_invocation(stack: Stack) -> None:
+def test_a_worker_killed_during_an_invocation_is_replaced_and_the_invocation_retried(stack: Stack) -> None:
     killed = []
 
     def kill_when_busy() -> None:
@@ -125,7 +125,7 @@ def test_a_worker_killed_from_outside_in_mid_invocation(stack: Stack) -> None:
     assert stack.attempts(outcome)["Split"] == 2
 
 
-def test_a_function_past_its_timeout_is_ended_and_retried(stack: Stack) -> None:
+def test_a_function_past_its_timeout_is_killed_and_retried(stack: Stack) -> None:
     begun = time.monotonic()
     outcome = stack.run({"Extract-0": ["hang"]})
     assert outcome.status == "SUCCEEDED"
@@ -134,14 +134,14 @@ def test_a_function_past_its_timeout_is_ended_and_retried(stack: Stack) -> None:
     assert time.monotonic() - begun < 20
 
 
-def test_a_function_over_its_memory_is_ended_and_retried(stack: Stack) -> None:
+def test_a_function_over_its_memory_is_killed_and_retried(stack: Stack) -> None:
     outcome = stack.run({"Extract-0": ["eat"]})
     assert outcome.status == "SUCCEEDED"
     assert stack.attempts(outcome)["Extract-0"] == 2
     assert "memory size 256 MB" in stack.progress.failures["Extract"]["errorMessage"]
 
 
-def test_workers_stay_warm(stack: Stack) -> None:
+def test_workers_are_reused_between_executions(stack: Stack) -> None:
     before = stack.engine.workers()
     assert stack.run().status == "SUCCEEDED"
     assert stack.engine.workers()["CompactFunction"] == before["CompactFunction"]

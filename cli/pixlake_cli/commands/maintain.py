@@ -32,6 +32,8 @@ def maintain(lake: Lake, snapshot_days: float, work_days: float, as_json: bool) 
 
     lake = lake.existing()
     answer: MaintainAnswer = clean(MaintainSettings(lake.uri, lake.catalog_uri, snapshot_days, work_days))
+    for reason in answer.skipped:
+        click.echo(f"pixlake: {reason}", err=True)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(answer)))
     else:

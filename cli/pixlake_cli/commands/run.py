@@ -15,10 +15,11 @@ from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
 from pixlake.models_python import find_models_python
 from pixlake_cli.engine.display import shown
-from pixlake_cli.engine.engine import ROOT, Engine
+from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.inputs import Upload, find_uploads
 from pixlake_cli.engine.progress import Progress
 from pixlake_cli.engine.provision import name_execution, put_models
+from pixlake_cli.engine.root import ROOT
 from pixlake_cli.engine.summary import Ended
 from pixlake_cli.lakes import lake_option
 
@@ -30,7 +31,11 @@ DEFAULT_EMBEDDER = "emoji-clip"
 @click.argument("uploads", metavar="UPLOAD...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @lake_option
 @click.option("--experiment", metavar="ID", help="The name of the data set. Default: the upload's file name.")
-@click.option("--embedder", metavar="NAME", help=f"The model that embeds the images. Default: {DEFAULT_EMBEDDER}.")
+@click.option(
+    "--embedder",
+    metavar="NAME",
+    help=f"The model that embeds the images. Default: the demo model {DEFAULT_EMBEDDER}.",
+)
 @click.option(
     "--image-classifier",
     metavar="NAME",

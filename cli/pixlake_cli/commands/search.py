@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyiceberg.table import Table
 
+    from pixlake.inference.embedder import Embedder
     from pixlake.search.nearest import Hit
 
 _MAX_PIXELS = 100_000_000
@@ -44,6 +45,7 @@ def search(
       pixlake search "a red flower" --lake lake -n 25 --sheet found.png
     """
     from pixlake.iceberg.catalog import load_table, open_catalog
+    from pixlake.inference.loaded import open_embedder
     from pixlake.search.nearest import find_nearest, read_batches
 
     if not query.strip():
@@ -51,8 +53,12 @@ def search(
     lake = lake.existing()
     table = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings")
     chosen = _choose(table, lake, experiment, model)
-    vector = _embed(query, lake, chosen)
+    is_image = _is_image(query)
+    embedder = open_embedder(lake.uri, chosen)
+    vector = _embed(query, embedder, is_image=is_image)
     hits = find_nearest(read_batches(table, experiment, _COLUMNS), chosen, vector, count)
+    if embedder.demo:
+        _notify(chosen, hits)
     if sheet:
         _write_sheet(sheet, hits)
     if as_json:
@@ -75,23 +81,34 @@ def _choose(table: "Table", lake: Lake, experiment: str | None, wanted: str | No
     return chosen
 
 
-def _embed(query: str, lake: Lake, model: str) -> "NDArray[np.float32]":
-    """The query's vector by the model that made the table's."""
-    from pixlake.images.preprocessing import decode_for, tensor
-    from pixlake.inference.loaded import open_embedder
-
-    path = Path(query)
-    is_image = len(query) < 4096 and path.is_file()
+def _is_image(query: str) -> bool:
+    """Whether it names a file; BadRequest for the name of an image that is not there."""
+    is_image = len(query) < 4096 and Path(query).is_file()
     if not is_image and (mimetypes.guess_type(query)[0] or "").startswith("image/"):
         raise BadRequest(f"there is no image {query}")
-    embedder = open_embedder(lake.uri, model)
+    return is_image
+
+
+def _embed(query: str, embedder: "Embedder", *, is_image: bool) -> "NDArray[np.float32]":
+    """The query's vector by the model that made the table's."""
+    from pixlake.images.preprocessing import decode_for, tensor
+
     if not is_image:
         vectors = embedder.embed_texts([query])
     else:
-        picture = decode_for(path.read_bytes(), embedder.preprocessing, _MAX_PIXELS)
+        picture = decode_for(Path(query).read_bytes(), embedder.preprocessing, _MAX_PIXELS)
         vectors = embedder.embed_tensors([tensor(picture, embedder.preprocessing)])
     vector: NDArray[np.float32] = vectors[0]
     return vector
+
+
+def _notify(model: str, hits: "list[Hit]") -> None:
+    """Say that the demo model found these, unless all of them came with the sample."""
+    from pixlake.bundles.demo import is_of_sample, write_notice
+
+    on_sample = all(is_of_sample(hit.experiment_id, hit.image_uri) for hit in hits)
+    if notice := write_notice({"embedder": model}, on_sample=on_sample):
+        click.echo(f"notice: {notice}", err=True)
 
 
 def _write_sheet(sheet: Path, hits: "list[Hit]") -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pixlake.errors import MissingObject
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.lakes import tables_option
 
@@ -31,18 +32,36 @@ class TableState:
 @click.command()
 @tables_option
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects, with the columns and their types.")
-def tables(lake: Lake, as_json: bool) -> None:
+@click.option("--register", is_flag=True, help="First point a catalog that lost its tables to their newest metadata.")
+def tables(lake: Lake, as_json: bool, register: bool) -> None:
     """Show each table's rows, files, bytes, snapshots, last commit and columns.
+
+    With --register the newest metadata of each table in the warehouse is registered in a catalog that does not have the
+    table, or has it without a snapshot: after a lost catalog.db, a deleted stack, a table dropped by mistake.
+    A table that has rows stays as it is.
 
     \b
       pixlake tables --lake lake
       pixlake tables --lake lake --json
+      pixlake tables --lake lake --register
     """
+    if register:
+        _register(lake)
     states = read_states(lake.existing())
     if as_json:
         click.echo(json.dumps([asdict(state) for state in states], indent=1))
     else:
         _print(states)
+
+
+def _register(lake: Lake) -> None:
+    from pixlake.iceberg.recovery import register_tables
+
+    if lake.folder is not None and not (lake.folder / "warehouse").is_dir():
+        raise MissingObject(f"{lake.folder} holds no tables: it has no folder warehouse")
+    for found in register_tables(lake.uri, lake.catalog_uri):
+        if found.registered:
+            click.echo(f"registered {found.table}: {found.metadata}", err=True)
 
 
 def read_states(lake: Lake) -> list[TableState]:

@@ -158,6 +158,11 @@ class Containers:
 
 def _check(root: Path) -> str:
     """The path of SAM; BadRequest says what is missing to run containers, and what to do."""
+    if not (root / "samconfig.toml").is_file():
+        raise BadRequest(
+            "--containers needs a checkout of Pixlake, where `make build` makes the containers, and this `pixlake` was "
+            "installed without one: leave --containers out, or use the `pixlake` of a checkout"
+        )
     if sys.platform != "linux":
         raise BadRequest("--containers needs Linux: elsewhere leave it out, or use `sam local invoke`")
     if (

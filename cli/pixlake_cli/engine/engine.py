@@ -14,12 +14,11 @@ from pixlake_cli.engine.admission import Cores
 from pixlake_cli.engine.endpoints import BUCKET, Endpoints
 from pixlake_cli.engine.interpreter import Interpreter, Outcome
 from pixlake_cli.engine.pool import Pool
+from pixlake_cli.engine.root import ROOT
 from pixlake_cli.engine.sandbox import Answer, failure
 
 if TYPE_CHECKING:
     from pixlake_cli.engine.containers import Containers
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 class Observer(Protocol):

@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from pixlake import storage
-from pixlake.errors import AccessDenied, BadRequest, MissingObject, PixlakeError
+from pixlake.errors import AccessDenied, BadInput, BadRequest, MissingObject, PixlakeError
 from pixlake_cli.engine.gluetables import GlueError, GlueTables
 
 BUCKET = "files"
@@ -53,7 +53,7 @@ class FileStore(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class _Refused(Exception):
+class _Refused(BadInput):
     """An error as S3 answers it."""
 
     def __init__(self, status: int, code: str) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pixlake_cli.engine.events import status_change
+from pixlake_cli.engine.grammar import read_newer_grammars
 from pixlake_cli.engine.template import ACCOUNT, REGION
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Interpreter:
         from moto import mock_aws
 
         _spare_ec2()
+        read_newer_grammars()
         from pixlake_cli.engine import tolerance
 
         logging.getLogger("moto").setLevel(logging.CRITICAL)

@@ -32,15 +32,17 @@ class Ended:
         return self.progress.report_uri.removeprefix("file://")
 
     def summary(self) -> str:
-        """Counts, times, where the report is, and a query to begin with."""
+        """Counts, times, where the report is, what to know of the models, and a query to begin with."""
         output, timings = self.outcome.output, self.outcome.timings
         counts = ", ".join(f"{output.get(key, 0):,} {key}" for key in TOTALS)
         steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in timings.items())
+        notice = output.get("notice")
         return "\n".join(
             [
                 f"{self.experiment_id}: {counts}",
                 f"Seconds: {self.seconds} ({steps})",
                 f"Report:  {self.report}",
+                *([f"Notice:  {notice}"] if notice else []),
                 f'Query:   pixlake query "{self._query()}" --lake {shlex.quote(str(self.lake))}',
             ]
         )
@@ -66,6 +68,8 @@ class Ended:
         result: dict[str, Any] = {"execution": outcome.name, "status": outcome.status}
         result |= {key: outcome.output.get(key, 0) for key in TOTALS}
         result |= {"seconds": self.seconds, "timings": dict(outcome.timings), "report": self.report}
+        if notice := outcome.output.get("notice"):
+            result["notice"] = notice
         if not self.good:
             result |= {"error": outcome.error, "cause": outcome.cause, "state": outcome.state}
         return result

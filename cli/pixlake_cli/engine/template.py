@@ -170,7 +170,7 @@ def load(path: Path, parameters: Mapping[str, str], names: Mapping[str, str]) ->
     try:
         template = yaml.load(path.read_text("utf-8"), TemplateLoader)
     except FileNotFoundError as error:
-        raise BadRequest(f"{path} does not exist: `pixlake run` needs a checkout of Pixlake") from error
+        raise BadRequest(f"{path} does not exist, which `pixlake run` follows: install Pixlake again") from error
     machines = [name for name, it in template["Resources"].items() if it["Type"] == MACHINE]
     resolver = Resolver(template, parameters, {**{name: machine_arn(name) for name in machines}, **names})
     if not machines:

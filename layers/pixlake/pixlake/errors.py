@@ -15,8 +15,8 @@ PixlakeError
 │   ├── AccessDenied         an object that may not be read or written
 │   └── TooManyLost          more batches lost than the stack tolerates
 └── TransientError           the same input may work a moment later: retried with backoff
-    ├── StorageError       the object store failed or answered short
-    ├── CatalogError       the catalog failed
+    ├── StorageError         the object store failed or answered short
+    ├── CatalogError         the catalog failed
     └── CommitConflict       others committed first, more often than one invocation can plan again
 
 Step Functions sees an error by its class name, so a `Retry` in the state machine names exactly the classes under

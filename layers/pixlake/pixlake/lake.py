@@ -7,6 +7,7 @@ work/<execution_id>/…                  what one execution's steps hand each ot
 reports/<execution_id>.html
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -38,6 +39,11 @@ def report_uri(lake: str, execution_id: str) -> str:
 def bundle_uri(lake: str, name: str) -> str:
     """The folder of a model bundle."""
     return join(lake, "models", name)
+
+
+def make_upload_id(experiment_id: str, fingerprint: str) -> str:
+    """16 hex digits of an upload's content, by the fingerprint that Plan takes, and of its experiment."""
+    return hashlib.sha256(f"{experiment_id}\0{fingerprint}".encode()).hexdigest()[:16]
 
 
 def images_uri(lake: str, experiment_id: str, upload_id: str) -> str:

@@ -110,7 +110,8 @@ class SplitRequest(msgspec.Struct, frozen=True):
 
 class SplitAnswer(msgspec.Struct, frozen=True):
     """`models` maps a role (`embedder`, `with_image`, `without_image`, `orphan`) to `name@version`.
-    `id_column` is the one used, with `id_column_why` for the report; None where there is no table."""
+    `id_column` is the one used, with `id_column_why` for the report; None where there is no table.
+    `demo` are the roles of demo models (`bundles.demo`)."""
 
     batches: ItemList
     images: int
@@ -121,6 +122,7 @@ class SplitAnswer(msgspec.Struct, frozen=True):
     models: dict[str, str]
     id_column: str | None
     id_column_why: str
+    demo: tuple[str, ...] = ()
 
 
 class BatchRequest(msgspec.Struct, frozen=True):
@@ -176,7 +178,7 @@ class ReportRequest(msgspec.Struct, frozen=True):
 
 
 class ReportAnswer(msgspec.Struct, frozen=True):
-    """The state machine's output."""
+    """The state machine's output. `notice` is a line on demo models, empty where there is nothing to say."""
 
     execution: str
     status: str
@@ -187,6 +189,7 @@ class ReportAnswer(msgspec.Struct, frozen=True):
     predicted: int
     rejected: int
     report_uri: str
+    notice: str = ""
 
 
 class StateError(msgspec.Struct, frozen=True):
@@ -237,9 +240,12 @@ class FailureAnswer(msgspec.Struct, frozen=True):
 
 
 class MaintainAnswer(msgspec.Struct, frozen=True):
+    """`skipped` says of each table that was left alone why, and what to do."""
+
     expired_snapshots: int
     deleted_files: int
     deleted_work: int
+    skipped: tuple[str, ...] = ()
 
 
 # ---- rows of the files in the lake --------------------------------------------------------------------------------

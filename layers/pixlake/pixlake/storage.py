@@ -11,7 +11,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -290,14 +290,16 @@ def list_objects(prefix: str) -> Iterator[ObjectInfo]:
 
 
 def delete(uris: Sequence[str]) -> None:
-    """Delete objects; one that is already gone is no error."""
-    for uri in uris:
-        store, path = locate(uri)
-        try:
-            with _translated(uri):
-                obstore.delete(store, path)
-        except MissingObject:
+    """Delete objects, a thousand a request where the store takes that; one that is already gone is no error."""
+    for store, group in itertools.groupby(map(locate, uris), key=lambda located: located[0]):
+        paths = [path for _, path in group]
+        if not isinstance(store, LocalStore):
+            with _translated(paths[0]):
+                obstore.delete(store, paths)
             continue
+        for path in paths:
+            with suppress(MissingObject), _translated(f"file:///{path}"):
+                obstore.delete(store, path)
 
 
 @contextmanager

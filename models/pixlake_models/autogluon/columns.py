@@ -19,13 +19,17 @@ from pixlake.bundles.manifest import (
     NumericalInput,
     Pixels,
     Preprocessing,
+    Resize,
 )
 from pixlake.bundles.values import Comparison
 from pixlake.errors import NotServable
 from pixlake_models.autogluon.text import read_text
+from pixlake_models.exporting.channels import WHITE, per_channel
 
-WHITE = (255, 255, 255)
-_RESIZES = {("resize_to_square",): "squash", ("resize_shorter_side", "center_crop"): "shortest"}
+_RESIZES: dict[tuple[str, ...], Resize] = {
+    ("resize_to_square",): "squash",
+    ("resize_shorter_side", "center_crop"): "shortest",
+}
 _SERVABLE = {IMAGE, NUMERICAL, CATEGORICAL, TEXT, LABEL}
 
 
@@ -50,9 +54,9 @@ def read_inputs(learner: Any, pixels: Pixels = "stored") -> tuple[Input, ...]:
     return tuple(inputs)
 
 
-def image_column(learner: Any) -> str | None:
-    """The one column of image paths."""
-    names = learner._df_preprocessor.image_feature_names
+def find_image_column(learner: Any) -> str | None:
+    """The one column of images; NotServable where there are several."""
+    names: list[str] = learner._df_preprocessor.image_feature_names
     if len(names) > 1:
         raise NotServable(f"a record's images come in one list, but this model tells apart the columns {names}")
     return names[0] if names else None
@@ -83,11 +87,11 @@ def _image(processor: Any, network: Any, pixels: Pixels) -> ImageInput:
         preprocessing=Preprocessing(
             width=processor.size,
             height=processor.size,
-            resize=resize,  # type: ignore[arg-type]
+            resize=resize,
             interpolation="bicubic",
             background=WHITE,
-            mean=tuple(map(float, processor.mean)),  # type: ignore[arg-type]
-            std=tuple(map(float, processor.std)),  # type: ignore[arg-type]
+            mean=per_channel(processor.mean),
+            std=per_channel(processor.std),
             pixels=pixels,
         ),
         max_images=processor.max_image_num_per_column,

@@ -20,9 +20,9 @@ from sklearn.preprocessing import StandardScaler
 from pixlake.bundles.manifest import Manifest, Output, Pixels, Regression
 from pixlake.errors import NotEqual, NotServable
 from pixlake.inference.classifier import Classifier
-from pixlake_models.autogluon.columns import image_column, read_inputs
+from pixlake_models.autogluon.columns import find_image_column, read_inputs
 from pixlake_models.autogluon.graph import OUTPUT, Network, example_tensors, token_tensors, traceable
-from pixlake_models.autogluon.replay import Comparison, Replay
+from pixlake_models.autogluon.replay import Difference, Replay
 from pixlake_models.autogluon.rows import check_columns, make_up_rows
 from pixlake_models.autogluon.text import write_tokenizers
 from pixlake_models.autogluon.variations import Variation, columns_read, vary_rows
@@ -38,7 +38,7 @@ class AutoGluonSource:
     """What there is to compile. `rows` have the training table's columns, image paths included; the bundle is proved
     on them and on variations with nulls, unknown categories, odd texts and pictures; without them, on rows made up.
     `source` names origin and licence. `pixels` are those of a picture to be served that the files of the training
-    were made of: AutoGluon reads what is stored, and files of what is shown are made by `training_pictures`. A bundle
+    were made of: AutoGluon reads what is stored, and files of what is shown are made by `training.pictures`. A bundle
     of these is proved on pictures in which both are the same."""
 
     predictor: MultiModalPredictor
@@ -102,10 +102,10 @@ def _export(network: Any, manifest: Manifest) -> bytes:
         raise NotServable(f"{manifest.name}: its network has no ONNX graph: {error}") from error
 
 
-def _prove(model: AutoGluonSource, manifest: Manifest, files: dict[str, bytes]) -> list[Comparison]:
+def _prove(model: AutoGluonSource, manifest: Manifest, files: dict[str, bytes]) -> list[Difference]:
     """Compare the answers on the rows and their variations; NotEqual if they differ anywhere."""
     learner = model.predictor._learner
-    images = image_column(learner)
+    images = find_image_column(learner)
     with trial_bundle(manifest, files) as folder, tempfile.TemporaryDirectory() as scratch:
         replay = Replay(model.predictor, Classifier(folder), manifest, images)
         compared = replay.compare(_variations(model, manifest, images, Path(scratch)))
@@ -131,7 +131,7 @@ def _variations(model: AutoGluonSource, manifest: Manifest, images: str | None, 
     return [first, *vary_rows(rows, manifest, images, scratch)]
 
 
-def _measured(compared: Sequence[Comparison]) -> dict[str, Any]:
+def _measured(compared: Sequence[Difference]) -> dict[str, Any]:
     """The proof as a bundle's metrics."""
     worst = max(each.difference for each in compared)
     each_kind = {each.variation: {"rows": each.rows, "difference": _rounded(each.difference)} for each in compared}

@@ -18,17 +18,18 @@ from pixlake.bundles.manifest import Manifest
 from pixlake.errors import BadImage
 from pixlake.images.preprocessing import decode_for, tensor
 from pixlake.inference.batches import grouped
-from pixlake.inference.classifier import Classifier, Prediction
+from pixlake.inference.classifier import Classifier
 from pixlake.inference.encoders import Example
 from pixlake_models.autogluon.rows import IMAGE_SEPARATOR
 from pixlake_models.autogluon.variations import Variation, category_columns, number_columns, text_columns
+from pixlake_models.exporting.probabilities import as_row
 
 _MAX_PIXELS = 100_000_000
 _AT_ONCE = 16
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Difference:
     """The greatest difference between AutoGluon's and the bundle's probabilities, or values over the label's scale."""
 
     variation: str
@@ -45,7 +46,7 @@ class Replay:
     manifest: Manifest
     image_column: str | None
 
-    def compare(self, variations: Sequence[Variation]) -> list[Comparison]:
+    def compare(self, variations: Sequence[Variation]) -> list[Difference]:
         """Of each variation; AutoGluon gets all rows at once, since starting it takes a second."""
         rows = pandas.concat([each.rows for each in variations], ignore_index=True)
         expected = self._expected(rows)
@@ -56,7 +57,7 @@ class Replay:
         ends = np.cumsum([len(each.rows) for each in variations])
         parts = np.split(differences, ends[:-1])
         return [
-            Comparison(each.name, len(part), float(part.max())) for each, part in zip(variations, parts, strict=True)
+            Difference(each.name, len(part), float(part.max())) for each, part in zip(variations, parts, strict=True)
         ]
 
     def _expected(self, rows: pandas.DataFrame) -> NDArray[np.float64]:
@@ -77,7 +78,7 @@ class Replay:
     def _found(self, variation: Variation, width: int) -> NDArray[np.float64]:
         examples = (self._example(row, variation) for row in variation.rows.to_dict("records"))
         predictions = (each for group in grouped(examples, _AT_ONCE) for each in self.classifier.predict(group))
-        return np.stack([_numbers(each, width) for each in predictions])
+        return np.stack([as_row(each, width) for each in predictions])
 
     def _example(self, row: Mapping[Any, Any], variation: Variation) -> Example:
         """A row as Pixlake has it: text or null, and the images that can be decoded."""
@@ -104,15 +105,6 @@ def _cell(value: Any, spell: Callable[[Any], str]) -> str | None:
     if pandas.isna(value):
         return None
     return spell(value) if isinstance(value, Real) else str(value)
-
-
-def _numbers(prediction: Prediction | None, width: int) -> NDArray[np.float64]:
-    """Its probabilities in the order of the labels, or its value; not a number where there is none."""
-    if prediction is None:
-        return np.full(width, np.nan)
-    if prediction.probabilities is not None:
-        return np.array(list(prediction.probabilities.values()))
-    return np.array([prediction.value], dtype=np.float64)
 
 
 def _differences(expected: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -92,8 +92,8 @@ def _texts(learner: Any, random: np.random.Generator) -> list[str]:
 def _pictures(most: int, folder: Path, random: np.random.Generator) -> list[str]:
     """For each row as many as the model takes, at most."""
     plain = [each for each in make_pictures() if each.plain]
-    paths = [folder / f"made-up-{index}" for index in range(len(plain))]
+    paths = [str(folder / f"made-up-{index}") for index in range(len(plain))]
     for path, picture in zip(paths, plain, strict=True):
-        path.write_bytes(picture.data)
+        Path(path).write_bytes(picture.data)
     counts = random.integers(1, most, MADE_UP, endpoint=True)
-    return [IMAGE_SEPARATOR.join(map(str, random.choice(paths, count))) for count in counts]  # type: ignore[arg-type]
+    return [IMAGE_SEPARATOR.join(random.choice(paths, count)) for count in counts]

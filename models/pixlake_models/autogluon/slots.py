@@ -5,14 +5,14 @@ AutoGluon runs it on every slot, and multiplies what it answers for an absent im
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from autogluon.multimodal.models.clip import CLIPForImageText
 from autogluon.multimodal.models.timm_image import TimmAutoModelForImagePrediction
 from torch import Tensor
 
-ImageNetwork = TimmAutoModelForImagePrediction | CLIPForImageText
+ImageNetwork: TypeAlias = TimmAutoModelForImagePrediction | CLIPForImageText
 """AutoGluon's networks that take images."""
 
 

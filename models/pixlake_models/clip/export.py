@@ -157,8 +157,9 @@ def _examples(clip: Clip) -> Tensor:
 def _compare_texts(folder: BundleFolder, embedder: Embedder, words: _Words) -> Iterator[Figure]:
     """How many texts get other tokens, and the least cosine of one in four of them: that the tokens are the same, each
     text shows, and that the towers are, any does."""
-    tower_input = folder.manifest.text.input
-    encoder = TextEncoder(tower_input, folder.read(tower_input.tokenizer))
+    assert folder.manifest.text
+    declared = folder.manifest.text.input
+    encoder = TextEncoder(declared, folder.read(declared.tokenizer))
     tokens = encoder.encode(list(words.clip.texts))[TEXT]
     yield Figure("text_tokens_differ", int((words.tokens.numpy() != tokens).any(axis=1).sum()), most=0)
     texts, vectors = words.embedded, words.vectors

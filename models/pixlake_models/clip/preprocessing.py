@@ -5,13 +5,11 @@ from typing import Any
 
 from open_clip.transform import PreprocessCfg, image_transform_v2
 
-from pixlake.bundles.manifest import Preprocessing
+from pixlake.bundles.manifest import Interpolation, Preprocessing
 from pixlake.errors import NotServable
+from pixlake_models.exporting.channels import WHITE, per_channel
 
-# Nobody sees what transparent pixels hide. img2dataset, which made the pictures that most of these models saw, laid
-# them on white.
-_WHITE = 255
-_INTERPOLATIONS = {"bicubic": "bicubic", "bilinear": "bilinear", "random": "bicubic"}
+_INTERPOLATIONS: dict[str, Interpolation] = {"bicubic": "bicubic", "bilinear": "bilinear", "random": "bicubic"}
 
 
 def read_preprocessing(config: PreprocessCfg) -> Preprocessing:
@@ -21,21 +19,20 @@ def read_preprocessing(config: PreprocessCfg) -> Preprocessing:
         raise NotServable(f"its preprocessing interpolates by {config.interpolation!r}, not by one of a bundle's ways")
     if config.resize_mode == "shortest" and width != height:
         raise NotServable(f"its preprocessing cuts to {width} x {height}, and open_clip rounds sizes otherwise there")
-    fill = config.fill_color if config.resize_mode == "longest" else _WHITE
     return Preprocessing(
         width=width,
         height=height,
         resize=config.resize_mode,
         interpolation=_INTERPOLATIONS[config.interpolation],
-        background=(fill, fill, fill),
-        mean=tuple(config.mean),
-        std=tuple(config.std),
+        background=(config.fill_color,) * 3 if config.resize_mode == "longest" else WHITE,
+        mean=per_channel(config.mean),
+        std=per_channel(config.std),
     )
 
 
 def write_preprocessing(preprocessing: Preprocessing) -> Callable[[Any], Any]:
     """open_clip's own transform that does what a bundle's `preprocessing` says, without cropping further."""
-    return image_transform_v2(
+    transform: Callable[[Any], Any] = image_transform_v2(
         PreprocessCfg(
             size=(preprocessing.height, preprocessing.width),
             mean=preprocessing.mean,
@@ -46,6 +43,7 @@ def write_preprocessing(preprocessing: Preprocessing) -> Callable[[Any], Any]:
         ),
         is_train=False,
     )
+    return transform
 
 
 def _read_size(size: Any) -> tuple[int, int]:

@@ -61,12 +61,12 @@ def _compile(folder: Path, rows: Path | None, target: Path) -> tuple[str, dict[s
     from autogluon.multimodal import version as autogluon
 
     from pixlake.bundles.folders import read_folder
-    from pixlake_models.autogluon.columns import image_column
+    from pixlake_models.autogluon.columns import find_image_column
     from pixlake_models.autogluon.compile import AutoGluonSource, compile_autogluon
     from pixlake_models.autogluon.rows import read_rows
 
     predictor = load_predictor(folder)
-    table = read_rows(rows, image_column(predictor._learner)) if rows else None
+    table = read_rows(rows, find_image_column(predictor._learner)) if rows else None
     source = {"origin": f"{folder.name}, a MultiModalPredictor of AutoGluon {autogluon.__version__}"}
     version = compile_autogluon(AutoGluonSource(predictor, table, source), target, {})
     return version, read_folder(target.as_uri()).manifest.metrics

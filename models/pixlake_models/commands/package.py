@@ -34,15 +34,15 @@ def package(predictor: Path, rows: Path, output: Path | None) -> None:
     \b
       pixlake models package AutogluonModels/pets --rows pets.csv --output models/pets
     """
+    from pixlake_models.autogluon.columns import find_image_column
     from pixlake_models.autogluon.rows import read_rows
     from pixlake_models.exporting.figures import format_table
     from pixlake_models.exporting.writing import check_target
-    from pixlake_models.packaging.columns import find_image_column
     from pixlake_models.packaging.package import load_trained, package_predictor
 
     target = (output or Path(predictor.name)).resolve()
     check_target(target)
     trained = load_trained(predictor)
-    written = package_predictor(trained, read_rows(rows, find_image_column(trained)), target)
+    written = package_predictor(trained, read_rows(rows, find_image_column(trained._learner)), target)
     click.echo(format_table(written.figures))
     click.echo(f"{target.name}@{written.version} is in {output or target.name}")

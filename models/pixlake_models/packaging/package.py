@@ -21,7 +21,7 @@ from pixlake.errors import BadRequest
 from pixlake.inference.autogluon import settle
 from pixlake_models.exporting.figures import Figure
 from pixlake_models.exporting.writing import check_target
-from pixlake_models.packaging.columns import ARCHIVE, describe_predictor
+from pixlake_models.packaging.description import ARCHIVE, describe_predictor
 from pixlake_models.packaging.files import CHECKPOINT, gather_files
 from pixlake_models.packaging.proof import prove_package
 

@@ -22,6 +22,7 @@ from pixlake.inference.classifier import Prediction
 from pixlake.inference.predictor import Predictor, Row
 from pixlake_models.autogluon.rows import IMAGE_SEPARATOR, check_columns
 from pixlake_models.exporting.figures import Figure
+from pixlake_models.exporting.probabilities import as_row
 
 UNSEEN = "a category that training never saw"
 GREATEST_DIFFERENCE = 1e-4
@@ -83,15 +84,10 @@ def _difference(predictor: MultiModalPredictor, rows: pandas.DataFrame, predicti
     """Between probabilities, or between values over their spread."""
     if predictor.problem_type == REGRESSION:
         values = np.asarray(predictor.predict(rows, as_pandas=False), dtype=np.float64).reshape(-1, 1)
-        return float(np.abs(_numbers(predictions, 1) - values).max() / (values.std() or 1))
+        return float(np.abs(_as_rows(predictions, 1) - values).max() / (values.std() or 1))
     expected = np.asarray(predictor.predict_proba(rows, as_pandas=False), dtype=np.float64)
-    return float(np.abs(_numbers(predictions, expected.shape[1]) - expected).max())
+    return float(np.abs(_as_rows(predictions, expected.shape[1]) - expected).max())
 
 
-def _numbers(predictions: list[Prediction | None], width: int) -> NDArray[np.float64]:
-    """Probabilities in the order of the labels, or values; not a number where there are none."""
-    none = [float("nan")] * width
-    return np.array(
-        [none if each is None else list((each.probabilities or {"": each.value}).values()) for each in predictions],
-        dtype=np.float64,
-    )
+def _as_rows(predictions: list[Prediction | None], width: int) -> NDArray[np.float64]:
+    return np.stack([as_row(each, width) for each in predictions])

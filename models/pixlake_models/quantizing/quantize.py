@@ -71,7 +71,7 @@ def is_convolutional(model: onnx.ModelProto) -> bool:
     return 2 * sum(sizes.get(name, 0) for name in kernels) > sum(sizes.values())
 
 
-class _Examples(CalibrationDataReader):  # type: ignore[misc]
+class _Examples(CalibrationDataReader):
     """A few examples at a time, for a network's activations are many times their size."""
 
     def __init__(self, tensor: str, examples: Sequence[NDArray[np.float32]]) -> None:

@@ -26,6 +26,7 @@ from pixlake_models.exporting.export import Candidate, prove
 from pixlake_models.exporting.figures import Figure
 from pixlake_models.exporting.parity import cosines, serve
 from pixlake_models.exporting.pictures import Picture, draw_scene, make_pictures, save_picture
+from pixlake_models.exporting.probabilities import predict_tensors
 from pixlake_models.exporting.texts import make_texts
 from pixlake_models.exporting.writing import trial_bundle
 from pixlake_models.quantizing.quantize import halve, to_int8
@@ -115,14 +116,14 @@ def _compare_classifiers(
 ) -> Iterator[Figure]:
     models = Classifier(whole), Classifier(variant)
     assert models[0].image_input
-    examples = [Example(images=[each]) for each in _read(pictures, models[0].image_input.preprocessing)]
-    width = len(whole.manifest.labels)
-    expected, found = (_in_groups(functools.partial(_probabilities, model, width), examples) for model in models)
+    tensors = _read(pictures, models[0].image_input.preprocessing)
+    expected, found = (predict_tensors(model, tensors, len(whole.manifest.labels)) for model in models)
     same = (expected.argmax(axis=1) == found.argmax(axis=1)) & np.isfinite(found).all(axis=1)
     yield Figure("same_label", float(same.mean()), least=LEAST_AGREEMENT[kind], group=kind)
     differences = np.abs(expected - found).max(axis=1)
     yield Figure("probability_difference_p50", float(np.median(differences)), group=kind)
     yield Figure("probability_difference_max", float(differences.max()), group=kind)
+    examples = [Example(images=[each]) for each in tensors[:_AT_ONCE]]
     yield _speed(models[0].predict, models[1].predict, examples, kind)
 
 
@@ -137,7 +138,8 @@ def _nearest(vectors: Vectors) -> NDArray[np.int64]:
     """For each vector the place of the one nearest to it, itself aside."""
     likeness = vectors @ vectors.T
     np.fill_diagonal(likeness, -np.inf)
-    return likeness.argmax(axis=1)
+    nearest: NDArray[np.int64] = likeness.argmax(axis=1)
+    return nearest
 
 
 def _speed(whole: Callable[[Any], Any], variant: Callable[[Any], Any], examples: Sequence[Any], kind: Kind) -> Figure:
@@ -154,12 +156,6 @@ def _time(answer: Callable[[Any], Any], examples: Sequence[Any]) -> float:
 
 def _read(pictures: Sequence[Picture], preprocessing: Preprocessing) -> list[Vectors]:
     return [each.tensor for each in serve(pictures, preprocessing)]
-
-
-def _probabilities(model: Classifier, width: int, examples: Sequence[Example]) -> NDArray[np.float64]:
-    """A row for each; no numbers where there is no answer."""
-    answers = (each and each.probabilities for each in model.predict(examples))
-    return np.array([list(each.values()) if each else [np.nan] * width for each in answers])
 
 
 def _in_groups(answer: Callable[[Any], NDArray[Any]], examples: Sequence[Any]) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from pixlake_models.exporting.labels import name_apart, read_labels
 from pixlake_models.exporting.parity import Original
 from pixlake_models.timm.loading import TimmModel, load_timm
 from pixlake_models.timm.parity import compare_classes, compare_features
-from pixlake_models.timm.pictures import Transform, read_preprocessing
+from pixlake_models.timm.preprocessing import Transform, read_preprocessing
 
 GRAPH, IMAGE, FEATURES, LOGITS = "model.onnx", "image", "features", "logits"
 

@@ -54,11 +54,10 @@ class _Seen:
     def smaller(self) -> NDArray[np.bool_]:
         return np.array([each.smaller for each in self.given])
 
-    def judge(self, choose: Worst, values: Matrix) -> dict[str, float]:
+    def judge(self, choose: Worst, values: Matrix) -> tuple[float, float]:
         """A figure's value, by the pictures that both see alike and the JPEGs decoded smaller, and without the latter;
         no number where there are none to choose from, which holds no bound."""
-        chosen = {"value": self.alike | self.smaller, "spared": self.alike & ~self.smaller}
-        return {name: float(choose(values[of])) if of.any() else float("nan") for name, of in chosen.items()}
+        return _choose(choose, values[self.alike | self.smaller]), _choose(choose, values[self.alike & ~self.smaller])
 
 
 def compare_features(embedder: Embedder, original: Original) -> Iterator[Figure]:
@@ -68,7 +67,8 @@ def compare_features(embedder: Embedder, original: Original) -> Iterator[Figure]
     tensors = seen.tensors
     groups = (tensors[start : start + _AT_ONCE] for start in range(0, len(tensors), _AT_ONCE))
     near = cosines(expected, np.concatenate([embedder.embed_tensors(group) for group in groups]))
-    yield Figure("image_cosine", **seen.judge(np.min, near), least=LEAST_COSINE)
+    value, spared = seen.judge(np.min, near)
+    yield Figure("image_cosine", value, least=LEAST_COSINE, spared=spared)
     yield from _describe_pixels(seen)
     yield Figure("image_cosine_of_all", float(near.min()))
     yield Figure("image_cosine_of_others", float(cosines(expected, np.roll(expected, 1, axis=0)).mean()))
@@ -83,12 +83,18 @@ def compare_classes(classifier: Classifier, original: Original) -> Iterator[Figu
     expected = activate(original.answers.astype(np.float64), "softmax")
     found = predict_tensors(classifier, seen.tensors, expected.shape[1])
     far, agreed = np.abs(expected - found).max(axis=1), expected.argmax(axis=1) == found.argmax(axis=1)
-    yield Figure("probability_difference", **seen.judge(np.max, far), most=GREATEST_DIFFERENCE)
-    yield Figure("top1_agreement", **seen.judge(np.mean, agreed), least=1)
+    value, spared = seen.judge(np.max, far)
+    yield Figure("probability_difference", value, most=GREATEST_DIFFERENCE, spared=spared)
+    value, spared = seen.judge(np.mean, agreed)
+    yield Figure("top1_agreement", value, least=1, spared=spared)
     yield from _describe_pixels(seen)
     yield Figure("top1_agreement_of_all", float(agreed.mean()))
     yield Figure("probability_difference_of_others", float(np.abs(expected - np.roll(expected, 1, axis=0)).max()))
     yield from _by_kind("probability_difference_by_kind", far, max)
+
+
+def _choose(choose: Worst, values: Matrix) -> float:
+    return float(choose(values)) if len(values) else float("nan")
 
 
 def _see(original: Original, preprocessing: Preprocessing) -> _Seen:

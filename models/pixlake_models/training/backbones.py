@@ -11,9 +11,9 @@ from timm.models import load_state_dict
 
 from pixlake.bundles.manifest import Preprocessing
 from pixlake.errors import BadRequest
+from pixlake_models.exporting.channels import WHITE, per_channel
 
 CONFIG, WEIGHTS = "config.json", ("model.safetensors", "pytorch_model.bin")
-_WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _preprocessing(config: dict[str, Any], side: int) -> Preprocessing:
         height=side,
         resize="squash",
         interpolation="bicubic",
-        background=_WHITE,
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
+        background=WHITE,
+        mean=per_channel(config["mean"]),
+        std=per_channel(config["std"]),
     )

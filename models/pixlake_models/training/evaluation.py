@@ -22,7 +22,8 @@ class Answers:
     @property
     def chosen(self) -> NDArray[np.int64]:
         """The most probable class of each row."""
-        return self.probabilities.argmax(axis=1)
+        chosen: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return chosen
 
 
 def measure(answers: Answers) -> dict[str, float]:

@@ -34,7 +34,7 @@ class Examples:
 
     def illustrated(self, rows: Rows) -> Rows:
         """Those of the rows that have pictures."""
-        return rows[self.rows[self.image].notna().to_numpy()[rows]]
+        return rows[np.asarray(self.rows[self.image].notna(), dtype=np.bool_)[rows]]
 
     def table(self, rows: Rows, *, images: bool) -> pandas.DataFrame:
         """What a model with or without images learns of the rows, or is asked about."""

@@ -16,7 +16,7 @@ _PROOF_ROWS = 200
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Entrant:
     """A trained model, the folder of the bundle to be, and what the bundle says of where it comes from."""
 
     model: Trained
@@ -39,15 +39,15 @@ class Result:
     evaluation: Path
 
 
-def publish(candidates: Sequence[Candidate], examples: Examples, ids: Sequence[str], evaluation: Path) -> Result:
+def publish(entrants: Sequence[Entrant], examples: Examples, ids: Sequence[str], evaluation: Path) -> Result:
     """Judge the models on the held-out records, write that to the folder `evaluation`, and compile them.
 
     Raises NotServable or NotEqual as compiling does, with the evaluation written.
     """
-    judged = {each.target.name: judge(each.model, examples, _heldout(each.model, examples)) for each in candidates}
-    figures = {each.target.name: _figures(each, candidates, judged, examples) for each in candidates}
+    judged = {each.target.name: judge(each.model, examples, _heldout(each.model, examples)) for each in entrants}
+    figures = {each.target.name: _figures(each, entrants, judged, examples) for each in entrants}
     _write_evaluation(judged, figures, ids, evaluation)
-    models = {each.role: _compile(each, examples, figures[each.target.name]) for each in candidates}
+    models = {each.role: _compile(each, examples, figures[each.target.name]) for each in entrants}
     return Result(models, figures, evaluation)
 
 
@@ -57,28 +57,28 @@ def _heldout(model: Trained, examples: Examples) -> Rows:
 
 
 def _figures(
-    candidate: Candidate, others: Sequence[Candidate], judged: Mapping[str, Judgement], examples: Examples
+    entrant: Entrant, others: Sequence[Entrant], judged: Mapping[str, Judgement], examples: Examples
 ) -> Figures:
     """What was measured; of a model of the table also on the records with pictures, where the other one answers."""
-    figures = judged[candidate.target.name].figures
-    if candidate.model.images or not any(each.model.images for each in others):
+    figures = judged[entrant.target.name].figures
+    if entrant.model.images or not any(each.model.images for each in others):
         return figures
-    illustrated = judge(candidate.model, examples, examples.illustrated(examples.parts.heldout))
+    illustrated = judge(entrant.model, examples, examples.illustrated(examples.parts.heldout))
     return figures | {"heldout_with_image": illustrated.figures["heldout"]}
 
 
-def _compile(candidate: Candidate, examples: Examples, figures: Figures) -> str:
+def _compile(entrant: Entrant, examples: Examples, figures: Figures) -> str:
     """The bundle, proved on rows that the model learned; `name@version`."""
-    model, parts = candidate.model, examples.parts
+    model, parts = entrant.model, examples.parts
     learned, chosen = (
         examples.illustrated(each) if model.images else each for each in (parts.learning, parts.validation)
     )
     rows = examples.table(learned, images=model.images)
     sample = rows.sample(min(_PROOF_ROWS, len(rows)), random_state=0)
     metrics: dict[str, Any] = {**figures, "training": {"rows": len(learned), "validation_rows": len(chosen)}}
-    source = AutoGluonSource(model.predictor, sample, candidate.source, pixels="shown")
-    version = compile_autogluon(source, candidate.target, metrics)
-    return f"{candidate.target.name}@{version}"
+    source = AutoGluonSource(model.predictor, sample, entrant.source, pixels="shown")
+    version = compile_autogluon(source, entrant.target, metrics)
+    return f"{entrant.target.name}@{version}"
 
 
 def _write_evaluation(

@@ -11,7 +11,7 @@ from pixlake_models.training.backbones import prepare_backbone
 from pixlake_models.training.material import Material
 from pixlake_models.training.pair import Examples, make_examples, train_one
 from pixlake_models.training.pictures import prepare_pictures
-from pixlake_models.training.results import Candidate, Result, publish
+from pixlake_models.training.results import Entrant, Result, publish
 from pixlake_models.training.train import Recipe
 
 TABLE_END, EVALUATION_END = "-table", "-evaluation"
@@ -62,15 +62,15 @@ def train_pair(session: Session, say: Say) -> Result:
         if (session.trained / target.name).exists():
             raise BadRequest(f"{session.trained / target.name} is there already; name another folder for what is kept")
     examples, recipe = _prepare(session, say)
-    candidates = []
+    entrants = []
     for target, images in targets.items():
         begun = time.monotonic()
         say(f"training {target.name}, at most {recipe.epochs} epochs")
         model = train_one(examples, recipe, session.trained / target.name, images=images)
         say(f"trained in {time.monotonic() - begun:.0f} s")
-        candidates.append(Candidate(model, target, session.source | _describe(session, recipe, images=images)))
+        entrants.append(Entrant(model, target, session.source | _describe(session, recipe, images=images)))
     evaluation = session.target.with_name(session.target.name + EVALUATION_END)
-    return publish(candidates, examples, session.material.records.ids, evaluation)
+    return publish(entrants, examples, session.material.records.ids, evaluation)
 
 
 def _prepare(session: Session, say: Say) -> tuple[Examples, Recipe]:

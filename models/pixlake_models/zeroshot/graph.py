@@ -37,13 +37,13 @@ def _nodes(embedding: str, prefix: str) -> Iterator[NodeProto]:
     """In float64, for `scale` would make visible what float32 rounds; and of operators that mean the same in every
     opset, so that the length is a product with ones, not a ReduceL2."""
 
-    def node(operator: str, inputs: list[str], output: str, **attributes: int) -> NodeProto:
-        return helper.make_node(operator, inputs, [output], name=output, **attributes)
+    def node(operator: str, inputs: list[str], output: str) -> NodeProto:
+        return helper.make_node(operator, inputs, [output], name=output)
 
     vector, squares, square, length, unit, cosines, logits = (
         f"{prefix}/{name}" for name in ("vector", "squares", "square", "length", "unit", "cosines", "logits")
     )
-    yield node("Cast", [embedding], vector, to=TensorProto.DOUBLE)
+    yield helper.make_node("Cast", [embedding], [vector], name=vector, to=TensorProto.DOUBLE)
     yield node("Mul", [vector, vector], squares)
     yield node("MatMul", [squares, f"{prefix}/ones"], square)
     yield node("Sqrt", [square], length)

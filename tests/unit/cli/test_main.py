@@ -6,33 +6,35 @@ import pytest
 
 import pixlake
 from pixlake.errors import BadRequest, CatalogError
-from pixlake.iceberg.catalog import _connect
+from pixlake.iceberg.catalog import connect
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.main import COMMANDS, Failure, WrongUsage, cli
+from tests.builders.commands import run
+from tests.project import ROOT
 
 
-def test_every_command_is_there_and_says_what_it_does(run) -> None:
+def test_every_command_is_listed_and_has_help() -> None:
     overview = run("--help").stdout
     for name in COMMANDS:
         assert f"  {name} " in overview
         assert run(name, "--help").exit_code == 0
 
 
-def test_the_version(run) -> None:
+def test_version_prints_the_packages_version() -> None:
     assert run("--version").stdout == f"pixlake, version {pixlake.__version__}\n"
 
 
 @pytest.mark.parametrize("arguments", [["nope"], ["tables"], ["tables", "--nope"], ["tables", "--lake", "http://x"]])
-def test_wrong_usage_exits_2(run, arguments: list[str]) -> None:
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
 
 
-def test_an_error_is_one_line_whatever_its_message() -> None:
+def test_an_error_of_several_lines_is_shown_as_one() -> None:
     assert Failure(CatalogError("two\n  lines")).format_message() == "two lines"
     assert (Failure.exit_code, WrongUsage(BadRequest("x")).exit_code) == (1, 2)
 
 
-def test_a_lake_that_cannot_be_is_one_line(run, tmp_path: Path) -> None:
+def test_a_lake_that_cannot_be_created_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     (upload := tmp_path / "a.zip").write_bytes(b"")
     failed = run("run", str(upload), "--lake", str(tmp_path / "file"))
@@ -58,24 +60,24 @@ def test_a_folder_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert lake.catalog_uri == f"sqlite:///{tmp_path}/my lake/catalog.db"
 
 
-def test_a_bucket_has_its_tables_in_glue() -> None:
+def test_the_tables_of_a_bucket_are_in_glue() -> None:
     assert Lake.at("s3://bucket/") == Lake("s3://bucket", "glue://pixlake", None)
     assert Lake.at("s3://bucket").in_database("pets") == Lake("s3://bucket", "glue://pets", None)
     with pytest.raises(BadRequest):
-        _connect("glue://Not-this")
+        connect("", "glue://Not-this")
 
 
 def test_a_folder_has_a_catalog_of_its_own(tmp_path: Path) -> None:
     assert Lake.at(str(tmp_path)).in_database("pets") == Lake.at(str(tmp_path))
 
 
-def test_a_lake_can_come_from_the_environment(lake, run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PIXLAKE_LAKE", str(lake.folder))
+def test_a_lake_can_come_from_the_environment(zoo_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIXLAKE_LAKE", str(zoo_lake.folder))
     assert run("tables").exit_code == 0
 
 
-def test_the_manual_is_what_the_commands_say() -> None:
+def test_cli_md_is_what_the_commands_say() -> None:
     from pixlake_cli.manual import write_manual
 
-    path = Path(__file__).parents[3] / "docs/cli.md"
+    path = ROOT / "docs/cli.md"
     assert path.read_text() == write_manual(cli), "run `make docs`"

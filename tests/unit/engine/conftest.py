@@ -1,6 +1,6 @@
 """Functions of one line, in sandboxes of their own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,8 +8,7 @@ import pytest
 from pixlake_cli.engine.admission import Cores
 from pixlake_cli.engine.pool import Pool
 from pixlake_cli.engine.template import Function
-
-MakePool = Callable[..., Pool]
+from tests.unit.engine.pools import MakePool
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import time
 from pixlake_cli.engine.admission import Cores
 
 
-def test_never_more_than_there_are() -> None:
+def test_no_more_cores_are_held_than_exist() -> None:
     cores, lock, busy, most = Cores(3), threading.Lock(), 0, 0
 
     def work(width: int) -> None:
@@ -25,7 +25,7 @@ def test_never_more_than_there_are() -> None:
     assert most == 3
 
 
-def test_more_than_there_are_means_all() -> None:
+def test_a_request_for_too_many_cores_gets_all() -> None:
     cores = Cores(2)
     with cores.hold(8):
         pass
@@ -33,7 +33,7 @@ def test_more_than_there_are_means_all() -> None:
         pass
 
 
-def test_a_wide_request_is_not_overtaken() -> None:
+def test_a_request_for_many_cores_is_not_overtaken() -> None:
     cores, order = Cores(2), []
 
     def work(name: str, width: int) -> None:

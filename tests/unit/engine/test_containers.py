@@ -16,7 +16,7 @@ def error_of(body: bytes, status: int = 200) -> str:
     return error
 
 
-def test_an_answer_is_passed_on() -> None:
+def test_an_answer_of_sam_is_returned_as_it_is() -> None:
     answer = containers._answer(200, b'{"rows": 3, "error": null}')
     assert (answer.payload, answer.failed) == (b'{"rows": 3, "error": null}', False)
 
@@ -45,8 +45,11 @@ def program(folder: Path, name: str, status: int) -> None:
     path.chmod(0o755)
 
 
-def test_what_is_missing_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_prerequisite_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BadRequest, match="needs a checkout"):
+        containers._check(tmp_path)
+    (tmp_path / "samconfig.toml").touch()
     with pytest.raises(BadRequest, match="Docker engine"):
         containers._check(tmp_path)
     program(tmp_path, "docker", 1)

@@ -5,13 +5,13 @@ import pytest
 
 from pixlake.errors import BadRequest
 from pixlake_cli.engine import definition, template
-from pixlake_cli.engine.engine import ROOT
+from tests.project import ROOT
 
 DEPLOYMENT = template.load(ROOT / "template.yaml", {}, {"LakeBucket": "lake"})
 OURS = definition.load(DEPLOYMENT.definition, DEPLOYMENT.substitutions)
 
 
-def test_functions_are_in_the_order_in_which_a_good_run_comes_to_them() -> None:
+def test_functions_are_in_the_order_of_a_run_without_failure() -> None:
     found = [name.removesuffix("Function") for name in definition.functions_in_order(OURS)]
     assert found == ["Plan", "Extract", "Split", "Embed", "Classify", "Compact", "Report"]
 
@@ -22,7 +22,7 @@ def test_each_function_has_a_state() -> None:
     assert set(states) == set(DEPLOYMENT.substitutions) & set(DEPLOYMENT.functions)
 
 
-def test_only_four_numbers_differ_from_what_is_deployed() -> None:
+def test_only_four_numbers_differ_from_the_deployed_definition() -> None:
     adapted = json.loads(definition.to_json(OURS))
     assert type(adapted["States"]["Infer"]["ToleratedFailurePercentage"]) is float
     for name in ("Extract", "Infer"):

@@ -66,7 +66,7 @@ def test_the_lakes_folder_is_the_bucket(client: Any, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("bucket", "key"), [("lake", "nothing"), ("other", "app.py"), ("lake", "a/../../etc/passwd")])
-def test_what_is_not_in_the_lake_is_not_there(client: Any, bucket: str, key: str) -> None:
+def test_a_missing_object_is_answered_404(client: Any, bucket: str, key: str) -> None:
     with pytest.raises(ClientError) as caught:
         client("s3").get_object(Bucket=bucket, Key=key)
     assert caught.value.response["Error"]["Code"] == "NoSuchKey"
@@ -81,7 +81,7 @@ def test_what_is_not_in_the_lake_is_not_there(client: Any, bucket: str, key: str
         ("POST", "/guess/2015-03-31/functions/GoodFunction/invocations"),
     ],
 )
-def test_nothing_is_told_to_who_does_not_know_the_secret(
+def test_a_request_without_the_secret_is_answered_404(
     endpoints: Endpoints, folder: Path, method: str, path: str
 ) -> None:
     (folder / "x.json").write_text("secret")

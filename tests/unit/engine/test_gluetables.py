@@ -56,7 +56,7 @@ def test_an_update_of_another_version_is_refused(tables: GlueTables, older: bool
 @pytest.mark.parametrize(
     ("action", "code"), [("GetTable", "EntityNotFoundException"), ("DeleteTable", "InvalidInputException")]
 )
-def test_what_is_not_there_is_an_error_of_glue(tables: GlueTables, action: str, code: str) -> None:
+def test_a_missing_table_is_glues_entity_not_found(tables: GlueTables, action: str, code: str) -> None:
     with pytest.raises(GlueError) as raised:
         tables.call(action, {"DatabaseName": DATABASE, "Name": "none"})
     assert raised.value.code == code

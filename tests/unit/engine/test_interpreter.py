@@ -8,7 +8,7 @@ import pytest
 from pixlake_cli.engine import interpreter
 
 
-def test_the_users_account_and_proxies_are_out_of_sight_and_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_account_and_proxies_are_hidden_and_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "mine")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
     monkeypatch.setenv("MINE", "1")
@@ -20,7 +20,7 @@ def test_the_users_account_and_proxies_are_out_of_sight_and_come_back(monkeypatc
     assert dict(os.environ) == before
 
 
-def test_a_definition_that_moto_refuses_is_our_mistake_and_leaves_nothing_behind() -> None:
+def test_a_definition_that_moto_refuses_raises_and_leaves_nothing_running() -> None:
     before, batch = dict(os.environ), sys.modules.get("moto.batch")
     with (
         pytest.raises(Exception, match="CreateStateMachine"),

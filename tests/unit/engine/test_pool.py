@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from pixlake_cli.engine.sandbox import Answer
-from tests.unit.engine.conftest import MakePool
+from tests.unit.engine.pools import MakePool
 
 ECHO = "def handler(event, context): return event"
 PID = "import os, time\ndef handler(event, context):\n    time.sleep(event); return os.getpid()"
@@ -37,7 +37,7 @@ def test_an_exception_is_reported_by_its_class(make_pool: MakePool) -> None:
     assert content(answer)["errorType"] == "KeyError"
 
 
-def test_the_environment_is_the_templates_and_nothing_of_ours(
+def test_a_worker_gets_the_templates_environment_and_nothing_of_ours(
     make_pool: MakePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "mine")
@@ -66,7 +66,7 @@ def test_an_image_is_the_python_to_run_it_with(make_pool: MakePool, tmp_path: Pa
     assert str(root / "models") not in found
 
 
-def test_the_context_knows_the_time_that_is_left(make_pool: MakePool) -> None:
+def test_the_context_tells_the_remaining_time(make_pool: MakePool) -> None:
     source = "def handler(event, context): return [context.get_remaining_time_in_millis(), context.aws_request_id]"
     left, request = content(make_pool(source, timeout=20).invoke(b"{}"))
     assert 10_000 < left <= 20_000
@@ -81,7 +81,7 @@ def test_a_worker_is_used_again_and_others_started_only_up_to_the_cores(make_poo
     assert len({answer.payload for answer in answers}) == 2
 
 
-def test_a_function_that_fills_the_machine_has_one_worker_that_knows_its_cores(make_pool: MakePool) -> None:
+def test_a_function_of_all_cores_has_one_worker_that_is_told_their_number(make_pool: MakePool) -> None:
     source = "import os\ndef handler(event, context): return [os.getpid(), os.environ['INFERENCE_THREADS']]"
     pool = make_pool(source, cores=4, INFERENCE_THREADS="0")
     with ThreadPoolExecutor(4) as threads:
@@ -96,7 +96,7 @@ def test_many_cores_are_shared_evenly(make_pool: MakePool, cores: int, width: in
     assert (pool.width, pool.function.memory) == (width, 1769 * width)
 
 
-def test_past_its_timeout_a_worker_is_ended(make_pool: MakePool) -> None:
+def test_a_worker_past_its_timeout_is_killed(make_pool: MakePool) -> None:
     pool = make_pool(PID, timeout=1)
     answer = pool.invoke(b"60")
     assert content(answer)["errorType"] == "Sandbox.Timedout"
@@ -104,7 +104,7 @@ def test_past_its_timeout_a_worker_is_ended(make_pool: MakePool) -> None:
     assert not pool.invoke(b"0").failed
 
 
-def test_over_its_memory_a_worker_is_ended(make_pool: MakePool) -> None:
+def test_a_worker_over_its_memory_is_killed(make_pool: MakePool) -> None:
     source = "import time\ndef handler(event, context):\n    x = bytearray(event << 20); time.sleep(9); return len(x)"
     answer = make_pool(source, memory=150).invoke(b"300")
     assert content(answer)["errorType"] == "Runtime.ExitError"
@@ -137,7 +137,7 @@ def test_a_worker_that_exits_fails_its_invocation_at_once(make_pool: MakePool, s
         ("raise LookupError('no setting')", "LookupError"),
     ],
 )
-def test_a_function_that_cannot_start_says_why(make_pool: MakePool, source: str, error: str) -> None:
+def test_a_function_that_cannot_start_fails_with_the_reason(make_pool: MakePool, source: str, error: str) -> None:
     answer = make_pool(source).invoke(b"{}")
     assert answer.failed
     assert content(answer)["errorType"] == error
@@ -152,13 +152,13 @@ def test_a_worker_that_died_while_idle_is_replaced(make_pool: MakePool) -> None:
     assert content(pool.invoke(b"0")) != first
 
 
-def test_a_worker_started_ahead_is_the_one_used(make_pool: MakePool) -> None:
+def test_a_worker_started_ahead_takes_the_first_invocation(make_pool: MakePool) -> None:
     pool = make_pool(PID)
     pool.prestart()
     assert [content(pool.invoke(b"0"))] == pool.workers()
 
 
-def test_closing_ends_what_runs(make_pool: MakePool) -> None:
+def test_closing_a_pool_ends_running_workers(make_pool: MakePool) -> None:
     pool = make_pool(PID)
     answers: list[Answer] = []
     thread = threading.Thread(target=lambda: answers.append(pool.invoke(b"60")))
@@ -171,7 +171,7 @@ def test_closing_ends_what_runs(make_pool: MakePool) -> None:
     assert pool.invoke(b"0").failed
 
 
-def test_no_worker_outlives_an_engine_that_is_killed(tmp_path: Path) -> None:
+def test_no_worker_outlives_a_killed_engine(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(PID)
     source = f"""
 import threading, time

@@ -64,7 +64,7 @@ def test_a_failed_attempt_does_not_count_and_is_remembered() -> None:
 
 
 @pytest.mark.parametrize("payload", [b"null", b"[]", b"no json", b'{"shards": 3, "batches": null}'])
-def test_an_odd_answer_breaks_nothing(payload: bytes) -> None:
+def test_an_answer_of_another_shape_is_ignored_by_progress(payload: bytes) -> None:
     progress = Progress(STATES, lambda _: None)
     for function in STATES:
         progress.invoked(function)
@@ -72,7 +72,7 @@ def test_an_odd_answer_breaks_nothing(payload: bytes) -> None:
     assert progress.steps["Report"].done == 1
 
 
-def test_lines_where_no_person_looks_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_progress_is_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with shown() as show:
         play(Progress(STATES, show))
     out, err = capsys.readouterr()
@@ -93,7 +93,7 @@ def test_the_query_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
     assert words == ["Query:", "pixlake", "query", *words[3:4], "--lake", f"{tmp_path}/my lake?"]
 
 
-def test_a_good_end(tmp_path: Path) -> None:
+def test_the_summary_of_a_run_that_succeeded(tmp_path: Path) -> None:
     output = {"images": 5, "records": 4, "embedded": 5, "predicted": 4, "rejected": 0}
     good = ended(Outcome("e", "SUCCEEDED", output, timings={"Plan": 0.25}), tmp_path)
     assert good.summary().splitlines() == [
@@ -113,7 +113,13 @@ def test_a_good_end(tmp_path: Path) -> None:
     }
 
 
-def test_a_bad_end_is_one_paragraph_that_says_what_to_do(tmp_path: Path) -> None:
+def test_what_the_report_says_of_its_models_is_said_here_too(tmp_path: Path) -> None:
+    good = ended(Outcome("e", "SUCCEEDED", {"notice": "clip is a demo model"}), tmp_path)
+    assert good.summary().splitlines()[-2] == "Notice:  clip is a demo model"
+    assert good.result()["notice"] == "clip is a demo model"
+
+
+def test_a_failed_run_is_explained_in_one_paragraph_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "work" / "e").mkdir(parents=True)
     cause = json.dumps({"errorType": "BadUpload", "errorMessage": "encrypted: a.png is\nencrypted", "stackTrace": []})
     bad = ended(Outcome("e", "FAILED", error="BadUpload", cause=cause, state="Plan"), tmp_path, played=False)
@@ -125,7 +131,7 @@ def test_a_bad_end_is_one_paragraph_that_says_what_to_do(tmp_path: Path) -> None
     assert bad.result()["images"] == 0
 
 
-def test_a_failed_map_is_explained_by_its_child(tmp_path: Path) -> None:
+def test_a_failed_map_is_explained_by_its_failed_child(tmp_path: Path) -> None:
     (tmp_path / "work" / "e").mkdir(parents=True)
     bad = ended(Outcome("e", "FAILED", error="States.ExceedToleratedFailureThreshold", state="Extract"), tmp_path)
     bad.progress.answered("ExtractFunction", failure("BadUpload", "damaged: b.png"))

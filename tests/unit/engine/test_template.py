@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from pixlake.errors import BadRequest
-from pixlake_cli.engine.engine import ROOT
 from pixlake_cli.engine.template import ABSENT, Resolver, load
+from tests.project import ROOT
 
 TEMPLATE: dict[str, Any] = {
     "Parameters": {"Size": {"Default": 7}, "Name": {"Default": ""}},
@@ -34,15 +34,15 @@ TEMPLATE: dict[str, Any] = {
         ({"a": {"Ref": "AWS::NoValue"}, "b": [{"Ref": "AWS::NoValue"}, 1]}, {"b": [1]}),
     ],
 )
-def test_intrinsic_functions(value: Any, expected: Any) -> None:
+def test_intrinsic_functions_are_resolved(value: Any, expected: Any) -> None:
     assert Resolver(TEMPLATE, {"Name": "pets"}, {"Bucket": "lake"}).resolve(value) == expected
 
 
-def test_a_value_left_out_is_no_value() -> None:
+def test_aws_no_value_removes_the_key() -> None:
     assert Resolver(TEMPLATE, {}, {}).resolve({"Fn::If": ["Named", "x", {"Ref": "AWS::NoValue"}]}) is ABSENT
 
 
-def test_what_is_not_known_is_refused() -> None:
+def test_an_unknown_reference_or_function_is_refused() -> None:
     with pytest.raises(BadRequest, match="Fn::Cidr"):
         Resolver(TEMPLATE, {}, {}).resolve({"Fn::Cidr": ["10.0.0.0/16", 1]})
     with pytest.raises(BadRequest, match="no parameter Colour"):
@@ -70,12 +70,12 @@ def test_globals_fill_in_what_a_function_leaves_out(tmp_path: Path) -> None:
     assert function.environment == {"A": "1", "B": "2"}
 
 
-def test_no_template_is_said_plainly(tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match="needs a checkout"):
+def test_a_missing_template_is_refused_plainly(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="install Pixlake again"):
         load(tmp_path / "template.yaml", {}, {})
 
 
-def test_a_function_is_there_where_its_condition_holds() -> None:
+def test_a_conditional_function_exists_where_its_condition_holds() -> None:
     without = load(ROOT / "template.yaml", {}, {})
     image = load(ROOT / "template.yaml", {"AutoGluonImage": "/usr/bin/python3"}, {})
     assert "ClassifyAutogluonFunction" not in without.functions
@@ -87,7 +87,7 @@ def test_a_function_is_there_where_its_condition_holds() -> None:
     assert {each.image for name, each in image.functions.items() if name != function.name} == {""}
 
 
-def test_our_template_names_only_functions_that_are_there() -> None:
+def test_the_projects_template_names_existing_function_folders() -> None:
     deployment = load(ROOT / "template.yaml", {"Embedder": "mine"}, {"LakeBucket": "lake"})
     assert all((function.folder / "app.py").is_file() for function in deployment.functions.values())
     assert deployment.functions["PlanFunction"].environment["EMBEDDER"] == "mine"

@@ -26,8 +26,7 @@ from pixlake.inference.encoders import (
     TextEncoder,
     standardize,
 )
-from tests.unit.inference.test_preprocessing import spec
-from tests.unit.inference.tiny import tokenizer
+from tests.builders.tiny import spec, tokenizer
 
 AGE = NumericalColumn(name="age", fill=7.0, mean=2.0, scale=4.0)
 FILLED = (7.0 - 2.0) / 4.0
@@ -37,7 +36,7 @@ FILLED = (7.0 - 2.0) / 4.0
     ("text", "value"),
     [("10", 10), (" 10 ", 10), ("-1.5", -1.5), ("+.5", 0.5), ("3.", 3), ("1e3", 1000), ("2E-1", 0.2), ("0010", 10)],
 )
-def test_plain_numbers(text: str, value: float) -> None:
+def test_numbers_are_parsed_and_standardized(text: str, value: float) -> None:
     assert standardize(text, AGE) == pytest.approx((value - 2) / 4)
 
 
@@ -65,12 +64,12 @@ def test_plain_numbers(text: str, value: float) -> None:
         "1e40",
     ],
 )
-def test_what_is_no_number_is_the_fill(text: str | None) -> None:
+def test_a_cell_that_is_no_number_gets_the_fill_value(text: str | None) -> None:
     assert standardize(text, AGE) == FILLED
 
 
 @given(st.floats(-1e30, 1e30))
-def test_any_float_as_python_writes_it(value: float) -> None:
+def test_any_float_written_by_python_is_parsed(value: float) -> None:
     assert standardize(repr(value), AGE) == pytest.approx((value - 2) / 4)
 
 
@@ -82,7 +81,7 @@ def test_any_text_gives_a_finite_float32(text: str) -> None:
         assert value == np.float32(FILLED)
 
 
-def test_numbers_of_a_batch() -> None:
+def test_a_batch_of_numbers_is_one_float32_matrix() -> None:
     encoder = NumericalEncoder(NumericalInput(tensor="n", columns=(AGE, NumericalColumn("fee", 0.0, 0.0, 1.0))))
     examples = [Example({"age": "6", "fee": "2.5"}), Example({"fee": None}), Example({"other": "1"})]
     feeds = encoder.feeds(examples)
@@ -94,16 +93,16 @@ COLOR = CategoricalEncoder(CategoricalInput("c", "color", ("red", "green"), unkn
 
 
 @pytest.mark.parametrize(("value", "code"), [("red", 0), ("green", 1), ("Red", 2), (" red", 2), ("", 3), (None, 3)])
-def test_categories(value: str | None, code: int) -> None:
+def test_categories_become_codes(value: str | None, code: int) -> None:
     assert COLOR.feeds([Example({"color": value})])["c"].tolist() == [code]
 
 
 @given(st.dictionaries(st.text(), st.one_of(st.none(), st.text())))
-def test_any_record_has_a_category(attributes: dict[str, str | None]) -> None:
+def test_any_other_record_is_unknown_or_missing(attributes: dict[str, str | None]) -> None:
     assume(attributes.get("color") not in ("red", "green"))
     code = 2 if attributes.get("color") else 3
     feeds = COLOR.feeds([Example(attributes)])
-    assert (feeds["c"].tolist(), feeds["c"].dtype) == ([code], np.int64)
+    assert (feeds["c"].tolist(), feeds["c"].dtype) == ([code], np.dtype(np.int64))
 
 
 SIZE = CategoricalEncoder(CategoricalInput("s", "size", ("1", "2.5", "-3"), unknown=3, missing=3, compare="number"))
@@ -113,7 +112,7 @@ SIZE = CategoricalEncoder(CategoricalInput("s", "size", ("1", "2.5", "-3"), unkn
     ("value", "code"),
     [("1", 0), ("1.0", 0), (" 01 ", 0), ("1e0", 0), ("2.50", 1), ("-3.0", 2), ("3", 3), ("one", 3), ("", 3), (None, 3)],
 )
-def test_categories_that_are_numbers(value: str | None, code: int) -> None:
+def test_numeric_categories_are_compared_as_numbers(value: str | None, code: int) -> None:
     assert SIZE.feeds([Example({"size": value})])["s"].tolist() == [code]
 
 
@@ -121,7 +120,7 @@ def test_categories_that_are_numbers(value: str | None, code: int) -> None:
     ("value", "code"),
     [("True", 1), ("true", 1), (" TRUE", 1), ("False", 0), ("false", 0), ("1", 2), ("yes", 2), ("", 2)],
 )
-def test_categories_that_are_true_or_false(value: str, code: int) -> None:
+def test_boolean_categories_are_compared_as_booleans(value: str, code: int) -> None:
     encoder = CategoricalEncoder(CategoricalInput("s", "size", ("False", "True"), 2, 2, compare="boolean"))
     assert encoder.feeds([Example({"size": value})])["s"].tolist() == [code]
 
@@ -140,12 +139,12 @@ def test_texts_are_cut_and_padded() -> None:
     assert feeds["t"].dtype == feeds["mask"].dtype == np.int64
 
 
-def test_without_a_mask_there_is_none() -> None:
+def test_a_graph_without_a_mask_input_gets_none() -> None:
     assert text_encoder(mask=None).feeds([Example()]).keys() == text_encoder(mask=None).tensors().keys() == {"t"}
 
 
 @given(st.lists(st.text(), min_size=1, max_size=4))
-def test_any_texts_have_the_graphs_length(texts: list[str]) -> None:
+def test_any_texts_are_encoded_at_the_graphs_length(texts: list[str]) -> None:
     assert text_encoder().encode(texts)["t"].shape == (len(texts), 4)
 
 
@@ -165,7 +164,7 @@ def sequence_encoder(length: int = 8, padding: Literal["length", "longest"] = "l
     return SequenceEncoder(declared, sequence, tokenizer())
 
 
-def test_columns_of_text_in_one_sequence() -> None:
+def test_several_text_columns_are_one_token_sequence() -> None:
     feeds = sequence_encoder().feeds([Example({"name": "red", "story": "green square"}), Example({"story": "red"})])
     assert feeds["t"].tolist() == [[90, 2, 91, 3, 5, 91], [90, 4, 91, 2, 91, 0]]
     assert feeds["mask"].tolist() == [[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0]]
@@ -180,7 +179,7 @@ def test_a_sequence_is_cut_and_padded_to_its_length() -> None:
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(["name", "story"]), st.one_of(st.none(), st.text())), max_size=3))
-def test_any_records_have_a_sequence(records: list[dict[str, str | None]]) -> None:
+def test_any_record_gives_a_sequence_within_its_length(records: list[dict[str, str | None]]) -> None:
     feeds = sequence_encoder(padding="length").feeds([Example(record) for record in records])
     assert {each.shape for each in feeds.values()} == {(len(records), 8)}
     assert ((feeds["t"] != 0) == feeds["mask"]).all()
@@ -200,7 +199,7 @@ def test_absent_images_are_zero_and_counted() -> None:
     assert feeds["count"].tolist() == [1, 0, 2]
 
 
-def test_one_image_has_no_axis_for_several() -> None:
+def test_a_single_image_input_has_no_axis_for_several() -> None:
     encoder = ImageEncoder(ImageInput("i", spec(), missing="zero"))
     feeds = encoder.feeds([Example(), Example(images=[np.ones((3, 8, 8), dtype=np.float32)])])
     assert feeds.keys() == {"i"}

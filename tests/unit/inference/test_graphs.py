@@ -8,8 +8,8 @@ from PIL import Image
 
 from pixlake.errors import BadBundle
 from pixlake.inference.loaded import load_embedder
-from tests.unit.inference.tiny import (
-    Lake,
+from tests.builders.tiny import (
+    BundleLake,
     image_graph,
     image_input,
     preprocessing,
@@ -18,50 +18,50 @@ from tests.unit.inference.tiny import (
 )
 
 
-def embedder_of(lake: Lake, graph: bytes, **changes: Any) -> str:
-    return lake.embedder(files={"image.onnx": graph}, text=None, **changes)
+def embedder_of(bundle_lake: BundleLake, graph: bytes, **changes: Any) -> str:
+    return bundle_lake.embedder(files={"image.onnx": graph}, text=None, **changes)
 
 
-def test_bytes_that_are_no_graph(lake: Lake) -> None:
-    embedder_of(lake, b"not a graph")
-    assert "ONNX Runtime does not load the graph" in refused(lake)
+def test_bytes_that_are_no_graph_are_refused(bundle_lake: BundleLake) -> None:
+    embedder_of(bundle_lake, b"not a graph")
+    assert "ONNX Runtime does not load the graph" in refused(bundle_lake)
 
 
-def test_an_input_of_another_name(lake: Lake) -> None:
-    embedder_of(lake, image_graph(), inputs=[image_input(tensor="pixels")])
-    assert "declares the inputs ['pixels'], the graph takes ['image']" in refused(lake)
+def test_an_input_of_another_name_is_refused(bundle_lake: BundleLake) -> None:
+    embedder_of(bundle_lake, image_graph(), inputs=[image_input(tensor="pixels")])
+    assert "declares the inputs ['pixels'], the graph takes ['image']" in refused(bundle_lake)
 
 
-def test_an_input_of_another_size(lake: Lake) -> None:
-    embedder_of(lake, image_graph(), inputs=[image_input(preprocessing=preprocessing(width=16))])
-    assert "not float32 ['n', 3, 8, 16]" in refused(lake)
+def test_an_input_of_another_size_is_refused(bundle_lake: BundleLake) -> None:
+    embedder_of(bundle_lake, image_graph(), inputs=[image_input(preprocessing=preprocessing(width=16))])
+    assert "not float32 ['n', 3, 8, 16]" in refused(bundle_lake)
 
 
-def test_an_input_of_another_type(lake: Lake) -> None:
+def test_an_input_of_another_type_is_refused(bundle_lake: BundleLake) -> None:
     files = {"image.onnx": image_graph(), "text.onnx": image_graph(), "tokenizer.json": tokenizer()}
     tower = {
         "graph": "text.onnx",
         "input": {"type": "text", "tensor": "image", "tokenizer": "tokenizer.json", "length": 4, "pad": 0},
         "output": {"tensor": "answer", "activation": "none"},
     }
-    embedder = load_embedder(lake.uri, lake.embedder(files=files, text=tower), 1)
+    embedder = load_embedder(bundle_lake.uri, bundle_lake.embedder(files=files, text=tower), 1)
     with pytest.raises(BadBundle, match="not int64"):
         embedder.embed_texts(["red"])
 
 
-def test_a_graph_of_one_example_at_a_time(lake: Lake) -> None:
+def test_a_graph_with_a_fixed_batch_size_is_refused(bundle_lake: BundleLake) -> None:
     model = onnx.load_from_string(image_graph())
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
-    embedder_of(lake, model.SerializeToString())
-    assert "the graph's input 'image'" in refused(lake)
+    embedder_of(bundle_lake, model.SerializeToString())
+    assert "the graph's input 'image'" in refused(bundle_lake)
 
 
-def test_an_output_of_another_name(lake: Lake) -> None:
-    embedder_of(lake, image_graph(), output={"tensor": "logits", "activation": "none"})
-    assert "no output 'logits', only ['answer']" in refused(lake)
+def test_an_output_of_another_name_is_refused(bundle_lake: BundleLake) -> None:
+    embedder_of(bundle_lake, image_graph(), output={"tensor": "logits", "activation": "none"})
+    assert "no output 'logits', only ['answer']" in refused(bundle_lake)
 
 
-def test_vectors_of_another_length(lake: Lake) -> None:
-    embedder = load_embedder(lake.uri, embedder_of(lake, image_graph(), dimensions=5), 1)
+def test_vectors_of_another_length_are_refused(bundle_lake: BundleLake) -> None:
+    embedder = load_embedder(bundle_lake.uri, embedder_of(bundle_lake, image_graph(), dimensions=5), 1)
     with pytest.raises(BadBundle, match=r"answered \[1, 4\], not \[1, 5\]"):
         embedder.embed_images([Image.new("RGB", (8, 8))])

@@ -12,8 +12,8 @@ from pixlake.inference.loaded import load_bundle, load_classifier
 from pixlake.inference.predictor import Predictor, Row, unpack_predictor
 from pixlake.messages import BatchAnswer
 from pixlake.steps.classify import classify
-from tests.unit.inference.predictors import COLUMNS, IMAGES, Told, put_predictor, tar
-from tests.unit.inference.tiny import Lake, encode
+from tests.builders.predictors import COLUMNS, IMAGES, Told, put_predictor, tar
+from tests.builders.tiny import BundleLake, encode
 
 PNG = encode(Image.new("RGB", (9, 7), (200, 10, 30)))
 MODALITIES = ["image+tabular", "tabular", "image"]
@@ -29,18 +29,20 @@ def record(name: str, images: dict[str, str], **attributes: str | None) -> dict[
     }
 
 
-def ask(lake: Lake, told: Told, model: str, rows: list[dict[str, Any]], modality: str = "tabular") -> BatchAnswer:
-    scratch = lake.folder / "scratch"
+def ask(
+    bundle_lake: BundleLake, told: Told, model: str, rows: list[dict[str, Any]], modality: str = "tabular"
+) -> BatchAnswer:
+    scratch = bundle_lake.folder / "scratch"
     scratch.mkdir(exist_ok=True)
 
     def load(lake_uri: str, name: str) -> Predictor:
-        assert (lake_uri, name) == (lake.uri, model)
-        return told.predictor(lake, name, scratch)
+        assert (lake_uri, name) == (bundle_lake.uri, model)
+        return told.predictor(bundle_lake, name, scratch)
 
-    return classify(lake.request("classify", model, rows, modality), lake.settings, load)
+    return classify(bundle_lake.request("classify", model, rows, modality), bundle_lake.settings, load)
 
 
-def test_cells_have_the_types_of_training(lake: Lake) -> None:
+def test_cells_are_converted_to_the_types_of_training(bundle_lake: BundleLake) -> None:
     rows = [
         record("a", {}, Age=" 3.50 ", Tame="TRUE", Home="sea ", Colour="red"),
         record("b", {}, Age="1,234", Tame="1", Home=None),
@@ -48,7 +50,7 @@ def test_cells_have_the_types_of_training(lake: Lake) -> None:
         record("d", {}),
     ]
     told = Told()
-    ask(lake, told, put_predictor(lake), rows)
+    ask(bundle_lake, told, put_predictor(bundle_lake), rows)
     assert told.asked == [
         {
             "Age": [3.5, None, None, None],
@@ -59,13 +61,13 @@ def test_cells_have_the_types_of_training(lake: Lake) -> None:
     ]
 
 
-def test_a_batch_is_asked_for_at_once_and_answered_in_order(lake: Lake) -> None:
+def test_a_batch_is_predicted_in_one_call_and_answered_in_order(bundle_lake: BundleLake) -> None:
     names = [f"{number:02}" for number in range(40)]
     told = Told([[number / 40, 1 - number / 40] for number in range(40)])
-    model = put_predictor(lake)
-    ask(lake, told, model, [record(name, {}, Age="1") for name in names])
+    model = put_predictor(bundle_lake)
+    ask(bundle_lake, told, model, [record(name, {}, Age="1") for name in names])
     assert len(told.asked) == 1
-    part = lake.part("predictions", "classify-0")
+    part = bundle_lake.part("predictions", "classify-0")
     assert part["record_id"].to_pylist() == names
     assert [dict(each)["cat"] for each in part["probabilities"].to_pylist()] == [number / 40 for number in range(40)]
     # at 20 both are equal, and the first wins
@@ -73,7 +75,7 @@ def test_a_batch_is_asked_for_at_once_and_answered_in_order(lake: Lake) -> None:
     assert set(part["model"].to_pylist()) == {model}
 
 
-def test_images_are_files_as_they_were_uploaded(lake: Lake) -> None:
+def test_images_are_passed_as_files_with_the_uploaded_bytes(bundle_lake: BundleLake) -> None:
     """The first two that are images; in a folder that goes when the batch is done."""
     seen: list[list[bytes]] = []
 
@@ -84,7 +86,7 @@ def test_images_are_files_as_they_were_uploaded(lake: Lake) -> None:
 
     other = encode(Image.new("L", (5, 5)))
     good, grey, bad, cut = (
-        lake.put(name, data)
+        bundle_lake.put(name, data)
         for name, data in (("a.png", PNG), ("b.png", other), ("c.png", b"text"), ("d.png", PNG[:-30]))
     )
     rows = [
@@ -93,75 +95,81 @@ def test_images_are_files_as_they_were_uploaded(lake: Lake) -> None:
         record("mended", {"c.png": bad, "d.png": cut, "b.png": grey, "a.png": good}),
         record("none", {"c.png": bad}),
     ]
-    answer = ask(lake, Looking(), put_predictor(lake), rows, "image+tabular")
+    answer = ask(bundle_lake, Looking(), put_predictor(bundle_lake), rows, "image+tabular")
     assert seen == [[PNG], [other, PNG], [other, PNG], []]
     assert (answer.rows, answer.rejected) == (4, 3)
-    found = [(each.source, each.reason) for each in lake.rejects("classify")]
+    found = [(each.source, each.reason) for each in bundle_lake.rejects("classify")]
     assert found == [("c.png", "not_an_image"), ("d.png", "truncated"), ("c.png", "not_an_image")]
 
 
-def test_images_as_bytes_where_training_had_bytes(lake: Lake) -> None:
-    uri, told = lake.put("a.png", PNG), Told()
-    model = put_predictor(lake, images={**IMAGES, "form": "bytes"})
-    ask(lake, told, model, [record("a", {"a.png": uri}), record("b", {})], "image+tabular")
+def test_images_are_passed_as_bytes_where_training_had_bytes(bundle_lake: BundleLake) -> None:
+    uri, told = bundle_lake.put("a.png", PNG), Told()
+    model = put_predictor(bundle_lake, images={**IMAGES, "form": "bytes"})
+    ask(bundle_lake, told, model, [record("a", {"a.png": uri}), record("b", {})], "image+tabular")
     assert told.asked[0]["Photo"] == [[PNG], [b""]]
 
 
-def test_without_an_image_where_one_is_needed(lake: Lake) -> None:
-    told, uri = Told(), lake.put("a.png", PNG)
-    model = put_predictor(lake, images={**IMAGES, "missing": "refuse"})
-    answer = ask(lake, told, model, [record("a", {"a.png": uri}), record("b", {})], "image+tabular")
+def test_a_record_without_a_required_image_is_a_reject(bundle_lake: BundleLake) -> None:
+    told, uri = Told(), bundle_lake.put("a.png", PNG)
+    model = put_predictor(bundle_lake, images={**IMAGES, "missing": "refuse"})
+    answer = ask(bundle_lake, told, model, [record("a", {"a.png": uri}), record("b", {})], "image+tabular")
     assert (answer.rows, len(told.asked[0]["Age"])) == (1, 1)
-    assert [(each.source, each.reason) for each in lake.rejects("classify")] == [("b", "missing_image")]
+    assert [(each.source, each.reason) for each in bundle_lake.rejects("classify")] == [("b", "missing_image")]
 
 
-def test_images_that_no_record_names(lake: Lake) -> None:
-    told, uri = Told(), lake.put("a.png", PNG)
-    model = put_predictor(lake, columns=[], images=IMAGES)
-    ask(lake, told, model, [{**record("", {"a.png": uri}), "record_id": None}], "image")
+def test_orphan_images_are_predicted_by_path(bundle_lake: BundleLake) -> None:
+    told, uri = Told(), bundle_lake.put("a.png", PNG)
+    model = put_predictor(bundle_lake, columns=[], images=IMAGES)
+    ask(bundle_lake, told, model, [{**record("", {"a.png": uri}), "record_id": None}], "image")
     assert told.asked[0].keys() == {"Photo"}
-    assert lake.part("predictions", "classify-0")["image_path"].to_pylist() == ["a.png"]
+    assert bundle_lake.part("predictions", "classify-0")["image_path"].to_pylist() == ["a.png"]
 
 
-def test_a_value_is_no_label(lake: Lake) -> None:
-    model = put_predictor(lake, problem="regression", labels=[])
-    ask(lake, Told([[2.5], [float("nan")]]), model, [record("a", {}), record("b", {})])
-    part = lake.part("predictions", "classify-0").to_pylist()
+def test_a_regression_has_a_value_and_no_label(bundle_lake: BundleLake) -> None:
+    model = put_predictor(bundle_lake, problem="regression", labels=[])
+    ask(bundle_lake, Told([[2.5], [float("nan")]]), model, [record("a", {}), record("b", {})])
+    part = bundle_lake.part("predictions", "classify-0").to_pylist()
     assert [(row["value"], row["label"], row["probabilities"]) for row in part] == [(2.5, None, None)]
-    assert [(each.source, each.reason) for each in lake.rejects("classify")] == [("b", "bad_prediction")]
+    assert [(each.source, each.reason) for each in bundle_lake.rejects("classify")] == [("b", "bad_prediction")]
 
 
-def test_an_empty_batch_asks_nothing(lake: Lake) -> None:
+def test_an_empty_batch_does_not_call_the_predictor(bundle_lake: BundleLake) -> None:
     told = Told()
-    assert ask(lake, told, put_predictor(lake), []).rows == 0
+    assert ask(bundle_lake, told, put_predictor(bundle_lake), []).rows == 0
     assert told.asked == []
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
-def test_it_answers_for_what_it_was_trained_on(lake: Lake, modality: str) -> None:
-    records = Told().predictor(lake, put_predictor(lake, "records"), lake.folder)
-    images = Told().predictor(lake, put_predictor(lake, "images", columns=[]), lake.folder)
+def test_a_predictor_takes_only_the_modalities_that_it_was_trained_on(bundle_lake: BundleLake, modality: str) -> None:
+    records = Told().predictor(bundle_lake, put_predictor(bundle_lake, "records"), bundle_lake.folder)
+    images = Told().predictor(bundle_lake, put_predictor(bundle_lake, "images", columns=[]), bundle_lake.folder)
     assert (records.answers(modality), images.answers(modality)) == (modality != "image", modality == "image")
     with pytest.raises(BadBundle, match="cannot predict the modality"):
-        ask(lake, Told(), put_predictor(lake, columns=[] if modality != "image" else COLUMNS), [], modality)
+        ask(
+            bundle_lake,
+            Told(),
+            put_predictor(bundle_lake, columns=[] if modality != "image" else COLUMNS),
+            [],
+            modality,
+        )
 
 
-def test_another_number_of_answers_than_rows(lake: Lake) -> None:
+def test_another_number_of_answers_than_rows_is_refused(bundle_lake: BundleLake) -> None:
     """A predictor set to skip what it cannot read would answer for the wrong records."""
     with pytest.raises(BadBundle, match=r"\(1, 2\) for 2 rows"):
-        ask(lake, Told([[0.5, 0.5]]), put_predictor(lake), [record("a", {}), record("b", {})])
+        ask(bundle_lake, Told([[0.5, 0.5]]), put_predictor(bundle_lake), [record("a", {}), record("b", {})])
 
 
-def test_a_broken_image_leaves_no_file(lake: Lake) -> None:
-    predictor = Told().predictor(lake, put_predictor(lake), lake.folder / "scratch")
-    (lake.folder / "scratch").mkdir()
+def test_a_broken_image_leaves_no_file_behind(bundle_lake: BundleLake) -> None:
+    predictor = Told().predictor(bundle_lake, put_predictor(bundle_lake), bundle_lake.folder / "scratch")
+    (bundle_lake.folder / "scratch").mkdir()
     with pytest.raises(BadImage):
         predictor.prepare_image(b"text", 1 << 20)
     with pytest.raises(BadImage):
         predictor.prepare_image(PNG, 62)
-    assert not list((lake.folder / "scratch").iterdir())
+    assert not list((bundle_lake.folder / "scratch").iterdir())
     assert predictor.make_example({}, [predictor.prepare_image(PNG, 63)]) == Row(
-        {}, list((lake.folder / "scratch").iterdir())
+        {}, list((bundle_lake.folder / "scratch").iterdir())
     )
 
 
@@ -169,31 +177,31 @@ def test_a_broken_image_leaves_no_file(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("load", [load_bundle, load_classifier])
-def test_the_containers_of_graphs_refuse_it(lake: Lake, load: Any) -> None:
-    model = put_predictor(lake)
+def test_the_onnx_containers_refuse_an_autogluon_bundle(bundle_lake: BundleLake, load: Any) -> None:
+    model = put_predictor(bundle_lake)
     with pytest.raises(BadBundle, match=f"{model} holds pickles, which only the AutoGluon container runs"):
-        load(lake.uri, model)
+        load(bundle_lake.uri, model)
     with pytest.raises(BadBundle, match="pickles"):
-        classify(lake.request("classify", model, [], "tabular"), lake.settings)
+        classify(bundle_lake.request("classify", model, [], "tabular"), bundle_lake.settings)
 
 
-def test_unpacking_gives_the_folder_and_what_it_is(lake: Lake, tmp_path: Path) -> None:
-    model = put_predictor(lake, data=tar({"assets.json": b"{}", "a/b": b"x"}))
-    described = unpack_predictor(open_folder(lake.uri, model), tmp_path / "target")
+def test_unpacking_gives_the_folder_and_its_manifest(bundle_lake: BundleLake, tmp_path: Path) -> None:
+    model = put_predictor(bundle_lake, data=tar({"assets.json": b"{}", "a/b": b"x"}))
+    described = unpack_predictor(open_folder(bundle_lake.uri, model), tmp_path / "target")
     assert described.labels == ("cat", "dog")
     assert (tmp_path / "target/a/b").read_bytes() == b"x"
 
 
-def test_a_damaged_tar_is_not_returned(lake: Lake, tmp_path: Path) -> None:
-    folder = open_folder(lake.uri, put_predictor(lake))
-    (lake.folder / "models/pets/predictor.tar").write_bytes(tar({"assets.json": b"[]"}))
+def test_a_damaged_tar_is_refused(bundle_lake: BundleLake, tmp_path: Path) -> None:
+    folder = open_folder(bundle_lake.uri, put_predictor(bundle_lake))
+    (bundle_lake.folder / "models/pets/predictor.tar").write_bytes(tar({"assets.json": b"[]"}))
     with pytest.raises(BadBundle, match="SHA-256"):
         unpack_predictor(folder, tmp_path / "target")
 
 
-def test_a_bundle_of_graphs_is_no_predictor(lake: Lake, tmp_path: Path) -> None:
+def test_a_bundle_of_graphs_is_refused_as_a_predictor(bundle_lake: BundleLake, tmp_path: Path) -> None:
     with pytest.raises(BadBundle, match="kind embedder"):
-        unpack_predictor(open_folder(lake.uri, lake.embedder()), tmp_path)
+        unpack_predictor(open_folder(bundle_lake.uri, bundle_lake.embedder()), tmp_path)
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
@@ -212,6 +220,8 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("change", "message"), FAULTS.values(), ids=list(FAULTS))
-def test_what_does_not_fit_the_format(lake: Lake, change: dict[str, Any], message: str) -> None:
+def test_a_predictors_manifest_that_does_not_fit_is_refused_by_field(
+    bundle_lake: BundleLake, change: dict[str, Any], message: str
+) -> None:
     with pytest.raises(BadBundle, match=message):
-        open_folder(lake.uri, put_predictor(lake, **change))
+        open_folder(bundle_lake.uri, put_predictor(bundle_lake, **change))

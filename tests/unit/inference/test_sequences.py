@@ -31,7 +31,7 @@ def test_the_longest_are_cut_first(lengths: list[int], room: int, shares: list[i
 
 
 @given(st.lists(st.integers(0, 30), max_size=5), st.integers(0, 60))
-def test_room_is_shared_as_if_dealt_in_rounds(lengths: list[int], room: int) -> None:
+def test_tokens_are_shared_out_as_if_dealt_one_by_one(lengths: list[int], room: int) -> None:
     shares = [0] * len(lengths)
     while room and any(share < length for share, length in zip(shares, lengths, strict=True)):
         for index, length in enumerate(lengths):
@@ -40,18 +40,18 @@ def test_room_is_shared_as_if_dealt_in_rounds(lengths: list[int], room: int) -> 
     assert share_room(lengths, sum(shares)) == shares
 
 
-def test_each_text_is_closed() -> None:
+def test_each_text_ends_with_the_end_token() -> None:
     sequence = TokenSequence(COLUMNS, end=9, start=8, segments=2)
     assert join_tokens([[1], [], [2, 3]], sequence, 20) == ([8, 1, 9, 9, 2, 3, 9], [0, 0, 0, 1, 0, 0, 0])
 
 
-def test_one_end_closes_all() -> None:
+def test_one_end_token_ends_the_whole_sequence() -> None:
     sequence = TokenSequence(COLUMNS, end=9, start=8, separate=False, segments=4)
     assert join_tokens([[1], [2], [3, 3]], sequence, 20) == ([8, 1, 2, 3, 3, 9], [0, 0, 1, 2, 2, 3])
     assert join_tokens([[1], [2], [3, 9]], sequence, 20) == ([8, 1, 2, 3, 9], [0, 0, 1, 2, 2])
 
 
-def test_without_a_start() -> None:
+def test_a_sequence_may_have_no_start_token() -> None:
     assert join_tokens([[1], [2, 2, 2]], TokenSequence(("a", "b"), end=9), 5) == ([1, 9, 2, 2, 9], [0, 0, 0, 0, 0])
     assert join_tokens([[], []], TokenSequence(("a", "b"), end=9, separate=False), 5) == ([9], [0])
 

@@ -24,11 +24,11 @@ def left_in_home(home: Path, code: str) -> list[Path]:
     return sorted(home.iterdir())
 
 
-def test_our_package_declines_for_whoever_imports_it(tmp_path: Path) -> None:
+def test_importing_pixlake_turns_onnx_runtimes_telemetry_off(tmp_path: Path) -> None:
     assert left_in_home(tmp_path, f"import pixlake.inference.graphs\n{RUN}") == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where it keeps its id is the system's custom")
-def test_without_it_the_home_folder_would_show(tmp_path: Path) -> None:
+def test_onnx_runtime_alone_writes_an_id_into_the_home_folder(tmp_path: Path) -> None:
     """Else the test above would prove nothing."""
     assert left_in_home(tmp_path, RUN) != []

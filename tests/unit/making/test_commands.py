@@ -1,8 +1,6 @@
 """How the commands that make models reach `pixlake models`, and how one of them reaches torch."""
 
-import ast
 import sys
-from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -11,13 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from pixlake_cli.commands.models import GROUP, models, verify
-from pixlake_cli.engine.engine import ROOT
 from pixlake_cli.main import cli
 from pixlake_models.commands import environment
 from pixlake_models.commands.environment import TorchCommand
 from pixlake_models.commands.zero_shot import zero_shot
-
-FOLDERS = {"pixlake_cli": ROOT / "cli", "pixlake_models": ROOT / "models"}
+from tests.project import ROOT
 
 
 @click.group()
@@ -40,21 +36,6 @@ def models_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     python.chmod(0o755)
     monkeypatch.setenv("PIXLAKE_MODELS_PYTHON", str(python))
     return python
-
-
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-
-
-@pytest.mark.parametrize(("package", "other"), [("pixlake_cli", "pixlake_models"), ("pixlake_models", "pixlake_cli")])
-def test_neither_package_imports_the_other(package: str, other: str) -> None:
-    files = list((FOLDERS[package] / package).rglob("*.py"))
-    assert len(files) > 10
-    assert not [path for path in files if any(name.split(".")[0] == other for name in imports(path))]
 
 
 def test_every_registered_command_is_one_of_pixlake_models() -> None:

@@ -12,7 +12,7 @@ from pixlake.bundles.manifest import ImageInput, Manifest, Output, Preprocessing
 from pixlake.errors import NotEqual
 from pixlake_models.exporting.export import Candidate, prove_and_write
 from pixlake_models.exporting.figures import Figure
-from tests.unit.inference import tiny
+from tests.builders import tiny
 
 LEAST = 0.9999
 
@@ -54,7 +54,7 @@ def make_candidate(measure: Callable[[BundleFolder], Sequence[Figure]]) -> Candi
     return Candidate(manifest, {"image.onnx": tiny.image_graph()}, measure)
 
 
-def test_what_holds_is_written_as_it_is(tmp_path: Path) -> None:
+def test_a_candidate_within_tolerance_is_written_unchanged(tmp_path: Path) -> None:
     model = Model(smaller=0.99991)
     written = prove_and_write(make_candidate(model.measure), tmp_path / "tiny")
     folder = read_folder((tmp_path / "tiny").as_uri())
@@ -63,7 +63,7 @@ def test_what_holds_is_written_as_it_is(tmp_path: Path) -> None:
     assert written.describe() == "image cosine  0.99991     >= 0.9999"
 
 
-def test_only_jpegs_decoded_smaller_are_against_it(tmp_path: Path) -> None:
+def test_a_candidate_that_fails_only_on_reduced_jpegs_decodes_them_whole(tmp_path: Path) -> None:
     model = Model(smaller=0.9994)
     written = prove_and_write(make_candidate(model.measure), tmp_path / "tiny")
     folder = read_folder((tmp_path / "tiny").as_uri())
@@ -82,14 +82,16 @@ def test_only_jpegs_decoded_smaller_are_against_it(tmp_path: Path) -> None:
         (Model(smaller=0.9994, whole=0.9996), ["shown", "whole"], "0.9996"),
     ],
 )
-def test_what_does_not_hold_is_not_written(tmp_path: Path, model: Model, asked: list[str], reason: str) -> None:
+def test_a_candidate_out_of_tolerance_is_not_written(
+    tmp_path: Path, model: Model, asked: list[str], reason: str
+) -> None:
     with pytest.raises(NotEqual, match=rf"tiny: .* image_cosine is {reason}, not >= 0\.9999"):
         prove_and_write(make_candidate(model.measure), tmp_path / "tiny")
     assert model.asked == asked
     assert not (tmp_path / "tiny").exists()
 
 
-def test_a_figure_that_no_jpeg_counts_in_is_no_reason_to_decode_them_whole(tmp_path: Path) -> None:
+def test_a_candidate_that_also_fails_without_jpegs_is_not_tried_with_whole_ones(tmp_path: Path) -> None:
     model = Model(smaller=0.9994)
 
     def measure(folder: BundleFolder) -> Sequence[Figure]:

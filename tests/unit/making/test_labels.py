@@ -41,17 +41,17 @@ def test_labels_are_read_in_order(tmp_path: Path, name: str, content: str, found
         ("a.json", b'["cat", "cat"]', "labels repeat"),
     ],
 )
-def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+def test_a_malformed_file_of_labels_is_refused(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BadRequest, match=reason):
         read_labels(tmp_path / name)
 
 
-def test_names_that_repeat_get_their_places() -> None:
+def test_repeated_names_get_their_place_or_id() -> None:
     assert name_apart(["crane", "tench", "crane"]) == ["crane (0)", "tench", "crane (2)"]
     assert name_apart(["a", "b"]) == ["a", "b"]
     assert name_apart(["crane", "tench", "crane"], ["n02", "n01", "n03"]) == ["crane (n02)", "tench", "crane (n03)"]
 
 
-def test_a_name_made_apart_is_nobody_elses() -> None:
+def test_a_name_made_unique_equals_no_other() -> None:
     assert len(set(name_apart(["crane", "crane (0)", "crane"]))) == 3

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnx.external_data_helper import set_external_data
@@ -20,9 +20,10 @@ from pixlake.bundles.manifest import Preprocessing
 from pixlake.images.preprocessing import tensor
 from pixlake.inference.encoders import Example
 from pixlake.inference.loaded import load_classifier
-from pixlake_cli.main import cli
 from pixlake_models.zeroshot import classifier as zero_shot
-from tests.unit.inference import tiny
+from pixlake_models.zeroshot import graph as zero_shot_graph
+from tests.builders import tiny
+from tests.builders.commands import run
 
 TEMPLATES = ("{}", "a {} square")
 WORDS = {"rot": ["red"], "grün": ["green", "green green"], "blau": ["blue"]}
@@ -30,30 +31,23 @@ COLORS = [(255, 0, 0), (10, 200, 90), (0, 0, 0), (255, 255, 255)]
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> tiny.Lake:
+def bundle_lake(tmp_path: Path) -> tiny.BundleLake:
     """A lake with an embedder, and the labels in `words.json`."""
     (tmp_path / "words.json").write_text(json.dumps(WORDS))
-    lake = tiny.Lake(tmp_path / "lake")
+    lake = tiny.BundleLake(tmp_path / "lake")
     lake.embedder("tiny")
     return lake
 
 
-def make(lake: tiny.Lake, *options: str, embedder: str = "tiny", labels: str = "words.json") -> Result:
+def make(lake: tiny.BundleLake, *options: str, embedder: str = "tiny", labels: str = "words.json") -> Result:
     """`models zero-shot`, straight into the lake, as `colors`."""
     folder = lake.folder / "models" / "colors"
     source = [embedder, "--lake", str(lake.folder), "--labels", str(lake.folder.parent / labels)]
     templates = [part for template in TEMPLATES for part in ("--template", template)]
-    return invoke("models", "zero-shot", *source, *templates, "--output", str(folder), *options)
+    return run("models", "zero-shot", *source, *templates, "--output", str(folder), *options)
 
 
-def invoke(*arguments: str) -> Result:
-    result = CliRunner().invoke(cli, arguments, prog_name="pixlake")
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
-
-
-def predict(lake: tiny.Lake) -> list[Any]:
+def predict(lake: tiny.BundleLake) -> list[Any]:
     examples = [Example(images=[pixels(color)]) for color in COLORS]
     return load_classifier(lake.uri, "colors").predict(examples)
 
@@ -64,7 +58,8 @@ def pixels(color: tuple[int, int, int]) -> NDArray[np.float32]:
 
 
 def unit(vector: NDArray[Any]) -> NDArray[Any]:
-    return vector / np.linalg.norm(vector)
+    scaled: NDArray[Any] = vector / np.linalg.norm(vector)
+    return scaled
 
 
 def label_vector(texts: list[str], templates: tuple[str, ...] = TEMPLATES) -> NDArray[Any]:
@@ -79,110 +74,112 @@ def label_vector(texts: list[str], templates: tuple[str, ...] = TEMPLATES) -> ND
 
 def cosines(words: dict[str, list[str]] = WORDS) -> NDArray[Any]:
     images = [unit(pixels(color).mean(axis=(1, 2)) @ tiny.WEIGHTS) for color in COLORS]
-    return np.stack(images) @ np.stack([label_vector(texts) for texts in words.values()]).T
+    found: NDArray[Any] = np.stack(images) @ np.stack([label_vector(texts) for texts in words.values()]).T
+    return found
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:
     powers = np.exp(logits)
-    return powers / powers.sum(axis=1, keepdims=True)
+    shares: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 def probabilities(predictions: list[Any]) -> NDArray[Any]:
     return np.array([list(each.probabilities.values()) for each in predictions])
 
 
-def test_probabilities_are_a_softmax_over_scaled_cosines(made: tiny.Lake) -> None:
-    done = make(made, "--scale", "7.5")
+def test_probabilities_are_a_softmax_over_scaled_cosines(bundle_lake: tiny.BundleLake) -> None:
+    done = make(bundle_lake, "--scale", "7.5")
     assert done.exit_code == 0, done.output
-    predictions = predict(made)
+    predictions = predict(bundle_lake)
     assert list(predictions[0].probabilities) == ["rot", "grün", "blau"]
     expected = softmax(7.5 * cosines())
     assert np.abs(probabilities(predictions) - expected).max() < 1e-6
     assert [each.label for each in predictions] == [list(WORDS)[index] for index in expected.argmax(axis=1)]
 
 
-def test_the_scale_is_the_embedders_own(made: tiny.Lake) -> None:
-    made.embedder("tiny", text=text_tower(scale=3.0))
-    done = make(made)
+def test_the_scale_is_the_embedders_logit_scale(bundle_lake: tiny.BundleLake) -> None:
+    bundle_lake.embedder("tiny", text=text_tower(scale=3.0))
+    done = make(bundle_lake)
     assert "scale" not in done.stderr
-    assert np.abs(probabilities(predict(made)) - softmax(3 * cosines())).max() < 1e-6
+    assert np.abs(probabilities(predict(bundle_lake)) - softmax(3 * cosines())).max() < 1e-6
 
 
-def test_without_a_scale_it_is_clips_and_that_is_said(made: tiny.Lake) -> None:
-    done = make(made)
+def test_without_a_scale_clips_is_used_and_noted(bundle_lake: tiny.BundleLake) -> None:
+    done = make(bundle_lake)
     assert "it is CLIP's 100" in done.stderr
-    assert np.abs(probabilities(predict(made)) - softmax(100 * cosines())).max() < 1e-5
+    assert np.abs(probabilities(predict(bundle_lake)) - softmax(100 * cosines())).max() < 1e-5
 
 
 @pytest.mark.parametrize(("own", "options"), [((4.0, -1.5), ()), ((None, None), ("--scale", "4", "--bias", "-1.5"))])
-def test_a_model_with_a_bias_judges_each_label_on_its_own(
-    made: tiny.Lake, own: tuple[float | None, float | None], options: tuple[str, ...]
+def test_a_model_with_a_logit_bias_uses_a_sigmoid_for_each_label(
+    bundle_lake: tiny.BundleLake, own: tuple[float | None, float | None], options: tuple[str, ...]
 ) -> None:
-    made.embedder("tiny", text=text_tower(scale=own[0], bias=own[1]))
-    done = make(made, *options)
+    bundle_lake.embedder("tiny", text=text_tower(scale=own[0], bias=own[1]))
+    done = make(bundle_lake, *options)
     assert "by a sigmoid" in done.stderr
-    found = probabilities(predict(made))
+    found = probabilities(predict(bundle_lake))
     assert np.abs(found - 1 / (1 + np.exp(1.5 - 4 * cosines()))).max() < 1e-6
     assert np.abs(found.sum(axis=1) - 1).min() > 0.01
 
 
-def test_two_labels_are_a_binary_problem(made: tiny.Lake) -> None:
-    (made.folder.parent / "two.txt").write_text("red\nblue\n")
-    assert make(made, "--scale", "5", labels="two.txt").exit_code == 0
-    assert open_folder(made.uri, "colors").manifest.problem == "binary"
+def test_two_labels_make_a_binary_classifier(bundle_lake: tiny.BundleLake) -> None:
+    (bundle_lake.folder.parent / "two.txt").write_text("red\nblue\n")
+    assert make(bundle_lake, "--scale", "5", labels="two.txt").exit_code == 0
+    assert open_folder(bundle_lake.uri, "colors").manifest.problem == "binary"
     expected = softmax(5 * cosines({"red": ["red"], "blue": ["blue"]}))
-    assert np.abs(probabilities(predict(made)) - expected).max() < 1e-6
+    assert np.abs(probabilities(predict(bundle_lake)) - expected).max() < 1e-6
 
 
-def test_jpegs_are_decoded_as_for_the_embedder(made: tiny.Lake) -> None:
-    made.embedder("tiny", inputs=[tiny.image_input(preprocessing=tiny.preprocessing(pixels="whole"))])
-    assert make(made).exit_code == 0
-    declared = open_folder(made.uri, "colors").manifest.image_input
+def test_jpegs_are_decoded_as_for_the_embedder(bundle_lake: tiny.BundleLake) -> None:
+    bundle_lake.embedder("tiny", inputs=[tiny.image_input(preprocessing=tiny.preprocessing(pixels="whole"))])
+    assert make(bundle_lake).exit_code == 0
+    declared = open_folder(bundle_lake.uri, "colors").manifest.image_input
     assert declared
     assert declared.preprocessing.pixels == "whole"
 
 
-def test_tensors_beside_the_graph_come_along(made: tiny.Lake) -> None:
+def test_external_tensors_are_copied_with_the_graph(bundle_lake: tiny.BundleLake) -> None:
     graph, weights = keep_beside(tiny.image_graph())
     files = {"image.onnx": graph, "image.onnx.data": weights}
     rest = {"text.onnx": tiny.text_graph(), "tokenizer.json": tiny.tokenizer()}
-    made.embedder("tiny", files=files | rest)
-    assert make(made, "--scale", "2").exit_code == 0
-    assert (made.folder / "models" / "colors" / "image.onnx.data").read_bytes() == weights
-    assert np.abs(probabilities(predict(made)) - softmax(2 * cosines())).max() < 1e-6
+    bundle_lake.embedder("tiny", files=files | rest)
+    assert make(bundle_lake, "--scale", "2").exit_code == 0
+    assert (bundle_lake.folder / "models" / "colors" / "image.onnx.data").read_bytes() == weights
+    assert np.abs(probabilities(predict(bundle_lake)) - softmax(2 * cosines())).max() < 1e-6
 
 
-def test_a_half_precision_embedding_with_names_like_ours(made: tiny.Lake) -> None:
+def test_a_float16_graph_whose_names_equal_ours_is_supported(bundle_lake: tiny.BundleLake) -> None:
     nodes = [
         helper.make_node("GlobalAveragePool", ["image"], ["zero_shot/vector"]),
         helper.make_node("Flatten", ["zero_shot/vector"], ["flat"]),
         helper.make_node("MatMul", ["flat", "zero_shot_/labels"], ["answer"]),
     ]
-    image = {"image": (TensorProto.FLOAT, ["n", 3, tiny.SIDE, tiny.SIDE])}
+    image: tiny.Inputs = {"image": (TensorProto.FLOAT, ["n", 3, tiny.SIDE, tiny.SIDE])}
     model = onnx.load_from_string(tiny.graph(nodes, image, "answer", {"zero_shot_/labels": tiny.WEIGHTS}))
     model.graph.node[-1].output[0] = "exact"
     model.graph.node.append(helper.make_node("Cast", ["exact"], ["answer"], to=TensorProto.FLOAT16))
     model.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT16
     files = {"text.onnx": tiny.text_graph(), "tokenizer.json": tiny.tokenizer()}
-    made.embedder("tiny", files={"image.onnx": model.SerializeToString(), **files})
-    assert make(made, "--scale", "2").exit_code == 0
-    assert np.abs(probabilities(predict(made)) - softmax(2 * cosines())).max() < 2e-3
+    bundle_lake.embedder("tiny", files={"image.onnx": model.SerializeToString(), **files})
+    assert make(bundle_lake, "--scale", "2").exit_code == 0
+    assert np.abs(probabilities(predict(bundle_lake)) - softmax(2 * cosines())).max() < 2e-3
 
 
-def test_a_picture_without_a_vector_gets_no_label(made: tiny.Lake) -> None:
+def test_an_image_without_a_vector_gets_no_label(bundle_lake: tiny.BundleLake) -> None:
     weights = np.where(np.arange(3)[:, None] == 1, tiny.WEIGHTS, 0).astype(np.float32)
     files = {"text.onnx": tiny.text_graph(), "tokenizer.json": tiny.tokenizer()}
-    made.embedder("tiny", files={"image.onnx": tiny.image_graph(weights), **files})
-    model = load_after(make(made), made)
+    bundle_lake.embedder("tiny", files={"image.onnx": tiny.image_graph(weights), **files})
+    model = load_after(make(bundle_lake), bundle_lake)
     blank, green = model.predict([Example(images=[np.full((3, 8, 8), level, np.float32)]) for level in (0, 1)])
     assert blank is None
     assert green is not None
 
 
-def test_where_it_comes_from_and_what_was_measured_are_in_the_bundle(made: tiny.Lake) -> None:
-    shown = make(made, "--scale", "2")
-    manifest = open_folder(made.uri, "colors").manifest
-    embedder = open_folder(made.uri, "tiny").model
+def test_source_and_metrics_are_in_the_bundle(bundle_lake: tiny.BundleLake) -> None:
+    shown = make(bundle_lake, "--scale", "2")
+    manifest = open_folder(bundle_lake.uri, "colors").manifest
+    embedder = open_folder(bundle_lake.uri, "tiny").model
     assert (manifest.kind, manifest.name) == ("image_classifier", "colors")
     assert manifest.source["origin"] == "a test"
     assert (manifest.source["embedder"], manifest.source["templates"]) == (embedder, "{} | a {} square")
@@ -193,20 +190,22 @@ def test_where_it_comes_from_and_what_was_measured_are_in_the_bundle(made: tiny.
     assert shown.stdout.splitlines()[-1].startswith("colors@")
 
 
-def test_a_folder_beside_no_lake_and_a_name_made_of_both(made: tiny.Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(made.folder.parent)
+def test_an_embedder_outside_a_lake_gives_a_name_of_model_and_labels(
+    bundle_lake: tiny.BundleLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bundle_lake.folder.parent)
     monkeypatch.delenv("PIXLAKE_LAKE", raising=False)
     arguments = ("models", "zero-shot", "./lake/models/tiny", "--labels", "words.json")
-    assert invoke(*arguments).exit_code == 0
-    assert invoke("models", "verify", "./tiny-words").exit_code == 0
+    assert run(*arguments).exit_code == 0
+    assert run("models", "verify", "./tiny-words").exit_code == 0
     manifest = json.loads(Path("tiny-words", "bundle.json").read_text())
     assert (manifest["name"], manifest["source"]["templates"]) == ("tiny-words", "a photo of a {}")
-    assert invoke(*arguments).exit_code == 0  # a bundle may be made anew
+    assert run(*arguments).exit_code == 0  # a bundle may be made anew
 
 
-def test_words_that_the_model_cannot_tell_apart_are_named(made: tiny.Lake) -> None:
-    (made.folder.parent / "unknown.txt").write_text("red\nfjord\nblue\nglacier\n")
-    done = make(made, labels="unknown.txt")
+def test_labels_that_the_model_cannot_tell_apart_are_reported(bundle_lake: tiny.BundleLake) -> None:
+    (bundle_lake.folder.parent / "unknown.txt").write_text("red\nfjord\nblue\nglacier\n")
+    done = make(bundle_lake, labels="unknown.txt")
     assert done.exit_code == 0
     assert "cannot tell these apart, by the words given: fjord, glacier" in done.stderr
 
@@ -220,49 +219,49 @@ def test_words_that_the_model_cannot_tell_apart_are_named(made: tiny.Lake) -> No
         (["--labels", "nowhere.txt"], "does not exist"),
     ],
 )
-def test_what_makes_no_sense_is_refused(made: tiny.Lake, options: list[str], reason: str) -> None:
-    done = make(made, *options)
+def test_invalid_options_are_refused(bundle_lake: tiny.BundleLake, options: list[str], reason: str) -> None:
+    done = make(bundle_lake, *options)
     assert (done.exit_code, "Traceback" in done.stderr) == (2, False)
     assert reason in done.stderr
-    assert not (made.folder / "models" / "colors").exists()
+    assert not (bundle_lake.folder / "models" / "colors").exists()
 
 
-def test_an_embedder_without_texts_is_refused(made: tiny.Lake) -> None:
-    made.embedder("mute", files={"image.onnx": tiny.image_graph()}, text=None)
-    done = make(made, embedder="mute")
+def test_an_embedder_without_texts_is_refused(bundle_lake: tiny.BundleLake) -> None:
+    bundle_lake.embedder("mute", files={"image.onnx": tiny.image_graph()}, text=None)
+    done = make(bundle_lake, embedder="mute")
     assert (done.exit_code, "reads no texts" in done.stderr) == (2, True)
 
 
-def test_a_classifier_is_no_embedder(made: tiny.Lake) -> None:
-    made.classifier("other", tiny.image_graph(np.eye(3, dtype=np.float32)), [tiny.image_input()])
-    done = make(made, embedder="other")
+def test_a_classifier_is_refused_as_the_embedder(bundle_lake: tiny.BundleLake) -> None:
+    bundle_lake.classifier("other", tiny.image_graph(np.eye(3, dtype=np.float32)), [tiny.image_input()])
+    done = make(bundle_lake, embedder="other")
     assert (done.exit_code, "reads no texts" in done.stderr) == (2, True)
 
 
-def test_prompts_that_cancel_each_other_are_refused(made: tiny.Lake) -> None:
+def test_prompts_whose_vectors_cancel_out_are_refused(bundle_lake: tiny.BundleLake) -> None:
     model = onnx.load_from_string(tiny.text_graph())
     vectors = np.zeros_like(tiny.TOKEN_VECTORS)
     vectors[2], vectors[3], vectors[4] = 1, -1, [1, 0, 0, 0]
     model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(vectors, "vectors"))
     files = {"image.onnx": tiny.image_graph(), "tokenizer.json": tiny.tokenizer()}
-    made.embedder("tiny", files={**files, "text.onnx": model.SerializeToString()})
-    (made.folder.parent / "opposites.json").write_text('{"nothing": ["red", "green"], "blue": "blue"}')
-    done = make(made, "--template", "{}", labels="opposites.json")
+    bundle_lake.embedder("tiny", files={**files, "text.onnx": model.SerializeToString()})
+    (bundle_lake.folder.parent / "opposites.json").write_text('{"nothing": ["red", "green"], "blue": "blue"}')
+    done = make(bundle_lake, "--template", "{}", labels="opposites.json")
     assert (done.exit_code, "no vector for the texts of ['nothing']" in done.stderr) == (1, True)
 
 
-def test_other_probabilities_than_the_embedders_are_not_written(
-    made: tiny.Lake, monkeypatch: pytest.MonkeyPatch
+def test_a_classifier_that_differs_from_its_embedder_is_not_written(
+    bundle_lake: tiny.BundleLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def append_otherwise(*arguments: Any, scale: float, bias: float) -> tuple[bytes, str]:
         return original(*arguments, scale=scale * 1.001, bias=bias)
 
-    original = zero_shot.append_labels
+    original = zero_shot_graph.append_labels
     monkeypatch.setattr(zero_shot, "append_labels", append_otherwise)
-    done = make(made)
+    done = make(bundle_lake)
     assert done.exit_code == 1
     assert "answers otherwise" in done.stderr
-    assert not (made.folder / "models" / "colors").exists()
+    assert not (bundle_lake.folder / "models" / "colors").exists()
 
 
 def text_tower(**changes: Any) -> dict[str, Any]:
@@ -281,6 +280,6 @@ def keep_beside(graph: bytes) -> tuple[bytes, bytes]:
     return model.SerializeToString(), data
 
 
-def load_after(done: Result, lake: tiny.Lake) -> Any:
+def load_after(done: Result, lake: tiny.BundleLake) -> Any:
     assert done.exit_code == 0, done.output
     return load_classifier(lake.uri, "colors")

@@ -34,7 +34,7 @@ def test_labels_are_compared_by_record_whatever_the_order_of_the_parts() -> None
     assert not found.sampled
 
 
-def test_what_has_no_label_on_one_side_is_not_compared() -> None:
+def test_records_without_a_label_on_either_side_are_not_compared() -> None:
     predicted = [
         predictions(("a", None, "tabular"), ("b", "dog", "tabular"), ("c", "x", "tabular"), (None, "x", "image"))
     ]

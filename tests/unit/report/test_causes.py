@@ -37,7 +37,9 @@ SPLIT = (*PLANNED, "extracted/000000.jsonl", "batches.json", "batches/a.parquet"
         ((*SPLIT, "parts/embeddings/a.parquet", "parts/predictions/b.parquet", "compacted.json"), 1, "Report"),
     ],
 )
-def test_the_step_is_the_first_that_did_not_leave_all(paths: tuple[str, ...], shards: int, step: str) -> None:
+def test_the_failed_step_is_the_first_whose_output_is_incomplete(
+    paths: tuple[str, ...], shards: int, step: str
+) -> None:
     assert find_step(listing(*paths), shards) == step
 
 
@@ -59,13 +61,16 @@ def test_an_expected_error_has_advice_and_no_stack(error: str) -> None:
     assert cause.trace == []
 
 
-def test_every_error_that_reaches_a_catch_has_advice() -> None:
+REJECTED_OR_MAKING = (errors.BadImage, errors.BadMember, errors.NotServable)
+"""What becomes a reject, or is raised only where models are made: no state fails with it."""
+
+
+def test_every_error_that_fails_a_state_has_advice() -> None:
     leaves = [
         leaf
         for branch in (errors.BadInput, errors.TransientError)
         for leaf in branch.__subclasses__()
-        # those of a step's own become rejects, as BadImage does
-        if leaf.__module__ == errors.__name__ and leaf not in (errors.BadImage, errors.BadMember)
+        if leaf.__module__ == errors.__name__ and leaf not in REJECTED_OR_MAKING
     ]
     assert leaves
     for leaf in leaves:

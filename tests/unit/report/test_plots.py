@@ -23,7 +23,7 @@ def test_a_plot_stays_small_whatever_it_shows() -> None:
         assert "w" * 100 not in svg
 
 
-def test_the_colors_are_the_pages_own() -> None:
+def test_plots_use_the_colors_of_the_page() -> None:
     scores = {"tabular": np.ones(20, np.int64), "image": np.ones(20, np.int64)}
     svg = plot_scores(PredictionTally(scores=scores))
     assert "var(--series-1)" in svg
@@ -31,7 +31,7 @@ def test_the_colors_are_the_pages_own() -> None:
     assert "#0" not in svg.replace("#000000", "")
 
 
-def test_labels_are_text_in_any_script_and_no_formula() -> None:
+def test_labels_of_any_script_are_drawn_as_text_not_as_a_formula() -> None:
     tally = PredictionTally()
     tally.labels.update(["$x^2_$", "<b>&", "旅行", "🐱", "\u202eabc", "a\nb", "\\frac{"])
     with warnings.catch_warnings():

@@ -22,7 +22,7 @@ def test_few_sizes_are_exact() -> None:
     assert (alone.extent, SizeTally().extent) == ("all 5 × 6", "")
 
 
-def test_many_sizes_become_few_cells_and_no_image_is_lost() -> None:
+def test_many_sizes_are_binned_and_every_image_is_counted() -> None:
     tally, generator = SizeTally(), np.random.default_rng(3)
     for _ in range(20):
         tally.add(sizes(*generator.integers(1, 100_000, (5_000, 2)).tolist()))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixlake import storage
+from pixlake.bundles.demo import is_demo
 from pixlake.bundles.manifest import MANIFEST, Manifest, version
 from pixlake.bundles.parsing import LARGEST_MANIFEST, parse
 from pixlake.bundles.predictors import PredictorManifest
@@ -53,6 +54,11 @@ class BundleFolder:
     def pushed(self) -> bool:
         """Whether it is a folder of this version alone, whose files nobody writes into."""
         return self.uri.endswith(f"/{self.version}")
+
+    @property
+    def demo(self) -> bool:
+        """Whether it is a demo model, or was made of one."""
+        return is_demo(self.description.source)
 
     @property
     def size(self) -> int:

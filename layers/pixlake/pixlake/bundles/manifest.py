@@ -17,6 +17,8 @@ Count = Annotated[int, Meta(ge=1, le=65_536)]
 Side = Annotated[int, Meta(ge=1, le=8_192)]
 Level = Annotated[int, Meta(ge=0, le=255)]
 TokenId = Annotated[int, Meta(ge=0, lt=1 << 31)]
+Resize = Literal["squash", "shortest", "longest"]
+Interpolation = Literal["bicubic", "bilinear", "lanczos", "nearest"]
 Pixels = Literal["shown", "whole", "stored"]
 # of pixels in 0..1: what is beyond these is a mistake, and would leave what float32 can hold
 Mean = Annotated[float, Meta(ge=-1_000, le=1_000)]
@@ -43,8 +45,8 @@ class Preprocessing(_Part, frozen=True):
 
     width: Side
     height: Side
-    resize: Literal["squash", "shortest", "longest"]
-    interpolation: Literal["bicubic", "bilinear", "lanczos", "nearest"]
+    resize: Resize
+    interpolation: Interpolation
     background: tuple[Level, Level, Level]
     mean: tuple[Mean, Mean, Mean]
     std: tuple[Deviation, Deviation, Deviation]

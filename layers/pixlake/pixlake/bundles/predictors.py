@@ -12,6 +12,7 @@ from msgspec import Meta
 from pixlake.bundles.manifest import Count, Digest, FileName
 
 KIND: Literal["autogluon"] = "autogluon"
+Form = Literal["path", "bytes"]
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +33,7 @@ class PredictorImages(_Part, frozen=True):
     """The column of images: files by `path`, or their content as `bytes`, the first `max_images` of a record."""
 
     column: Annotated[str, Meta(min_length=1)]
-    form: Literal["path", "bytes"] = "path"
+    form: Form = "path"
     max_images: Count = 1
     missing: Literal["zero", "refuse"] = "refuse"
 

@@ -21,10 +21,12 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Model:
-    """`name` is `name@version`; `task` is what the state machine chooses the container by."""
+    """`name` is `name@version`; `task` is what the state machine chooses the container by; `demo` is told of in
+    `bundles.demo`."""
 
     name: str
     task: str
+    demo: bool
 
 
 def resolve_models(lake: str, options: Options, autogluon: bool) -> dict[str, Model]:
@@ -51,9 +53,9 @@ def _resolve(lake: str, role: str, name: str, autogluon: bool) -> Model:
     folder = open_folder(lake, name)
     if isinstance(folder.description, PredictorManifest):
         _check_predictor(folder.description, role, autogluon)
-        return Model(folder.model, "classify_autogluon")
+        return Model(folder.model, "classify_autogluon", folder.demo)
     _check_graphs(folder, role)
-    return Model(folder.model, "embed" if role == EMBEDDER else "classify")
+    return Model(folder.model, "embed" if role == EMBEDDER else "classify", folder.demo)
 
 
 def _check_graphs(folder: BundleFolder, role: str) -> None:

@@ -1,5 +1,8 @@
 """The catalog of a lake: Glue on AWS, SQLite in the folder on a laptop, with the tables that `schemas` describes.
 
+A new table lies at a location of its own, `warehouse/<table>-<8 hex digits>`, so that a catalog that has lost its
+pointers never takes the files of an older table for its own. Files outside of the lake are refused.
+
 `CATALOG_URI` is `glue://database`, `glue` for the database `pixlake`, or `sqlite:////abs/path/catalog.db`. A catalog's
 name is its database's. Opening makes what is missing; any number of processes may open a new lake at once.
 """
@@ -8,6 +11,7 @@ import re
 import time
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog, load_catalog
@@ -48,8 +52,8 @@ _PROPERTIES = {
 def open_catalog(lake_uri: str, catalog_uri: str) -> Catalog:
     """The catalog, with the namespace and all tables there. Raises BadRequest for an unknown URI, CatalogError."""
     with translated(f"catalog {catalog_uri}"):
-        catalog = _connect(catalog_uri)
-        missing = TABLES.keys() - _table_names(catalog)
+        catalog = connect(lake_uri, catalog_uri)
+        missing = TABLES.keys() - make_namespace(catalog)
         for name in sorted(missing):
             _create_table(catalog, lake_uri, TABLES[name])
         return catalog
@@ -58,7 +62,7 @@ def open_catalog(lake_uri: str, catalog_uri: str) -> Catalog:
 def has_tables(catalog_uri: str) -> bool:
     """Whether anything was ever put there; nothing is made. Raises BadRequest for an unknown URI, CatalogError."""
     with translated(f"catalog {catalog_uri}"):
-        catalog = _connect(catalog_uri)
+        catalog = connect("", catalog_uri)
         return catalog.table_exists((catalog.name, EXECUTIONS.name))
 
 
@@ -80,8 +84,9 @@ def commit_rows(catalog: Catalog, table_name: str, rows: pa.Table, commit_id: st
     return commit_sources(target, [TableRows(commit_id, rows.cast(schema.columns))], commit_id)
 
 
-def _connect(catalog_uri: str) -> Catalog:
-    io = {"py-io-impl": fileio.IMPLEMENTATION}
+def connect(lake_uri: str, catalog_uri: str) -> Catalog:
+    """The catalog as it is, for files of this lake alone; BadRequest for an unknown URI."""
+    io = {"py-io-impl": fileio.IMPLEMENTATION, fileio.LAKE: lake_uri}
     if glue := re.fullmatch(r"glue(?:://([a-z0-9_]+))?", catalog_uri):
         return load_catalog(glue[1] or DATABASE, type="glue", **io)
     scheme, separator, path = catalog_uri.partition(":///")
@@ -93,7 +98,16 @@ def _connect(catalog_uri: str) -> Catalog:
     raise BadRequest(f"CATALOG_URI {catalog_uri!r}: use glue://database or sqlite:////absolute/path/catalog.db")
 
 
-def _table_names(catalog: Catalog) -> set[str]:
+def table_names(catalog: Catalog) -> set[str]:
+    """The tables that it has; none where the namespace is not there."""
+    try:
+        return {identifier[-1] for identifier in catalog.list_tables(catalog.name)}
+    except NoSuchNamespaceError:
+        return set()
+
+
+def make_namespace(catalog: Catalog) -> set[str]:
+    """Make the namespace if it is not there; its tables."""
     try:
         return {identifier[-1] for identifier in catalog.list_tables(catalog.name)}
     except NoSuchNamespaceError:
@@ -107,7 +121,7 @@ def _create_table(catalog: Catalog, lake_uri: str, table: TableSchema) -> None:
     catalog.create_table_if_not_exists(
         (catalog.name, table.name),
         schema,
-        location=join(lake_uri, "warehouse", table.name),
+        location=join(lake_uri, "warehouse", f"{table.name}-{uuid4().hex[:8]}"),
         partition_spec=_partition_spec(table, schema),
         sort_order=_sort_order(table, schema),
         properties=_PROPERTIES | _metrics(table),

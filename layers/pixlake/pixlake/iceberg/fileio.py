@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
 
 from pixlake import storage
-from pixlake.errors import AccessDenied, MissingObject
+from pixlake.errors import AccessDenied, BadRequest, MissingObject
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -23,17 +23,30 @@ IMPLEMENTATION = "pixlake.iceberg.fileio.LakeFileIO"
 _SMALL = 8 << 20  # one request for all is faster than one for each column
 
 
+LAKE = "pixlake.lake"
+"""The catalog property that names the lake whose files alone are reached; empty for none."""
+
+
 class LakeFileIO(FileIO):
-    """Reads and writes the objects of a lake."""
+    """Reads and writes the objects of one lake; BadRequest for any other."""
 
     def new_input(self, location: str) -> "LakeFile":
-        return LakeFile(location)
+        return LakeFile(self._check(location))
 
     def new_output(self, location: str) -> "LakeFile":
-        return LakeFile(location)
+        return LakeFile(self._check(location))
 
     def delete(self, location: str | InputFile | OutputFile) -> None:
-        storage.delete([location if isinstance(location, str) else location.location])
+        storage.delete([self._check(location if isinstance(location, str) else location.location)])
+
+    def _check(self, location: str) -> str:
+        lake = self.properties.get(LAKE, "")
+        if lake and not location.startswith(lake.rstrip("/") + "/"):
+            raise BadRequest(
+                f"{location} lies outside of the lake {lake}: the catalog's tables were made in another lake. A lake"
+                " keeps its bucket or folder for good; give a new one a catalog, or database, of its own"
+            )
+        return location
 
 
 class LakeFile(InputFile, OutputFile):

@@ -5,16 +5,18 @@ older than any commit can run.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 
 from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from pixlake import storage
 from pixlake.errors import CommitConflict
 from pixlake.iceberg.commit import Target, pack_small_files
+from pixlake.iceberg.recovery import METADATA_END, WAY_OUT, read_uuid
 from pixlake.iceberg.translation import CONFLICTS, translated
 from pixlake.schemas import TableSchema
 from pixlake.settings import CompactSettings
@@ -43,23 +45,43 @@ def _partitions(table: Table, schema: TableSchema) -> list[str | None]:
     reraise=True,
 )
 def expire_snapshots(table: Table, before: datetime) -> int:
-    """Forget the snapshots from before; the current one always stays."""
+    """Forget the snapshots that no moment since `before` needs; the current one always stays. Returns their number."""
     table.refresh()
-    held = len(table.metadata.snapshots)
-    if held > 1:
-        table.maintenance.expire_snapshots().older_than(before).commit()
-    return held - len(table.metadata.snapshots)
+    current = table.current_snapshot()
+    expired = [
+        each for each in choose_expired(table.metadata.snapshots, before) if current and each != current.snapshot_id
+    ]
+    if expired:
+        table.maintenance.expire_snapshots().by_ids(expired).commit()
+    return len(expired)
 
 
-def delete_orphans(table: Table, before: datetime) -> int:
-    """Delete old files under the table that no snapshot leads to: what crashed commits and expired snapshots left."""
-    with translated(f"table {'.'.join(table.name())}"):
-        needed = {name.rpartition("/")[2] for name in _referenced(table)}
+def choose_expired(snapshots: Sequence[Snapshot], before: datetime) -> list[int]:
+    """The ids of the snapshots older than `before` but for the newest of them, which was current at that moment."""
+    cutoff = before.timestamp() * 1000
+    older = sorted((each for each in snapshots if each.timestamp_ms < cutoff), key=lambda each: each.timestamp_ms)
+    return [each.snapshot_id for each in older[:-1]]
+
+
+def delete_orphans(table: Table, before: datetime) -> tuple[int, str]:
+    """Delete old files under the table that no snapshot leads to: what crashed commits and expired snapshots left.
+
+    Returns their number and, where none may be deleted, the reason: a table without a snapshot, or one below whose
+    location lies metadata of another, may have lost the pointer to what its files belong to.
+    """
+    name = ".".join(table.name())
+    with translated(f"table {name}"):
+        if table.current_snapshot() is None:
+            return 0, ""
+        needed = {path.rpartition("/")[2] for path in _referenced(table)}
     found = storage.list_objects(table.location())
     # file names are unique, and do not depend on how a store spells the folders above
     orphans = [info.uri for info in found if info.last_modified < before and info.uri.rpartition("/")[2] not in needed]
+    if any(uri.endswith(METADATA_END) and read_uuid(uri) != str(table.metadata.table_uuid) for uri in orphans):
+        reason = f"{table.location()} holds metadata of another table than {name}: nothing is deleted there. {WAY_OUT}"
+        return 0, reason
     storage.delete(orphans)
-    return len(orphans)
+    return len(orphans), ""
 
 
 def _referenced(table: Table) -> Iterator[str]:

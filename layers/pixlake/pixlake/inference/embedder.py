@@ -25,7 +25,7 @@ class Embedder:
         manifest = folder.manifest
         if manifest.kind != "embedder" or manifest.image_input is None or manifest.dimensions is None:
             raise BadBundle(f"{folder.uri}: the bundle is of the kind {manifest.kind}, not an embedder")
-        self.model, self.dimensions = folder.model, manifest.dimensions
+        self.model, self.dimensions, self.demo = folder.model, manifest.dimensions, folder.demo
         self._image: ImageInput = manifest.image_input
         self._graph: Graph | None = None
         self._text: tuple[TextEncoder, Graph] | None = None

@@ -1,17 +1,15 @@
 """What executions have left under `work/`, deleted once nobody needs it."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime
 
-from pyiceberg.catalog import Catalog
-
 from pixlake import storage
-from pixlake.iceberg.executions import has_ended
 
 _FOLDERS_DEEPER = {"map-runs"}  # folders of work/ that hold one folder a run themselves
 
 
-def delete_work(lake: str, catalog: Catalog, before: datetime, idle: datetime) -> int:
+def delete_work(lake: str, has_ended: Callable[[str], bool], before: datetime, idle: datetime) -> int:
     """Delete the folders in which nothing was written since `before`, if their execution has ended or is long idle."""
     root = storage.join(lake, "work")
     folders: dict[str, list[storage.ObjectInfo]] = defaultdict(list)
@@ -20,7 +18,7 @@ def delete_work(lake: str, catalog: Catalog, before: datetime, idle: datetime) -
     deleted = 0
     for name, objects in folders.items():
         newest = max(info.last_modified for info in objects)
-        if newest < before and (newest < idle or has_ended(catalog, name)):
+        if newest < before and (newest < idle or has_ended(name)):
             storage.delete([info.uri for info in objects])
             deleted += 1
     return deleted

@@ -50,6 +50,7 @@ class Page:
     least_certain: list[Tile]
     rejects: list[RejectGroup]
     written_at: datetime
+    notice: str
 
 
 @dataclass(frozen=True)

@@ -6,29 +6,46 @@ are older than any commit or step can run.
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.catalog import connect, load_table, table_names
+from pixlake.iceberg.executions import has_ended
 from pixlake.iceberg.maintenance import delete_orphans, expire_snapshots, pack
+from pixlake.iceberg.recovery import WAY_OUT
+from pixlake.iceberg.translation import translated
 from pixlake.messages import MaintainAnswer
 from pixlake.parts.leftovers import delete_work
-from pixlake.schemas import TABLES
+from pixlake.schemas import EXECUTIONS, TABLES
 from pixlake.settings import MaintainSettings
 
 SAFE_AGE = timedelta(days=1)
 """Longer than any commit or execution step runs, retries and all."""
+LAST_PACK = 120.0
+"""Seconds that packing one file takes at most, begun just in time."""
 SECONDS = 600.0
-"""How long small files are merged by default; the next call goes on."""
+"""How long to work by default; the next call goes on."""
 
 
 def maintain(settings: MaintainSettings, seconds: float = SECONDS) -> MaintainAnswer:
-    """Clean one lake, then merge small files for up to `seconds`. Raises CatalogError, StorageError."""
-    catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
+    """Clean one lake, then merge small files until `seconds` are over. Makes no table.
+
+    Raises CatalogError, StorageError.
+    """
+    deadline = time.monotonic() + seconds
+    with translated(f"catalog {settings.catalog_uri}"):
+        catalog = connect(settings.lake_uri, settings.catalog_uri)
+        known = [name for name in TABLES if name in table_names(catalog)]
+    skipped = [f"{settings.catalog_uri} has no table {name}. {WAY_OUT}" for name in TABLES if name not in known]
     now = datetime.now(UTC)
     expired = deleted = 0
-    for name in TABLES:
+    for name in known:
         expired += expire_snapshots(load_table(catalog, name), now - timedelta(days=settings.snapshot_days))
-        deleted += delete_orphans(load_table(catalog, name), now - SAFE_AGE)
-    folders = delete_work(settings.lake_uri, catalog, now - timedelta(days=settings.work_days), now - SAFE_AGE)
-    for name, schema in TABLES.items():
-        pack(load_table(catalog, name), schema, time.monotonic() + seconds / len(TABLES))
-    return MaintainAnswer(expired_snapshots=expired, deleted_files=deleted, deleted_work=folders)
+        count, reason = delete_orphans(load_table(catalog, name), now - SAFE_AGE)
+        deleted += count
+        skipped += [reason] if reason else []
+    ended = partial(has_ended, catalog) if EXECUTIONS.name in known else lambda _: False
+    folders = delete_work(settings.lake_uri, ended, now - timedelta(days=settings.work_days), now - SAFE_AGE)
+    for place, name in enumerate(known):
+        left = deadline - time.monotonic()
+        pack(load_table(catalog, name), TABLES[name], time.monotonic() + left / (len(known) - place))
+    return MaintainAnswer(expired, deleted, folders, tuple(skipped))

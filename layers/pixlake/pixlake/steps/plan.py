@@ -4,11 +4,10 @@ Runs where only the standard library, obstore and msgspec are at hand, and in me
 change.
 """
 
-import hashlib
 from datetime import UTC, datetime
 
 from pixlake.errors import BadRequest, BadUpload
-from pixlake.lake import Work, check_identifier, experiment_of
+from pixlake.lake import Work, check_identifier, experiment_of, make_upload_id
 from pixlake.messages import Ingest, ItemList, Options, PlanAnswer, PlanRequest, Run
 from pixlake.options import merge_options
 from pixlake.settings import PlanSettings
@@ -32,7 +31,7 @@ def plan(request: PlanRequest, settings: PlanSettings) -> PlanAnswer:
             execution_id=request.execution_id,
             experiment_id=experiment_id,
             upload_uri=ingest.upload_uri,
-            upload_id=hashlib.sha256(f"{experiment_id}\0{inventory.fingerprint}".encode()).hexdigest()[:16],
+            upload_id=make_upload_id(experiment_id, inventory.fingerprint),
             uploaded_at=_utc("uploaded_at", ingest.uploaded_at or source.modified.isoformat()),
             started_at=_utc("started_at", request.started_at),
             upload_version=source.version.id,

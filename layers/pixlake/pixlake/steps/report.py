@@ -4,6 +4,7 @@
 from datetime import UTC, datetime
 
 from pixlake import storage
+from pixlake.bundles.demo import is_sample, write_notice
 from pixlake.iceberg.catalog import open_catalog
 from pixlake.iceberg.executions import Ending, commit_ending
 from pixlake.lake import Work, report_uri
@@ -27,6 +28,7 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
     listing = list_work(Work(settings.lake_uri, run.execution_id))
     sample, uncertain = read_tiles(listing)
     sizes = read_sizes(listing)
+    notice = _notice(request)
     page = Page(
         run=run,
         plan=request.plan,
@@ -40,6 +42,7 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         least_certain=uncertain,
         rejects=group_rejects(read_rejects(listing)),
         written_at=written_at,
+        notice=notice,
     )
     commit_ending(open_catalog(settings.lake_uri, settings.catalog_uri), _ending(request))
     uri = report_uri(settings.lake_uri, run.execution_id)
@@ -54,7 +57,14 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         predicted=compact.predicted,
         rejected=compact.rejected,
         report_uri=uri,
+        notice=notice,
     )
+
+
+def _notice(request: ReportRequest) -> str:
+    run, split = request.run, request.split
+    demo = {role: split.models[role] for role in split.demo}
+    return write_notice(demo, on_sample=is_sample(run.experiment_id, run.upload_id))
 
 
 def _ending(request: ReportRequest) -> Ending:

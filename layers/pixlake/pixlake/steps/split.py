@@ -48,6 +48,7 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
         models={role: model.name for role, model in models.items()},
         id_column=found.id_column,
         id_column_why=found.id_column_why,
+        demo=tuple(role for role, model in models.items() if model.demo),
     )
 
 

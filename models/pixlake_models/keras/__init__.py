@@ -1,0 +1,1 @@
+"""Keras' preprocessing in a bundle's words. Imports `exporting` and onnx, neither Keras nor torch."""

@@ -1,0 +1,201 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.table import Table
+
+from pixlake.errors import MissingObject
+from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.existing import list_existing
+from pixlake.iceberg.lakes import Lake
+from pixlake.inference.loaded import load_embedder
+from pixlake.schemas import EMBEDDINGS
+from pixlake.search import nearest
+from pixlake.search.nearest import choose_model, count_models, find_nearest
+from tests.builders import tiny
+from tests.builders.commands import run
+from tests.builders.zoo import folder_of, put_rows
+
+COLORS = {"red": (250, 10, 10), "dark": (120, 0, 0), "green": (10, 250, 10), "blue": (10, 10, 250)}
+
+
+@pytest.fixture
+def gallery(own_zoo_lake: Lake) -> Lake:
+    """A lake whose embeddings are those of one-colored images by a tiny model."""
+    models = tiny.BundleLake(folder_of(own_zoo_lake))
+    model = models.embedder("tiny")
+    rows = []
+    embedder = load_embedder(own_zoo_lake.uri, model)
+    for name, color in COLORS.items():
+        image = Image.new("RGB", (30, 20), color)
+        (folder_of(own_zoo_lake) / "images").mkdir(exist_ok=True)
+        image.save(folder_of(own_zoo_lake) / "images" / f"{name}.png")
+        vector = embedder.embed_images([image])[0].tolist()
+        rows.append({"image_path": f"{name}.png", "record_id": name, "embedding": vector, "model": model})
+    put_rows(own_zoo_lake, "embeddings", rows, "gallery", "colors")
+    return own_zoo_lake
+
+
+def search(lake: Lake, *arguments: object) -> Any:
+    result = run("search", *arguments, "--lake", lake.folder, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_an_image_finds_itself_first(gallery: Lake) -> None:
+    hits = search(gallery, folder_of(gallery) / "images" / "red.png", "--model", "tiny")
+    assert [hit["image_path"] for hit in hits][:2] == ["red.png", "dark.png"]
+    assert hits[0]["score"] == pytest.approx(1.0)
+    assert hits[0] | {"score": 1} == {
+        "image_path": "red.png",
+        "score": 1,
+        "record_id": "red",
+        "experiment_id": "colors",
+        "image_uri": f"{gallery.uri}/images/red.png",
+    }
+    assert sorted((hit["score"] for hit in hits), reverse=True) == [hit["score"] for hit in hits]
+
+
+def test_a_text_is_embedded_by_the_text_tower(gallery: Lake) -> None:
+    tokens = [tiny.WORDS.index("red"), tiny.WORDS.index("square"), 0, 0]
+    vector = tiny.TOKEN_VECTORS[tokens].mean(axis=0)
+    vector /= np.linalg.norm(vector)
+    hits = search(gallery, "red square", "--model", "tiny", "-n", "1")
+    assert len(hits) == 1
+    images = load_embedder(gallery.uri, "tiny").embed_images([Image.new("RGB", (30, 20), c) for c in COLORS.values()])
+    assert hits[0]["score"] == pytest.approx(float((images @ vector).max()), abs=1e-5)
+
+
+def test_the_model_with_most_vectors_is_searched_and_named(gallery: Lake) -> None:
+    result = run("search", folder_of(gallery) / "images" / "red.png", "--lake", gallery.folder)
+    assert result.exit_code == 0
+    assert result.stderr.startswith("searching the vectors of tiny@")
+    assert "emoji-clip@0123456789ab" in result.stderr
+    assert "red.png" in result.stdout
+
+
+def test_one_experiment_only(gallery: Lake) -> None:
+    hits = search(gallery, folder_of(gallery) / "images" / "red.png", "--experiment", "colors", "-n", "99")
+    assert len(hits) == len(COLORS)
+    assert {hit["experiment_id"] for hit in hits} == {"colors"}
+
+
+def test_the_sheet_shows_the_hits(gallery: Lake, tmp_path: Path) -> None:
+    (folder_of(gallery) / "images" / "blue.png").unlink()
+    sheet = tmp_path / "sheet.png"
+    search(gallery, folder_of(gallery) / "images" / "red.png", "--model", "tiny", "--sheet", sheet)
+    with Image.open(sheet) as picture:
+        picture.load()
+        colors = {color for _, color in picture.getcolors(1 << 20) or []}
+    assert {COLORS["red"], COLORS["green"]} <= colors
+    assert COLORS["blue"] not in colors
+
+
+def test_errors_say_what_to_do(gallery: Lake, zoo_lake: Lake, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    cases: list[tuple[Lake, list[object], int, str]] = [
+        (gallery, [" "], 2, "not empty"),
+        (gallery, ["no-such-file.jpg"], 2, "there is no image no-such-file.jpg"),
+        (gallery, [tmp_path / "broken.png", "--model", "tiny"], 1, "not_an_image"),
+        (gallery, ["x", "--model", "other"], 1, "there are embeddings by: emoji-clip@0123456789ab, tiny@"),
+        (gallery, ["x", "--experiment", "none"], 1, "experiment 'none'"),
+        (zoo_lake, ["x"], 1, "emoji-clip"),  # vectors without their model
+    ]
+    for where, arguments, code, message in cases:
+        result = run("search", *arguments, "--lake", where.folder)
+        assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
+        assert result.stderr.splitlines()[-1].startswith("pixlake: ")
+
+
+def test_a_model_that_reads_no_texts_says_so(own_zoo_lake: Lake) -> None:
+    files = {"image.onnx": tiny.image_graph()}
+    model = tiny.BundleLake(folder_of(own_zoo_lake)).embedder("silent", files=files, text=None)
+    rows = [{"image_path": f"{n}.png", "embedding": [1.0, 0.0, 0.0, 0.0], "model": model} for n in range(5)]
+    put_rows(own_zoo_lake, "embeddings", rows, "silent")
+    result = run("search", "a cat", "--lake", own_zoo_lake.folder)
+    assert result.exit_code == 1
+    assert "no text tower; search by an image instead" in result.stderr
+
+
+def batch(rows: list[tuple[str, list[float]]], model: str = "m@1") -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(
+        [
+            {
+                "model": model,
+                "embedding": vector,
+                "image_path": path,
+                "record_id": None,
+                "experiment_id": "e",
+                "image_uri": f"file:///{path}",
+            }
+            for path, vector in rows
+        ],
+        schema=pa.schema(
+            [
+                ("model", pa.string()),
+                ("embedding", pa.list_(pa.float32())),
+                ("image_path", pa.string()),
+                ("record_id", pa.string()),
+                ("experiment_id", pa.string()),
+                ("image_uri", pa.string()),
+            ]
+        ),
+    )
+
+
+def test_the_nearest_are_those_of_all_batches_whatever_their_order() -> None:
+    generator = np.random.default_rng(7)
+    vectors = generator.normal(size=(500, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    query = vectors[3]
+    rows = [(f"{index:03d}", vector.tolist()) for index, vector in enumerate(vectors)]
+    batches = [batch(rows[start : start + 37]) for start in range(0, 500, 37)]
+    expected = [f"{index:03d}" for index in np.argsort(-(vectors @ query))[:20]]
+    for order in (batches, batches[::-1]):
+        assert [hit.image_path for hit in find_nearest(order, "m@1", query, 20)] == expected
+
+
+def test_vectors_of_other_models_and_of_no_number_are_left_out() -> None:
+    query = np.array([1, 0], np.float32)
+    batches = [
+        batch([("a", [1.0, 0.0, 0.0])], "other@1"),
+        batch([("b", [float("nan"), 0.0]), ("c", [0.0, 1.0])]),
+        batch([]),
+    ]
+    assert [hit.image_path for hit in find_nearest(batches, "m@1", query, 5)] == ["c"]
+
+
+def test_the_model_is_chosen_by_name_version_or_number_of_vectors() -> None:
+    models = count_models(
+        [batch([("a", [1.0])] * 3, "x@1"), batch([("a", [1.0])], "y@1"), batch([("a", [1.0])], "y@2")]
+    )
+    assert choose_model(models, None) == "x@1"
+    assert choose_model(models, "y") == "y@2"
+    assert choose_model(models, "y@1") == "y@1"
+    with pytest.raises(MissingObject, match="there are embeddings by: x@1, y@1, y@2"):
+        choose_model(models, "z")
+
+
+def test_rows_that_athena_deleted_are_not_found(gallery: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = load_table(open_catalog(gallery.uri, gallery.catalog_uri), "embeddings")
+    file, *others = list_existing(table, EMBEDDINGS, None)
+    uri = f"{table.location()}/data/deletes.parquet"
+    with table.io.new_output(uri).create() as sink:
+        pq.write_table(pa.table({"file_path": [file.file.file_path], "pos": [0]}), sink)
+    content = DataFileContent.POSITION_DELETES
+    delete = DataFile.from_args(content=content, file_path=uri, file_format=FileFormat.PARQUET)
+    before = paths(table)
+    monkeypatch.setattr(nearest, "list_existing", lambda *_: iter([replace(file, deletes=(delete,)), *others]))
+    assert paths(table) == before[1:]
+
+
+def paths(table: Table) -> list[str]:
+    batches = nearest.read_batches(table, None, ["image_path"])
+    return [path for batch in batches for path in batch.column("image_path").to_pylist()]

@@ -1,0 +1,113 @@
+"""Parts become rows, lost batches become rejects, and a second run changes nothing."""
+
+import pytest
+
+from pixlake.errors import TooManyLost
+from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.commit import COMMIT_ID
+from pixlake.messages import CompactAnswer, CompactRequest, Options, parse
+from pixlake.rejects import Reject
+from pixlake.schemas import TABLES
+from tests.builders.executions import Execution, TableLake, fill
+from tests.project import read_event
+
+
+def test_the_answer_counts_what_is_in_the_tables(execution: Execution, table_lake: TableLake) -> None:
+    fill(execution)
+    answer = execution.compact()
+    assert answer == CompactAnswer(images=7, records=4, embedded=4, predicted=6, rejected=1, lost_batches=0)
+    assert [row["image_path"] for row in table_lake.rows("embeddings")] == ["a.jpg", "b.jpg", "c.jpg", "ü #1 100%.jpg"]
+    predicted = [(row["record_id"], row["image_path"]) for row in table_lake.rows("predictions")]
+    assert predicted == [(None, "0.jpg"), (None, "1.jpg"), *((str(number), None) for number in range(1, 5))]
+    assert [row["record_id"] for row in table_lake.rows("records")] == ["1", "2", "3", "4"]
+    (reject,) = table_lake.rows("rejects")
+    assert (reject["source"], reject["reason"], reject["uploaded_at"]) == ("x.jpg", "damaged", execution.when)
+
+
+def test_a_second_run_changes_nothing(execution: Execution, table_lake: TableLake) -> None:
+    fill(execution)
+    first = execution.compact()
+    catalog = open_catalog(table_lake.uri, table_lake.catalog_uri)
+    before = {name: load_table(catalog, name).metadata_location for name in TABLES}
+    assert execution.compact() == first
+    assert {name: load_table(catalog, name).metadata_location for name in TABLES} == before
+
+
+def test_the_same_upload_in_another_execution_adds_nothing(execution: Execution, table_lake: TableLake) -> None:
+    again = Execution(table_lake, "again")
+    for some in (execution, again):
+        fill(some)
+        some.compact()
+    summaries = load_table(open_catalog(table_lake.uri, table_lake.catalog_uri), "embeddings").metadata.snapshots
+    assert len(summaries) == 1
+    assert summaries[0].summary is not None
+    assert summaries[0].summary[COMMIT_ID]
+
+
+def test_a_newer_upload_replaces_its_rows_alone(execution: Execution, table_lake: TableLake) -> None:
+    fill(execution)
+    newer = Execution(table_lake, "newer", day=2)
+    newer.embed("embed-0", ["b.jpg"])
+    newer.compact()
+    execution.compact()
+    days = {row["image_path"]: row["uploaded_at"] for row in table_lake.rows("embeddings")}
+    assert days == dict.fromkeys(["a.jpg", "c.jpg", "ü #1 100%.jpg"], execution.when) | {"b.jpg": newer.when}
+
+
+def test_rows_of_lost_batches_are_rejects(execution: Execution, table_lake: TableLake) -> None:
+    execution.embed("embed-0", ["a.jpg"])
+    execution.embed("embed-1", ["b.jpg", "c.jpg"], lost=True)
+    execution.classify("classify-0", ["1"])
+    execution.classify("classify-1", ["2", None], lost=True)
+    execution.reject("embed", "embed-1", Reject("b.jpg", "embed", "damaged", "Told before the batch was lost."))
+    answer = execution.compact()
+    assert (answer.lost_batches, answer.embedded, answer.predicted, answer.rejected) == (2, 1, 1, 4)
+    found = {(row["source"], row["stage"], row["reason"]) for row in table_lake.rows("rejects")}
+    embed = {("b.jpg", "embed", "batch_lost"), ("c.jpg", "embed", "batch_lost")}
+    assert found == embed | {("2", "classify", "batch_lost"), ("1.jpg", "classify", "batch_lost")}
+
+
+def test_batches_of_the_autogluon_container_are_compacted_too(execution: Execution, table_lake: TableLake) -> None:
+    execution.classify("classify-0", ["1"], task="classify_autogluon")
+    execution.classify("classify-1", ["2"], lost=True, task="classify_autogluon")
+    execution.reject("classify_autogluon", "classify-0", Reject("9.jpg", "classify", "damaged", "It stays."))
+    execution.reject("classify_autogluon", "classify-1", Reject("8.jpg", "classify", "damaged", "It is told again."))
+    answer = execution.compact(tolerated_lost_percent=50)
+    assert (answer.lost_batches, answer.predicted) == (1, 1)
+    found = {(row["source"], row["stage"], row["reason"]) for row in table_lake.rows("rejects")}
+    assert found == {("9.jpg", "classify", "damaged"), ("2", "classify", "batch_lost")}
+
+
+def test_more_lost_batches_than_tolerated_commit_nothing(execution: Execution, table_lake: TableLake) -> None:
+    execution.embed("embed-0", ["a.jpg"])
+    execution.embed("embed-1", ["b.jpg"], lost=True)
+    execution.records("00000", ["1"])
+    with pytest.raises(TooManyLost, match=r"1 of 2 batches.*embed-1"):
+        execution.compact(tolerated_lost_percent=49.9)
+    assert not any(table_lake.rows(name) for name in TABLES)
+
+
+def test_a_part_without_rows_is_not_lost(execution: Execution) -> None:
+    execution.embed("embed-0", [])
+    answer = execution.compact(tolerated_lost_percent=0.0)
+    assert (answer.embedded, answer.lost_batches) == (0, 0)
+
+
+def test_the_same_reject_from_two_steps_is_one_row(execution: Execution, table_lake: TableLake) -> None:
+    for part, detail in (("0", "First."), ("1", "Second.")):
+        execution.reject("extract", part, Reject("x.jpg", "extract", "damaged", detail))
+    assert execution.compact().rejected == 1
+    assert [row["detail"] for row in table_lake.rows("rejects")] == ["Second."]
+
+
+def test_other_options_give_another_commit_id(execution: Execution) -> None:
+    from pixlake.steps.compact import commit_id
+
+    request = execution.request
+    other = CompactRequest(request.run, request.split, Options(image_column="photo"))
+    assert commit_id(request, [], "records") != commit_id(other, [], "records")
+    assert commit_id(request, [], "records") != commit_id(request, [], "rejects")
+
+
+def test_the_event_is_a_request() -> None:
+    parse(read_event("compact"), CompactRequest)

@@ -1,0 +1,135 @@
+import re
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from pixlake import storage
+from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.messages import TOTALS, ReportRequest, parse
+from pixlake.rejects import Reject
+from pixlake.settings import ReportSettings
+from pixlake.steps.report import report
+from tests.builders.reports import MakeExecution, ReportedExecution
+from tests.project import read_event
+
+MAX_BYTES = 3_000_000
+
+
+def settings(reported: ReportedExecution) -> ReportSettings:
+    return ReportSettings(reported.lake, f"sqlite:///{reported.lake.removeprefix('file://')}/catalog.db")
+
+
+def write_page(reported: ReportedExecution) -> str:
+    answer = report(reported.request, settings(reported))
+    return storage.read(answer.report_uri).decode()
+
+
+def test_the_answer_is_the_totals_and_the_page_is_where_it_says(reported: ReportedExecution) -> None:
+    answer = report(reported.request, settings(reported))
+    compact = reported.request.compact
+    assert (answer.status, answer.images, answer.records) == ("SUCCEEDED", compact.images, compact.records)
+    assert answer.report_uri == f"{reported.lake}/reports/demo-1.html"
+    assert storage.read(answer.report_uri).startswith(b"<!doctype html>")
+
+
+def test_the_execution_is_a_row_once_however_often_it_is_reported(reported: ReportedExecution) -> None:
+    for _ in range(2):
+        report(reported.request, settings(reported))
+    catalog = open_catalog(reported.lake, settings(reported).catalog_uri)
+    (row,) = load_table(catalog, "executions").scan().to_arrow().to_pylist()
+    run, compact = reported.request.run, reported.request.compact
+    assert (row["execution_id"], row["experiment_id"], row["status"]) == (run.execution_id, "emoji", "SUCCEEDED")
+    assert {name: row[name] for name in TOTALS} == {name: getattr(compact, name) for name in TOTALS}
+    assert row["models"] == sorted(reported.request.split.models.items())
+    assert row["started_at"] == datetime.fromisoformat(run.started_at) < row["finished_at"]
+
+
+def test_the_page_needs_nothing_from_outside_and_runs_nothing(reported: ReportedExecution) -> None:
+    page = write_page(reported)
+    references = re.findall(r"(?:src|href)=[\"']?([^\"' >]+)", page) + re.findall(r"url\(([^)]*)\)", page)
+    assert references
+    assert all(reference.startswith(("data:image/webp;base64,", "#")) for reference in references)
+    assert "<script" not in page
+    assert "Content-Security-Policy" in page
+
+
+def test_every_id_of_the_page_is_unique(reported: ReportedExecution) -> None:
+    ids = re.findall(r'\bid="([^"]+)"', write_page(reported))
+    assert ids
+    assert len(ids) == len(set(ids))
+
+
+def test_an_image_is_shown_with_its_prediction(reported: ReportedExecution) -> None:
+    page = write_page(reported)
+    assert page.count('src="data:image/webp') == 40 + 16
+    assert page.count('class="label"') == 40 + 16
+    assert "not shown" not in page
+
+
+def test_a_missing_image_has_an_empty_frame(reported: ReportedExecution) -> None:
+    for info in list(storage.list_objects(f"{reported.lake}/images")):
+        storage.delete([info.uri])
+    assert write_page(reported).count("not shown") == 40 + 16
+
+
+def test_names_from_the_upload_are_escaped(make_execution: MakeExecution) -> None:
+    hostile = Reject(
+        "<img src=x onerror=alert(1)>\u202egnp.exe", "embed", "<i>reason</i>", "\x00\x1b[31m" + "x" * 9_000
+    )
+    page = write_page(make_execution(images=3, hostile=(hostile,)))
+    assert "<img src=x" not in page
+    assert "<i>reason" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;\\u202egnp.exe" in page
+    assert "\x1b" not in page
+    assert "x" * 500 not in page
+
+
+def test_predictions_are_compared_with_the_tables_labels(reported: ReportedExecution) -> None:
+    page = write_page(reported)
+    assert "<b>70 (87.5%)</b>" in page
+    assert "100.0% of 70 by image+tabular, 0.0% of 10 by tabular" in page
+
+
+def test_rejects_are_grouped_with_the_first_few_of_each(reported: ReportedExecution) -> None:
+    page = write_page(reported)
+    assert re.search(r"<code>truncated</code> <span class=\"quiet\">in embed</span> 14<", page)
+    assert page.count("photos/broken-") == 10
+    assert "and 4 more" in page
+    assert page.index("truncated") < page.index("duplicate_id")
+
+
+def test_the_page_stays_small_whatever_was_rejected(make_execution: MakeExecution) -> None:
+    flood = tuple(Reject("s" * 5_000, "embed", f"reason_{n % 900}", "d" * 5_000) for n in range(5_000))
+    page = write_page(make_execution(images=300, hostile=flood))
+    assert len(page.encode()) < MAX_BYTES
+    assert re.search(r">[\d,]+ more", page)
+
+
+def test_an_empty_upload_has_a_page(make_execution: MakeExecution) -> None:
+    page = write_page(make_execution(images=0, records=0, rejected=False))
+    assert "Nothing was rejected" in page
+    assert "<svg" not in page
+
+
+@pytest.mark.parametrize("images", [1, 31, 70])
+def test_a_second_run_shows_the_same_images(make_execution: MakeExecution, images: int) -> None:
+    reported = make_execution(images=images)
+    first, second = (re.findall(r"base64,[^\"]+", write_page(reported)) for _ in range(2))
+    assert first == second
+
+
+def test_images_of_a_run_without_embedder_come_from_the_batches(make_execution: MakeExecution) -> None:
+    reported = make_execution(images=12, embedder=False)
+    page = write_page(reported)
+    assert page.count('src="data:image/webp') == 12 + 12
+    assert "Image sizes" not in page
+
+
+def test_the_event_file_is_reported(tmp_path: Path) -> None:
+    event = read_event("report")
+    answer = report(
+        parse(event, ReportRequest), ReportSettings(f"file://{tmp_path}", f"sqlite:///{tmp_path}/catalog.db")
+    )
+    assert answer.embedded == 596
+    assert b"emoji-clip@0123456789ab" in storage.read(answer.report_uri)

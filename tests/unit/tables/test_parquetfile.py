@@ -1,0 +1,60 @@
+"""Parquet: every type of column becomes text as a person would write it."""
+
+import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pixlake.errors import BadTable
+from pixlake.tables.parquetfile import read_parquet, to_text
+
+DAY = datetime.datetime(2024, 2, 3, 4, 5, 6)
+ZONE = datetime.timezone(datetime.timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    ("array", "texts"),
+    [
+        (pa.array(["007", "", None]), ["007", None, None]),
+        (pa.array(["007"], pa.large_string()), ["007"]),
+        (pa.array(["a", "b", "a"]).dictionary_encode(), ["a", "b", "a"]),
+        (pa.array([7, None]), ["7", None]),
+        (pa.array([2**64 - 1], pa.uint64()), ["18446744073709551615"]),
+        (pa.array([7.0, 7.25, float("nan"), None, -0.0]), ["7", "7.25", None, None, "0"]),
+        (pa.array([1.5], pa.float32()), ["1.5"]),
+        (pa.array([True, False]), ["true", "false"]),
+        (pa.array([Decimal("1.20")]), ["1.20"]),
+        (pa.array([datetime.date(2024, 2, 3)]), ["2024-02-03"]),
+        (pa.array([DAY]), ["2024-02-03T04:05:06"]),
+        (pa.array([DAY.replace(microsecond=120_000)]), ["2024-02-03T04:05:06.120000"]),
+        (pa.array([DAY.replace(tzinfo=ZONE)], pa.timestamp("ms", "+02:00")), ["2024-02-03T02:05:06Z"]),
+        (pa.array([["a", "b"], None]), ['["a","b"]', None]),
+        (pa.array([{"a": 1, "b": DAY}]), ['{"a":1,"b":"2024-02-03T04:05:06"}']),
+        (pa.array([b"abc"]), ["abc"]),
+        (pa.array([b"\xff\x00"]), ["/wA="]),
+        (pa.nulls(2), [None, None]),
+    ],
+)
+def test_values_become_text(array: pa.Array, texts: list[str | None], tmp_path: Path) -> None:
+    assert to_text(array).to_pylist() == texts
+    pq.write_table(pa.table({"x": array}), tmp_path / "a.parquet")
+    table = read_parquet("a.parquet", f"file://{tmp_path}/a.parquet")
+    assert table.columns.schema == pa.schema([("x", pa.string())])
+    assert table.columns["x"].to_pylist() == texts
+
+
+def test_rows_are_counted_from_one(tmp_path: Path) -> None:
+    pq.write_table(pa.table({" id ": [1, 2, 3], "": [4, 5, 6]}), tmp_path / "a.parquet", row_group_size=2)
+    table = read_parquet("a.parquet", f"file://{tmp_path}/a.parquet")
+    assert table.columns.to_pydict() == {"id": ["1", "2", "3"], "column_2": ["4", "5", "6"]}
+    assert list(table.places(table.rows)) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("data", [b"", b"id,a\n1,2\n", b"PAR1" + b"\0" * 40 + b"PAR1"])
+def test_bytes_that_are_no_parquet_are_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.parquet").write_bytes(data)
+    with pytest.raises(BadTable, match=r"^a\.parquet: it cannot be read as Parquet"):
+        read_parquet("a.parquet", f"file://{tmp_path}/a.parquet")

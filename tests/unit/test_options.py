@@ -1,0 +1,48 @@
+"""Request before upload before stack, field by field."""
+
+import pytest
+
+from pixlake.errors import BadUpload
+from pixlake.messages import Classifiers, Options
+from pixlake.options import decode_options, merge_options
+from pixlake.settings import PlanSettings
+
+STACK = PlanSettings("file:///lake", embedder="stack-e", classifier_with_image="stack-w", classifier_orphan="stack-o")
+
+
+def test_request_wins_over_upload_over_stack_field_by_field() -> None:
+    request = Options(id_column="id", classifier=Classifiers(with_image="request-w"))
+    uploaded = Options(id_column="other", embedder="upload-e", classifier=Classifiers(without_image="upload-n"))
+    assert merge_options(request, uploaded, STACK) == Options(
+        id_column="id",
+        embedder="upload-e",
+        classifier=Classifiers(with_image="request-w", without_image="upload-n", orphan="stack-o"),
+    )
+
+
+def test_an_empty_model_name_means_no_model() -> None:
+    merged = merge_options(Options(embedder=""), Options(embedder="upload-e"), STACK)
+    assert merged.embedder is None
+    assert merge_options(Options(), Options(), PlanSettings("file:///lake")) == Options()
+
+
+def test_a_byte_order_mark_is_ignored() -> None:
+    assert decode_options(b'\xef\xbb\xbf{"label_column": "breed"}', "pixlake.json") == Options(label_column="breed")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b'{"embeder": "x"}', "embeder"),
+        (b'{"id_column": 7}', r"\$\.id_column"),
+        (b'{"classifier": {"with": "x"}}', "with"),
+        (b'{"id_column": ', "pixlake.json"),
+        (b"\xff\xfe{\0}\0", "pixlake.json"),
+        (b'{"id_column": "\xff"}', "pixlake.json"),
+        (b"[" * 100_000, "pixlake.json"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_named(data: bytes, message: str) -> None:
+    with pytest.raises(BadUpload, match=message) as refusal:
+        decode_options(data, "top/pixlake.json")
+    assert refusal.value.reason == "bad_options"
