@@ -10,9 +10,10 @@ from moto.server import ThreadedMotoServer
 
 from pixlake import storage
 from pixlake.errors import BadUpload, MissingObject
+from tests.builders.uploads import Bench
+from tests.builders.zips import zipped
 from tests.contract.served import serving
-from tests.unit.unzip.test_zips import zipped
-from tests.unit.unzip.uploads import Bench
+from tests.doubles.aws import environment
 
 # of one size, so that only the content tells them apart
 OLD, NEW = ({f"{n}.jpg": data * 5000 for n in range(4)} | {"pets.csv": b"id\n1\n"} for data in (b"old", b"new"))
@@ -23,15 +24,8 @@ def moto() -> Iterator[None]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
+        for name, value in environment(f"http://{host}:{port}").items():
             patch.setenv(name, value)
         yield
     server.stop()

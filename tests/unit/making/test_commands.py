@@ -13,7 +13,6 @@ from pixlake_cli.main import cli
 from pixlake_models.commands import environment
 from pixlake_models.commands.environment import TorchCommand
 from pixlake_models.commands.zero_shot import zero_shot
-from tests.project import ROOT
 
 
 @click.group()
