@@ -53,6 +53,7 @@ def build(root: Path, properties: dict[str, dict[str, Any]]) -> None:
             "DefinitionUri": "ingest.asl.yaml",
             "DefinitionSubstitutions": {
                 **substitutions,
+                "Partition": "aws",
                 "LakeBucket": {"Ref": "LakeBucket"},
                 "MapConcurrency": "100",
                 "CompactAthenaStateMachine": "not started here",
