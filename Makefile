@@ -107,8 +107,10 @@ arm64: setup ## prove that what is deployed installs on arm64, too, by the hashe
 build: sam ## all that is deployed, into .aws-sam (needs a Docker engine)
 	ARCHITECTURE=$(ARCHITECTURE) sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 
+# Lambda takes no OCI index, which BuildKit makes of an image that it attests
 autogluon-image: ## the AutoGluon container, 6 GB, or with TORCH_INDEX=URL less (docs/autogluon-container.md)
-	docker build --build-arg TORCH_INDEX=$(TORCH_INDEX) -t pixlake-autogluon -f functions/classify_autogluon/Dockerfile .
+	docker build --provenance=false --sbom=false --platform=linux/$(if $(filter arm64,$(ARCHITECTURE)),arm64,amd64) \
+	  --build-arg TORCH_INDEX=$(TORCH_INDEX) -t pixlake-autogluon -f functions/classify_autogluon/Dockerfile .
 
 test-containers: setup lint-template arm64 ## build, then run the functions in their containers
 	@if docker info >/dev/null 2>&1; then $(MAKE) build && $(VENV)/bin/python -m pytest -s tests/containers; \

@@ -166,7 +166,7 @@ def monthly(work: Work) -> dict[str, float]:
     return {
         "S3: images": PRICES["stored"].of(work.images * work.image_bytes / GB),
         "S3: embeddings": PRICES["stored"].of(work.images * work.vector_bytes / GB),
-        "CloudWatch: metrics and alarms": PRICES["metric"].of(14) + PRICES["alarm"].of(31),
+        "CloudWatch: metrics and alarms": PRICES["metric"].of(14) + PRICES["alarm"].of(33),
     }
 
 

@@ -33,9 +33,9 @@ def test_a_map_can_read_its_items(work: Work) -> None:
     assert limits.manifest_bytes(work) < limits.ITEM_FILE_BYTES / 100
 
 
-def test_execution_histories_stay_below_a_tenth_of_the_limit() -> None:
+def test_execution_histories_have_room_for_every_retry() -> None:
     for name, events in limits.histories().items():
-        assert events < limits.HISTORY_EVENTS / 10, name
+        assert events < limits.HISTORY_EVENTS * 0.6, name
 
 
 @by_images

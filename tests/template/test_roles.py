@@ -75,9 +75,9 @@ def mapped(state: dict[str, Any], machine: str) -> Iterator[Grant]:
 
 
 INTEGRATIONS: dict[str, Callable[[dict[str, Any], str], Iterator[Grant]]] = {
-    "arn:aws:states:::lambda:invoke": invoked,
-    "arn:aws:states:::states:startExecution.sync:2": started,
-    "arn:aws:states:::athena:startQueryExecution.sync": queried,
+    "arn:${Partition}:states:::lambda:invoke": invoked,
+    "arn:${Partition}:states:::states:startExecution.sync:2": started,
+    "arn:${Partition}:states:::athena:startQueryExecution.sync": queried,
 }
 
 

@@ -171,7 +171,7 @@ def policies(resource: dict[str, Any]) -> list[dict[str, Any]]:
 def test_uploads_are_never_written_by_the_stack(template: dict[str, Any]) -> None:
     for name, statement in statements(template):
         if statement["Effect"] == "Allow" and "UploadsBucket" in yaml.safe_dump(statement.get("Resource", "")):
-            assert set(listed(statement["Action"])) <= {"s3:GetObject", "s3:ListBucket"}, name
+            assert set(listed(statement["Action"])) <= {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"}, name
 
 
 @pytest.mark.parametrize("bucket", ["UploadsBucket", "LakeBucket"])

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,9 +29,9 @@ def logical(folder: str) -> str:
 
 def hasten(machine: Path, copy: Path) -> None:
     """Copy a state machine's definition, with waits between retries of at most a second, instead of a minute."""
-    text = machine.read_text()
-    assert "MaxDelaySeconds: 60" in text
-    copy.write_text(text.replace("MaxDelaySeconds: 60", "MaxDelaySeconds: 1"))
+    text, count = re.subn(r"(IntervalSeconds|MaxDelaySeconds): \d+", r"\1: 1", machine.read_text())
+    assert count
+    copy.write_text(text)
 
 
 def build(root: Path, properties: dict[str, dict[str, Any]]) -> None:
@@ -52,6 +53,7 @@ def build(root: Path, properties: dict[str, dict[str, Any]]) -> None:
             "DefinitionUri": "ingest.asl.yaml",
             "DefinitionSubstitutions": {
                 **substitutions,
+                "Partition": "aws",
                 "LakeBucket": {"Ref": "LakeBucket"},
                 "MapConcurrency": "100",
                 "CompactAthenaStateMachine": "not started here",

@@ -19,6 +19,8 @@ from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
 from tests.project import ROOT
 from tests.workflow.deployments import create_stack, translate
 
+TIME = "2026-11-21T10:00:00Z"
+
 
 @dataclass
 class Deployed:
@@ -69,7 +71,9 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 
 def _listen(s3: Any, resources: dict[str, str]) -> str:
-    """A queue in the place of the rules' targets. And the bucket's events, which moto's CloudFormation leaves out."""
+    """A queue in the place of the rules' targets. And the bucket's versions and events, which moto's CloudFormation
+    leaves out."""
+    s3.put_bucket_versioning(Bucket=resources["UploadsBucket"], VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_notification_configuration(
         Bucket=resources["UploadsBucket"], NotificationConfiguration={"EventBridgeConfiguration": {}}
     )
@@ -80,7 +84,7 @@ def _listen(s3: Any, resources: dict[str, str]) -> str:
     for rule, meant in (("UploadedRule", "IngestStateMachine"), ("FailedRule", "RecordFailureFunction")):
         (target,) = events.list_targets_by_rule(Rule=resources[rule])["Targets"]
         assert target["Arn"].endswith(resources[meant])
-        kept = {key: target[key] for key in ("Id", "InputTransformer") if key in target}
+        kept = {key: target[key] for key in ("Id", "InputPath", "InputTransformer") if key in target}
         events.put_targets(Rule=resources[rule], Targets=[{**kept, "Arn": arn}])
     return url
 
@@ -90,16 +94,57 @@ def put_event(event: dict[str, Any]) -> None:
     boto3.client("events", region_name=REGION).put_events(Entries=[sent])
 
 
+def delivered(deployed: Deployed, event: dict[str, Any]) -> dict[str, Any]:
+    """What the rule makes of an event of S3: moto's S3 passes over what a target does with it, its event bus does not.
+    AWS's `time` is text."""
+    put_event(event)
+    (request,) = deployed.deliveries()
+    if "time" in request:
+        request["time"] = TIME
+    return dict(request)
+
+
+def upload(deployed: Deployed, key: str, data: bytes) -> dict[str, Any]:
+    """Put an object; the input of the execution that it starts."""
+    deployed.s3.put_object(Bucket=deployed.uploads, Key=key, Body=data)
+    (event,) = deployed.deliveries()
+    return delivered(deployed, event)
+
+
+def test_a_key_forges_no_input(deployed: Deployed, tmp_path: Path) -> None:
+    secret = make_zip(tmp_path / "secret.zip", {"secret.csv": "id\n1\n"}).read_bytes()
+    upload(deployed, "uploads/theirs/secret.zip", secret)
+    theirs = f"s3://{deployed.uploads}/uploads/theirs/secret.zip"
+    forged = upload(deployed, f'uploads/mine/x","upload_uri":"{theirs}","experiment_id":"mine","z":".zip', b"")
+    outcome = deployed.engine.execute("forged", forged)
+    assert (outcome.status, outcome.error) == ("FAILED", "BadRequest"), outcome
+    assert rows(deployed.lake, "records", "mine") == []
+
+
+@pytest.mark.parametrize(
+    "name", ['say "cheese".zip', "back\\slash.zip", "1+1.zip", "Ünï 日本 🐈.zip", "a%20b.zip", "A.ZIP", "A.Zip"]
+)
+def test_any_name_of_an_upload_is_read(deployed: Deployed, tmp_path: Path, name: str) -> None:
+    data = make_zip(tmp_path / "pets.zip", {"pets.csv": "id\n1\n"}).read_bytes()
+    request = upload(deployed, f"uploads/named/{name}", data)
+    outcome = deployed.engine.execute(f"named-{abs(hash(name))}", request)
+    assert outcome.status == "SUCCEEDED", (outcome.state, outcome.error, outcome.cause)
+
+
+def test_an_upload_that_was_replaced_is_read_as_it_was(deployed: Deployed, tmp_path: Path) -> None:
+    old, new = (make_zip(tmp_path / f"{n}.zip", {"a.csv": f"id\n{n}\n"}).read_bytes() for n in ("old", "new"))
+    requests = [upload(deployed, "uploads/replaced/a.zip", data) for data in (old, new)]
+    assert deployed.engine.execute("replaced", requests[0]).status == "SUCCEEDED"
+    assert [row["record_id"] for row in rows(deployed.lake, "records", "replaced")] == ["old"]
+
+
 def test_an_object_put_becomes_rows(deployed: Deployed, tmp_path: Path) -> None:
     members: dict[str, Any] = {"pets.csv": "id,Age\n01,3\n02,5\n", "photos/01.png": image()}
     upload = make_zip(tmp_path / "my pets (1).zip", members)
     deployed.s3.put_object(Bucket=deployed.uploads, Key="uploads/pets/my pets (1).zip", Body=upload.read_bytes())
     (event,) = deployed.deliveries()
     assert (event["source"], event["detail-type"]) == ("aws.s3", "Object Created")
-    # moto's S3 tells the rule without its transformer; its event bus applies it
-    put_event(event)
-    (request,) = deployed.deliveries()
-    assert request == {"upload_uri": f"s3://{deployed.uploads}/uploads/pets/my pets (1).zip"}
+    request = delivered(deployed, event)
     outcome = deployed.engine.execute("deployed", request)
     assert outcome.status == "SUCCEEDED", (outcome.state, outcome.error, outcome.cause)
     assert outcome.output["experiment_id"] == "pets"
@@ -108,7 +153,9 @@ def test_an_object_put_becomes_rows(deployed: Deployed, tmp_path: Path) -> None:
     assert len(rows(deployed.lake, "predictions", "pets")) == 2
 
 
-@pytest.mark.parametrize("key", ["uploads/loose.zip", "uploads/pets/notes.txt", "elsewhere/pets/pets.zip"])
+@pytest.mark.parametrize(
+    "key", ["uploads/loose.zip", "uploads/loose.ZIP", "uploads/pets/notes.txt", "elsewhere/pets/pets.zip"]
+)
 def test_other_objects_start_nothing(deployed: Deployed, key: str) -> None:
     deployed.s3.put_object(Bucket=deployed.uploads, Key=key, Body=b"")
     assert deployed.deliveries() == []

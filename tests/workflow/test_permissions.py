@@ -123,7 +123,8 @@ class Recorder:
             assert "list-type" in query, request.url
             yield "s3:ListBucket", f"{names[bucket]}/{query['prefix'][0].partition('/')[0]}/*"
             return
-        yield ACTIONS[request.method], f"{names[bucket]}/{key.partition('/')[0]}/*"
+        action = "s3:GetObjectVersion" if "versionId" in query else ACTIONS[request.method]
+        yield action, f"{names[bucket]}/{key.partition('/')[0]}/*"
 
     @contextmanager
     def recording(self, function: str) -> Iterator[None]:
@@ -163,6 +164,7 @@ def asked(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> dict[
     client = boto3.client("s3")
     for bucket in (recorder.uploads, recorder.lake):
         client.create_bucket(Bucket=bucket)
+    client.put_bucket_versioning(Bucket=recorder.uploads, VersioningConfiguration={"Status": "Enabled"})
     local = Path(make_lake(folder / "lake").uri.removeprefix("file://"))
     put_predictor(tiny.BundleLake(local))
     for path in local.glob("models/**/*"):

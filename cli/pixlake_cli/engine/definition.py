@@ -28,13 +28,13 @@ def load(path: Path, substitutions: Mapping[str, str]) -> dict[str, Any]:
 
 
 def to_json(definition: Mapping[str, Any]) -> str:
-    """The definition as text for moto, which differs from AWS in three numbers.
+    """The definition as text for moto, which differs from AWS in four numbers.
 
     Its grammar knows the tolerated percentage only as a float. It starts a thread for each that a Map's MaxConcurrency
     allows, needed or not. And here a Map's invocations wait for cores, for which no TimeoutSeconds must run out: they
-    end by their function's own Timeout alone.
+    end by their function's own Timeout alone. Nor must an execution's, for a laptop has as long as it takes.
     """
-    return json.dumps(_adapted(definition))
+    return json.dumps({key: value for key, value in _adapted(definition).items() if key != "TimeoutSeconds"})
 
 
 def _adapted(value: Any, in_map: bool = False) -> Any:

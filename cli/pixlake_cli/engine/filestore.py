@@ -89,6 +89,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _get(self) -> None:
         info = storage.head(self._uri())
+        if self.headers.get("If-Match", (tag := f'"{info.etag}"')) != tag:
+            raise _Refused(412, "PreconditionFailed")
         start, stop, status = 0, info.size, 200
         if given := self.headers.get("Range"):
             first, _, last = given.removeprefix("bytes=").partition("-")
@@ -101,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
             status = 206
         self.send_response(status)
         self.send_header("Content-Length", str(stop - start))
-        self.send_header("ETag", f'"{info.etag}"')
+        self.send_header("ETag", tag)
         self.send_header("Last-Modified", format_datetime(info.last_modified, usegmt=True))
         if status == 206:
             self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{info.size}")

@@ -11,6 +11,7 @@ PixlakeError
 │   ├── NotServable          a trained model that no bundle can hold
 │   │   └── NotEqual         a bundle that answers otherwise than the model it was made from
 │   ├── MissingObject        an object that should be there and is not
+│   ├── ChangedObject        an object that was replaced since its version was noted
 │   ├── AccessDenied         an object that may not be read or written
 │   └── TooManyLost          more batches lost than the stack tolerates
 └── TransientError           the same input may work a moment later: retried with backoff
@@ -79,6 +80,14 @@ class NotEqual(NotServable):
 
 class MissingObject(BadInput):
     """An object that an earlier step should have written, or that a request names, is not there."""
+
+
+class ChangedObject(BadInput):
+    """An object is no longer the one whose version was noted: another was put in its place."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(f"{uri} was replaced while it was in use")
+        self.uri = uri
 
 
 class AccessDenied(BadInput):

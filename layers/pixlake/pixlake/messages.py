@@ -35,20 +35,26 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 
 class Ingest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The state machine's input. `experiment_id` comes from `uploads/<experiment_id>/…` where it is left out;
-    `uploaded_at` (ISO 8601) from the object; `options` win over the upload's `pixlake.json`."""
+    """What a person gives the state machine, and what an event of S3 is read as (`triggers`).
+
+    `experiment_id` comes from `uploads/<experiment_id>/…` where it is left out; `uploaded_at` (ISO 8601) from the
+    object; `options` win over the upload's `pixlake.json`. `upload_version` is a version id of S3's, of a zip; the
+    newest version where it is left out.
+    """
 
     upload_uri: str
     experiment_id: str | None = None
     uploaded_at: str | None = None
     options: Options = Options()
+    upload_version: str | None = None
 
 
-class Run(msgspec.Struct, frozen=True):
+class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     """What every step knows of its execution. Times are ISO 8601 in UTC.
 
     `upload_id` is 16 hex digits of the upload's content: the same upload has the same one. `started_at` is written as
-    `processed_at`, so that a step run twice writes the same bytes.
+    `processed_at`, so that a step run twice writes the same bytes. `upload_version` is the version id of a zip in a
+    bucket that keeps versions, `upload_etag` its ETag: every read is of this one.
     """
 
     execution_id: str
@@ -57,6 +63,8 @@ class Run(msgspec.Struct, frozen=True):
     upload_id: str
     uploaded_at: str
     started_at: str
+    upload_version: str | None = None
+    upload_etag: str | None = None
 
 
 class ItemList(msgspec.Struct, frozen=True):

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, PreconditionError
 from obstore.store import LocalStore, ObjectStore, S3Store, from_url
 
-from pixlake.errors import AccessDenied, BadRequest, MissingObject, StorageError
+from pixlake.errors import AccessDenied, BadRequest, ChangedObject, MissingObject, StorageError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -55,6 +55,23 @@ class ObjectInfo:
     size: int
     last_modified: datetime
     etag: str | None
+    version_id: str | None = None
+
+    @property
+    def version(self) -> "Version":
+        return Version(self.version_id, self.etag)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One of the contents that an object has had: by its id, where the bucket keeps versions, and by its ETag, with
+    which a read of any other raises ChangedObject. None leaves that open."""
+
+    id: str | None = None
+    etag: str | None = None
+
+
+ANY = Version()
 
 
 def locate(uri: str) -> tuple[ObjectStore, str]:
@@ -105,22 +122,27 @@ def read(uri: str) -> bytes:
         return bytes(obstore.get(store, path).bytes())
 
 
-def read_range(uri: str, start: int, length: int) -> bytes:
-    """`length` bytes from `start`; StorageError if the store gives fewer."""
+def read_range(uri: str, start: int, length: int, version: Version = ANY) -> bytes:
+    """`length` bytes from `start`, of this version; StorageError if the store gives fewer."""
     store, path = locate(uri)
-    with _translated(uri):
-        data = bytes(obstore.get_range(store, path, start=start, length=length))
+    with _translated(uri, version.id):
+        if version == ANY:
+            data = bytes(obstore.get_range(store, path, start=start, length=length))
+        else:
+            data = bytes(obstore.get(store, path, options=_asked(version, start, length)).bytes())
     if len(data) != length:
         raise StorageError(f"{uri}: asked for {length} bytes at {start}, got {len(data)}")
     return data
 
 
-def stream(uri: str, start: int | None = None, length: int | None = None) -> Iterator[memoryview]:
-    """The object, or `length` bytes of it from `start`, in chunks of about a MiB as they arrive."""
+def stream(
+    uri: str, start: int | None = None, length: int | None = None, version: Version = ANY
+) -> Iterator[memoryview]:
+    """The object, or `length` bytes of it from `start`, of this version, in chunks of about a MiB as they arrive."""
     store, path = locate(uri)
-    options: Any = None if start is None else {"range": (start, start + (length or 0))}
-    with _translated(uri):
-        chunks = iter(obstore.get(store, path, options=options).stream(min_chunk_size=_CHUNK_BYTES))
+    with _translated(uri, version.id):
+        asked = obstore.get(store, path, options=_asked(version, start, length))
+        chunks = iter(asked.stream(min_chunk_size=_CHUNK_BYTES))
     while True:
         # the yield stays outside: what the caller's code raises is not the store's failure
         with _translated(uri):
@@ -128,6 +150,14 @@ def stream(uri: str, start: int | None = None, length: int | None = None) -> Ite
         if chunk is None:
             return
         yield memoryview(chunk)
+
+
+def _asked(version: Version, start: int | None = None, length: int | None = None) -> Any:
+    """The options of a GET."""
+    options: dict[str, Any] = {"version": version.id, "if_match": version.etag}
+    if start is not None:
+        options["range"] = (start, start + (length or 0))
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def sha256(uri: str) -> str:
@@ -226,12 +256,20 @@ def write_stream(uri: str, chunks: Iterable[bytes | memoryview]) -> None:
             writer.write(chunk)
 
 
-def head(uri: str) -> ObjectInfo:
-    """Size and age of one object; MissingObject if there is none."""
+def head(uri: str, version_id: str | None = None) -> ObjectInfo:
+    """Size and age of one object, of its newest version if none is named; MissingObject if there is none."""
     store, path = locate(uri)
-    with _translated(uri):
-        meta = obstore.head(store, path)
-    return ObjectInfo(uri, meta["size"], meta["last_modified"], meta["e_tag"])
+    with _translated(uri, version_id):
+        if version_id is None:
+            meta = obstore.head(store, path)
+        else:
+            meta = obstore.get(store, path, options={"version": version_id, "head": True}).meta
+    return ObjectInfo(uri, meta["size"], meta["last_modified"], meta["e_tag"], _version_id(meta["version"]))
+
+
+def _version_id(found: str | None) -> str | None:
+    """S3 gives "null" to objects that were written while versions were not kept; another can take its place."""
+    return None if found == "null" else found
 
 
 def exists(uri: str) -> bool:
@@ -279,11 +317,13 @@ def delete(uris: Sequence[str]) -> None:
 
 
 @contextmanager
-def _translated(uri: str) -> Iterator[None]:
+def _translated(uri: str, version_id: str | None = None) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise MissingObject(f"{uri} does not exist") from error
+        raise MissingObject(f"{uri}{f', version {version_id},' if version_id else ''} does not exist") from error
+    except PreconditionError as error:
+        raise ChangedObject(uri) from error
     except (BaseError, OSError) as error:
         # obstore has no class of its own for a listing that is denied
         if isinstance(error, PermissionDeniedError | PermissionError) or "403 Forbidden" in str(error):

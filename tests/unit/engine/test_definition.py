@@ -22,7 +22,7 @@ def test_each_function_has_a_state() -> None:
     assert set(states) == set(DEPLOYMENT.substitutions) & set(DEPLOYMENT.functions)
 
 
-def test_only_three_numbers_differ_from_the_deployed_definition() -> None:
+def test_only_four_numbers_differ_from_the_deployed_definition() -> None:
     adapted = json.loads(definition.to_json(OURS))
     assert type(adapted["States"]["Infer"]["ToleratedFailurePercentage"]) is float
     for name in ("Extract", "Infer"):
@@ -33,7 +33,7 @@ def test_only_three_numbers_differ_from_the_deployed_definition() -> None:
             assert "TimeoutSeconds" not in state
             if "TimeoutSeconds" in ours["ItemProcessor"]["States"][child]:
                 state["TimeoutSeconds"] = ours["ItemProcessor"]["States"][child]["TimeoutSeconds"]
-    assert adapted == OURS
+    assert adapted == {key: value for key, value in OURS.items() if key != "TimeoutSeconds"}
 
 
 def test_a_substitution_that_the_template_lacks_is_refused(tmp_path: Path) -> None:

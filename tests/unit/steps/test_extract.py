@@ -38,7 +38,8 @@ def test_a_zip_that_was_replaced_meanwhile_is_noticed(bench: Bench) -> None:
 def test_another_zip_of_the_same_size_gives_no_wrong_bytes(bench: Bench) -> None:
     answer = bench.plan(bench.put("a.zip", build(*PARTS)))
     bench.put("a.zip", build(*[Part(part.name, part.data.upper(), DEFLATED) for part in PARTS]))
-    bench.extract(answer)
+    unpinned = msgspec.structs.replace(answer.run, upload_etag=None)
+    bench.extract(msgspec.structs.replace(answer, run=unpinned))
     assert bench.images() == {}
     assert set(bench.reasons().values()) == {"crc_mismatch"}
 

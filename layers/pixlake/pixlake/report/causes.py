@@ -11,12 +11,18 @@ from pixlake.messages import ChildFailure, StateError
 from pixlake.report.gather import Listing
 
 _OUT_OF_TIME = "A function ran out of time. Give it more time or memory, or make the shards or batches smaller."
+_OUT_OF_MEMORY = (
+    "A function ran out of memory. Raise InferenceMemory, SplitMemory or CompactMemory, by the step that failed, or "
+    "make batches smaller by BatchRows; then redrive the execution."
+)
+_THROTTLED = "The account's concurrency was taken for hours: raise its quota, or lower MapConcurrency."
 _AGAIN = "redrive the execution or upload again: rows get replaced."
 _ADVICE = {
     "BadRequest": "Correct the event, the setting or pixlake.json as the message says, and put the upload in again.",
     "BadUpload": "Nothing of it is in a table. Put right what the message names, and upload it again.",
     "BadTable": "Nothing of it is in a table. Put right the table or pixlake.json, and upload it again.",
     "BadBundle": "Check the model in the lake with `pixlake models show NAME`, push it again, and redo the upload.",
+    "ChangedObject": "Something was replaced while the execution ran. Put the upload in again, under a new name.",
     "AccessDenied": "Grant what the message names, or put it there, and redrive the execution or upload again.",
     "MissingObject": "Something was deleted while the execution ran, or was never there. Put the upload in again.",
     "TooManyLost": "Nothing is committed. The logs of Embed and Classify say why batches failed; then upload again.",
@@ -25,7 +31,21 @@ _ADVICE = {
     "CommitConflict": f"Others committed first, each time. When fewer run, {_AGAIN}",
     "States.Timeout": _OUT_OF_TIME,
     "Sandbox.Timedout": _OUT_OF_TIME,
+    "Runtime.OutOfMemory": _OUT_OF_MEMORY,
     "Runtime.ExitError": "A function died, most often out of memory. Give it more, or make shards and batches smaller.",
+    "Lambda.TooManyRequestsException": f"{_THROTTLED} Then redrive the execution.",
+    **dict.fromkeys(
+        (
+            "Lambda.CodeArtifactUserPendingException",
+            "Lambda.ResourceConflictException",
+            "Lambda.ClientExecutionTimeoutException",
+        ),
+        f"Lambda was not ready with the function, for minutes: see its state in the console. Then {_AGAIN}",
+    ),
+    **dict.fromkeys(
+        ("Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException", "Lambda.Unknown"),
+        f"Lambda failed through all retries. When it works, {_AGAIN}",
+    ),
     "States.ExceedToleratedFailureThreshold": "More batches failed than are tolerated: see the logs of the Map's runs.",
     # no errors but statuses, of which Step Functions tells no more
     "ABORTED": f"Somebody stopped it. If it should go on after all, {_AGAIN}",

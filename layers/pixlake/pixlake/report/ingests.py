@@ -8,7 +8,8 @@ import msgspec
 
 from pixlake.errors import BadRequest
 from pixlake.lake import check_identifier, experiment_of
-from pixlake.messages import Ended
+from pixlake.messages import Ended, plain
+from pixlake.triggers import read_ingest as read_given
 
 # No experiment can have this name, for one starts with a letter or a digit.
 UNKNOWN_EXPERIMENT = "_unknown"
@@ -25,7 +26,7 @@ class FailedIngest:
 
 def read_ingest(ended: Ended) -> FailedIngest:
     """What the input says of the upload, as far as it can be read; UNKNOWN_EXPERIMENT where it names none."""
-    fields = _fields(ended.input)
+    fields = _said(_fields(ended.input))
     upload_uri = fields.get("upload_uri")
     upload_uri = upload_uri if isinstance(upload_uri, str) else ""
     experiment_id = fields.get("experiment_id") or experiment_of(upload_uri)
@@ -38,6 +39,16 @@ def _fields(text: str | None) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text or "", type=dict[str, Any])
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
+        return {}
+
+
+def _said(fields: dict[str, Any]) -> dict[str, Any]:
+    """What an event of S3 says of its upload; other fields, which may be what is wrong, as they are."""
+    if "detail-type" not in fields:
+        return fields
+    try:
+        return plain(read_given(fields))
+    except BadRequest:
         return {}
 
 

@@ -51,6 +51,7 @@ class Page:
     rejects: list[RejectGroup]
     written_at: datetime
     notice: str
+    database: str
     warnings: tuple[str, ...] = ()
     unpredicted: str = ""
 

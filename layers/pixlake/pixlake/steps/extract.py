@@ -9,6 +9,7 @@ from pixlake.messages import ExtractAnswer, ExtractRequest, Image, Member
 from pixlake.rejects import Reject
 from pixlake.settings import ExtractSettings
 from pixlake.zips.deliveries import deliver_all
+from pixlake.zips.original import version_of
 
 
 def extract(request: ExtractRequest, settings: ExtractSettings) -> ExtractAnswer:
@@ -20,7 +21,7 @@ def extract(request: ExtractRequest, settings: ExtractSettings) -> ExtractAnswer
     work = Work(settings.lake_uri, run.execution_id)
     lines = storage.read_range(work.members, shard.offset, shard.length)
     members = msgspec.json.Decoder(Member).decode_lines(lines)
-    outcomes = deliver_all(run.upload_uri, members, settings.writes_in_flight)
+    outcomes = deliver_all(run.upload_uri, members, settings.writes_in_flight, version_of(run))
     images = [outcome for outcome in outcomes if isinstance(outcome, Image)]
     left_out = [outcome for outcome in outcomes if isinstance(outcome, Reject)]
     if len(images) + len(left_out) != shard.count:

@@ -24,7 +24,7 @@ def plan(request: PlanRequest, settings: PlanSettings) -> PlanAnswer:
     ingest = request.ingest
     experiment_id = _experiment_id(ingest)
     check_identifier("execution_id", request.execution_id)
-    source = open_source(ingest.upload_uri)
+    source = open_source(ingest.upload_uri, ingest.upload_version)
     with open_inventory() as inventory:
         inventory.fill(source.entries(), settings)
         run = Run(
@@ -34,8 +34,11 @@ def plan(request: PlanRequest, settings: PlanSettings) -> PlanAnswer:
             upload_id=make_upload_id(experiment_id, inventory.fingerprint),
             uploaded_at=_utc("uploaded_at", ingest.uploaded_at or source.modified.isoformat()),
             started_at=_utc("started_at", request.started_at),
+            upload_version=source.version.id,
+            upload_etag=source.version.etag,
         )
-        options = merge_options(ingest.options, read_options(ingest.upload_uri, inventory.options()), settings)
+        found = read_options(ingest.upload_uri, inventory.options(), source.version)
+        options = merge_options(ingest.options, found, settings)
         return _write(run, options, inventory, settings)
 
 

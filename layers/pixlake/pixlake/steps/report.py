@@ -30,6 +30,7 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
     sample, uncertain = read_tiles(listing)
     sizes = read_sizes(listing)
     notice = _notice(request)
+    catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
     unread = UnreadTables()
     rejects = group_rejects(unread.watch(read_rejects(listing)))
     warnings = (*unread.warnings(), *request.split.warnings)
@@ -49,8 +50,9 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         unpredicted=_unpredicted(request),
         written_at=written_at,
         notice=notice,
+        database=catalog.name,
     )
-    commit_ending(open_catalog(settings.lake_uri, settings.catalog_uri), _ending(request))
+    commit_ending(catalog, _ending(request))
     uri = report_uri(settings.lake_uri, run.execution_id)
     storage.write(uri, render_page(page).encode(), "text/html; charset=utf-8")
     return ReportAnswer(

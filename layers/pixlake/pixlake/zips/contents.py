@@ -14,8 +14,10 @@ from zlib_ng import zlib_ng
 from pixlake import storage
 from pixlake.errors import AccessDenied, BadMember, BadUpload, MissingObject
 from pixlake.messages import Member
+from pixlake.storage import ANY, Version
 from pixlake.zips.cursor import Cursor
 from pixlake.zips.headers import LOCAL_BYTES, STORED, read_local_header
+from pixlake.zips.original import open_original
 
 _INFLATE_BYTES = 1 << 20
 # what is cheaper to read past than to ask for again
@@ -38,14 +40,14 @@ class Content:
     in_order: bool
 
 
-def read_contents(upload_uri: str, members: Iterable[Member]) -> Iterator[Content]:
-    """The contents of `members`, which are all of a zip, by offset, or none is."""
+def read_contents(upload_uri: str, members: Iterable[Member], version: Version = ANY) -> Iterator[Content]:
+    """The contents of `members`, which are all of a zip in this version, by offset, or none is."""
     members = iter(members)
     first = next(members, None)
     if first is None:
         return iter(())
     members = chain([first], members)
-    return map(_read_object, members) if first.source_uri else _read_zip(upload_uri, list(members))
+    return map(_read_object, members) if first.source_uri else _read_zip(upload_uri, list(members), version)
 
 
 def _read_object(member: Member) -> Content:
@@ -72,13 +74,13 @@ def _check_size(chunks: Iterator[memoryview], member: Member) -> Iterator[memory
         raise BadMember("size_mismatch", f"it no longer has the {member.size} bytes that it had when it was planned")
 
 
-def _read_zip(uri: str, members: list[Member]) -> Iterator[Content]:
-    zip_size = storage.head(uri).size
+def _read_zip(uri: str, members: list[Member], version: Version) -> Iterator[Content]:
+    original = open_original(uri, version)
     for run in _runs(members):
-        start, end = run[0].offset, min(run[-1].offset + _MAX_HEADER_BYTES + run[-1].compressed, zip_size)
+        start, end = run[0].offset, min(run[-1].offset + _MAX_HEADER_BYTES + run[-1].compressed, original.size)
         if run[-1].offset + LOCAL_BYTES + run[-1].compressed > end:
             raise BadUpload("changed", f"{uri} is shorter than when it was planned; upload it under a name of its own")
-        cursor = Cursor(storage.stream(uri, start, end - start), start, uri)
+        cursor = Cursor(original.stream(start, end - start), start, uri)
         for member, limit in zip(run, [*(following.offset for following in run[1:]), end], strict=True):
             cursor.seek(member.offset)
             yield Content(member, _read_member(cursor, member, limit), in_order=True)

@@ -8,6 +8,7 @@ from pixlake import storage
 from pixlake.errors import BadMember
 from pixlake.messages import Image, Member
 from pixlake.rejects import Reject, Stage
+from pixlake.storage import ANY, Version
 from pixlake.zips.contents import Content, read_contents
 
 _WHOLE_BYTES = 8 << 20
@@ -16,7 +17,7 @@ _BYTES_IN_FLIGHT = 64 << 20
 Outcome = Image | Reject
 
 
-def deliver_all(upload_uri: str, members: list[Member], writes_in_flight: int) -> list[Outcome]:
+def deliver_all(upload_uri: str, members: list[Member], writes_in_flight: int, version: Version = ANY) -> list[Outcome]:
     """Put the members at their `image_uri`s; what became of each, in their order.
 
     Raises BadUpload for a bomb, StorageError where the store fails; in neither case goes on to the end.
@@ -24,7 +25,7 @@ def deliver_all(upload_uri: str, members: list[Member], writes_in_flight: int) -
     with ThreadPoolExecutor(writes_in_flight, thread_name_prefix="deliver") as pool:
         deliveries = _Deliveries(pool)
         try:
-            for content in read_contents(upload_uri, members):
+            for content in read_contents(upload_uri, members, version):
                 if deliveries.failed:
                     break
                 deliveries.deliver(content)

@@ -8,11 +8,11 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pixlake import storage
 from pixlake.errors import BadUpload
 from pixlake.zips.cursor import Cursor
 from pixlake.zips.entries import Entry
 from pixlake.zips.headers import CENTRAL_BYTES, CentralHeader, read_entry
+from pixlake.zips.original import Original
 
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR = struct.Struct("<4sLQL")
@@ -24,22 +24,23 @@ _NONE_16, _NONE_32 = 0xFFFF, 0xFFFF_FFFF
 
 @dataclass(frozen=True)
 class Directory:
-    """Where the central directory of the zip at `uri` lies."""
+    """Where the central directory of a zip lies."""
 
-    uri: str
+    original: Original
     offset: int
     size: int
     count: int
 
 
-def find_directory(uri: str, zip_size: int) -> Directory:
+def find_directory(original: Original) -> Directory:
     """Read the zip's end; BadUpload `not_a_zip`, `damaged_zip` or `multi_disk`."""
+    uri, zip_size = original.uri, original.size
     length = min(zip_size, _MAX_COMMENT_BYTES + _END.size + _LOCATOR.size)
-    tail = storage.read_range(uri, zip_size - length, length) if length else b""
+    tail = original.read_range(zip_size - length, length) if length else b""
     at = _find_end(uri, tail)
     _, disk, start_disk, here, count, size, offset, _ = _END.unpack_from(tail, at)
     end = zip_size - length + at
-    wide = _read_end64(uri, tail[at - _LOCATOR.size : at], end - _LOCATOR.size) if at >= _LOCATOR.size else None
+    wide = _read_end64(original, tail[at - _LOCATOR.size : at], end - _LOCATOR.size) if at >= _LOCATOR.size else None
     if wide:
         end, fields = wide
         narrow = (disk, start_disk, here, count, size, offset)
@@ -50,7 +51,7 @@ def find_directory(uri: str, zip_size: int) -> Directory:
         raise BadUpload("multi_disk", f"{uri} is one part of a zip in several; join the parts first")
     if offset + size != end:
         raise BadUpload("damaged_zip", f"{uri}: its central directory does not end where the end record begins")
-    return Directory(uri, offset, size, count)
+    return Directory(original, offset, size, count)
 
 
 def _find_end(uri: str, tail: bytes) -> int:
@@ -68,16 +69,16 @@ def _find_end(uri: str, tail: bytes) -> int:
     return found[0]
 
 
-def _read_end64(uri: str, locator: bytes, locator_at: int) -> tuple[int, tuple[int, ...]] | None:
+def _read_end64(original: Original, locator: bytes, locator_at: int) -> tuple[int, tuple[int, ...]] | None:
     """Where the ZIP64 end record lies, and its fields in the order of the end record's; None where there is none."""
     signature, _, at, _ = _LOCATOR.unpack(locator)
     if signature != _LOCATOR_SIGNATURE:
         return None
     if at + _END64.size > locator_at:
-        raise BadUpload("damaged_zip", f"{uri}: its ZIP64 locator points outside of the zip")
-    signature, size, _, _, *fields = _END64.unpack(storage.read_range(uri, at, _END64.size))
+        raise BadUpload("damaged_zip", f"{original.uri}: its ZIP64 locator points outside of the zip")
+    signature, size, _, _, *fields = _END64.unpack(original.read_range(at, _END64.size))
     if signature != _END64_SIGNATURE or at + 12 + size != locator_at:
-        raise BadUpload("damaged_zip", f"{uri}: its ZIP64 end record is not where the locator says")
+        raise BadUpload("damaged_zip", f"{original.uri}: its ZIP64 end record is not where the locator says")
     return at, tuple(fields)
 
 
@@ -85,15 +86,15 @@ def read_entries(directory: Directory) -> Iterator[Entry]:
     """Each member of the zip in the directory's order. BadUpload where one is unsafe, or the directory is damaged."""
     if not directory.count:
         return
-    chunks = storage.stream(directory.uri, directory.offset, directory.size)
-    cursor = Cursor(chunks, directory.offset, directory.uri)
+    uri = directory.original.uri
+    cursor = Cursor(directory.original.stream(directory.offset, directory.size), directory.offset, uri)
     end = directory.offset + directory.size
     for number in range(1, directory.count + 1):
         if cursor.position + CENTRAL_BYTES > end:
-            raise BadUpload("damaged_zip", f"{directory.uri}: its directory ends before member {number}")
+            raise BadUpload("damaged_zip", f"{uri}: its directory ends before member {number}")
         header = CentralHeader.unpack(cursor.take(CENTRAL_BYTES))
         if not header.is_signed or cursor.position + header.variable_length > end:
-            raise BadUpload("damaged_zip", f"{directory.uri}: its directory is damaged at member {number}")
+            raise BadUpload("damaged_zip", f"{uri}: its directory is damaged at member {number}")
         yield read_entry(header, cursor.take(header.variable_length), directory.offset)
     if cursor.position != end:
-        raise BadUpload("damaged_zip", f"{directory.uri}: its directory holds more than {directory.count} members")
+        raise BadUpload("damaged_zip", f"{uri}: its directory holds more than {directory.count} members")

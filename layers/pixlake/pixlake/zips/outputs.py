@@ -12,11 +12,13 @@ from pixlake.messages import Member, Options, Run
 from pixlake.options import MAX_OPTIONS_BYTES, decode_options
 from pixlake.rejects import Reject
 from pixlake.settings import PlanSettings
+from pixlake.storage import ANY, Version
 from pixlake.zips.contents import read_contents
 from pixlake.zips.deliveries import deliver_all
 from pixlake.zips.entries import Entry
 from pixlake.zips.inventory import Inventory
 from pixlake.zips.keys import image_key, table_key
+from pixlake.zips.original import version_of
 from pixlake.zips.shards import ShardCutter
 
 _LINES_BYTES = 1 << 20
@@ -24,13 +26,13 @@ _TABLES_AT_ONCE = 1_000
 _TABLE_WRITES = 16
 
 
-def read_options(upload_uri: str, entry: Entry | None) -> Options:
+def read_options(upload_uri: str, entry: Entry | None, version: Version = ANY) -> Options:
     """The upload's `pixlake.json`, if it has one; BadUpload where it cannot be read."""
     if entry is None:
         return Options()
     if entry.size > MAX_OPTIONS_BYTES:
         raise BadUpload("bad_options", f"{entry.path}: larger than {MAX_OPTIONS_BYTES} bytes")
-    content = next(read_contents(upload_uri, [_member(entry, "")]))
+    content = next(read_contents(upload_uri, [_member(entry, "")], version))
     try:
         return decode_options(b"".join(content.chunks), entry.path)
     except BadMember as error:
@@ -47,7 +49,7 @@ def write_tables(run: Run, work: Work, inventory: Inventory) -> int:
             for table in kept
         ]
         members = [_member(table.entry, uri) for table, uri in zip(kept, uris, strict=True)]
-        for outcome in deliver_all(run.upload_uri, members, _TABLE_WRITES):
+        for outcome in deliver_all(run.upload_uri, members, _TABLE_WRITES, version_of(run)):
             if isinstance(outcome, Reject):
                 raise BadUpload(outcome.reason, f"{outcome.source}: {outcome.detail}")
             count += 1

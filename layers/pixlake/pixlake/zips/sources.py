@@ -15,12 +15,13 @@ from typing import Protocol
 import msgspec
 
 from pixlake import storage
-from pixlake.errors import AccessDenied, BadInput, BadUpload, MissingObject, StorageError
+from pixlake.errors import AccessDenied, BadInput, BadRequest, BadUpload, MissingObject, StorageError
 from pixlake.formats import IMAGE_EXTENSIONS, TABLE_EXTENSIONS, extension
-from pixlake.storage import ObjectInfo
+from pixlake.storage import ANY, ObjectInfo, Version
 from pixlake.zips import names
 from pixlake.zips.directory import find_directory, read_entries
 from pixlake.zips.entries import Entry, Kind, rejected, unread
+from pixlake.zips.original import original_of
 
 _LISTING_END = ".listing.jsonl"
 _LOOKUPS_IN_FLIGHT = 64
@@ -28,9 +29,11 @@ _MAX_LINE_BYTES = 64 << 10
 
 
 class Source(Protocol):
-    """An upload that can be listed. `modified`, in UTC, is known once all entries are."""
+    """An upload that can be listed. `modified`, in UTC, is known once all entries are. `version` is a zip's; the others
+    are many objects, or one that is read at once."""
 
     modified: datetime
+    version: Version
 
     def entries(self) -> Iterator[Entry]: ...
 
@@ -42,27 +45,40 @@ class Listed(msgspec.Struct, frozen=True):
     uri: str
 
 
-def open_source(uri: str) -> Source:
+def open_source(uri: str, version_id: str | None = None) -> Source:
     """The source for an upload's URI: a folder by its last slash, a listing or one object by its ending, else a zip."""
+    if not _is_zip(uri):
+        if version_id is not None:
+            raise BadRequest(f"{uri} is no zip: leave out upload_version, which says what zip is read")
+        return _open_loose(uri)
+    return _Zip(uri, version_id)
+
+
+def _is_zip(uri: str) -> bool:
+    return not uri.endswith(("/", _LISTING_END)) and extension(uri) not in IMAGE_EXTENSIONS | TABLE_EXTENSIONS
+
+
+def _open_loose(uri: str) -> Source:
     if uri.endswith("/"):
         return _Folder(uri)
     if uri.endswith(_LISTING_END):
         return _Listing(uri)
-    if extension(uri) in IMAGE_EXTENSIONS | TABLE_EXTENSIONS:
-        return _SingleObject(uri)
-    return _Zip(uri)
+    return _SingleObject(uri)
 
 
 class _Zip:
-    def __init__(self, uri: str) -> None:
-        self._info = storage.head(uri)
-        self.modified = self._info.last_modified
+    def __init__(self, uri: str, version_id: str | None) -> None:
+        info = storage.head(uri, version_id)
+        self._original = original_of(info)
+        self.modified, self.version = info.last_modified, info.version
 
     def entries(self) -> Iterator[Entry]:
-        return read_entries(find_directory(self._info.uri, self._info.size))
+        return read_entries(find_directory(self._original))
 
 
 class _SingleObject:
+    version = ANY
+
     def __init__(self, uri: str) -> None:
         self._info = storage.head(uri)
         self.modified = self._info.last_modified
@@ -72,6 +88,8 @@ class _SingleObject:
 
 
 class _Folder:
+    version = ANY
+
     def __init__(self, uri: str) -> None:
         self._uri = uri
         self.modified = datetime.min.replace(tzinfo=UTC)
@@ -124,6 +142,8 @@ class _Folder:
 
 
 class _Listing:
+    version = ANY
+
     def __init__(self, uri: str) -> None:
         self._uri = uri
         self.modified = datetime.min.replace(tzinfo=UTC)

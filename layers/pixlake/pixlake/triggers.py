@@ -1,0 +1,72 @@
+"""What starts an execution: S3's event of a new object, as EventBridge delivers it, or an input that a person wrote.
+
+The event comes whole. Nothing of it is put into a text first, so a key is what it is, whatever characters it holds:
+EventBridge does not encode keys, unlike S3's older notifications.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from pixlake.errors import BadRequest
+from pixlake.messages import Ingest, PlanRequest, parse
+
+_KEY = re.compile(r"uploads/([^/]+)/")
+
+
+class _Bucket(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Object(msgspec.Struct, frozen=True, rename={"version_id": "version-id"}):
+    """Where the bucket keeps no versions, `version_id` is not there, or "null"."""
+
+    key: str
+    version_id: str | None = None
+
+
+class _Detail(msgspec.Struct, frozen=True):
+    bucket: _Bucket
+    object: _Object
+
+
+class ObjectCreated(msgspec.Struct, frozen=True):
+    """EventBridge's event "Object Created", as far as it is read. `time` is when the upload was complete."""
+
+    time: str
+    detail: _Detail
+
+
+class _Started(msgspec.Struct, frozen=True):
+    """Plan's event: `ingest` is the execution's input as it was given."""
+
+    execution_id: str
+    started_at: str
+    ingest: Any
+
+
+def read_request(event: Any) -> PlanRequest:
+    """Plan's event; BadRequest says which field does not fit."""
+    started = parse(event, _Started)
+    return PlanRequest(started.execution_id, started.started_at, read_ingest(started.ingest))
+
+
+def read_ingest(given: Any) -> Ingest:
+    """What an execution's input asks for; BadRequest where it is neither an event nor an `Ingest`."""
+    if isinstance(given, dict) and "detail-type" in given:
+        return _of_event(parse(given, ObjectCreated))
+    return parse(given, Ingest)
+
+
+def _of_event(event: ObjectCreated) -> Ingest:
+    bucket, key, version_id = event.detail.bucket.name, event.detail.object.key, event.detail.object.version_id
+    found = _KEY.match(key)
+    if not found:
+        raise BadRequest(f"{key!r} is no upload: put it under uploads/<experiment_id>/")
+    return Ingest(
+        upload_uri=f"s3://{bucket}/{key}",
+        experiment_id=found[1],
+        uploaded_at=event.time,
+        upload_version=None if version_id == "null" else version_id,
+    )
