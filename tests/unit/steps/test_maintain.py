@@ -92,7 +92,8 @@ def test_unreferenced_files_are_removed_once_no_commit_can_need_them(
         (True, 15.0, 14.0, False),
         (True, 0.1, 0.0, False),
         (False, 0.1, 0.0, True),
-        (False, 1.1, 0.0, False),
+        (False, 2.9, 0.0, True),
+        (False, 3.1, 0.0, False),
     ],
 )
 def test_work_of_ended_executions_is_removed_after_its_time(

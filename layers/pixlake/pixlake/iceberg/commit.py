@@ -20,7 +20,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import ancestors_of
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from pixlake.errors import BadRequest, CommitConflict, StorageError
+from pixlake.errors import BadRequest, CommitConflict, PixlakeError
 from pixlake.iceberg.datafiles import Destination, write_data_files
 from pixlake.iceberg.keys import PARTITION
 from pixlake.iceberg.merge import EMPTY_INDEX, KeyIndex, index_keys, merge_rows
@@ -142,7 +142,7 @@ class _Committer:
         """Delete files of attempts known not to have landed. What is missed here, `maintain` finds."""
         for identity in identities:
             for file in self.written[identity]:
-                with suppress(StorageError):
+                with suppress(PixlakeError):
                     self.target.table.io.delete(file.file_path)
 
     def _conflict(self, error: RetryError) -> CommitConflict:

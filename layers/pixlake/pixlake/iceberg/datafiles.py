@@ -20,7 +20,7 @@ from pyiceberg.typedef import Record
 from pyiceberg.types import IcebergType, ListType, MapType, NestedField
 
 from pixlake import parquet
-from pixlake.errors import StorageError
+from pixlake.errors import PixlakeError
 
 ROW_GROUP_BYTES = 64 << 20
 _FIELD_ID = b"PARQUET:field_id"
@@ -80,7 +80,7 @@ def _write_file(destination: Destination, first: pa.Table, rest: Iterator[pa.Tab
             writer.close()
             size = sink.tell()
     except BaseException:
-        with suppress(StorageError):
+        with suppress(PixlakeError):
             table.io.delete(uri)
         raise
     return _describe(destination, uri, size, writer.writer.metadata)

@@ -1,7 +1,7 @@
 """Tables registered again in a catalog that has lost, or never had, the pointers to them.
 
 The newest metadata file of each table is found in the warehouse. Which table it is follows from its location, whose
-last name is `<table>` or `<table>-<digits>`; its columns are those of the table, or it is left alone.
+last name is `<table>` or `<table>-<digits>`.
 """
 
 import re

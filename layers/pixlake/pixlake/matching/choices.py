@@ -1,9 +1,11 @@
 """The columns of an upload's tables that ids and images are taken from, and the files that are left out for it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from pixlake.errors import BadTable
 from pixlake.matching.columns import Choice, check_column, choose_id, choose_images
 from pixlake.matching.keyed import Keyed
 from pixlake.matching.loosely import PathNames, match_paths
@@ -76,10 +78,17 @@ def _choose(
     named = choose_images(tables.columns, paths, options.image_column)
     if named is None:
         return choose(None), None
-    if options.image_column is None:
-        rival = choose(None)
+    if options.image_column is None and (rival := _rival(choose)) is not None:
         ids = select_records(tables.columns[rival.column].combine_chunks()).ids
         if match_paths(names, ids).matched > named[1].matched:
             return rival, None
     choice = choose(named[0])
     return replace(choice, why=f"{choice.why}; {named[0]!r} names {named[1].matched:,} images"), named
+
+
+def _rival(choose: Callable[[str | None], Choice]) -> Choice | None:
+    """The id column without an image column; None where only the rows of each id together tell it."""
+    try:
+        return choose(None)
+    except BadTable:
+        return None

@@ -119,9 +119,11 @@ def _match(names: PathNames, records: Records, references: References | None, ro
 
 def _further_images(columns: pa.Table, records: Records, id_column: str, image_column: str | None) -> NDArray[np.bool_]:
     """The repeated rows that name an image and else say what the first row of their id says."""
-    names = [name for name in columns.column_names if name not in (id_column, image_column)]
-    index = [name for name in names if Profile(name, columns[name], columns.num_rows).row_number]
-    same = agreeing((columns[name] for name in names if name not in index), records)
+    others = [name for name in columns.column_names if name not in (id_column, image_column)]
+    profiles = [Profile(name, columns[name], columns.num_rows) for name in others]
+    # as in the search for a repeated id: an index, or another name of the image, differs from row to row anyway
+    things = [each for each in profiles if not each.row_number and not each.names_images]
+    same = agreeing((each.values for each in things), records)
     cells = columns[image_column].take(pa.array(records.repeated))
     chosen: NDArray[np.bool_] = same & cells.is_valid().to_numpy()
     return chosen

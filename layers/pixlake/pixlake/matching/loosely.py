@@ -73,9 +73,19 @@ def match_paths(paths: PathNames, ids: pa.Array) -> Matches:
     """
     keys = comparable(ids)
     by_name, by_folder = _by_name(paths, keys), _by_folder(paths, keys)
+    first, second = by_name, by_folder
     if by_folder.images >= by_name.images and by_folder.different > by_name.different:
-        return by_folder.or_else(by_name).matches(len(ids))
-    return by_name.or_else(by_folder).matches(len(ids))
+        first, second = by_folder, by_name
+    return first.or_else(_without_numbers(second, first, keys)).matches(len(ids))
+
+
+def _without_numbers(second: Owners, first: Owners, keys: pa.Array) -> Owners:
+    """`second` without images of numbered records that have some by `first`: folders are numbered for other reasons."""
+    numbered = without_zeros(keys).is_valid().to_numpy(zero_copy_only=False)
+    taken = np.zeros(len(keys), dtype=bool)
+    taken[first.records[first.records >= 0]] = True
+    foreign = (second.records >= 0) & (numbered & taken)[second.records] if len(keys) else np.zeros(0, dtype=bool)
+    return Owners(np.where(foreign, -1, second.records), second.numbers) if len(keys) else second
 
 
 def _by_name(paths: PathNames, keys: pa.Array) -> Owners:

@@ -19,7 +19,9 @@ from pixlake.schemas import EXECUTIONS, TABLES
 from pixlake.settings import MaintainSettings
 
 SAFE_AGE = timedelta(days=1)
-"""Longer than any commit or execution step runs, retries and all."""
+"""Longer than any commit runs, retries and all."""
+SAFE_IDLE = timedelta(days=3)
+"""Longer than an execution may run (`TimeoutSeconds` of the state machine) without writing below `work/`."""
 LAST_PACK = 120.0
 """Seconds that packing one file takes at most, begun just in time."""
 SECONDS = 600.0
@@ -44,7 +46,7 @@ def maintain(settings: MaintainSettings, seconds: float = SECONDS) -> MaintainAn
         deleted += count
         skipped += [reason] if reason else []
     ended = partial(has_ended, catalog) if EXECUTIONS.name in known else lambda _: False
-    folders = delete_work(settings.lake_uri, ended, now - timedelta(days=settings.work_days), now - SAFE_AGE)
+    folders = delete_work(settings.lake_uri, ended, now - timedelta(days=settings.work_days), now - SAFE_IDLE)
     for place, name in enumerate(known):
         left = deadline - time.monotonic()
         pack(load_table(catalog, name), TABLES[name], time.monotonic() + left / (len(known) - place))
