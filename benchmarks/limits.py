@@ -260,7 +260,7 @@ Where a limit is met:
   {ExtractSettings.writes_in_flight} writes in flight; `MapConcurrency={SLOW}` stays below the limit from the start.
   Every upload has a prefix of its own.
 - **Compact above 900 s**: the commit replaces what it must of an experiment's files, so it grows with the experiment
-  where uploads overlap it. `CompactionEngine=athena` has no such limit.
+  where uploads overlap it. `CompactionEngine=athena` has no such limit; it has not yet been run on a real account.
 - **Embed above 900 s a batch**: a larger model, or less memory. Lower `BatchRows`, or raise `InferenceMemory`: an alarm
   says so at 90 %.
 - **Many uploads at once on one experiment**: commits conflict and are planned again; CommitConflict is retried by the

@@ -54,6 +54,8 @@ def queried(state: dict[str, Any], _: str) -> Iterator[Grant]:
     yield "athena:GetDataCatalog", f"{ARN}:athena:{HERE}:datacatalog/AwsDataCatalog"
     places = ("catalog", "database/${TablesDatabase}", "table/${TablesDatabase}/*")
     yield from grants("glue", TABLES, *(f"{ARN}:glue:{HERE}:{place}" for place in places))
+    # mandatory for every query, says Athena's guide on access to Glue
+    yield "glue:GetDatabase", f"{ARN}:glue:{HERE}:database/default"
     yield "s3:GetBucketLocation", "LakeBucket"
     yield from grants("s3", ("ListBucket",), "work/*", "warehouse/*", "athena/*")
     yield "s3:GetObject", "${LakeBucket.Arn}/work/*"

@@ -19,7 +19,7 @@ from pixlake_cli.engine.template import REGION
 from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
 from tests.doubles.athena import Athena, open_athena
 from tests.project import ROOT, read_definition
-from tests.workflow.athenas import MORE, Queries, answering
+from tests.workflow.athenas import MORE, PASSING, Queries, answering
 
 MACHINE = ROOT / "statemachine/compact_athena.asl.yaml"
 ONCE = ["CREATE", "MERGE", "ALTER", "OPTIMIZE", "VACUUM"]
@@ -43,7 +43,10 @@ class Scale:
 @pytest.fixture(scope="module")
 def scale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scale]:
     lake = make_lake(tmp_path_factory.mktemp("athena") / "lake")
-    machine = definition.load(MACHINE, {"WorkGroup": "merges", "Database": "pets"})
+    machine = definition.load(MACHINE, {"Partition": "aws", "WorkGroup": "merges", "Database": "pets"})
+    states = machine["States"]["Tables"]["ItemProcessor"]["States"]
+    for state in states.values():
+        state.update({key: 1 for key in ("Seconds",) if key in state})
     with Engine(lake.uri, lake.catalog_uri, {**MODELS, "CompactionEngine": "athena"}, ROOT) as engine:
         client = boto3.client("stepfunctions", region_name=REGION)
         role = "arn:aws:iam::123456789012:role/laptop"
@@ -106,8 +109,38 @@ def test_a_merge_conflict_is_retried_and_a_packing_conflict_left_to_the_next_upl
     queries = Queries(athena.run, refusals=refusals)
     outcome = scale.run(table, queries)
     assert outcome.status == "SUCCEEDED", (outcome.error, outcome.cause)
-    assert queries.verbs("records") == ["CREATE", "MERGE", "MERGE", "ALTER", "OPTIMIZE", "VACUUM"]
+    assert queries.verbs("records") == ["CREATE", "MERGE", *ONCE]
     assert len(athena.rows("records")) == 2
+
+
+@pytest.mark.parametrize("start", ["CREATE EXTERNAL TABLE", 'MERGE INTO "records"', "ALTER TABLE records"])
+def test_what_athena_calls_passing_is_run_again(scale: Scale, athena: Athena, table: Path, start: str) -> None:
+    queries = Queries(athena.run, refusals={start: [f"{PASSING}: busy"]})
+    outcome = scale.run(table, queries)
+    assert outcome.status == "SUCCEEDED", (outcome.error, outcome.cause)
+    assert len(athena.rows("records")) == 2
+
+
+def test_what_passes_for_athena_but_does_not_ends(scale: Scale, athena: Athena, table: Path) -> None:
+    queries = Queries(athena.run, refusals={'MERGE INTO "records"': [f"{PASSING}: busy"] * 99})
+    outcome = scale.run(table, queries)
+    assert (outcome.status, outcome.state) == ("FAILED", "CompactOnAthena")
+    assert queries.verbs("records").count("MERGE") == 7
+
+
+@pytest.mark.parametrize("start", ["CREATE EXTERNAL TABLE", 'MERGE INTO "records"', "ALTER TABLE records"])
+@pytest.mark.parametrize(
+    "reason",
+    ["PERMISSION_DENIED: not this table", "SYNTAX_ERROR: line 1:8", "Query timeout", "Query exhausted resources"],
+)
+def test_what_fails_the_same_way_again_is_asked_once(
+    scale: Scale, athena: Athena, table: Path, start: str, reason: str
+) -> None:
+    queries = Queries(athena.run, refusals={start: [reason] * 9})
+    outcome = scale.run(table, queries)
+    assert (outcome.status, outcome.state) == ("FAILED", "CompactOnAthena")
+    assert reason in outcome.cause
+    assert sum(it["QueryString"].startswith(start) for it in queries.asked) == 1
 
 
 def test_any_other_query_failure_fails_the_execution(scale: Scale, athena: Athena, table: Path) -> None:

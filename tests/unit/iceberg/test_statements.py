@@ -59,7 +59,7 @@ def test_statements_parse_in_athenas_dialect(schema: TableSchema) -> None:
 
 def test_maintenance_statements_are_in_athenas_syntax() -> None:
     statements = written(MERGED["embeddings"])
-    assert statements.optimize == "OPTIMIZE embeddings REWRITE DATA USING BIN_PACK WHERE \"experiment_id\" = 'pets'"
+    assert statements.optimize == "OPTIMIZE embeddings REWRITE DATA USING BIN_PACK WHERE experiment_id = 'pets'"
     assert statements.vacuum == "VACUUM embeddings"
     assert "'vacuum_max_snapshot_age_seconds' = '315360000'" in statements.keep
 

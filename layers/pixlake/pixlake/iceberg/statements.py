@@ -28,7 +28,7 @@ _HIVE = {
 def write_statements(schema: TableSchema, run: Run, lake: str, folder: str) -> TableStatements:
     """The statements for one table. `folder` below the execution's work folder holds the table's Parquet files."""
     parts, register = _register(schema, lake, folder)
-    where = f"{_name(PARTITION)} = {_text(run.experiment_id)}"
+    where = f"{PARTITION} = {_text(run.experiment_id)}"
     # Maintain expires snapshots, but for the one current at the beginning of the days kept; VACUUM would take that too.
     # A file with a single delete file is packed too, so that readers find rows, not deletes.
     properties = f"'vacuum_max_snapshot_age_seconds' = '{_NEVER}', 'optimize_rewrite_delete_file_threshold' = '1'"
@@ -37,6 +37,7 @@ def write_statements(schema: TableSchema, run: Run, lake: str, folder: str) -> T
         register=register,
         merge=_merge(schema, parts, run),
         keep=f"ALTER TABLE {schema.name} SET TBLPROPERTIES ({properties})",
+        # Athena takes no quoted names here
         optimize=f"OPTIMIZE {schema.name} REWRITE DATA USING BIN_PACK WHERE {where}",
         vacuum=f"VACUUM {schema.name}",
     )
