@@ -52,7 +52,7 @@ report-picture: setup ## docs/report.png, the sample's report as Chromium shows 
 unit: setup ## the quick tests: each module by itself
 	$(VENV)/bin/python $(PYTEST) tests/unit
 
-test: setup lint test-3.13 ## lint, the quick tests on Python 3.13, and all but those that need torch, containers or another environment
+test: setup lint $(if $(filter %3.13,$(PYTHON)),,test-3.13) ## lint, the quick tests on Python 3.13, and all but those that need torch, containers or another environment
 	$(VENV)/bin/python $(PYTEST)
 
 test-3.13: setup ## the quick tests on Python 3.13, which Lambda has

@@ -42,7 +42,7 @@ def call(*command: str) -> "subprocess.CompletedProcess[str]":
 def targets() -> set[str]:
     """All that make can make."""
     database = call("make", "--print-data-base", "--question", "help").stdout
-    return set(re.findall(r"^([a-z][a-z0-9-]*):", database, re.MULTILINE))
+    return set(re.findall(r"^([a-z][a-z0-9.-]*):", database, re.MULTILINE))
 
 
 @pytest.mark.parametrize("command", select(PAGES, "make "))
