@@ -42,7 +42,19 @@ def start(model_lake: Lake, *arguments: str | Path) -> "subprocess.Popen[str]":
     # a user's AWS account and proxy must not matter
     elsewhere = {"AWS_PROFILE": "nobody", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
     environment = {**os.environ, **elsewhere, "TMPDIR": str(model_lake.folder)}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=_take_interrupts,
+    )
+
+
+def _take_interrupts() -> None:
+    """A shell has its background jobs ignore SIGINT, and the tests may be one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run(model_lake: Lake, *arguments: str | Path) -> tuple[int, str, str]:
