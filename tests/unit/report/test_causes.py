@@ -35,6 +35,7 @@ SPLIT = (*PLANNED, "extracted/000000.jsonl", "batches.json", "batches/a.parquet"
         ((*SPLIT, "parts/embeddings/a.parquet"), 1, "Infer"),
         ((*SPLIT, "parts/embeddings/a.parquet", "parts/predictions/b.parquet"), 1, "Compact"),
         ((*SPLIT, "parts/embeddings/a.parquet", "parts/predictions/b.parquet", "compacted.json"), 1, "Report"),
+        ((*SPLIT, "parts/embeddings/a.parquet", "compacted.json"), 1, "Report"),
     ],
 )
 def test_the_failed_step_is_the_first_whose_output_is_incomplete(

@@ -111,6 +111,8 @@ def _texts(value: Any) -> list[str]:
 
 def find_step(listing: Listing, shards: int) -> str:
     """The first step whose objects under `work/` are not all there; Report, the last one, leaves none."""
+    if listing.under("compacted.json"):  # first, for a few batches may be lost
+        return "Report"
     if not listing.under("shards.json"):
         return "Plan"
     if len(listing.under("extracted/")) < shards:
@@ -118,6 +120,4 @@ def find_step(listing: Listing, shards: int) -> str:
     if not listing.under("batches.json"):
         return "Split"
     done = len(listing.under("parts/embeddings/")) + len(listing.under("parts/predictions/"))
-    if done < len(listing.under("batches/")):
-        return "Infer"
-    return "Report" if listing.under("compacted.json") else "Compact"
+    return "Infer" if done < len(listing.under("batches/")) else "Compact"
