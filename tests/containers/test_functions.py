@@ -48,6 +48,7 @@ def test_maintenance_runs_in_its_container(invoke: Invoke) -> None:
         "expired_snapshots",
         "deleted_files",
         "deleted_work",
+        "skipped",
     }
 
 
