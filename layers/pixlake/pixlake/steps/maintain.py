@@ -36,7 +36,8 @@ def maintain(settings: MaintainSettings, seconds: float = SECONDS) -> MaintainAn
     deadline = time.monotonic() + seconds
     with translated(f"catalog {settings.catalog_uri}"):
         catalog = connect(settings.lake_uri, settings.catalog_uri)
-        known = [name for name in TABLES if name in table_names(catalog)]
+        found = table_names(catalog)
+    known = [name for name in TABLES if name in found]
     skipped = [f"{settings.catalog_uri} has no table {name}. {WAY_OUT}" for name in TABLES if name not in known]
     now = datetime.now(UTC)
     expired = deleted = 0
