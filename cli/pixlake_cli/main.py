@@ -12,6 +12,7 @@ import pixlake
 from pixlake.errors import BadRequest, PixlakeError, StorageError
 
 COMMANDS = {
+    "check": "pixlake_cli.commands.check:check",
     "run": "pixlake_cli.commands.run:run",
     "query": "pixlake_cli.commands.query:query",
     "search": "pixlake_cli.commands.search:search",

@@ -25,4 +25,4 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     build(root, {"extract": {"Timeout": 2, "MemorySize": 256}})
     with Engine(f"file://{lake}", f"sqlite:///{lake}/catalog.db", root=root) as engine:
         yield Stack(engine, lake)
-    shutil.rmtree(engine.logs)
+    shutil.rmtree(engine.logs, ignore_errors=True)

@@ -14,6 +14,7 @@ import pytest
 
 from pixlake.failures import MAP_FAILED
 from pixlake.iceberg.lakes import Lake
+from pixlake_cli.checking import check_upload
 from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.interpreter import Outcome
 from tests.builders.model_lakes import MODELS, Row, image, make_lake, make_zip, rows
@@ -54,7 +55,7 @@ def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
     lake = make_lake(folder / "lake")
     with Engine(lake.uri, lake.catalog_uri, MODELS, ROOT) as engine:
         yield Ingest(engine, lake, folder, itertools.count())
-    shutil.rmtree(engine.logs)
+    shutil.rmtree(engine.logs, ignore_errors=True)
 
 
 PETS: dict[str, bytes | str] = {
@@ -214,3 +215,19 @@ def test_the_sample_becomes_rows(ingest: Ingest) -> None:
     unreadable = {row["image_paths"][0] for row in records if set(row["image_paths"]) & rejected}
     assert output["records"] == len(records) == output["predicted"] + len(unreadable)
     assert output["rejected"] == len(ingest.rows("rejects", "emoji")) > 0
+
+
+def test_a_check_names_what_the_run_then_rejects(ingest: Ingest, tmp_path: Path) -> None:
+    dirty = PETS | {
+        "pets.csv": "id,Age\n01,3\n02,5\n,7\n02,6\n03,1,2\n",
+        "images/01.png": image()[:50],
+        "images/03.png": b"",
+        "notes.docx": b"x",
+    }
+    upload = make_zip(tmp_path / "checked.zip", dirty)
+    checked = check_upload([upload], ingest.lake, "checked", lambda *_: None)
+    output = ingest.good(upload, "checked")
+    found = {(row["source"], row["reason"]) for row in ingest.rows("rejects", "checked")}
+    # what follows for the record, whose only image is broken, the model that was asked says
+    assert {(reject.source, reject.reason) for reject in checked.rejects} == found - {("01", "missing_image")}
+    assert (checked.images, checked.records) == (output["images"], output["records"])

@@ -1,4 +1,6 @@
-"""Why an upload was not predicted, with the classifiers that the lake has, for whoever expected predictions."""
+"""Why an upload was not predicted, or from less than its model reads, for whoever expected predictions."""
+
+from collections.abc import Collection, Iterator
 
 from pixlake.bundles.folders import open_folder
 from pixlake.bundles.predictors import PredictorManifest
@@ -6,6 +8,7 @@ from pixlake.bundles.roles import ORPHAN, WITH_IMAGE, WITHOUT_IMAGE, Model, list
 from pixlake.errors import BadBundle, BadRequest
 
 _MOST = 20  # models looked into and named: a lake may have hundreds
+_COLUMNS = 5  # named of those that are missing
 _ROWS = {WITH_IMAGE: "records with images", WITHOUT_IMAGE: "records without images", ORPHAN: "images without a record"}
 
 
@@ -23,6 +26,17 @@ def explain_unpredicted(lake: str, models: dict[str, Model]) -> str:
     name, kind = there[0]
     way = f'"classifier": {{"{ORPHAN if kind == "images" else WITH_IMAGE}": "{name}"}}'
     return f"Nothing was predicted: no classifier is named. The lake has {listed}; name one in pixlake.json: {{{way}}}"
+
+
+def explain_missing_columns(models: dict[str, Model], columns: Collection[str]) -> Iterator[str]:
+    """A sentence for each classifier that reads columns which the table, of these `columns`, does not have."""
+    for name, reads in {model.name: model.columns for model in models.values()}.items():
+        if lacking := [column for column in reads if column not in columns]:
+            others = f" and {len(lacking) - _COLUMNS:,} more" if len(lacking) > _COLUMNS else ""
+            yield (
+                f"{name} reads {len(reads):,} columns, and the table lacks {', '.join(map(repr, lacking[:_COLUMNS]))}"
+                f"{others}: it predicts as from empty cells"
+            )
 
 
 def _list_classifiers(lake: str) -> list[tuple[str, str]]:

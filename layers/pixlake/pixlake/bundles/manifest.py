@@ -199,6 +199,11 @@ class Manifest(_Part, frozen=True):
         return next((each for each in self.inputs if isinstance(each, ImageInput)), None)
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The table's columns that it reads, once each."""
+        return tuple(dict.fromkeys(name for each in self.inputs for name in _columns(each)))
+
+    @property
     def graphs(self) -> set[str]:
         """The files with graphs."""
         return {self.graph, self.text.graph} if self.text else {self.graph}
@@ -208,6 +213,18 @@ class Manifest(_Part, frozen=True):
         """The files with tokenizers."""
         inputs = (*self.inputs, self.text.input) if self.text else self.inputs
         return {each.tokenizer for each in inputs if isinstance(each, TextInput)}
+
+
+def _columns(declared: Input) -> tuple[str, ...]:
+    match declared:
+        case NumericalInput():
+            return tuple(column.name for column in declared.columns)
+        case CategoricalInput():
+            return (declared.column,)
+        case TextInput():
+            return declared.columns
+        case ImageInput():
+            return ()
 
 
 def version(data: bytes) -> str:

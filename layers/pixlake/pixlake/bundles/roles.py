@@ -22,11 +22,12 @@ _KINDS = {
 @dataclass(frozen=True)
 class Model:
     """`name` is `name@version`; `task` is what the state machine chooses the container by; `demo` is told of in
-    `bundles.demo`."""
+    `bundles.demo`; `columns` are those of the table that it reads."""
 
     name: str
     task: str
     demo: bool
+    columns: tuple[str, ...] = ()
 
 
 def resolve_models(lake: str, options: Options, autogluon: bool) -> dict[str, Model]:
@@ -53,9 +54,11 @@ def _resolve(lake: str, role: str, name: str, autogluon: bool) -> Model:
     folder = open_folder(lake, name)
     if isinstance(folder.description, PredictorManifest):
         _check_predictor(folder.description, role, autogluon)
-        return Model(folder.model, "classify_autogluon", folder.demo)
+        columns = tuple(column.name for column in folder.description.columns)
+        return Model(folder.model, "classify_autogluon", folder.demo, columns)
     _check_graphs(folder, role)
-    return Model(folder.model, "embed" if role == EMBEDDER else "classify", folder.demo)
+    task = "embed" if role == EMBEDDER else "classify"
+    return Model(folder.model, task, folder.demo, folder.manifest.columns)
 
 
 def _check_graphs(folder: BundleFolder, role: str) -> None:

@@ -5,7 +5,7 @@ from itertools import chain
 
 import numpy as np
 
-from pixlake.bundles.available import explain_unpredicted
+from pixlake.bundles.available import explain_missing_columns, explain_unpredicted
 from pixlake.bundles.roles import EMBEDDER, ORPHAN, WITH_IMAGE, WITHOUT_IMAGE, Model, resolve_models
 from pixlake.experiments import read_experiment
 from pixlake.lake import Work
@@ -53,9 +53,13 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
         id_column=found.id_column,
         id_column_why=found.id_column_why,
         demo=tuple(role for role, model in models.items() if model.demo),
-        warnings=advise(found),
+        warnings=(*advise(found), *_missing_columns(models, found.joined)),
         unpredicted="" if any(map(_predicts, batches)) else explain_unpredicted(settings.lake_uri, models),
     )
+
+
+def _missing_columns(models: dict[str, Model], joined: Joined) -> tuple[str, ...]:
+    return tuple(explain_missing_columns(models, joined.columns.column_names)) if len(joined.ids) else ()
 
 
 def _predicts(batch: Batch) -> bool:
