@@ -1,0 +1,146 @@
+"""`pixlake classify`: the class of an image now, without a run."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pixlake.errors import BadBundle, BadRequest, MissingObject
+from pixlake.iceberg.lakes import Lake
+from pixlake.settings import InferenceSettings
+from pixlake_cli.lakes import lake_option
+
+if TYPE_CHECKING:
+    from pixlake.bundles.folders import BundleFolder
+    from pixlake.inference.answers import Answer
+
+
+@click.command()
+@click.argument(
+    "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@lake_option
+@click.option("--model", metavar="NAME", help="The classifier. Default: the only one of the lake that takes images.")
+@click.option("--top", type=click.IntRange(1), default=1, show_default=True, metavar="K", help="How many classes.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line for each image.")
+def classify(images: tuple[Path, ...], lake: Lake, model: str | None, top: int, as_json: bool) -> None:
+    """Say the class of each IMAGE, by a classifier of the lake; nothing is written.
+
+    The score is the class's probability. A classifier of records is asked as for a record with this image and empty
+    cells. An image that cannot be decoded has its reason in place of a class; the command then ends with 1.
+
+    \b
+    pixlake classify cat.jpg --lake lake --top 5
+    pixlake classify *.jpg --lake lake --model pets --json
+    """
+    from pixlake.bundles.demo import write_notice
+    from pixlake.inference.answers import classify_images
+    from pixlake.inference.classifier import Classifier
+
+    folder = _choose(lake.uri, model)
+    if folder.demo and (notice := write_notice({"orphan": folder.model}, on_sample=False)):
+        click.echo(f"notice: {notice}", err=True)
+    classifier = Classifier(folder)
+    read = ((str(path), path.read_bytes()) for path in images)
+    answers = classify_images(classifier, read, top, InferenceSettings("").max_pixels)
+    failed = _print_lines(answers) if as_json else _print_table(answers)
+    sys.exit(1 if failed else 0)
+
+
+def _choose(lake_uri: str, wanted: str | None) -> "BundleFolder":
+    """The bundle that is wanted, or the only one that classifies images; of those that are not the demo's, if any."""
+    from pixlake.bundles.folders import open_folder
+    from pixlake.bundles.roles import list_bundles
+
+    there = list_bundles(lake_uri)
+    if wanted is not None:
+        if wanted.partition("@")[0] not in there:
+            raise MissingObject(f"{lake_uri} has no model {wanted!r}; there are: {', '.join(there) or 'none'}")
+        folder = open_folder(lake_uri, wanted)
+        if not _takes_images(folder):
+            raise BadBundle(f"{folder.model} does not classify images; there are: {', '.join(there)}")
+        return folder
+    folders = list(_classifiers(lake_uri, there))
+    own = [folder for folder in folders if not folder.demo] or folders
+    if not own:
+        raise MissingObject(
+            f"{lake_uri} has no classifier of images; `pixlake models zero-shot`, `export --classify` and `train` make"
+            " one, and `pixlake models push` puts it there"
+        )
+    if len(own) > 1:
+        raise BadRequest(f"choose one with --model: {', '.join(folder.model.partition('@')[0] for folder in own)}")
+    return own[0]
+
+
+def _classifiers(lake_uri: str, names: Iterable[str]) -> "Iterator[BundleFolder]":
+    """The bundles that classify images; a damaged one is told of only when it is asked for."""
+    from pixlake.bundles.folders import open_folder
+
+    for name in names:
+        try:
+            folder = open_folder(lake_uri, name)
+        except (BadBundle, BadRequest):
+            continue
+        if _takes_images(folder):
+            yield folder
+
+
+def _takes_images(folder: "BundleFolder") -> bool:
+    from pixlake.bundles.manifest import Manifest
+
+    described = folder.description
+    return isinstance(described, Manifest) and described.kind != "embedder" and described.image_input is not None
+
+
+def _print_lines(answers: "Iterable[Answer]") -> bool:
+    """Whether an image failed; `classes` are those asked for, of which the best is the answer."""
+    failed = False
+    for answer in answers:
+        failed = failed or answer.error is not None
+        click.echo(json.dumps(_as_object(answer), ensure_ascii=False))
+    return failed
+
+
+def _as_object(answer: "Answer") -> dict[str, Any]:
+    best = asdict(answer.classes[0]) if answer.classes else {"label": None, "score": None, "class_id": None}
+    found: dict[str, Any] = {"image": answer.image, **best, "model": answer.model}
+    if len(answer.classes) > 1:
+        found["classes"] = [asdict(each) for each in answer.classes]
+    if answer.value is not None:
+        found["value"] = answer.value
+    if answer.error:
+        found |= {"reason": answer.error.reason, "detail": answer.error.detail}
+    return found
+
+
+def _print_table(answers: "Iterable[Answer]") -> bool:
+    from rich import box
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    from pixlake.report.words import readable
+    from pixlake_cli.output import make_console
+
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("image", "score", "class", "id"):
+        grid.add_column(heading, overflow="fold")
+    failed = False
+    for answer in answers:
+        failed = failed or answer.error is not None
+        for row in _rows(answer):
+            grid.add_row(*(Text(readable(cell)) for cell in row))
+    make_console(sys.stdout).print(grid)
+    return failed
+
+
+def _rows(answer: "Answer") -> Iterator[tuple[str, str, str, str]]:
+    if answer.error:
+        yield answer.image, "", str(answer.error), ""
+    elif answer.value is not None:
+        yield answer.image, f"{answer.value:.6g}", "", ""
+    for place, each in enumerate(answer.classes):
+        yield "" if place else answer.image, f"{each.score:.4f}", each.label, str(each.class_id)

@@ -1,0 +1,73 @@
+"""What a classifier says of single images, outside of any upload."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pixlake.concurrency import map_bounded
+from pixlake.cores import available_cores
+from pixlake.errors import BadImage
+from pixlake.inference.batches import grouped
+from pixlake.inference.classifier import Classifier, Prediction
+from pixlake.inference.encoders import Example
+
+_GROUP = 32
+
+
+@dataclass(frozen=True)
+class Class:
+    """A label with its probability, and its place among the model's labels."""
+
+    label: str
+    score: float
+    class_id: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one image: its most probable classes, best first, or the value of a regression.
+
+    `error` is why it says nothing, else None.
+    """
+
+    image: str
+    model: str
+    classes: tuple[Class, ...] = ()
+    value: float | None = None
+    error: BadImage | None = None
+
+
+def classify_images(
+    classifier: Classifier, images: Iterable[tuple[str, bytes]], top: int, max_pixels: int
+) -> Iterator[Answer]:
+    """One answer for each named image, in order; by a model that reads columns, too, as from empty cells.
+
+    An image that cannot be decoded is answered by its error.
+    """
+
+    def prepare(image: tuple[str, bytes]) -> tuple[str, Example | BadImage]:
+        name, data = image
+        try:
+            return name, classifier.make_example({}, [classifier.prepare_image(data, max_pixels)])
+        except BadImage as error:
+            return name, error
+
+    for group in grouped(map_bounded(prepare, images, available_cores(), in_flight=_GROUP), _GROUP):
+        yield from _answer(classifier, group, top)
+
+
+def _answer(classifier: Classifier, group: Sequence[tuple[str, Example | BadImage]], top: int) -> Iterator[Answer]:
+    predictions = iter(classifier.predict([each for _, each in group if isinstance(each, Example)]))
+    for name, each in group:
+        if isinstance(each, BadImage):
+            yield Answer(name, classifier.model, error=each)
+        elif prediction := next(predictions):
+            yield Answer(name, classifier.model, rank(prediction, top), prediction.value)
+        else:
+            yield Answer(name, classifier.model, error=BadImage("bad_prediction", "the model answered with no number"))
+
+
+def rank(prediction: Prediction, top: int) -> tuple[Class, ...]:
+    """The `top` most probable classes, best first; of equals the one that the model names first."""
+    probabilities = prediction.probabilities or {}
+    classes = [Class(label, score, index) for index, (label, score) in enumerate(probabilities.items())]
+    return tuple(sorted(classes, key=lambda each: -each.score)[:top])
