@@ -1,15 +1,16 @@
-"""Hits of a search as one picture."""
+"""Images of a lake as one picture."""
 
 from collections.abc import Sequence
 from io import BytesIO
+from pathlib import Path
+from typing import Protocol
 
 from PIL import Image, ImageDraw, ImageFont
 
 from pixlake import storage
-from pixlake.errors import PixlakeError
+from pixlake.errors import BadRequest, PixlakeError
 from pixlake.images.decoding import decode
 from pixlake.report.words import shorten
-from pixlake.search.nearest import Hit
 
 _SIDE, _GAP, _CAPTION = 176, 14, 40  # pixels
 _COLUMNS = 5
@@ -17,21 +18,50 @@ _MAX_PIXELS = 100_000_000
 _PAPER, _FRAME, _INK, _QUIET = "#ffffff", "#eef1f3", "#1a2026", "#5c6773"
 
 
-def draw_hits(hits: Sequence[Hit]) -> bytes:
+class Shown(Protocol):
+    """What is known of an image in the lake; the score is a cosine."""
+
+    @property
+    def image_path(self) -> str: ...
+
+    @property
+    def image_uri(self) -> str: ...
+
+    @property
+    def score(self) -> float: ...
+
+
+def draw_hits(hits: Sequence[Shown]) -> bytes:
     """A PNG with each image, its score and its path; an empty frame where an image cannot be read."""
     columns = max(1, min(_COLUMNS, len(hits)))
-    rows = max(1, -(-len(hits) // columns))
-    size = (_GAP + columns * (_SIDE + _GAP), _GAP + rows * (_SIDE + _CAPTION + _GAP))
+    return _draw_rows([hits[start : start + columns] for start in range(0, len(hits), columns)], columns)
+
+
+def draw_groups(groups: Sequence[Sequence[Shown]]) -> bytes:
+    """The same with a row for each group, its first images."""
+    return _draw_rows(groups, max([1, *(min(_COLUMNS, len(group)) for group in groups)]))
+
+
+def write_sheet(path: Path, sheet: bytes) -> None:
+    """Write the picture; BadRequest where that cannot be."""
+    try:
+        path.write_bytes(sheet)
+    except OSError as error:
+        raise BadRequest(f"cannot write {path}: {error.strerror}") from error
+
+
+def _draw_rows(rows: Sequence[Sequence[Shown]], columns: int) -> bytes:
+    size = (_GAP + columns * (_SIDE + _GAP), _GAP + max(1, len(rows)) * (_SIDE + _CAPTION + _GAP))
     sheet = Image.new("RGB", size, _PAPER)
-    for index, hit in enumerate(hits):
-        row, column = divmod(index, columns)
-        _draw_hit(sheet, hit, _GAP + column * (_SIDE + _GAP), _GAP + row * (_SIDE + _CAPTION + _GAP))
+    for row, images in enumerate(rows):
+        for column, image in enumerate(images[:columns]):
+            _draw(sheet, image, _GAP + column * (_SIDE + _GAP), _GAP + row * (_SIDE + _CAPTION + _GAP))
     target = BytesIO()
     sheet.save(target, "PNG")
     return target.getvalue()
 
 
-def _draw_hit(sheet: Image.Image, hit: Hit, left: int, top: int) -> None:
+def _draw(sheet: Image.Image, hit: Shown, left: int, top: int) -> None:
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((left, top, left + _SIDE - 1, top + _SIDE - 1), fill=_FRAME)
     image = _read(hit.image_uri)

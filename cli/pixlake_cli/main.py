@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "pixlake_cli.commands.run:run",
     "query": "pixlake_cli.commands.query:query",
     "search": "pixlake_cli.commands.search:search",
+    "duplicates": "pixlake_cli.commands.duplicates:duplicates",
     "classify": "pixlake_cli.commands.classify:classify",
     "tables": "pixlake_cli.commands.tables:tables",
     "maintain": "pixlake_cli.commands.maintain:maintain",

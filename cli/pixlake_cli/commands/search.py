@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pixlake.errors import BadRequest, MissingObject
+from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
+from pixlake_cli.embedded import choose_vectors
 from pixlake_cli.lakes import tables_option
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from pyiceberg.table import Table
 
     from pixlake.inference.embedder import Embedder
     from pixlake.search.nearest import Hit
@@ -52,7 +52,7 @@ def search(
         raise BadRequest("give the name of an image file, or a text that is not empty")
     lake = lake.existing()
     table = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings")
-    chosen = _choose(table, lake, experiment, model)
+    chosen = choose_vectors(table, lake, experiment, model)
     is_image = _is_image(query)
     embedder = open_embedder(lake.uri, chosen)
     vector = _embed(query, embedder, is_image=is_image)
@@ -60,25 +60,13 @@ def search(
     if embedder.demo:
         _notify(chosen, hits)
     if sheet:
-        _write_sheet(sheet, hits)
+        from pixlake_cli.contactsheet import draw_hits, write_sheet
+
+        write_sheet(sheet, draw_hits(hits))
     if as_json:
         click.echo(json.dumps([asdict(hit) for hit in hits], indent=1, ensure_ascii=False))
     else:
         _print(hits)
-
-
-def _choose(table: "Table", lake: Lake, experiment: str | None, wanted: str | None) -> str:
-    from pixlake.search.nearest import choose_model, count_models, read_batches
-
-    models = count_models(read_batches(table, experiment, ["model"]))
-    if not models:
-        where = f"experiment {experiment!r} of {lake.uri}" if experiment else lake.uri
-        raise MissingObject(f"{where} has no embeddings yet: `pixlake run` with an embedder makes them")
-    chosen = choose_model(models, wanted)
-    if len(models) > 1 and wanted is None:
-        others = ", ".join(sorted(models.keys() - {chosen}))
-        click.echo(f"searching the vectors of {chosen}; --model chooses another: {others}", err=True)
-    return chosen
 
 
 def _is_image(query: str) -> bool:
@@ -109,15 +97,6 @@ def _notify(model: str, hits: "list[Hit]") -> None:
     on_sample = all(is_of_sample(hit.experiment_id, hit.image_uri) for hit in hits)
     if notice := write_notice({"embedder": model}, on_sample=on_sample):
         click.echo(f"notice: {notice}", err=True)
-
-
-def _write_sheet(sheet: Path, hits: "list[Hit]") -> None:
-    from pixlake_cli.contactsheet import draw_hits
-
-    try:
-        sheet.write_bytes(draw_hits(hits))
-    except OSError as error:
-        raise BadRequest(f"cannot write {sheet}: {error.strerror}") from error
 
 
 def _print(hits: "list[Hit]") -> None:

@@ -76,7 +76,7 @@ def test_a_text_is_embedded_by_the_text_tower(gallery: Lake) -> None:
 def test_the_model_with_most_vectors_is_searched_and_named(gallery: Lake) -> None:
     result = run("search", folder_of(gallery) / "images" / "red.png", "--lake", gallery.folder)
     assert result.exit_code == 0
-    assert result.stderr.startswith("searching the vectors of tiny@")
+    assert result.stderr.startswith("the vectors are those of tiny@")
     assert "emoji-clip@0123456789ab" in result.stderr
     assert "red.png" in result.stdout
 

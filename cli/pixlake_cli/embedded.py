@@ -1,0 +1,29 @@
+"""Which vectors of a lake a command works on."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pixlake.errors import MissingObject
+from pixlake.iceberg.lakes import Lake
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+
+def choose_vectors(table: "Table", lake: Lake, experiment: str | None, wanted: str | None) -> str:
+    """The model, `name@version`, whose vectors are meant: the one that made most of them, unless `wanted` is another.
+
+    Says on standard error which others there are; MissingObject where there is none.
+    """
+    from pixlake.search.nearest import choose_model, count_models, read_batches
+
+    models = count_models(read_batches(table, experiment, ["model"]))
+    if not models:
+        where = f"experiment {experiment!r} of {lake.uri}" if experiment else lake.uri
+        raise MissingObject(f"{where} has no embeddings yet: `pixlake run` with an embedder makes them")
+    chosen = choose_model(models, wanted)
+    if len(models) > 1 and wanted is None:
+        others = ", ".join(sorted(models.keys() - {chosen}))
+        click.echo(f"the vectors are those of {chosen}; --model chooses another: {others}", err=True)
+    return chosen
