@@ -15,7 +15,8 @@ def clustered(seed: int, count: int, dimensions: int, noise: float) -> NDArray[n
     random = np.random.default_rng(seed)
     centers = random.normal(size=(max(1, count // 3), dimensions))
     points = centers[random.integers(len(centers), size=count)] + noise * random.normal(size=(count, dimensions))
-    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    unit: NDArray[np.float32] = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def pairs(vectors: NDArray[np.float32], threshold: float) -> set[tuple[int, int]]:
