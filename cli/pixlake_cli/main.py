@@ -18,6 +18,7 @@ COMMANDS = {
     "search": "pixlake_cli.commands.search:search",
     "duplicates": "pixlake_cli.commands.duplicates:duplicates",
     "classify": "pixlake_cli.commands.classify:classify",
+    "export": "pixlake_cli.commands.export:export",
     "tables": "pixlake_cli.commands.tables:tables",
     "maintain": "pixlake_cli.commands.maintain:maintain",
     "models": "pixlake_cli.commands.models:models",

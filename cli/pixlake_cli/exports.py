@@ -1,0 +1,134 @@
+"""The images of an experiment with all that is known of them, as rows for the files of other tools."""
+
+import io
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pixlake import storage
+from pixlake.concurrency import map_bounded
+from pixlake_cli.output import write_csv, write_parquet
+
+_READERS = 16
+_SHARD_BYTES = 1 << 30
+_VECTOR = "embedding"
+
+_IMAGES = """
+SELECT e.image_path, e.record_id, e.width, e.height, e.sha256, e.image_uri, e.model, e.uploaded_at,
+  coalesce(p.label, o.label) AS label, coalesce(p.score, o.score) AS score, coalesce(p.value, o.value) AS value,
+  coalesce(p.model, o.model) AS predicted_by, r.attributes, e.embedding
+FROM embeddings e
+LEFT JOIN predictions p ON p.experiment_id = e.experiment_id AND p.record_id = e.record_id
+LEFT JOIN predictions o ON o.experiment_id = e.experiment_id AND o.image_path = e.image_path
+LEFT JOIN records r ON r.experiment_id = e.experiment_id AND r.record_id = e.record_id
+WHERE e.experiment_id = {experiment} AND e.model = {model}
+"""
+
+
+def select_images(experiment: str, model: str, where: str | None) -> str:
+    """SQL in Athena's dialect: a row for each image, with its vector by `model`, its record and its prediction."""
+    images = _IMAGES.format(experiment=_literal(experiment), model=_literal(model))
+    # on lines of its own, so that a comment in the condition ends with it
+    return images if where is None else f"SELECT * FROM ({images}) AS images\nWHERE (\n{where}\n)"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def export_parquet(rows: pa.RecordBatchReader, target: IO[bytes]) -> None:
+    """One Parquet file."""
+    write_parquet(rows, target)
+
+
+def export_csv(rows: pa.RecordBatchReader, target: IO[bytes]) -> None:
+    """UTF-8 with a header; the vector and the attributes as JSON."""
+    write_csv(rows, target)
+
+
+def export_npy(rows: pa.RecordBatchReader, target: IO[bytes], facts: IO[bytes]) -> None:
+    """The vectors as float32 `[n, d]` in NumPy's format, and the other columns, row by row of them, as Parquet."""
+    names = [name for name in rows.schema.names if name != _VECTOR]
+    schema = pa.schema([rows.schema.field(name) for name in names])
+    count = dimensions = 0
+    _write_header(target, 0, 0)
+    start = target.tell()
+    with pq.ParquetWriter(facts, schema, compression="zstd") as writer:
+        for batch in rows:
+            vectors = batch.column(_VECTOR).flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+            count += batch.num_rows
+            dimensions = dimensions or len(vectors) // max(1, batch.num_rows)
+            target.write(vectors.tobytes())
+            writer.write_batch(batch.select(names))
+    target.seek(0)
+    _write_header(target, count, dimensions)
+    assert target.tell() == start, "NumPy leaves room for a longer shape"
+
+
+def _write_header(target: IO[bytes], count: int, dimensions: int) -> None:
+    """NumPy's header, whose length the count does not change; nor does the number of dimensions, written as wide."""
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False}
+    np.lib.format.write_array_header_1_0(target, {**header, "shape": (count, dimensions)})
+
+
+def export_webdataset(rows: pa.RecordBatchReader, folder: Path, shard_bytes: int = _SHARD_BYTES) -> None:
+    """Tars of about `shard_bytes` in the layout of the library webdataset: for each image its file as it was uploaded,
+    its vector (`.npy`) and its other columns (`.json`), under one number.
+
+    Raises MissingObject for an image that the lake has lost.
+    """
+    with _Shards(folder, shard_bytes) as shards:
+        for number, (row, data) in enumerate(map_bounded(_read, _rows(rows), _READERS)):
+            vector = np.array(row.pop(_VECTOR), dtype=np.float32)
+            suffix = PurePosixPath(row["image_path"]).suffix.lower() or ".img"
+            facts = msgspec.json.encode(row)
+            shards.add(f"{number:09d}", {suffix: data, ".json": facts, ".npy": _encode(vector)})
+
+
+def _rows(rows: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
+    for batch in rows:
+        yield from batch.to_pylist(maps_as_pydicts="lossy")
+
+
+def _read(row: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    return row, storage.read(row["image_uri"])
+
+
+def _encode(vector: NDArray[np.float32]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, vector)
+    return buffer.getvalue()
+
+
+class _Shards:
+    """Numbered tars in a folder, the next one begun where one has `shard_bytes`."""
+
+    def __init__(self, folder: Path, shard_bytes: int) -> None:
+        self._folder, self._shard_bytes = folder, shard_bytes
+        self._count = 0
+        self._open: tarfile.TarFile | None = None
+
+    def __enter__(self) -> "_Shards":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._open:
+            self._open.close()
+
+    def add(self, name: str, files: dict[str, bytes]) -> None:
+        """One image's files, by their endings."""
+        if self._open is None or self._open.offset >= self._shard_bytes:
+            self.__exit__()
+            self._open = tarfile.open(self._folder / f"{self._count:06d}.tar", "w")  # noqa: SIM115 - closed above, or at the end
+            self._count += 1
+        for ending, data in files.items():
+            member = tarfile.TarInfo(f"{name}{ending}")
+            member.size = len(data)
+            self._open.addfile(member, io.BytesIO(data))
