@@ -95,7 +95,7 @@ def test_webdataset_has_each_image_as_it_was_uploaded(zoo: Lake, tmp_path: Path)
 
 
 def members(folder: Path) -> dict[str, bytes]:
-    found = {}
+    found: dict[str, bytes] = {}
     for path in sorted(folder.iterdir()):
         with tarfile.open(path) as shard:
             found |= {member.name: shard.extractfile(member).read() for member in shard}  # type: ignore[union-attr]
@@ -117,8 +117,8 @@ def test_an_image_that_the_lake_lost_ends_the_export_and_leaves_nothing(zoo: Lak
     result = run("export", *arguments)
     assert (result.exit_code, "images/cat.png" in result.stderr) == (1, True)
     assert list(tmp_path.glob("*out*")) == []
+    lost = pa.Table.from_pylist([EMBEDDINGS[0] | {"image_uri": f"{zoo.uri}/none.png"}])
     with pytest.raises(MissingObject):
-        lost = pa.Table.from_pylist([EMBEDDINGS[0] | {"image_uri": f"{zoo.uri}/none.png"}])
         export_webdataset(lost.to_reader(), tmp_path)
 
 
