@@ -10,6 +10,7 @@ from uuid import uuid4
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from obstore.exceptions import GenericError
 
 from pixlake import storage
 from pixlake.errors import BadInput, BadRequest, MissingObject, StorageError
@@ -82,6 +83,22 @@ def test_an_object_is_created_once(root: str) -> None:
     assert storage.create(uri, b"first")
     assert not storage.create(uri, b"second")
     assert storage.read(uri) == b"first"
+
+
+def test_an_object_is_created_once_where_there_are_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put(*_: object, mode: str = "") -> None:
+        if mode == "create":
+            raise GenericError("Operation not permitted (os error 1)")
+
+    monkeypatch.setattr("obstore.put", put)
+    uri = f"file://{tmp_path}/new/created.json"
+    assert storage.create(uri, b"first")
+    assert not storage.create(uri, b"second")
+    assert storage.read(uri) == b"first"
+    with pytest.raises(StorageError, match="Not a directory"):
+        storage.create(f"{uri}/below", b"third")
 
 
 def test_an_empty_object_is_read_back(root: str) -> None:

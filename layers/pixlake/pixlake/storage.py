@@ -229,6 +229,22 @@ def create(uri: str, data: bytes) -> bool:
             obstore.put(store, path, data, mode="create")
         except AlreadyExistsError:
             return False
+        except BaseError:
+            file = local_path(uri)
+            if file is None:
+                raise
+            return _create_file(file, data)
+    return True
+
+
+def _create_file(file: Path, data: bytes) -> bool:
+    """`create` on a file system without hard links (exFAT, some network shares), which obstore needs for it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with file.open("xb", buffering=0) as new:
+            new.write(data)
+    except FileExistsError:
+        return False
     return True
 
 
