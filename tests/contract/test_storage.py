@@ -97,7 +97,7 @@ def test_an_object_is_created_once_where_there_are_no_hard_links(
     assert storage.create(uri, b"first")
     assert not storage.create(uri, b"second")
     assert storage.read(uri) == b"first"
-    with pytest.raises(StorageError, match="Not a directory"):
+    with pytest.raises(StorageError, match="File exists"):
         storage.create(f"{uri}/below", b"third")
 
 
