@@ -156,7 +156,7 @@ def size_text(value: float) -> str:
 
 def extract_puts(work: Work) -> float:
     """Images a second written below one upload's prefix, by all children of Extract at once."""
-    at_once = min(work.shards, parameter("MapConcurrency"))
+    at_once = min(work.shards, machine()["States"]["Extract"]["MaxConcurrency"])
     return min(at_once * work.measured.passed_bytes_per_second / work.image_bytes, work.largest)
 
 
@@ -235,8 +235,6 @@ def prices() -> Iterator[str]:
 
 
 SAMPLE = Work(MILLION)
-# children of Extract that together write no faster than S3 takes below one prefix
-SLOW = int(PUTS_PER_SECOND * SAMPLE.image_bytes / SAMPLE.measured.passed_bytes_per_second)
 HEAD = f"""
 # Limits and cost
 
@@ -255,10 +253,10 @@ Where a limit is met:
 - **More than {PlanSettings.max_members:,} images in one upload**: Plan refuses it with `too_many_members`. Put in
   several uploads of one experiment; they can run at once, and the tables hold them all. The variable `MAX_MEMBERS` of
   PlanFunction raises the limit; its `/tmp` and memory have to grow with it.
-- **PUT above {PUTS_PER_SECOND:,} a second below a prefix**: S3 answers 503 until it has split the prefix. obstore backs
-  off and repeats, then the state does; a first large upload is slower, and is not lost. Each Extract has up to
-  {ExtractSettings.writes_in_flight} writes in flight; `MapConcurrency={SLOW}` stays below the limit from the start.
-  Every upload has a prefix of its own.
+- **PUT above {PUTS_PER_SECOND:,} a second below a prefix**: S3 answers 503 until it has split the prefix, and every
+  upload has a prefix of its own. So at most {machine()["States"]["Extract"]["MaxConcurrency"]} Extract work at once,
+  each with up to {ExtractSettings.writes_in_flight} writes in flight. With smaller images they meet the limit all the
+  same: obstore backs off and repeats, then the state does; the upload is slower, and nothing is lost.
 - **Compact above 900 s**: the commit replaces what it must of an experiment's files, so it grows with the experiment
   where uploads overlap it. `CompactionEngine=athena` has no such limit; it has not yet been run on a real account.
 - **Embed above 900 s a batch**: a larger model, or less memory. Lower `BatchRows`, or raise `InferenceMemory`: an alarm
