@@ -156,7 +156,7 @@ def size_text(value: float) -> str:
 
 def extract_puts(work: Work) -> float:
     """Images a second written below one upload's prefix, by all children of Extract at once."""
-    at_once = min(work.shards, machine()["States"]["Extract"]["MaxConcurrency"])
+    at_once: int = min(work.shards, machine()["States"]["Extract"]["MaxConcurrency"])
     return min(at_once * work.measured.passed_bytes_per_second / work.image_bytes, work.largest)
 
 
