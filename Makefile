@@ -9,6 +9,7 @@ PYTHON_313 := $(shell for python in python3.13 $(wildcard $(HOME)/.pyenv/version
   $$python -c '' 2>/dev/null && echo $$python && break; done)
 # tests on every core; those of one file on one, so that what they share is made once
 PYTEST := -m pytest -n logical --dist loadfile
+READERS := .venv-readers
 SAM := .venv-sam
 CHECKOV := .venv-checkov
 CHROMIUM ?= chromium
@@ -18,7 +19,7 @@ ARCHITECTURE ?= x86_64
 CONTAINERS := $(filter-out functions/classify_autogluon/%,$(wildcard functions/*/requirements.txt))
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs report-picture unit test test-3.13 test-wheel sam validate lint-template arm64 build autogluon-image test-containers requirements
+.PHONY: help setup demo lint docs report-picture unit test test-3.13 test-wheel test-readers sam validate lint-template arm64 build autogluon-image test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -72,6 +73,15 @@ $(VENV_313)/.ready: requirements/dev.txt $(VENV)/.ready
 test-wheel: setup ## install the wheel into a new environment and run the sample there
 	$(VENV)/bin/python -m pytest tests/wheel
 
+test-readers: $(READERS)/.ready ## the blocks of docs/python.md, with pandas and Polars
+	$(READERS)/bin/python -m pytest tests/readers
+
+$(READERS)/.ready: requirements/dev.txt requirements/readers.txt $(VENV)/.ready
+	@test -x $(READERS)/bin/python || $(VENV)/bin/python -m venv $(READERS)
+	VIRTUAL_ENV=$(READERS) $(VENV)/bin/uv pip sync -q --require-hashes requirements/dev.txt requirements/readers.txt
+	VIRTUAL_ENV=$(READERS) $(VENV)/bin/uv pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
 sam: $(SAM)/.ready ## .venv-sam with the SAM CLI, apart from .venv because of what it pins
 
 $(SAM)/.ready: requirements/sam.txt $(VENV)/.ready
@@ -119,6 +129,7 @@ test-containers: setup lint-template arm64 ## build, then run the functions in t
 requirements: setup ## pin all requirements again, the deployed ones to what the tests use
 	cd requirements && for names in "../pyproject.toml dev" sam checkov uv; do ../$(VENV)/bin/uv pip compile -q \
 	  --python-version 3.11 --generate-hashes $$names.in -o $${names##* }.txt || exit 1; done
+	cd requirements && ../$(VENV)/bin/uv pip compile -q --python-version 3.11 --generate-hashes -c dev.txt readers.in -o readers.txt
 	for folder in layers/pixlake $(dir $(CONTAINERS)); do $(VENV)/bin/uv pip compile -q \
 	  --python-version 3.13 --python-platform x86_64-manylinux_2_34 --generate-hashes --no-annotate \
 	  -c requirements/dev.txt $$folder/requirements.in -o $$folder/requirements.txt || exit 1; done
