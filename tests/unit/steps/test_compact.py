@@ -6,7 +6,7 @@ from pixlake.errors import BadUpload, TooManyLost
 from pixlake.experiments import Experiment, keep_experiment, read_experiment
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.commit import COMMIT_ID
-from pixlake.messages import CompactAnswer, CompactRequest, Options, parse
+from pixlake.messages import CompactAnswer, CompactRequest, Effect, Options, parse
 from pixlake.rejects import Reject
 from pixlake.schemas import TABLES
 from tests.builders.executions import Execution, TableLake, fill
@@ -16,7 +16,8 @@ from tests.project import read_event
 def test_the_answer_counts_what_is_in_the_tables(execution: Execution, table_lake: TableLake) -> None:
     fill(execution)
     answer = execution.compact()
-    assert answer == CompactAnswer(images=7, records=4, embedded=4, predicted=6, rejected=1, lost_batches=0)
+    effects = {"records": Effect(new=4), "embeddings": Effect(new=4), "predictions": Effect(new=6)}
+    assert answer == CompactAnswer(7, 4, 4, 6, 1, lost_batches=0, effects=effects)
     assert [row["image_path"] for row in table_lake.rows("embeddings")] == ["a.jpg", "b.jpg", "c.jpg", "ü #1 100%.jpg"]
     predicted = [(row["record_id"], row["image_path"]) for row in table_lake.rows("predictions")]
     assert predicted == [(None, "0.jpg"), (None, "1.jpg"), *((str(number), None) for number in range(1, 5))]

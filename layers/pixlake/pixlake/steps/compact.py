@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 
 import msgspec
@@ -17,13 +18,14 @@ from pixlake import storage
 from pixlake.experiments import Experiment, keep_experiment
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.commit import Target, commit_sources
-from pixlake.iceberg.rows import ParquetRows, Rows
+from pixlake.iceberg.rows import ParquetRows
+from pixlake.iceberg.uploads import AGREEING, UploadCommit
 from pixlake.lake import Work
-from pixlake.messages import Batch, CompactAnswer, CompactRequest
+from pixlake.messages import Batch, CompactAnswer, CompactRequest, Effect
 from pixlake.parts.handover import hand_over
 from pixlake.parts.lost import find_lost
 from pixlake.parts.rejected import ExecutionRejects
-from pixlake.schemas import EMBEDDINGS, PREDICTIONS, RECORDS, REJECTS, TableSchema
+from pixlake.schemas import EMBEDDINGS, PREDICTIONS, RECORDS, REJECTS
 from pixlake.settings import CompactSettings, Engine
 
 LAST_ATTEMPT = 60.0
@@ -48,13 +50,15 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
     if settings.compaction_engine is Engine.ATHENA:
         return hand_over(execution, parts, load_table(catalog, REJECTS.name).io, settings)
     job = _Job(execution, settings, catalog, time.monotonic() + seconds)
+    effects = job.commit_parts(parts)
     answer = CompactAnswer(
         images=request.split.images,
-        embedded=job.commit_parts(EMBEDDINGS, parts),
-        predicted=job.commit_parts(PREDICTIONS, parts),
-        records=job.commit_parts(RECORDS, parts),
+        embedded=effects[EMBEDDINGS.name].given,
+        predicted=effects[PREDICTIONS.name].given,
+        records=effects[RECORDS.name].given,
         rejected=job.commit_rejects(parts),
         lost_batches=len(lost),
+        effects=effects,
     )
     storage.write(work.compacted, msgspec.json.encode(answer))
     return answer
@@ -78,21 +82,34 @@ class _Job:
     def request(self) -> CompactRequest:
         return self.execution.request
 
-    def commit_parts(self, schema: TableSchema, parts: dict[str, list[str]]) -> int:
-        target = self._target(schema)
-        return self._commit(target, [ParquetRows(target.table.io, uri, schema.columns) for uri in parts[schema.name]])
+    def commit_parts(self, parts: dict[str, list[str]]) -> dict[str, Effect]:
+        """What became of rows, by table."""
+        request, settings = self.request, self.settings
+        uploaded = datetime.fromisoformat(request.run.uploaded_at)
+        commit = UploadCommit(
+            self.catalog,
+            request.run.experiment_id,
+            request.run.execution_id,
+            self._commit_id,
+            settings.target_file_bytes,
+            self.deadline,
+            complete=uploaded if request.options.complete else None,
+        )
+        io = load_table(self.catalog, RECORDS.name).io
+        sources = {
+            schema.name: [ParquetRows(io, uri, schema.columns) for uri in parts[schema.name]] for schema in AGREEING
+        }
+        effects = dict(commit.steps(sources))
+        return {schema.name: effects[schema.name] for schema in AGREEING}
 
     def commit_rejects(self, parts: dict[str, list[str]]) -> int:
-        target = self._target(REJECTS)
-        return self._commit(target, self.execution.sources(parts[REJECTS.name], target.table.io))
+        table, partition = load_table(self.catalog, REJECTS.name), self.request.run.experiment_id
+        target = Target(table, REJECTS, partition, self.settings.target_file_bytes, self.deadline)
+        sources = self.execution.sources(parts[REJECTS.name], target.table.io)
+        return commit_sources(target, sources, self._commit_id(REJECTS.name))
 
-    def _target(self, schema: TableSchema) -> Target:
-        partition = self.request.run.experiment_id if schema.partitioned else None
-        table = load_table(self.catalog, schema.name)
-        return Target(table, schema, partition, self.settings.target_file_bytes, self.deadline)
-
-    def _commit(self, target: Target, sources: Sequence[Rows]) -> int:
-        return commit_sources(target, sources, commit_id(self.request, self.execution.lost, target.schema.name))
+    def _commit_id(self, table: str) -> str:
+        return commit_id(self.request, self.execution.lost, table)
 
 
 def commit_id(request: CompactRequest, lost: Sequence[Batch], table: str) -> str:
