@@ -205,7 +205,7 @@ class ReportRequest(msgspec.Struct, frozen=True):
 class ReportAnswer(msgspec.Struct, frozen=True):
     """The state machine's output. `notice` is a line on demo models, empty where there is nothing to say. `warnings`
     and `unpredicted` are Split's, and before them a warning for each table that was not read; `reasons` are the most
-    frequent reasons of the rejects, with their numbers."""
+    frequent reasons of the rejects, with their numbers; `effects` are Compact's."""
 
     execution: str
     status: str
@@ -220,6 +220,7 @@ class ReportAnswer(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     unpredicted: str = ""
     reasons: dict[str, int] = {}
+    effects: dict[str, Effect] = {}
 
 
 class StateError(msgspec.Struct, frozen=True):

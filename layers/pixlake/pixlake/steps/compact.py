@@ -15,6 +15,7 @@ import msgspec
 from pyiceberg.catalog import Catalog
 
 from pixlake import storage
+from pixlake.errors import BadUpload
 from pixlake.experiments import Experiment, keep_experiment
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.commit import Target, commit_sources
@@ -33,17 +34,28 @@ LAST_ATTEMPT = 60.0
 SECONDS = 900.0 - LAST_ATTEMPT
 """How long to try by default: a Lambda's 15 minutes, less a last attempt."""
 
+_ON_ATHENA = (
+    "Athena's MERGE cannot keep a complete upload apart from others at once; leave `complete` out, or let the function"
+    " merge (CompactionEngine: lambda)"
+)
+
 
 def compact(request: CompactRequest, settings: CompactSettings, seconds: float = SECONDS) -> CompactAnswer:
     """Commit what the execution made; answer its totals.
 
     Where the engine is Athena nothing is committed here: the answer carries the statements that do it.
-    `seconds` is the time to try in. Raises TooManyLost before anything is committed, CommitConflict where other
+    `seconds` is the time to try in. Raises TooManyLost before anything is committed (for a complete upload by a single
+    batch), BadUpload `complete_on_athena`, CommitConflict where other
     writers came first all the time, StorageError and CatalogError.
     """
     work = Work(settings.lake_uri, request.run.execution_id)
     parts = _list_parts(work)
-    lost = find_lost(work, request.split.batches.count, parts, settings.tolerated_lost_percent)
+    complete = bool(request.options.complete)
+    if complete and settings.compaction_engine is Engine.ATHENA:
+        raise BadUpload("complete_on_athena", _ON_ATHENA)
+    # what a lost batch holds would be gone from the tables, too
+    tolerated = 0.0 if complete else settings.tolerated_lost_percent
+    lost = find_lost(work, request.split.batches.count, parts, tolerated)
     catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
     execution = ExecutionRejects(request, work, lost)
     _keep_key(request, settings)
