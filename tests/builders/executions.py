@@ -107,7 +107,7 @@ class Execution:
 
     def records(self, part_id: str, record_ids: Sequence[str]) -> None:
         rows = [
-            {"record_id": record_id, "has_image": True, "image_paths": [], "attributes": {}, **self._common()}
+            {"record_id": record_id, "has_image": False, "image_paths": [], "attributes": {}, **self._common()}
             for record_id in record_ids
         ]
         table = pa.Table.from_pylist(rows, RECORDS.columns)

@@ -6,6 +6,7 @@ So whoever commits last to a table has seen what all the others said (docs/adr/0
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -168,12 +169,21 @@ class Upload:
         return self._cached
 
 
+def find_horizon(table: Table, partition: str | None) -> datetime:
+    """When the newest complete upload of an experiment was uploaded; 1970 where there is none."""
+    return datetime.fromtimestamp(_known(table, partition) / 1_000_000, UTC)
+
+
 def with_horizon(agreement: Agreement, table: Table, partition: str | None, complete: int | None) -> Agreement:
     """With the horizon that the table has, or that the upload sets by being `complete` at that time."""
-    known = int(table.properties.get(f"{COMPLETE}{partition}", 0))
+    known = _known(table, partition)
     if complete is None:
         return replace(agreement, horizon=known)
     return replace(agreement, horizon=max(known, complete), everything=True)
+
+
+def _known(table: Table, partition: str | None) -> int:
+    return int(table.properties.get(f"{COMPLETE}{partition}", 0))
 
 
 def _orphan_keys(paths: pa.Array) -> pa.Array:

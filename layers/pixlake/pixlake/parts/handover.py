@@ -7,6 +7,7 @@ the same.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import starmap
 
 import msgspec
 import pyarrow as pa
@@ -15,13 +16,13 @@ from pyiceberg.io import FileIO
 
 from pixlake import parquet
 from pixlake.iceberg.merge import index_keys
-from pixlake.iceberg.statements import write_statements
+from pixlake.iceberg.statements import write_agreeing, write_statements
 from pixlake.messages import CompactAnswer
 from pixlake.parts.rejected import ExecutionRejects
-from pixlake.schemas import EMBEDDINGS, EXECUTIONS, PREDICTIONS, RECORDS, REJECTS, TABLES
+from pixlake.schemas import EMBEDDINGS, LINKS, PREDICTIONS, RECORDS, REJECTS
 from pixlake.settings import CompactSettings
 
-MERGED = {name: schema for name, schema in TABLES.items() if schema is not EXECUTIONS}
+MERGED = {schema.name: schema for schema in (LINKS, RECORDS, EMBEDDINGS, PREDICTIONS, REJECTS)}
 """The tables that Athena merges, by name. The one row of `executions` is Report's to commit, when all else is done."""
 _READERS = 16
 
@@ -45,10 +46,11 @@ def hand_over(
     parquet.write_part(merged, REJECTS, pa.Table.from_batches(batches, REJECTS.columns))
     folders = {name: f"parts/{name}" for name in MERGED}
     folders[REJECTS.name] = merged.removeprefix(f"{work.uri}/").rpartition("/")[0]
-    statements = tuple(
-        write_statements(schema, request.run, settings.lake_uri, folders[name]) for name, schema in MERGED.items()
-    )
-    return msgspec.structs.replace(answer, statements=statements)
+    folders[LINKS.name] = folders[RECORDS.name]
+    given = [(schema, request.run, settings.lake_uri, folders[name]) for name, schema in MERGED.items()]
+    # of two uploads at once, who comes last to a table finds all that both have merged
+    merged, agreeing = starmap(write_statements, given), starmap(write_agreeing, given)
+    return msgspec.structs.replace(answer, statements=(*merged, *filter(None, agreeing)))
 
 
 def _count_rows(parts: Sequence[str], io: FileIO) -> int:

@@ -13,10 +13,12 @@ from hashlib import sha256
 
 import msgspec
 from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
 
 from pixlake import storage
 from pixlake.errors import BadUpload
 from pixlake.experiments import Experiment, keep_experiment
+from pixlake.iceberg.agreement import find_horizon
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.commit import Target, commit_sources
 from pixlake.iceberg.rows import ParquetRows
@@ -45,7 +47,8 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
 
     Where the engine is Athena nothing is committed here: the answer carries the statements that do it.
     `seconds` is the time to try in. Raises TooManyLost before anything is committed (for a complete upload by a single
-    batch), BadUpload `complete_on_athena`, CommitConflict where other
+    batch), BadUpload `complete_on_athena` and `older_than_complete` where Athena
+    cannot do it, CommitConflict where other
     writers came first all the time, StorageError and CatalogError.
     """
     work = Work(settings.lake_uri, request.run.execution_id)
@@ -60,6 +63,7 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
     execution = ExecutionRejects(request, work, lost)
     _keep_key(request, settings)
     if settings.compaction_engine is Engine.ATHENA:
+        _refuse_older(request, load_table(catalog, RECORDS.name))
         return hand_over(execution, parts, load_table(catalog, REJECTS.name).io, settings)
     job = _Job(execution, settings, catalog, time.monotonic() + seconds)
     effects = job.commit_parts(parts)
@@ -74,6 +78,17 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
     )
     storage.write(work.compacted, msgspec.json.encode(answer))
     return answer
+
+
+def _refuse_older(request: CompactRequest, records: Table) -> None:
+    run = request.run
+    since = find_horizon(records, run.experiment_id)
+    if datetime.fromisoformat(run.uploaded_at) < since:
+        raise BadUpload(
+            "older_than_complete",
+            f"the experiment {run.experiment_id!r} had a complete upload at {since.isoformat()}, and this one is older;"
+            " nothing of it would come into the tables",
+        )
 
 
 def _keep_key(request: CompactRequest, settings: CompactSettings) -> None:
