@@ -5,7 +5,7 @@ machine runs the statements that the answer carries (`statemachine/compact_athen
 the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import starmap
 
@@ -17,7 +17,7 @@ from pyiceberg.io import FileIO
 from pixlake import parquet
 from pixlake.iceberg.merge import index_keys
 from pixlake.iceberg.statements import write_agreeing, write_statements
-from pixlake.messages import CompactAnswer
+from pixlake.messages import CompactAnswer, Run, TableStatements
 from pixlake.parts.rejected import ExecutionRejects
 from pixlake.schemas import EMBEDDINGS, LINKS, PREDICTIONS, RECORDS, REJECTS
 from pixlake.settings import CompactSettings
@@ -47,10 +47,16 @@ def hand_over(
     folders = {name: f"parts/{name}" for name in MERGED}
     folders[REJECTS.name] = merged.removeprefix(f"{work.uri}/").rpartition("/")[0]
     folders[LINKS.name] = folders[RECORDS.name]
-    given = [(schema, request.run, settings.lake_uri, folders[name]) for name, schema in MERGED.items()]
-    # of two uploads at once, who comes last to a table finds all that both have merged
-    merged, agreeing = starmap(write_statements, given), starmap(write_agreeing, given)
-    return msgspec.structs.replace(answer, statements=(*merged, *filter(None, agreeing)))
+    return msgspec.structs.replace(answer, statements=list_statements(request.run, settings.lake_uri, folders))
+
+
+def list_statements(run: Run, lake: str, folders: Mapping[str, str]) -> tuple[TableStatements, ...]:
+    """The statements in the order in which they run, from the folder of each table's parts.
+
+    The tables are made to agree when all are merged: of two uploads at once, the later one there finds what both said.
+    """
+    given = [(schema, run, lake, folders[name]) for name, schema in MERGED.items()]
+    return (*starmap(write_statements, given), *filter(None, starmap(write_agreeing, given)))
 
 
 def _count_rows(parts: Sequence[str], io: FileIO) -> int:
