@@ -35,4 +35,4 @@ def describe_unchanged(effects: Mapping[str, Effect]) -> str:
         return ""
     if total["older"]:
         return "Nothing, for the lake has newer rows"
-    return "Nothing, for the lake has this upload already" if total["unchanged"] else ""
+    return "Nothing, for the lake had this upload before" if total["unchanged"] else ""

@@ -49,5 +49,5 @@ def test_an_upload_that_changes_nothing_says_so_and_why(tmp_path: Path) -> None:
     said = "Changed: nothing, for the lake has newer rows; records 33 older than the lake's; embeddings 38 older"
     assert said in ended(tmp_path, {"effects": effects}).summary()
     again = {"records": {"unchanged": 33}, "embeddings": {}, "predictions": {}}
-    said = "Changed: nothing, for the lake has this upload already; records 33 unchanged"
+    said = "Changed: nothing, for the lake had this upload before; records 33 unchanged"
     assert said in ended(tmp_path, {"effects": again}).summary().splitlines()
