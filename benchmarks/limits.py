@@ -15,9 +15,8 @@ import yaml
 
 from benchmarks.costs import MILLION, PRICES, Work, costs, monthly, others
 from pixlake import messages
-from pixlake.iceberg.statements import write_statements
 from pixlake.messages import Batch, BatchRequest, Classifiers, ExtractRequest, Ingest, ItemList, Options, Run, Shard
-from pixlake.parts.handover import MERGED
+from pixlake.parts.handover import MERGED, list_statements
 from pixlake.schemas import REJECTS
 from pixlake.settings import CompactSettings, ExtractSettings, PlanSettings
 from pixlake_cli.engine.template import TemplateLoader
@@ -78,7 +77,7 @@ def payloads(work: Work) -> dict[str, int]:
 def statements() -> tuple[messages.TableStatements, ...]:
     """What Compact hands to Athena, with the longest names."""
     folders = {name: f"{'parts' if name != REJECTS.name else 'merged'}/{name}" for name in MERGED}
-    return tuple(write_statements(MERGED[name], RUN, LAKE, folder) for name, folder in folders.items())
+    return list_statements(RUN, LAKE, folders)
 
 
 def size(message: Any) -> int:

@@ -15,7 +15,17 @@ from pixlake import parquet, rejects, storage
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.executions import Ending, commit_ending
 from pixlake.lake import Work
-from pixlake.messages import TOTALS, Batch, CompactAnswer, CompactRequest, ItemList, MaintainAnswer, Run, SplitAnswer
+from pixlake.messages import (
+    TOTALS,
+    Batch,
+    CompactAnswer,
+    CompactRequest,
+    ItemList,
+    MaintainAnswer,
+    Options,
+    Run,
+    SplitAnswer,
+)
 from pixlake.schemas import CLASSIFY_BATCH, EMBED_BATCH, EMBEDDINGS, PREDICTIONS, RECORDS
 from pixlake.settings import CompactSettings, MaintainSettings
 from pixlake.steps.compact import compact
@@ -59,6 +69,7 @@ class Execution:
     name: str = "run"
     day: int = 1
     batches: list[Batch] = field(default_factory=list)
+    options: Options = Options()  # noqa: RUF009  # frozen
 
     @property
     def work(self) -> Work:
@@ -74,7 +85,7 @@ class Execution:
         run = Run(self.name, "pets", "file:///pets.zip", f"{self.day:016x}", when, when)
         count = len(self.batches)
         split = SplitAnswer(ItemList("", count), 7, 5, 4, 3, 0, {"embedder": MODEL}, "id", "its values name images")
-        return CompactRequest(run, split)
+        return CompactRequest(run, split, self.options)
 
     def embed(self, batch_id: str, paths: Sequence[str], lost: bool = False) -> None:
         rows = [{"image_path": path, "image_uri": f"s3://lake/{path}", "record_id": None} for path in paths]
@@ -96,7 +107,7 @@ class Execution:
 
     def records(self, part_id: str, record_ids: Sequence[str]) -> None:
         rows = [
-            {"record_id": record_id, "has_image": True, "image_paths": [], "attributes": {}, **self._common()}
+            {"record_id": record_id, "has_image": False, "image_paths": [], "attributes": {}, **self._common()}
             for record_id in record_ids
         ]
         table = pa.Table.from_pylist(rows, RECORDS.columns)

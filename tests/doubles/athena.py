@@ -53,19 +53,22 @@ class Athena:
 
     def _merge(self, sql: str) -> None:
         asked = re.search(r"WHERE execution = '([^']+)'", sql)
-        assert asked
-        files = sorted(map(str, Path(self.folder.replace("${execution}", asked[1])).glob("*.parquet")))
+        if asked:
+            self._show_parts(asked[1])
+        self.connection.execute(sqlglot.transpile(sql, read="athena", write="duckdb")[0])
+
+    def _show_parts(self, execution: str) -> None:
+        files = sorted(map(str, Path(self.folder.replace("${execution}", execution)).glob("*.parquet")))
         columns = [f"{self._read(name, kind)} AS {name}" for name, kind in self.columns.items()]
         paths = ", ".join(f"'{file}'" for file in files)
         source = (
-            f"SELECT {', '.join(columns)}, filename AS \"$path\", '{asked[1]}' AS execution"
+            f"SELECT {', '.join(columns)}, filename AS \"$path\", '{execution}' AS execution"
             f" FROM read_parquet([{paths}], filename = true, hive_partitioning = false)"
         )
         if not files:
             empty = [f"CAST(NULL AS {kind}) AS {name}" for name, kind in self.columns.items()]
             source = f"SELECT {', '.join(empty)}, '' AS \"$path\", '' AS execution WHERE false"
         self.connection.execute(f"CREATE OR REPLACE VIEW {self.external} AS {source}")
-        self.connection.execute(sqlglot.transpile(sql, read="athena", write="duckdb")[0])
 
     def _read(self, name: str, kind: str) -> str:
         if kind == "TIMESTAMP":

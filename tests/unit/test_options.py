@@ -26,6 +26,13 @@ def test_an_empty_model_name_means_no_model() -> None:
     assert merge_options(Options(), Options(), PlanSettings("file:///lake")) == Options()
 
 
+def test_an_upload_is_complete_if_its_own_file_or_the_request_says_so() -> None:
+    uploaded = decode_options(b'{"complete": true}', "pixlake.json")
+    assert merge_options(Options(), uploaded, STACK).complete
+    assert merge_options(Options(complete=True), Options(), STACK).complete
+    assert merge_options(Options(complete=False), uploaded, STACK).complete is None
+
+
 def test_a_byte_order_mark_is_ignored() -> None:
     assert decode_options(b'\xef\xbb\xbf{"label_column": "breed"}', "pixlake.json") == Options(label_column="breed")
 

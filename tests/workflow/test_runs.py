@@ -104,6 +104,38 @@ def test_a_successful_run_prints_a_summary_and_a_failed_one_its_cause(
     assert ids(model_lake, "pets") == RIGHT
 
 
+def test_a_corrected_table_keeps_its_images_and_a_complete_upload_takes_away_the_rest(
+    model_lake: Lake, tmp_path: Path
+) -> None:
+    pets = {
+        "pixlake.json": SETTINGS,
+        "t.csv": "id,Age\n1,3\n2,5\n",
+        "1.png": image(),
+        "2.png": image(),
+        "x.png": image(),
+    }
+    first = make_zip(tmp_path / "1.zip", pets)
+    corrected = make_zip(tmp_path / "2.zip", {"pixlake.json": SETTINGS, "t.csv": "id,Age\n1,4\n2,5\n"})
+    whole = make_zip(tmp_path / "3.zip", {"pixlake.json": SETTINGS, "t.csv": "id,Age\n1,4\n", "1.png": image()})
+    for day, upload in enumerate((first, corrected, whole)):
+        os.utime(upload, (1_700_000_000 + day, 1_700_000_000 + day))
+    code, out, err = run(model_lake, first, corrected, "--experiment", "removal", "--json")
+    assert code == 0, err
+    effects = [json.loads(line)["effects"] for line in out.splitlines()]
+    assert effects[0] == {"records": {"new": 2}, "embeddings": {"new": 3}, "predictions": {"new": 2}}
+    assert effects[1] == {"records": {"replaced": 2}, "embeddings": {}, "predictions": {"older": 2}}
+    assert [row["image_paths"] for row in rows(model_lake, "records", "removal")] == [["1.png"], ["2.png"]]
+    code, out, err = run(model_lake, whole, "--experiment", "removal", "--complete", "--json")
+    assert json.loads(out)["effects"]["embeddings"] == {"replaced": 1, "removed": 2}, err
+    assert "predictions 1 replaced, 1 removed" in err
+    assert ids(model_lake, "removal") == {
+        "records": ["1"],
+        "embeddings": ["1.png"],
+        "predictions": ["1"],
+        "rejects": [],
+    }
+
+
 def test_loose_images_are_one_upload(model_lake: Lake, tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(image())

@@ -42,6 +42,11 @@ DEFAULT_EMBEDDER = "emoji-clip"
     help="The model that labels images which no row of a table names. Default: none.",
 )
 @click.option(
+    "--complete",
+    is_flag=True,
+    help="UPLOAD is the whole experiment: older records, embeddings and predictions go.",
+)
+@click.option(
     "--containers",
     is_flag=True,
     help="Run the functions in the containers that `make build` made, by `sam local start-lambda`. Needs Docker.",
@@ -54,6 +59,7 @@ def run(
     experiment: str | None,
     embedder: str | None,
     image_classifier: str | None,
+    complete: bool,
     containers: bool,
     as_json: bool,
     open_report: bool,
@@ -74,7 +80,7 @@ def run(
     found = find_uploads(uploads, lake.folder, experiment)
     put_models(ROOT / "bundles", lake.folder)
     click.echo(f"Starting, on lake {lake.folder}", err=True)
-    options = _make_options(embedder, image_classifier)
+    options = _make_options(embedder, image_classifier, complete=complete)
     parameters = {"Embedder": embedder or _default_embedder(lake.folder)}
     if not containers:
         # on a laptop it stands in for the AutoGluon container
@@ -93,9 +99,11 @@ def run(
         sys.exit(1)
 
 
-def _make_options(embedder: str | None, image_classifier: str | None) -> dict[str, Any]:
+def _make_options(embedder: str | None, image_classifier: str | None, *, complete: bool) -> dict[str, Any]:
     """The options asked for, as in a `pixlake.json`; each overrides the upload's own."""
     options: dict[str, Any] = {} if embedder is None else {"embedder": embedder}
+    if complete:
+        options["complete"] = True
     return options if image_classifier is None else {**options, "classifier": {"orphan": image_classifier}}
 
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from pixlake.effects import describe_effects
 from pixlake.lake import Work
-from pixlake.messages import TOTALS, StateError
+from pixlake.messages import TOTALS, Effect, StateError
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.progress import Progress
 
@@ -42,6 +45,7 @@ class Ended:
             [
                 *(f"Warning: {warning}." for warning in self._warnings()),
                 f"{self.experiment_id}: {counts}",
+                *self._changed(),
                 *self._left_out(),
                 f"Seconds: {self.seconds} ({steps})",
                 f"Report:  {self.report}",
@@ -70,13 +74,19 @@ class Ended:
         outcome = self.outcome
         result: dict[str, Any] = {"execution": outcome.name, "status": outcome.status}
         result |= {key: outcome.output.get(key, 0) for key in TOTALS}
-        result |= {"warnings": self._warnings()}
+        result |= {"effects": self.outcome.output.get("effects", {}), "warnings": self._warnings()}
         result |= {"seconds": self.seconds, "timings": dict(outcome.timings), "report": self.report}
         if notice := outcome.output.get("notice"):
             result["notice"] = notice
         if not self.good:
             result |= {"error": outcome.error, "cause": outcome.cause, "state": outcome.state}
         return result
+
+    def _changed(self) -> Iterator[str]:
+        """What became of the tables' rows."""
+        effects = msgspec.convert(self.outcome.output.get("effects", {}), dict[str, Effect])
+        if words := describe_effects(effects):
+            yield f"Changed: {words}"
 
     def _warnings(self) -> list[str]:
         return list(self.outcome.output.get("warnings", ()))

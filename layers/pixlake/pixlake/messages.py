@@ -25,13 +25,15 @@ class Classifiers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The content of `pixlake.json`. What is None is found by looking at the data, or is not wanted."""
+    """The content of `pixlake.json`. What is None is found by looking at the data, or is not wanted. `complete`: the
+    upload is the whole experiment, and what is older goes."""
 
     id_column: str | None = None
     image_column: str | None = None
     label_column: str | None = None
     embedder: str | None = None
     classifier: Classifiers = Classifiers()
+    complete: bool | None = None
 
 
 class Ingest(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -149,6 +151,24 @@ class CompactRequest(msgspec.Struct, frozen=True):
     options: Options = Options()
 
 
+class Effect(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Of the upload's rows: `new` have a key that was not there, `replaced` took an older row's place, `unchanged` are
+    there already, `older` did not come in, for what is there counts more. Of the other rows of the experiment:
+    `removed` are gone, `changed` stayed with other images or another record."""
+
+    new: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    older: int = 0
+    removed: int = 0
+    changed: int = 0
+
+    @property
+    def given(self) -> int:
+        """The upload's rows."""
+        return self.new + self.replaced + self.unchanged + self.older
+
+
 class TableStatements(msgspec.Struct, frozen=True):
     """SQL for Athena that brings one table up to date, in the order in which it runs (`iceberg.statements`)."""
 
@@ -162,7 +182,8 @@ class TableStatements(msgspec.Struct, frozen=True):
 
 class CompactAnswer(msgspec.Struct, frozen=True):
     """The execution's totals. `lost_batches` are those whose part never came; their rows are rejects.
-    `statements` are what is left to do where Athena merges, a few KB for each table."""
+    `effects` say by table what became of rows; none where Athena merges.
+    `statements` are what is left to do then, a few KB for each table."""
 
     images: int
     records: int
@@ -171,6 +192,7 @@ class CompactAnswer(msgspec.Struct, frozen=True):
     rejected: int
     lost_batches: int
     statements: tuple[TableStatements, ...] = ()
+    effects: dict[str, Effect] = {}
 
 
 class ReportRequest(msgspec.Struct, frozen=True):
@@ -183,7 +205,7 @@ class ReportRequest(msgspec.Struct, frozen=True):
 class ReportAnswer(msgspec.Struct, frozen=True):
     """The state machine's output. `notice` is a line on demo models, empty where there is nothing to say. `warnings`
     and `unpredicted` are Split's, and before them a warning for each table that was not read; `reasons` are the most
-    frequent reasons of the rejects, with their numbers."""
+    frequent reasons of the rejects, with their numbers; `effects` are Compact's."""
 
     execution: str
     status: str
@@ -198,6 +220,7 @@ class ReportAnswer(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     unpredicted: str = ""
     reasons: dict[str, int] = {}
+    effects: dict[str, Effect] = {}
 
 
 class StateError(msgspec.Struct, frozen=True):

@@ -84,6 +84,20 @@ RECORDS = TableSchema(
     key=("experiment_id", "record_id"),
 )
 
+LINKS = TableSchema(
+    "links",
+    _schema(
+        experiment_id=_TEXT,
+        image_path=_TEXT,
+        record_id=_TEXT,
+        place=pa.int32(),
+        uploaded_at=_TIME,
+        processed_at=_TIME,
+    ),
+    # when an upload last said that the image is the record's; which of them hold, `iceberg.links` decides
+    key=("experiment_id", "image_path", "record_id"),
+)
+
 REJECTS = TableSchema(
     "rejects",
     _schema(
@@ -120,7 +134,7 @@ EXECUTIONS = TableSchema(
     partitioned=False,
 )
 
-TABLES = {table.name: table for table in (EMBEDDINGS, PREDICTIONS, RECORDS, REJECTS, EXECUTIONS)}
+TABLES = {table.name: table for table in (EMBEDDINGS, PREDICTIONS, RECORDS, LINKS, REJECTS, EXECUTIONS)}
 
 EMBED_BATCH = _schema(image_path=_TEXT, image_uri=_TEXT, record_id=_OPTIONAL_TEXT)
 

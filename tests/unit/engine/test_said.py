@@ -34,3 +34,20 @@ def test_a_table_that_was_not_read_is_the_first_line(tmp_path: Path) -> None:
 def test_programs_get_the_warnings(tmp_path: Path) -> None:
     assert ended(tmp_path, OUTPUT).result()["warnings"] == OUTPUT["warnings"]
     assert ended(tmp_path, {}).result()["warnings"] == []
+
+
+def test_what_changed_is_said_by_table(tmp_path: Path) -> None:
+    effects = {"records": {"new": 1_000, "unchanged": 2, "changed": 1}, "embeddings": {}, "predictions": {"removed": 3}}
+    some = ended(tmp_path, {**OUTPUT, "effects": effects})
+    said = "Changed: records 1,000 new, 2 unchanged, 1 with other images; predictions 3 removed"
+    assert said in some.summary().splitlines()
+    assert some.result()["effects"] == effects
+
+
+def test_an_upload_that_changes_nothing_says_so_and_why(tmp_path: Path) -> None:
+    effects = {"records": {"older": 33}, "embeddings": {"older": 38}, "predictions": {}}
+    said = "Changed: nothing, for the lake has newer rows; records 33 older than the lake's; embeddings 38 older"
+    assert said in ended(tmp_path, {"effects": effects}).summary()
+    again = {"records": {"unchanged": 33}, "embeddings": {}, "predictions": {}}
+    said = "Changed: nothing, for the lake had this upload before; records 33 unchanged"
+    assert said in ended(tmp_path, {"effects": again}).summary().splitlines()

@@ -107,6 +107,7 @@ def test_the_summary_of_a_run_that_succeeded(tmp_path: Path) -> None:
         "execution": "e",
         "status": "SUCCEEDED",
         **output,
+        "effects": {},
         "warnings": [],
         "seconds": 3.2,
         "timings": {"Plan": 0.25},

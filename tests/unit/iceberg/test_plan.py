@@ -74,7 +74,7 @@ def test_files_whose_key_range_does_not_overlap_are_not_read(table: Table, monke
     def refuse(*_: object) -> None:
         raise AssertionError("a file out of range was read")
 
-    monkeypatch.setattr(plan, "_meet", refuse)
+    monkeypatch.setattr(plan._Meeting, "_meet", refuse)
     result = plan.plan_commit(table, RECORDS, "e", incoming(("x", 1), ("z", 1)), LARGE)
     assert result.removed == ()
     assert [stream.rows for stream in result.streams] == [2]

@@ -13,14 +13,15 @@ import sqlglot
 from sqlglot import exp
 
 from pixlake import parquet
-from pixlake.errors import TooManyLost
+from pixlake.errors import BadUpload, TooManyLost
 from pixlake.iceberg.statements import write_statements
-from pixlake.messages import CompactAnswer, Run, TableStatements
+from pixlake.messages import CompactAnswer, Options, Run, TableStatements
 from pixlake.parts.handover import MERGED
 from pixlake.rejects import Reject
-from pixlake.schemas import PREDICTIONS, TableSchema
+from pixlake.schemas import LINKS, PREDICTIONS, RECORDS, TABLES, TableSchema
 from pixlake.settings import Engine
 from tests.builders.executions import START, Execution, TableLake, fill
+from tests.builders.tables import Dictionary, Said, assert_agreement, tabulate
 from tests.doubles.athena import Athena, open_athena
 
 RUN = Run("it's", "pets", "s3://uploads/pets.zip", "0" * 16, "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z")
@@ -48,11 +49,13 @@ def test_statements_parse_in_athenas_dialect(schema: TableSchema) -> None:
     created = sqlglot.parse_one(statements.register, read="athena")
     assert isinstance(created, exp.Create)
     columns = [column.name for column in created.find_all(exp.ColumnDef)]
-    assert columns[: len(schema.columns)] == schema.columns.names
+    parts = RECORDS if schema is LINKS else schema
+    assert columns[: len(parts.columns)] == parts.columns.names
     merged = sqlglot.parse_one(statements.merge, read="athena")
     assert isinstance(merged, exp.Merge)
     assert merged.this.name == schema.name
-    assert {table.name for table in merged.args["using"].find_all(exp.Table)} == {created.this.this.name}
+    read = {table.name for table in merged.args["using"].find_all(exp.Table)}
+    assert read - {"records", "links"} == {created.this.this.name}
     assert "execution = 'it''s'" in statements.merge
     assert isinstance(sqlglot.parse_one(statements.keep, read="athena"), exp.Alter)
 
@@ -97,7 +100,8 @@ def test_athena_and_lambda_leave_the_same_rows(tmp_path: Path, athena: Athena) -
             else:
                 answer = execution.compact(compaction_engine=Engine.ATHENA)
                 run_all(athena, answer)
-                assert [table.table for table in answer.statements] == list(MERGED)
+                again = ["records", "embeddings", "predictions"]
+                assert [table.table for table in answer.statements] == [*MERGED, *again]
         assert counts(answer) == counts(expected)
     for name in MERGED:
         rows = sorted(by_lambda.rows(name), key=lambda row: [str(row[column] or "") for column in MERGED[name].key])
@@ -126,7 +130,7 @@ def test_statements_run_again_change_nothing(execution: Execution, athena: Athen
     answer = execution.compact(compaction_engine=Engine.ATHENA)
     run_all(athena, answer)
     before = {name: athena.rows(name) for name in MERGED}
-    assert [len(rows) for rows in before.values()] == [4, 6, 4, 1]
+    assert [len(rows) for rows in before.values()] == [0, 4, 4, 6, 1]
     run_all(athena, answer)
     assert {name: athena.rows(name) for name in MERGED} == before
 
@@ -194,3 +198,45 @@ def apply(expected: dict[tuple[str | None, str | None], dict[str, Any]], rows: l
         key = row["record_id"], row["image_path"]
         if key not in expected or rank(row) >= rank(expected[key]):
             expected[key] = row
+
+
+SEQUENCES = {
+    "corrections": [
+        Said(1, {"a": ["p"], "b": ["q", "s"]}, ["r"]),
+        Said(2, {"a": [], "b": []}),
+        Said(3, orphans=["p"]),
+        Said(4, {"b": ["p"], "c": ["r"]}, classified=False),
+    ],
+    "older ones late": [
+        Said(5, {"b": ["p"]}, ["q"]),
+        Said(3, {"a": ["p", "q"], "b": ["r"]}, by_image=False),
+        Said(1, {"b": []}, ["p", "r"]),
+        Said(5, {"b": ["p"]}, ["q"]),
+    ],
+}
+
+
+@pytest.mark.parametrize("uploads", SEQUENCES.values(), ids=SEQUENCES)
+def test_athena_leaves_what_a_dictionary_leaves(tmp_path: Path, athena: Athena, uploads: list[Said]) -> None:
+    table_lake, model = TableLake(tmp_path), Dictionary()
+    for number, said in enumerate(uploads):
+        execution = Execution(table_lake, f"run-{number}", said.day)
+        for name, sources in said.sources("pets").items():
+            for place, part in enumerate(sources):
+                rows = pa.Table.from_batches(part.batches(TABLES[name].columns.names))
+                parquet.write_part(execution.work.part(name, f"{place:05d}"), TABLES[name], rows)
+        run_all(athena, execution.compact(compaction_engine=Engine.ATHENA))
+        model.add(said)
+        found = {name: athena.rows(name) for name in ("records", "embeddings", "predictions")}
+        assert_agreement(found)
+        assert tabulate(found) == model.tables()
+
+
+def test_athena_refuses_an_upload_older_than_a_complete_one(execution: Execution, table_lake: TableLake) -> None:
+    complete = Execution(table_lake, "complete", day=2, options=Options(complete=True))
+    complete.records("00000", ["1"])
+    complete.compact()
+    fill(execution)
+    with pytest.raises(BadUpload, match=r"complete upload at 2026-01-03.*older") as refusal:
+        execution.compact(compaction_engine=Engine.ATHENA)
+    assert refusal.value.reason == "older_than_complete"

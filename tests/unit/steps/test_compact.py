@@ -1,14 +1,17 @@
 """Parts become rows, lost batches become rejects, and a second run changes nothing."""
 
+from dataclasses import replace
+
 import pytest
 
 from pixlake.errors import BadUpload, TooManyLost
 from pixlake.experiments import Experiment, keep_experiment, read_experiment
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.commit import COMMIT_ID
-from pixlake.messages import CompactAnswer, CompactRequest, Options, parse
+from pixlake.messages import CompactAnswer, CompactRequest, Effect, Options, parse
 from pixlake.rejects import Reject
 from pixlake.schemas import TABLES
+from pixlake.settings import Engine
 from tests.builders.executions import Execution, TableLake, fill
 from tests.project import read_event
 
@@ -16,7 +19,8 @@ from tests.project import read_event
 def test_the_answer_counts_what_is_in_the_tables(execution: Execution, table_lake: TableLake) -> None:
     fill(execution)
     answer = execution.compact()
-    assert answer == CompactAnswer(images=7, records=4, embedded=4, predicted=6, rejected=1, lost_batches=0)
+    effects = {"records": Effect(new=4), "embeddings": Effect(new=4), "predictions": Effect(new=6)}
+    assert answer == CompactAnswer(7, 4, 4, 6, 1, lost_batches=0, effects=effects)
     assert [row["image_path"] for row in table_lake.rows("embeddings")] == ["a.jpg", "b.jpg", "c.jpg", "ü #1 100%.jpg"]
     predicted = [(row["record_id"], row["image_path"]) for row in table_lake.rows("predictions")]
     assert predicted == [(None, "0.jpg"), (None, "1.jpg"), *((str(number), None) for number in range(1, 5))]
@@ -134,3 +138,43 @@ def test_the_first_upload_decides_and_the_same_again_agrees(execution: Execution
     for _ in range(2):
         execution.compact()
         assert read_experiment(table_lake.uri, "pets") == Experiment("id", "file:///pets.zip")
+
+
+def complete(execution: Execution) -> Execution:
+    return replace(execution, options=Options(complete=True))
+
+
+def test_a_complete_upload_replaces_the_experiment(execution: Execution, table_lake: TableLake) -> None:
+    fill(execution)
+    execution.compact()
+    newer = complete(Execution(table_lake, "newer", day=2))
+    newer.embed("embed-0", ["b.jpg"])
+    newer.records("00000", ["1"])
+    answer = newer.compact()
+    assert answer.effects["embeddings"] == Effect(replaced=1, removed=3)
+    assert answer.effects["predictions"] == Effect(removed=6)
+    assert [row["record_id"] for row in table_lake.rows("records")] == ["1"]
+    assert [row["image_path"] for row in table_lake.rows("embeddings")] == ["b.jpg"]
+    assert table_lake.rows("predictions") == []
+    older = Execution(table_lake, "older", day=0)
+    older.embed("embed-0", ["a.jpg", "b.jpg"])
+    assert older.compact().effects["embeddings"] == Effect(older=2)
+    assert [row["image_path"] for row in table_lake.rows("embeddings")] == ["b.jpg"]
+
+
+def test_a_complete_upload_with_a_lost_batch_commits_nothing(execution: Execution, table_lake: TableLake) -> None:
+    fill(execution)
+    execution.compact()
+    newer = complete(Execution(table_lake, "newer", day=2))
+    newer.embed("embed-0", ["a.jpg"])
+    newer.embed("embed-1", ["b.jpg"], lost=True)
+    with pytest.raises(TooManyLost, match=r"1 of 2 batches"):
+        newer.compact(tolerated_lost_percent=99.0)
+    assert len(table_lake.rows("embeddings")) == 4
+
+
+def test_athena_refuses_a_complete_upload(execution: Execution) -> None:
+    fill(execution)
+    with pytest.raises(BadUpload, match="CompactionEngine") as refusal:
+        complete(execution).compact(compaction_engine=Engine.ATHENA)
+    assert refusal.value.reason == "complete_on_athena"

@@ -1,12 +1,14 @@
 import re
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from pixlake import storage
 from pixlake.iceberg.catalog import load_table, open_catalog
-from pixlake.messages import TOTALS, ReportRequest, parse
+from pixlake.messages import TOTALS, Effect, ReportRequest, parse
 from pixlake.rejects import Reject
 from pixlake.settings import ReportSettings
 from pixlake.steps import report as steps_report
@@ -44,6 +46,25 @@ def test_the_answer_is_the_totals_and_the_page_is_where_it_says(reported: Report
     assert (answer.status, answer.images, answer.records) == ("SUCCEEDED", compact.images, compact.records)
     assert answer.report_uri == f"{reported.lake}/reports/demo-1.html"
     assert storage.read(answer.report_uri).startswith(b"<!doctype html>")
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_the_page_says_what_changed_by_table_and_that_nothing_did(reported: ReportedExecution) -> None:
+    effects = {"records": Effect(new=1_234, replaced=5, removed=7), "embeddings": Effect(changed=9)}
+    changed = _with_effects(reported, effects)
+    assert report(changed.request, settings(reported)).effects == effects
+    page = write_page(changed)
+    row = page[page.index("<td>records</td>") : page.index("<td>embeddings</td>")]
+    assert re.findall(r">([\d,]+)</td>", row) == ["1,234", "5", "0", "0", "7", "0"]
+    assert "Nothing" not in page[page.index("What changed") : page.index("What ran")]
+    older = write_page(_with_effects(reported, {"records": Effect(older=33)}))
+    assert "Nothing, for the lake has newer rows." in older
+    assert "What changed" not in write_page(reported)
+
+
+def _with_effects(reported: ReportedExecution, effects: dict[str, Effect]) -> ReportedExecution:
+    compact = structs.replace(reported.request.compact, effects=effects)
+    return replace(reported, request=structs.replace(reported.request, compact=compact))
 
 
 @pytest.mark.usefixtures("without_plots")

@@ -8,29 +8,35 @@ conflict, and planned again here.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from uuid import uuid4
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
-from pyiceberg.table.snapshots import ancestors_of
+from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from pixlake.errors import BadRequest, CommitConflict, PixlakeError
+from pixlake.iceberg.agreement import COMPLETE, Agreement, with_horizon
 from pixlake.iceberg.datafiles import Destination, write_data_files
 from pixlake.iceberg.keys import PARTITION
 from pixlake.iceberg.merge import EMPTY_INDEX, KeyIndex, index_keys, merge_rows
 from pixlake.iceberg.plan import SMALL_FILES, Plan, Stream, plan_commit
 from pixlake.iceberg.rows import Rows
 from pixlake.iceberg.translation import CONFLICTS, translated
+from pixlake.messages import Effect
 from pixlake.schemas import TableSchema
 
 COMMIT_ID = "pixlake.commit-id"
 """The key in a snapshot's summary that names what was committed."""
+_EXECUTION, _EFFECT = "pixlake.execution", "pixlake.effect"
+_TIME = pa.timestamp("us", tz="UTC")
 
 
 @dataclass(frozen=True)
@@ -45,30 +51,52 @@ class Target:
     small_files: int = SMALL_FILES
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What is committed. A `commit_id` that is in the table's history changes nothing; `execution` says whose commit it
+    was. `agree` makes what the rows must agree with. A `complete` upload, uploaded then, replaces all older rows."""
+
+    commit_id: str
+    execution: str = ""
+    agree: Callable[[], Agreement] = Agreement
+    complete: datetime | None = None
+
+    @property
+    def horizon(self) -> int | None:
+        """`complete` in microseconds since 1970."""
+        return None if self.complete is None else pa.scalar(self.complete, _TIME).cast(pa.int64()).as_py()
+
+
 def commit_sources(target: Target, sources: Sequence[Rows], commit_id: str) -> int:
     """Commit the rows of all sources, one row a key; returns how many keys there are.
 
-    A `commit_id` that is in the table's history does nothing. Raises CommitConflict where others came first until the
-    deadline, CatalogError and StorageError.
+    Raises CommitConflict where others came first until the deadline, CatalogError and StorageError.
+    """
+    return commit_upload(target, sources, Origin(commit_id)).given
+
+
+def commit_upload(target: Target, sources: Sequence[Rows], origin: Origin) -> Effect:
+    """Commit the rows of all sources, one row a key, and what else of the partition must change with them.
+
+    Raises as `commit_sources`.
     """
     with translated(f"table {target.schema.name}"):
         incoming = index_keys(sources, target.schema)
-        rows = len(incoming.order())
-        if rows:
-            _Committer(target, incoming, commit_id).run()
-        return rows
+        return _Committer(target, incoming, origin).run()
 
 
 def pack_small_files(target: Target) -> bool:
     """Merge the partition's small files beyond `small_files`; whether there was anything to merge."""
     with translated(f"table {target.schema.name}"):
-        return _Committer(target, EMPTY_INDEX, f"pack {uuid4()}").run()
+        committer = _Committer(target, EMPTY_INDEX, Origin(f"pack {uuid4()}"))
+        committer.run()
+        return committer.changed
 
 
-def is_committed(table: Table, commit_id: str) -> bool:
-    """Whether a snapshot that is still held, and that the current one comes from, has this identity."""
+def find_commit(table: Table, commit_id: str) -> Snapshot | None:
+    """The snapshot of this identity, if it is still held and the current one comes from it."""
     snapshots = ancestors_of(table.current_snapshot(), table.metadata)
-    return any(snapshot.summary is not None and snapshot.summary[COMMIT_ID] == commit_id for snapshot in snapshots)
+    return next((each for each in snapshots if each.summary and each.summary[COMMIT_ID] == commit_id), None)
 
 
 @dataclass
@@ -77,46 +105,70 @@ class _Committer:
 
     target: Target
     incoming: KeyIndex
-    commit_id: str
+    origin: Origin
     written: dict[str, list[DataFile]] = field(default_factory=dict)
+    changed: bool = False
+    again: bool = False
 
-    def run(self) -> bool:
-        """Attempt until it holds; whether the table changed."""
+    def run(self) -> Effect:
+        """Attempt until it holds; what it did to the table."""
         attempts = Retrying(
             retry=retry_if_exception_type(CONFLICTS),
             wait=wait_random_exponential(multiplier=0.1, max=10),
             stop=stop_after_delay(max(0.0, self.target.deadline - time.monotonic())),
         )
         try:
-            changed = bool(attempts(self._attempt))
+            effect: Effect = attempts(self._attempt)
+            while self.again:
+                self.again = False
+                attempts(self._attempt, settled=True)
         except RetryError as error:
-            if is_committed(self.target.table.refresh(), self.commit_id):
-                return True  # the last answer was lost, not the commit
+            landed = find_commit(self.target.table.refresh(), self.origin.commit_id)
+            if landed is not None:
+                return self._repeated(landed)  # the last answer was lost, not the commit
             self._discard(self.written)
             raise self._conflict(error) from error.last_attempt.exception()
-        return changed
+        return effect
 
-    def _attempt(self) -> bool:
+    def _attempt(self, settled: bool = False) -> Effect:
         """Plan on the newest snapshot, write what is not written yet, and commit on just that snapshot."""
         target = self.target
         table = target.table.refresh()
-        if is_committed(table, self.commit_id):
-            return False
+        landed = find_commit(table, self.origin.commit_id)
+        if landed is not None and not settled:
+            return self._repeated(landed)
+        agreement = with_horizon(self.origin.agree(), table, target.partition, self.origin.horizon)
+        agreement = replace(agreement, everything=agreement.everything or settled)
         plan = plan_commit(
-            table, target.schema, target.partition, self.incoming, target.target_file_bytes, target.small_files
+            table,
+            target.schema,
+            target.partition,
+            EMPTY_INDEX if settled else self.incoming,
+            target.target_file_bytes,
+            target.small_files,
+            agreement,
         )
-        if plan.empty:
-            return False
+        if plan.empty and (settled or self.origin.complete is None):
+            return plan.effect
         added = [file for stream in plan.streams for file in self._write(stream)]
-        self._replace(table, plan, added)
+        self._replace(table, plan, added, agreement.horizon)
         self._discard(self.written.keys() - {stream.identity for stream in plan.streams})
-        return True
+        self.changed = True
+        return plan.effect
+
+    def _repeated(self, landed: Snapshot) -> Effect:
+        """The effect of a commit that is there: another execution's was the same upload, which changes nothing now."""
+        assert landed.summary is not None
+        if landed.summary[_EXECUTION] == self.origin.execution and landed.summary[_EFFECT]:
+            return msgspec.json.decode(str(landed.summary[_EFFECT]), type=Effect)
+        return Effect(unchanged=len(self.incoming.order()))
 
     def _write(self, stream: Stream) -> list[DataFile]:
         identity = stream.identity
         if identity not in self.written:
             target = self.target
-            rows = self._checked(merge_rows(*stream.resolve(), target.schema.columns.names))
+            merged = self._checked(merge_rows(*stream.resolve(), target.schema.columns.names))
+            rows = map(stream.agreement.apply, merged)
             destination = Destination(target.table, target.partition, target.target_file_bytes)
             self.written[identity] = write_data_files(destination, rows)
         return self.written[identity]
@@ -129,14 +181,24 @@ class _Committer:
                 raise BadRequest(f"table {self.target.schema.name}: rows of another experiment than {partition!r}")
             yield chunk
 
-    def _replace(self, table: Table, plan: Plan, added: Iterable[DataFile]) -> None:
+    def _replace(self, table: Table, plan: Plan, added: Iterable[DataFile], horizon: int) -> None:
         """Files out and files in, as one snapshot."""
-        summary = {COMMIT_ID: self.commit_id}
-        with table.transaction() as transaction, transaction.update_snapshot(summary).overwrite() as snapshot:
-            for file in plan.removed:
-                snapshot.delete_data_file(file)
-            for file in added:
-                snapshot.append_data_file(file)
+        planned = table.current_snapshot()
+        summary = {COMMIT_ID: self.origin.commit_id}
+        if self.origin.execution:
+            summary |= {_EXECUTION: self.origin.execution, _EFFECT: msgspec.json.encode(plan.effect).decode()}
+        with table.transaction() as transaction:
+            if self.origin.complete is not None:
+                transaction.set_properties({f"{COMPLETE}{self.target.partition}": str(horizon)})
+            with transaction.update_snapshot(summary).overwrite() as snapshot:
+                for file in plan.removed:
+                    snapshot.delete_data_file(file)
+                for file in added:
+                    snapshot.append_data_file(file)
+        landed = find_commit(table, self.origin.commit_id)
+        # pyiceberg's own retry puts it on top of a commit that only took files out, which may have been complete
+        base = None if landed is None else landed.parent_snapshot_id
+        self.again = base != (None if planned is None else planned.snapshot_id)
 
     def _discard(self, identities: Iterable[str]) -> None:
         """Delete files of attempts known not to have landed. What is missed here, `maintain` finds."""

@@ -13,6 +13,7 @@ from pixlake.schemas import TableSchema
 PARTITION = "experiment_id"
 _TEXT = pa.large_string()
 _END = "\x00\x00"  # below every escaped character, so a shorter text sorts before a longer one that it starts
+_PREFERENCES = 60  # from this bit on, what goes before the time; one `column=value` at most comes first
 _TIME_OFFSET = 1 << 62  # makes every time positive and 19 digits long
 
 
@@ -52,10 +53,16 @@ def rank_rows(rows: pa.RecordBatch, table: TableSchema) -> np.ndarray:
         name, equals, value = item.partition("=")
         if equals:
             matches = pc.fill_null(pc.equal(rows.column(name), value), False).to_numpy(zero_copy_only=False)
-            ranks += matches.astype(np.int64) << (61 - place)
+            ranks += matches.astype(np.int64) << (_PREFERENCES + 1 - place)
         else:
             ranks += rows.column(name).cast(pa.int64()).to_numpy(zero_copy_only=False)
     return ranks
+
+
+def uploaded_of(ranks: np.ndarray) -> np.ndarray:
+    """When the rows of these ranks were uploaded, in microseconds since 1970."""
+    uploaded: np.ndarray = ranks & ((1 << _PREFERENCES) - 1)
+    return uploaded
 
 
 def _component(column: pa.Array, field: pa.Field) -> pa.Array:

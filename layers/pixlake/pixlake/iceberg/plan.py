@@ -1,8 +1,9 @@
 """What one commit does to one partition, decided on one snapshot from keys alone, before any row is copied.
 
 Of two rows with one key the newer stays, whichever is committed first. So each incoming row either finds no row of its
-key, or replaces it, or is dropped because what is there is newer. Only data files that lose rows are written again,
-and small files ride along when there are many, so that many small commits do not leave many small files.
+key, or replaces it, or is dropped because what is there is newer. Rows that no longer agree with `links`, or are older
+than a complete upload, change or go in the same commit. Only data files with such rows are written again, and small
+files ride along when there are many, so that many small commits do not leave many small files.
 """
 
 from bisect import bisect_left, bisect_right
@@ -17,13 +18,16 @@ import pyarrow.compute as pc
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
+from pixlake.iceberg.agreement import Agreement
 from pixlake.iceberg.existing import ExistingFile, key_range, list_existing
 from pixlake.iceberg.keys import deciding_columns, encode_keys, rank_rows
 from pixlake.iceberg.merge import EMPTY_INDEX, KeyIndex, index_keys, join_indexes
+from pixlake.messages import Effect
 from pixlake.schemas import TableSchema
 
 SMALL_FILES = 16
 """A commit leaves up to this many small files of a partition alone."""
+_NO_AGREEMENT = Agreement()
 _NONE = np.empty(0, np.int64)
 _AS_PYTHON = methodcaller("as_py")
 _SMALL_PART = 4  # a file below a quarter of the target size is small
@@ -45,6 +49,7 @@ class Stream:
     incoming: KeyIndex
     kept: np.ndarray
     remains: tuple[Remains, ...] = ()
+    agreement: Agreement = _NO_AGREEMENT
 
     @property
     def rows(self) -> int:
@@ -53,7 +58,7 @@ class Stream:
     @property
     def identity(self) -> str:
         """The same for the same rows of the same files, so that what an earlier attempt wrote can be used again."""
-        digest = sha256(self.kept.tobytes())
+        digest = sha256(self.agreement.identity + self.kept.tobytes())
         for part in self.remains:
             digest.update(f"\n{part.file.file.file_path}\n".encode() + part.lost.tobytes())
         return digest.hexdigest()
@@ -75,10 +80,11 @@ class Stream:
 
 @dataclass(frozen=True)
 class Plan:
-    """The files to take out of the table, and the streams of rows that come in."""
+    """The files to take out of the table, the streams of rows that come in, and what this does to rows."""
 
     removed: tuple[DataFile, ...]
     streams: tuple[Stream, ...]
+    effect: Effect
 
     @property
     def empty(self) -> bool:
@@ -92,58 +98,105 @@ def plan_commit(
     incoming: KeyIndex,
     target_file_bytes: int,
     small_files: int = SMALL_FILES,
+    agreement: Agreement = _NO_AGREEMENT,
 ) -> Plan:
     """Decide on the table's current snapshot. `small_files` is how many small files may stay as they are."""
     existing = list(list_existing(table, schema, partition))
-    order = incoming.order()
-    keeps, replaced = _decide(table, schema, existing, incoming, order)
+    meeting = _Meeting(table, schema, incoming, agreement)
+    replaced = meeting.meet(existing)
     small = _choose_small(existing, target_file_bytes, small_files)
     absorbed = tuple(_remains(table, existing[place], replaced.get(place)) for place in small)
     rewritten = [_remains(table, existing[place], lost) for place, lost in replaced.items() if place not in small]
-    streams = [Stream(schema, incoming, order[keeps], absorbed)]
-    streams += [Stream(schema, EMPTY_INDEX, _NONE, (part,)) for part in rewritten]
+    streams = [Stream(schema, incoming, meeting.kept, absorbed, agreement)]
+    streams += [Stream(schema, EMPTY_INDEX, _NONE, (part,), agreement) for part in rewritten]
     removed = tuple(part.file.file for part in [*absorbed, *rewritten])
-    return Plan(removed, tuple(stream for stream in streams if stream.rows))
+    return Plan(removed, tuple(stream for stream in streams if stream.rows), meeting.effect())
 
 
-def _decide(
-    table: Table, schema: TableSchema, existing: Sequence[ExistingFile], incoming: KeyIndex, order: np.ndarray
-) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-    """Which incoming rows stay, by place in `order`, and which positions the files lose, by place in `existing`."""
-    keeps = np.ones(len(order), bool)
-    replaced: dict[int, np.ndarray] = {}
-    if not len(order):
-        return keeps, replaced
-    keys = incoming.keys_in(order)
-    span = key_range(keys[0].as_py(), keys[-1].as_py(), schema)
-    for place, file in enumerate(existing):
-        if span.may_meet(table, file.file):
-            lost = _meet(table, schema, file, keys, incoming.ranks[order], keeps)
-            if len(lost):
-                replaced[place] = lost
-    return keeps, replaced
+class _Meeting:
+    """Incoming rows, one a key, and what becomes of them and of the rows that are there."""
 
+    def __init__(self, table: Table, schema: TableSchema, incoming: KeyIndex, agreement: Agreement) -> None:
+        self._table, self._schema, self._agreement = table, schema, agreement
+        self._order = incoming.order()
+        self._keys = incoming.keys_in(self._order)
+        self._ranks = incoming.ranks[self._order]
+        self._keeps = np.ones(len(self._order), bool)
+        self._found = np.zeros(len(self._order), bool)
+        self._removed = self._changed = 0
+        self._columns = list(dict.fromkeys([*deciding_columns(schema), *agreement.columns]))
 
-def _meet(
-    table: Table, schema: TableSchema, file: ExistingFile, keys: pa.Array, ranks: np.ndarray, keeps: np.ndarray
-) -> np.ndarray:
-    """Positions of the file's rows that incoming rows replace; clears `keeps` for incoming rows that are dropped."""
-    dead = file.dead(table.io)
-    lost = [_NONE]
-    start = 0
-    for batch in file.rows.batches(deciding_columns(schema)):
-        positions, places = _match(encode_keys(batch, schema), keys)
-        alive = ~np.isin(positions + start, dead)
-        positions, places = positions[alive], places[alive]
-        newer = rank_rows(batch, schema)[positions] > ranks[places]
-        keeps[places[newer]] = False
-        lost.append(positions[~newer] + start)
-        start += batch.num_rows
-    return np.concatenate(lost)
+    @property
+    def kept(self) -> np.ndarray:
+        """The numbers of the incoming rows that come in."""
+        kept: np.ndarray = self._order[self._keeps]
+        return kept
+
+    def meet(self, existing: Sequence[ExistingFile]) -> dict[int, np.ndarray]:
+        """Which positions the files lose, by place in `existing`; none of a file whose rows only change."""
+        written: dict[int, np.ndarray] = {}
+        if len(self._order):
+            self._keeps = ~self._agreement.outdated(self._keys, self._ranks)
+        for place, file in enumerate(existing):
+            if self._concerned(file):
+                lost, changed = self._meet(file)
+                if len(lost) or changed:
+                    written[place] = lost
+        return written
+
+    def effect(self) -> Effect:
+        """What becomes of rows, counted."""
+        kept, found = self._keeps, self._found
+        replaced = int((kept & found).sum())
+        return Effect(
+            new=int(kept.sum()) - replaced,
+            replaced=replaced,
+            older=int((~kept).sum()),
+            removed=self._removed,
+            changed=self._changed,
+        )
+
+    def _concerned(self, file: ExistingFile) -> bool:
+        if self._agreement.concerns(self._table, file.file):
+            return True
+        if not len(self._order):
+            return False
+        span = key_range(self._keys[0].as_py(), self._keys[-1].as_py(), self._schema)
+        return span.may_meet(self._table, file.file)
+
+    def _meet(self, file: ExistingFile) -> tuple[np.ndarray, int]:
+        """Positions of the rows that the file loses, and how many of the others change."""
+        dead = file.dead(self._table.io)
+        lost, changed, start = [_NONE], 0, 0
+        for batch in file.rows.batches(self._columns):
+            alive = np.ones(batch.num_rows, bool)
+            alive[dead[(dead >= start) & (dead < start + batch.num_rows)] - start] = False
+            gone, stale = self._compare(batch, alive)
+            lost.append(np.flatnonzero(gone) + start)
+            changed += stale
+            start += batch.num_rows
+        self._changed += changed
+        return np.concatenate(lost), changed
+
+    def _compare(self, batch: pa.RecordBatch, alive: np.ndarray) -> tuple[np.ndarray, int]:
+        """Which rows go, and how many stay with other values; marks the incoming rows of their keys."""
+        keys, ranks = encode_keys(batch, self._schema), rank_rows(batch, self._schema)
+        gone = alive & self._agreement.outdated(keys, ranks)
+        positions, places = _match(keys, self._keys)
+        positions, places = positions[alive[positions]], places[alive[positions]]
+        newer = (ranks[positions] > self._ranks[places]) & ~gone[positions]
+        self._keeps[places[newer]] = False
+        self._found[places] = True
+        replaced = positions[~newer & self._keeps[places]]
+        gone[replaced] = True
+        self._removed += int(gone.sum()) - len(replaced)
+        return gone, int((self._agreement.stale(batch) & alive & ~gone).sum())
 
 
 def _match(existing: pa.Array, keys: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Positions in `existing` whose key is among the sorted `keys`, and the places there."""
+    if not len(keys):
+        return _NONE, _NONE
     bounds = pc.min_max(existing).as_py()
     low = bisect_left(keys, bounds["min"], key=_AS_PYTHON)
     high = bisect_right(keys, bounds["max"], key=_AS_PYTHON)

@@ -9,10 +9,11 @@ has times to the millisecond, without zone; they are UTC.
 from hashlib import sha256
 
 import pyarrow as pa
+from msgspec import structs
 
 from pixlake.iceberg.keys import PARTITION
 from pixlake.messages import Run, TableStatements
-from pixlake.schemas import TableSchema
+from pixlake.schemas import EMBEDDINGS, LINKS, PREDICTIONS, RECORDS, TableSchema
 
 _NEVER = 10 * 365 * 86_400
 _HIVE = {
@@ -26,8 +27,9 @@ _HIVE = {
 
 
 def write_statements(schema: TableSchema, run: Run, lake: str, folder: str) -> TableStatements:
-    """The statements for one table. `folder` below the execution's work folder holds the table's Parquet files."""
-    parts, register = _register(schema, lake, folder)
+    """The statements for one table. `folder` below the execution's work folder holds the table's Parquet files; for
+    `links`, those of `records`."""
+    parts, register = _register(RECORDS if schema is LINKS else schema, lake, folder)
     where = f"{PARTITION} = {_text(run.experiment_id)}"
     # Maintain expires snapshots, but for the one current at the beginning of the days kept; VACUUM would take that too.
     # A file with a single delete file is packed too, so that readers find rows, not deletes.
@@ -40,6 +42,59 @@ def write_statements(schema: TableSchema, run: Run, lake: str, folder: str) -> T
         # Athena takes no quoted names here
         optimize=f"OPTIMIZE {schema.name} REWRITE DATA USING BIN_PACK WHERE {where}",
         vacuum=f"VACUUM {schema.name}",
+    )
+
+
+def write_agreeing(schema: TableSchema, run: Run, lake: str, folder: str) -> TableStatements | None:
+    """The statements by which a table agrees with `links` again, once the parts are merged; None for one that has
+    nothing to agree with."""
+    write = {EMBEDDINGS.name: _set_owners, RECORDS.name: _set_images, PREDICTIONS.name: _drop_owned}.get(schema.name)
+    if write is None:
+        return None
+    return structs.replace(write_statements(schema, run, lake, folder), merge=write(_text(run.experiment_id)))
+
+
+def _set_owners(experiment: str) -> str:
+    return f"""MERGE INTO embeddings AS target
+USING (
+  SELECT have.image_path, have.model, links.record_id
+  FROM embeddings AS have LEFT JOIN ({_holding(experiment)}) AS links ON links.image_path = have.image_path
+  WHERE have.experiment_id = {experiment} AND coalesce(have.record_id, '') <> coalesce(links.record_id, '')
+) AS source
+ON target.experiment_id = {experiment} AND target.image_path = source.image_path AND target.model = source.model
+WHEN MATCHED THEN UPDATE SET record_id = source.record_id"""
+
+
+def _set_images(experiment: str) -> str:
+    return f"""MERGE INTO records AS target
+USING (
+  SELECT have.record_id, coalesce(links.image_paths, CAST(ARRAY[] AS array(varchar))) AS image_paths
+  FROM records AS have LEFT JOIN (
+    SELECT record_id, array_agg(image_path ORDER BY place, image_path) AS image_paths
+    FROM ({_holding(experiment)}) AS links GROUP BY record_id
+  ) AS links ON links.record_id = have.record_id
+  WHERE have.experiment_id = {experiment}
+    AND have.image_paths <> coalesce(links.image_paths, CAST(ARRAY[] AS array(varchar)))
+) AS source
+ON target.experiment_id = {experiment} AND target.record_id = source.record_id
+WHEN MATCHED THEN UPDATE SET has_image = (cardinality(source.image_paths) > 0), image_paths = source.image_paths"""
+
+
+def _drop_owned(experiment: str) -> str:
+    return f"""MERGE INTO predictions AS target
+USING (SELECT DISTINCT image_path FROM links WHERE experiment_id = {experiment}) AS source
+ON target.experiment_id = {experiment} AND target.image_path = source.image_path AND target.record_id IS NULL
+WHEN MATCHED THEN DELETE"""
+
+
+def _holding(experiment: str) -> str:
+    """The rows of `links` that hold, as `links.resolve` finds them."""
+    latest = "ORDER BY uploaded_at DESC, processed_at DESC"
+    return (
+        "SELECT image_path, record_id, place FROM (SELECT image_path, record_id, place,"
+        f" row_number() OVER (PARTITION BY image_path {latest}, record_id) AS of_image,"
+        f" rank() OVER (PARTITION BY record_id {latest}) AS of_record"
+        f" FROM links WHERE experiment_id = {experiment}) WHERE of_image = 1 AND of_record = 1"
     )
 
 
@@ -79,6 +134,8 @@ def _merge(schema: TableSchema, parts: str, run: Run) -> str:
 
 def _newest(schema: TableSchema, parts: str, run: Run) -> str:
     """The execution's rows, one a key: the one of the greatest rank, of equal ranks that of the last part."""
+    if schema is LINKS:
+        return _named_images(parts, run)
     listed = ", ".join(map(_name, schema.columns.names))
     read = ", ".join(_read(field) for field in schema.columns)
     order = ", ".join(f"{rank} DESC" for rank in [*(rank.format("parts") for rank in _ranks(schema)), '"$path"'])
@@ -88,6 +145,29 @@ def _newest(schema: TableSchema, parts: str, run: Run) -> str:
         f"      row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS place\n"
         f"    FROM {_name(parts)} AS parts WHERE execution = {_text(run.execution_id)}\n  ) WHERE place = 1\n"
     )
+
+
+def _named_images(parts: str, run: Run) -> str:
+    """The execution's rows of `records` as rows of `links`; and all others, while `links` knows nothing of them."""
+    experiment = _text(run.experiment_id)
+    read = ", ".join(_read(field) for field in LINKS.columns if field.name not in ("place", "image_path"))
+    same = ", ".join(_name(field.name) for field in LINKS.columns if field.name not in ("place", "image_path"))
+    image = "image_path, CAST(array_position(image_paths, image_path) - 1 AS integer) AS place"
+    names = ", ".join(map(_name, LINKS.columns.names))
+    key = ", ".join(map(_name, LINKS.key))
+    return f"""
+  SELECT {names} FROM (
+    SELECT {names}, row_number() OVER (PARTITION BY {key} ORDER BY uploaded_at DESC) AS latest FROM (
+      SELECT {read}, {image}
+      FROM {_name(parts)} CROSS JOIN UNNEST(image_paths) AS named(image_path)
+      WHERE execution = {_text(run.execution_id)}
+      UNION ALL
+      SELECT {same}, {image}
+      FROM records CROSS JOIN UNNEST(image_paths) AS named(image_path)
+      WHERE experiment_id = {experiment} AND NOT EXISTS (SELECT 1 FROM links WHERE experiment_id = {experiment})
+    )
+  ) WHERE latest = 1
+"""
 
 
 def _matches(schema: TableSchema, run: Run) -> list[str]:

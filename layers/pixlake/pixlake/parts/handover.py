@@ -5,8 +5,9 @@ machine runs the statements that the answer carries (`statemachine/compact_athen
 the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import starmap
 
 import msgspec
 import pyarrow as pa
@@ -15,13 +16,13 @@ from pyiceberg.io import FileIO
 
 from pixlake import parquet
 from pixlake.iceberg.merge import index_keys
-from pixlake.iceberg.statements import write_statements
-from pixlake.messages import CompactAnswer
+from pixlake.iceberg.statements import write_agreeing, write_statements
+from pixlake.messages import CompactAnswer, Run, TableStatements
 from pixlake.parts.rejected import ExecutionRejects
-from pixlake.schemas import EMBEDDINGS, EXECUTIONS, PREDICTIONS, RECORDS, REJECTS, TABLES
+from pixlake.schemas import EMBEDDINGS, LINKS, PREDICTIONS, RECORDS, REJECTS
 from pixlake.settings import CompactSettings
 
-MERGED = {name: schema for name, schema in TABLES.items() if schema is not EXECUTIONS}
+MERGED = {schema.name: schema for schema in (LINKS, RECORDS, EMBEDDINGS, PREDICTIONS, REJECTS)}
 """The tables that Athena merges, by name. The one row of `executions` is Report's to commit, when all else is done."""
 _READERS = 16
 
@@ -45,10 +46,17 @@ def hand_over(
     parquet.write_part(merged, REJECTS, pa.Table.from_batches(batches, REJECTS.columns))
     folders = {name: f"parts/{name}" for name in MERGED}
     folders[REJECTS.name] = merged.removeprefix(f"{work.uri}/").rpartition("/")[0]
-    statements = tuple(
-        write_statements(schema, request.run, settings.lake_uri, folders[name]) for name, schema in MERGED.items()
-    )
-    return msgspec.structs.replace(answer, statements=statements)
+    folders[LINKS.name] = folders[RECORDS.name]
+    return msgspec.structs.replace(answer, statements=list_statements(request.run, settings.lake_uri, folders))
+
+
+def list_statements(run: Run, lake: str, folders: Mapping[str, str]) -> tuple[TableStatements, ...]:
+    """The statements in the order in which they run, from the folder of each table's parts.
+
+    The tables are made to agree when all are merged: of two uploads at once, the later one there finds what both said.
+    """
+    given = [(schema, run, lake, folders[name]) for name, schema in MERGED.items()]
+    return (*starmap(write_statements, given), *filter(None, starmap(write_agreeing, given)))
 
 
 def _count_rows(parts: Sequence[str], io: FileIO) -> int:

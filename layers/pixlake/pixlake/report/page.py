@@ -12,6 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from pixlake.effects import KINDS, describe_unchanged
 from pixlake.messages import CompactAnswer, PlanAnswer, Run, SplitAnswer
 from pixlake.report.agreement import Agreement
 from pixlake.report.causes import Cause
@@ -79,6 +80,9 @@ def render_page(page: Page) -> str:
         started_at=started_at,
         labels=page.agreement.by_label.most_common(_MAX_LABELS) if page.agreement else [],
         uploaded_at=datetime.fromisoformat(page.run.uploaded_at),
+        effects=page.compact.effects,
+        kinds=KINDS,
+        unchanged=describe_unchanged(page.compact.effects),
     )
 
 

@@ -8,22 +8,27 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 
 import msgspec
 from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
 
 from pixlake import storage
+from pixlake.errors import BadUpload
 from pixlake.experiments import Experiment, keep_experiment
+from pixlake.iceberg.agreement import find_horizon
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.commit import Target, commit_sources
-from pixlake.iceberg.rows import ParquetRows, Rows
+from pixlake.iceberg.rows import ParquetRows
+from pixlake.iceberg.uploads import AGREEING, UploadCommit
 from pixlake.lake import Work
-from pixlake.messages import Batch, CompactAnswer, CompactRequest
+from pixlake.messages import Batch, CompactAnswer, CompactRequest, Effect
 from pixlake.parts.handover import hand_over
 from pixlake.parts.lost import find_lost
 from pixlake.parts.rejected import ExecutionRejects
-from pixlake.schemas import EMBEDDINGS, PREDICTIONS, RECORDS, REJECTS, TableSchema
+from pixlake.schemas import EMBEDDINGS, PREDICTIONS, RECORDS, REJECTS
 from pixlake.settings import CompactSettings, Engine
 
 LAST_ATTEMPT = 60.0
@@ -31,33 +36,59 @@ LAST_ATTEMPT = 60.0
 SECONDS = 900.0 - LAST_ATTEMPT
 """How long to try by default: a Lambda's 15 minutes, less a last attempt."""
 
+_ON_ATHENA = (
+    "Athena's MERGE cannot keep a complete upload apart from others at once; leave `complete` out, or let the function"
+    " merge (CompactionEngine: lambda)"
+)
+
 
 def compact(request: CompactRequest, settings: CompactSettings, seconds: float = SECONDS) -> CompactAnswer:
     """Commit what the execution made; answer its totals.
 
     Where the engine is Athena nothing is committed here: the answer carries the statements that do it.
-    `seconds` is the time to try in. Raises TooManyLost before anything is committed, CommitConflict where other
+    `seconds` is the time to try in. Raises TooManyLost before anything is committed (for a complete upload by a single
+    batch), BadUpload `complete_on_athena` and `older_than_complete` where Athena
+    cannot do it, CommitConflict where other
     writers came first all the time, StorageError and CatalogError.
     """
     work = Work(settings.lake_uri, request.run.execution_id)
     parts = _list_parts(work)
-    lost = find_lost(work, request.split.batches.count, parts, settings.tolerated_lost_percent)
+    complete = bool(request.options.complete)
+    if complete and settings.compaction_engine is Engine.ATHENA:
+        raise BadUpload("complete_on_athena", _ON_ATHENA)
+    # what a lost batch holds would be gone from the tables, too
+    tolerated = 0.0 if complete else settings.tolerated_lost_percent
+    lost = find_lost(work, request.split.batches.count, parts, tolerated)
     catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
     execution = ExecutionRejects(request, work, lost)
     _keep_key(request, settings)
     if settings.compaction_engine is Engine.ATHENA:
+        _refuse_older(request, load_table(catalog, RECORDS.name))
         return hand_over(execution, parts, load_table(catalog, REJECTS.name).io, settings)
     job = _Job(execution, settings, catalog, time.monotonic() + seconds)
+    effects = job.commit_parts(parts)
     answer = CompactAnswer(
         images=request.split.images,
-        embedded=job.commit_parts(EMBEDDINGS, parts),
-        predicted=job.commit_parts(PREDICTIONS, parts),
-        records=job.commit_parts(RECORDS, parts),
+        embedded=effects[EMBEDDINGS.name].given,
+        predicted=effects[PREDICTIONS.name].given,
+        records=effects[RECORDS.name].given,
         rejected=job.commit_rejects(parts),
         lost_batches=len(lost),
+        effects=effects,
     )
     storage.write(work.compacted, msgspec.json.encode(answer))
     return answer
+
+
+def _refuse_older(request: CompactRequest, records: Table) -> None:
+    run = request.run
+    since = find_horizon(records, run.experiment_id)
+    if datetime.fromisoformat(run.uploaded_at) < since:
+        raise BadUpload(
+            "older_than_complete",
+            f"the experiment {run.experiment_id!r} had a complete upload at {since.isoformat()}, and this one is older;"
+            " nothing of it would come into the tables",
+        )
 
 
 def _keep_key(request: CompactRequest, settings: CompactSettings) -> None:
@@ -78,21 +109,34 @@ class _Job:
     def request(self) -> CompactRequest:
         return self.execution.request
 
-    def commit_parts(self, schema: TableSchema, parts: dict[str, list[str]]) -> int:
-        target = self._target(schema)
-        return self._commit(target, [ParquetRows(target.table.io, uri, schema.columns) for uri in parts[schema.name]])
+    def commit_parts(self, parts: dict[str, list[str]]) -> dict[str, Effect]:
+        """What became of rows, by table."""
+        request, settings = self.request, self.settings
+        uploaded = datetime.fromisoformat(request.run.uploaded_at)
+        commit = UploadCommit(
+            self.catalog,
+            request.run.experiment_id,
+            request.run.execution_id,
+            self._commit_id,
+            settings.target_file_bytes,
+            self.deadline,
+            complete=uploaded if request.options.complete else None,
+        )
+        io = load_table(self.catalog, RECORDS.name).io
+        sources = {
+            schema.name: [ParquetRows(io, uri, schema.columns) for uri in parts[schema.name]] for schema in AGREEING
+        }
+        effects = dict(commit.steps(sources))
+        return {schema.name: effects[schema.name] for schema in AGREEING}
 
     def commit_rejects(self, parts: dict[str, list[str]]) -> int:
-        target = self._target(REJECTS)
-        return self._commit(target, self.execution.sources(parts[REJECTS.name], target.table.io))
+        table, partition = load_table(self.catalog, REJECTS.name), self.request.run.experiment_id
+        target = Target(table, REJECTS, partition, self.settings.target_file_bytes, self.deadline)
+        sources = self.execution.sources(parts[REJECTS.name], target.table.io)
+        return commit_sources(target, sources, self._commit_id(REJECTS.name))
 
-    def _target(self, schema: TableSchema) -> Target:
-        partition = self.request.run.experiment_id if schema.partitioned else None
-        table = load_table(self.catalog, schema.name)
-        return Target(table, schema, partition, self.settings.target_file_bytes, self.deadline)
-
-    def _commit(self, target: Target, sources: Sequence[Rows]) -> int:
-        return commit_sources(target, sources, commit_id(self.request, self.execution.lost, target.schema.name))
+    def _commit_id(self, table: str) -> str:
+        return commit_id(self.request, self.execution.lost, table)
 
 
 def commit_id(request: CompactRequest, lost: Sequence[Batch], table: str) -> str:

@@ -69,6 +69,7 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         warnings=warnings,
         unpredicted=_unpredicted(request),
         reasons=count_reasons(rejects),
+        effects=compact.effects,
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from pixlake.bundles.available import explain_missing_columns, explain_unpredicted
 from pixlake.bundles.roles import EMBEDDER, ORPHAN, WITH_IMAGE, WITHOUT_IMAGE, Model, resolve_models
+from pixlake.errors import BadTable
 from pixlake.experiments import read_experiment
 from pixlake.lake import Work
 from pixlake.matching.advice import advise
@@ -31,13 +32,16 @@ from pixlake.tables.union import read_tables
 def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
     """Join the upload's tables with its images; write records, rejects and batches below the execution's work.
 
-    Raises BadTable if no table can be read or no id column be found, BadUpload where the experiment is keyed by another
-    column, BadBundle for a model that cannot be used, and MissingObject where a shard of images is not there.
+    Raises BadTable if no table can be read (of a complete upload, if one cannot) or no id column be found, BadUpload
+    where the experiment is keyed by another column, BadBundle for a model that cannot be used, and MissingObject where
+    a shard of images is not there.
     """
     work = Work(settings.lake_uri, request.run.execution_id)
     models = resolve_models(settings.lake_uri, request.options, autogluon=bool(settings.autogluon_image))
     images = read_images(work, request.shards.count)
     tables, unreadable = read_tables(work)
+    if request.options.complete and unreadable:
+        raise BadTable(f"{unreadable[0].detail}; the records of a complete upload would be gone from the lake")
     found = join(images, tables, request.options, _keyed(request, settings))
     rejected = write_rejects(work, chain(unreadable, found.rejects()))
     write_records(work, request.run, found.joined)

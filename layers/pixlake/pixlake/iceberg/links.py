@@ -1,0 +1,170 @@
+"""Whose an image is, decided from what uploads said of it: the table `links`.
+
+A row says when an upload last named the image for the record. It holds as long as neither the image has been named for
+another record since, nor the record been given other images. Both only ever become true, so the order in which uploads
+are committed does not matter (docs/adr/0014).
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import methodcaller
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyiceberg.table import Table
+
+from pixlake.iceberg.existing import list_existing
+from pixlake.iceberg.rows import Rows
+from pixlake.schemas import LINKS, RECORDS, TableSchema
+
+_NAMING = ("experiment_id", "record_id", "image_paths", "uploaded_at", "processed_at")
+Places = NDArray[np.int64]
+_AS_PYTHON = methodcaller("as_py")
+_READ = ("image_path", "record_id", "place", "uploaded_at", "processed_at")
+
+
+class NamedImages:
+    """Rows of `records` as rows of `links`: one for each image that a record names."""
+
+    def __init__(self, records: Rows) -> None:
+        self.name = f"links of {records.name}"
+        self._records = records
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        for batch in self._records.batches(_NAMING):
+            links = _unnest(batch)
+            if links.num_rows:
+                yield links.select(list(columns))
+
+
+@dataclass(frozen=True)
+class Links:
+    """What holds of an experiment: the images `paths[i]`, sorted, are those of the records `owners[i]`. `records` are
+    these records, sorted; those of `records[i]` are `images[starts[i]:starts[i + 1]]`, in their order. `said` are all
+    rows of `links`, those that hold no more among them."""
+
+    paths: pa.Array
+    owners: pa.Array
+    records: pa.Array
+    starts: Places
+    images: pa.Array
+    said: pa.Table
+
+    def owners_of(self, paths: pa.Array) -> pa.Array:
+        """The record of each image, null for none."""
+        return self.owners.take(find_sorted(paths, self.paths))
+
+    def images_of(self, record_ids: pa.Array) -> pa.Array:
+        """The images of each record, as lists."""
+        places = pc.fill_null(find_sorted(record_ids, self.records), len(self.records)).to_numpy()
+        lengths = np.append(np.diff(self.starts), 0)[places]
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        images = self.images.take(pa.array(np.repeat(self.starts[places], lengths) + within))
+        return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), images)
+
+    def images_near(self, record_ids: pa.Array) -> pa.Array:
+        """Every image that was ever said to be one of these records'."""
+        return _distinct(self.said, "image_path", "record_id", record_ids)
+
+    def records_near(self, paths: pa.Array) -> pa.Array:
+        """Every record that was ever said to have one of these images."""
+        return _distinct(self.said, "record_id", "image_path", paths)
+
+
+def find_sorted(values: pa.Array, among: pa.Array) -> pa.Array:
+    """The place of each value in the sorted `among`, null for none; quick where the values lie close together."""
+    bounds = pc.min_max(values).as_py()
+    if bounds["min"] is None:
+        return pa.nulls(len(values), pa.int64())
+    low = bisect_left(among, bounds["min"], key=_AS_PYTHON)
+    high = bisect_right(among, bounds["max"], key=_AS_PYTHON)
+    return pc.add(pc.index_in(values, value_set=among[low:high]).cast(pa.int64()), low)
+
+
+def resolve(said: pa.Table) -> Links:
+    """Which rows of `links` hold: those that are the newest both of their image and of their record."""
+    moments = _moments(said)
+    paths, records = (said[name].combine_chunks().dictionary_encode().indices for name in ("image_path", "record_id"))
+    holds = _newest(paths.to_numpy(), moments) & _newest(records.to_numpy(), moments)
+    some = said.filter(pa.array(holds)).sort_by([("image_path", "ascending"), ("record_id", "ascending")])
+    # of two that two executions said at the same moment, one
+    keep = np.ones(some.num_rows, bool)
+    keep[1:] = pc.not_equal(some["image_path"][1:], some["image_path"][:-1]).to_numpy()
+    some = some.filter(pa.array(keep))
+    paths, owners = (some[name].combine_chunks() for name in ("image_path", "record_id"))
+    names = pc.unique(owners).sort()
+    codes = pc.index_in(owners, value_set=names).to_numpy()
+    order = np.lexsort((some["place"].to_numpy(), codes))
+    starts = np.concatenate(([0], np.cumsum(np.bincount(codes, minlength=len(names)))))
+    return Links(paths, owners, names, starts, paths.take(pa.array(order)), said)
+
+
+def read_links(table: Table, partition: str) -> Links:
+    """What the table says of an experiment. All of its links are held in memory, about 100 bytes each."""
+    return resolve(_read(table, LINKS, partition, _READ))
+
+
+def is_linked(links: Table, partition: str) -> bool:
+    """Whether the table knows of the experiment, or has forgotten it by a complete upload."""
+    return any(True for _ in list_existing(links, LINKS, partition))
+
+
+def record_ids(records: Sequence[Rows]) -> pa.Array:
+    """The ids in all sources."""
+    columns = [batch.column("record_id") for source in records for batch in source.batches(["record_id"])]
+    return pa.concat_arrays([pa.array([], pa.string()), *columns])
+
+
+def read_named(records: Table, partition: str) -> pa.Table:
+    """The rows of `records` with images, as rows of `links`: for lakes from before that table."""
+    rows = _read(records, RECORDS, partition, _NAMING)
+    return pa.Table.from_batches([_unnest(batch) for batch in rows.to_batches()], LINKS.columns)
+
+
+def _unnest(batch: pa.RecordBatch) -> pa.RecordBatch:
+    lists = batch.column("image_paths")
+    rows = lists.value_parent_indices()
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    starts = np.concatenate(([0], np.cumsum(lengths)))[:-1]
+    columns = {name: batch.column(name).take(rows) for name in _NAMING if name != "image_paths"}
+    columns["image_path"] = lists.flatten()
+    columns["place"] = pa.array((np.arange(len(rows)) - starts[rows.to_numpy()]).astype(np.int32))
+    return pa.RecordBatch.from_arrays([columns[name] for name in LINKS.columns.names], schema=LINKS.columns)
+
+
+def _read(table: Table, schema: TableSchema, partition: str, columns: Sequence[str]) -> pa.Table:
+    read = [pa.schema([schema.columns.field(name) for name in columns]).empty_table()]
+    for file in list_existing(table, schema, partition):
+        rows = pa.Table.from_batches(list(file.rows.batches(columns)), read[0].schema)
+        alive = np.ones(rows.num_rows, bool)
+        alive[file.dead(table.io)] = False
+        read.append(rows.filter(pa.array(alive)))
+    return pa.concat_tables(read).combine_chunks()
+
+
+def _moments(said: pa.Table) -> NDArray[np.int64]:
+    """A number for each row, in the order of `uploaded_at`, then of `processed_at`."""
+    ranks = []
+    for name in ("uploaded_at", "processed_at"):
+        values, places = np.unique(said[name].cast(pa.int64()).to_numpy(), return_inverse=True)
+        ranks.append((places, len(values)))
+    (uploaded, _), (processed, count) = ranks
+    moments: NDArray[np.int64] = uploaded * count + processed
+    return moments
+
+
+def _newest(groups: NDArray[np.int32], moments: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether a row is of the greatest moment of its group."""
+    last = np.full(int(groups.max(initial=-1)) + 1, -1)
+    np.maximum.at(last, groups, moments)
+    newest: NDArray[np.bool_] = last[groups] == moments
+    return newest
+
+
+def _distinct(said: pa.Table, wanted: str, given: str, values: pa.Array) -> pa.Array:
+    found = pc.is_in(said[given], value_set=values)
+    return pc.unique(said[wanted].combine_chunks().filter(found.combine_chunks()))

@@ -1,0 +1,157 @@
+"""What uploads say, and the dictionary in memory that says what the tables must hold after them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from pixlake.iceberg.rows import TableRows
+from pixlake.schemas import TABLES
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Said:
+    """An upload of a day: each record's images, images without a record, whether records with images are classified by
+    them, whether there is a classifier at all, whether it is complete."""
+
+    day: int
+    records: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    orphans: Sequence[str] = ()
+    by_image: bool = True
+    classified: bool = True
+    complete: bool = False
+
+    @property
+    def when(self) -> datetime:
+        return START + timedelta(days=self.day)
+
+    @property
+    def owners(self) -> dict[str, str | None]:
+        owned: dict[str, str | None] = {path: record for record, paths in self.records.items() for path in paths}
+        return dict.fromkeys(self.orphans) | owned
+
+    @property
+    def predicted(self) -> dict[tuple[str | None, str | None], str]:
+        """The modality of each prediction, by its key."""
+        if not self.classified:
+            return {}
+        seen = {
+            (record, None): "image+tabular" if paths and self.by_image else "tabular"
+            for record, paths in self.records.items()
+        }
+        alone = {(None, path): "image" for path, record in self.owners.items() if record is None}
+        return {**seen, **alone}
+
+    def sources(self, experiment: str) -> dict[str, list[TableRows]]:
+        """Its rows as parts, by table; each record and each image in a part of its own."""
+        same = {"experiment_id": experiment, "uploaded_at": self.when, "processed_at": self.when}
+        rows: dict[str, list[dict[str, Any]]] = {
+            "records": [
+                {"record_id": record, "has_image": bool(paths), "image_paths": list(paths), "attributes": {}}
+                for record, paths in self.records.items()
+            ],
+            "embeddings": [
+                {"image_path": path, "record_id": record, "embedding": [1.0], "model": "m@1"}
+                | {"width": 1, "height": 1, "sha256": str(self.day), "image_uri": path}
+                for path, record in self.owners.items()
+            ],
+            "predictions": [
+                {"record_id": record, "image_path": path, "modality": modality, "model": "m@1"}
+                for (record, path), modality in self.predicted.items()
+            ],
+        }
+        return {
+            name: [
+                TableRows(f"{name} {place}", pa.Table.from_pylist([row | same], schema=TABLES[name].columns))
+                for place, row in enumerate(some)
+            ]
+            for name, some in rows.items()
+        }
+
+
+Tables = dict[str, dict[Any, Any]]
+
+
+@dataclass
+class Dictionary:
+    """Uploads in the order in which they are committed, one after another."""
+
+    named: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    records: dict[str, int] = field(default_factory=dict)
+    embeddings: dict[str, int] = field(default_factory=dict)
+    predictions: dict[tuple[str | None, str | None], tuple[bool, int]] = field(default_factory=dict)
+    horizon: int = 0
+
+    def add(self, said: Said) -> None:
+        if said.complete:
+            self._forget(max(said.day, self.horizon))
+        if said.day < self.horizon:
+            return
+        for record, paths in said.records.items():
+            self.records[record] = max(said.day, self.records.get(record, 0))
+            for place, path in enumerate(paths):
+                self.named[path, record] = max((said.day, place), self.named.get((path, record), (0, 0)))
+        for path in said.owners:
+            self.embeddings[path] = max(said.day, self.embeddings.get(path, 0))
+        for key, modality in said.predicted.items():
+            found = (modality == "image+tabular", said.day)
+            self.predictions[key] = max(found, self.predictions.get(key, found))
+        for path, _ in self.named:
+            self.predictions.pop((None, path), None)
+
+    def tables(self) -> Tables:
+        """By key: the day, and what else follows from other rows."""
+        images: dict[str, list[str]] = {record: [] for record in self.records}
+        owners = {}
+        for (path, record), (day, _) in sorted(self.named.items(), key=lambda item: item[1]):
+            of_image = max(day for (other, _), (day, _) in self.named.items() if other == path)
+            of_record = max(day for (_, other), (day, _) in self.named.items() if other == record)
+            if day == of_image == of_record:
+                images[record].append(path)
+                owners[path] = record
+        return {
+            "records": {record: (day, images[record]) for record, day in self.records.items()},
+            "embeddings": {path: (day, owners.get(path)) for path, day in self.embeddings.items()},
+            "predictions": dict(self.predictions),
+        }
+
+    def _forget(self, horizon: int) -> None:
+        self.horizon = horizon
+        self.named = {key: said for key, said in self.named.items() if said[0] >= horizon}
+        self.records = {key: day for key, day in self.records.items() if day >= horizon}
+        self.embeddings = {key: day for key, day in self.embeddings.items() if day >= horizon}
+        self.predictions = {key: found for key, found in self.predictions.items() if found[1] >= horizon}
+
+
+def tabulate(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Tables:
+    """The rows of the tables as `Dictionary.tables` has them; a key that is there twice is an error."""
+    records = {row["record_id"]: (_day(row), row["image_paths"]) for row in rows["records"]}
+    embeddings = {row["image_path"]: (_day(row), row["record_id"]) for row in rows["embeddings"]}
+    predictions = {
+        (row["record_id"], row["image_path"]): (row["modality"] == "image+tabular", _day(row))
+        for row in rows["predictions"]
+    }
+    found: Tables = {"records": records, "embeddings": embeddings, "predictions": predictions}
+    assert {name: len(some) for name, some in found.items()} == {name: len(rows[name]) for name in found}
+    return found
+
+
+def assert_agreement(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """That no two tables contradict each other, whatever was uploaded."""
+    images = {row["record_id"]: row["image_paths"] for row in rows["records"]}
+    owners = {path: record for record, paths in images.items() for path in paths}
+    assert len(owners) == sum(map(len, images.values()))
+    assert all(row["has_image"] == bool(row["image_paths"]) for row in rows["records"])
+    assert [row["record_id"] for row in rows["embeddings"]] == [
+        owners.get(row["image_path"]) for row in rows["embeddings"]
+    ]
+    assert all(row["record_id"] in images for row in rows["predictions"] if row["record_id"] is not None)
+    assert not [row for row in rows["predictions"] if row["record_id"] is None and row["image_path"] in owners]
+
+
+def _day(row: Mapping[str, Any]) -> int:
+    return int((row["uploaded_at"] - START).days)
