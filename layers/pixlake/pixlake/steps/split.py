@@ -37,7 +37,7 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
     work = Work(settings.lake_uri, request.run.execution_id)
     models = resolve_models(settings.lake_uri, request.options, autogluon=bool(settings.autogluon_image))
     images = read_images(work, request.shards.count)
-    tables, unreadable = read_tables(work)
+    tables, unreadable = read_tables(work, settings.table_memory)
     found = join(images, tables, request.options, _keyed(request, settings))
     rejected = write_rejects(work, chain(unreadable, found.rejects()))
     write_records(work, request.run, found.joined)
