@@ -75,7 +75,9 @@ def test_ragged_rows_are_faults_by_line(text_file: MakeFile) -> None:
 
 
 def test_rows_with_undecodable_bytes_are_faults(text_file: MakeFile) -> None:
-    table = read_csv("a.csv", text_file("id,a\n1,é\n2,".encode() + b"\xff\n\xc3,3\n4,x\n5\n" + "6,ü\n7,ö\n".encode()), Room())
+    table = read_csv(
+        "a.csv", text_file("id,a\n1,é\n2,".encode() + b"\xff\n\xc3,3\n4,x\n5\n" + "6,ü\n7,ö\n".encode()), Room()
+    )
     assert [row[0] for row in rows_of(table)] == ["1", "4", "6", "7"]
     assert faults_of(table) == [(3, "unreadable_bytes"), (4, "unreadable_bytes"), (6, "ragged_row")]
 

@@ -105,7 +105,7 @@ def test_a_table_of_too_many_columns_is_refused(
 @pytest.mark.parametrize("path", ["a.csv", "a.jsonl", "a.parquet"])
 def test_a_table_too_large_for_the_memory_is_refused_and_the_others_are_read(upload: Upload, path: str) -> None:
     ids = list(range(200))
-    data = {
+    data: dict[str, str | bytes] = {
         "a.csv": "id\n" + "".join(f"{n}\n" for n in ids),
         "a.jsonl": "".join(f'{{"id": {n}}}\n' for n in ids),
         "a.parquet": parquet({"id": ids}),
@@ -169,7 +169,9 @@ def test_a_file_of_faults_is_taken_for_no_table_and_not_read_to_its_end(
     tables, (reject,) = read_tables(upload.work)
     assert [file.path for file in tables.files] == ["good.csv"]
     assert (reject.source, reject.reason) == (path, "unreadable_table")
-    assert re.search(r"taken for no table, for of its first 20\d rows 200 cannot be read; row [12]: the ", reject.detail)
+    assert re.search(
+        r"taken for no table, for of its first 20\d rows 200 cannot be read; row [12]: the ", reject.detail
+    )
 
 
 def parquet(columns: dict[str, list[int]]) -> bytes:

@@ -108,13 +108,18 @@ def _classify_jobs(groups: Iterable[Group], joined: Joined, limits: Limits) -> I
     number = 0
     for group in groups:
         sizes = _encoded_sizes(group, joined)
-        weights = sizes if group.modality == "image" else sizes + _ATTRIBUTES_WEIGH * joined.attribute_sizes[group.positions]
-        for start, stop in cut(weights, limits.rows, limits.bytes):
+        for start, stop in cut(sizes + _attributes_weight(group, joined), limits.rows, limits.bytes):
             name = f"classify-{number:06d}"
             size = int(sizes[start:stop].sum())
             batch = Batch(name, group.model.task, group.modality, group.model.name, stop - start, size)
             yield batch, group.positions[start:stop]
             number += 1
+
+
+def _attributes_weight(group: Group, joined: Joined) -> Positions:
+    if group.modality == "image":
+        return np.zeros(len(group.positions), dtype=np.int64)
+    return _ATTRIBUTES_WEIGH * joined.attribute_sizes[group.positions]
 
 
 def _encoded_sizes(group: Group, joined: Joined) -> Positions:

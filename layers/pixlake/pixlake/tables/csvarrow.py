@@ -108,7 +108,9 @@ class _Followed(io.RawIOBase):
         return len(data)
 
 
-def _without_unusable(batches: list[pa.RecordBatch], numbers: Rows, ragged_rows: list[Fault], names: list[str]) -> Found:
+def _without_unusable(
+    batches: list[pa.RecordBatch], numbers: Rows, ragged_rows: list[Fault], names: list[str]
+) -> Found:
     """The rows between the header and END; those that are too long, or hold bytes that are no text, become faults."""
     faults = Faults()
     faults.add_rows(ragged_rows)

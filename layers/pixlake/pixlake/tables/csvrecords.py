@@ -150,7 +150,7 @@ def _read_from(lines: "_Lines", dialect: Dialect) -> Iterator[Record]:
             return
 
 
-class _Overlong(Exception):  # noqa: N818 it never leaves this module
+class _Overlong(Exception):
     """A record has more characters than a row may have."""
 
 

@@ -81,7 +81,9 @@ def _batches(path: str, file: TextFile, faults: Faults) -> Iterator[tuple[list[i
         yield numbers, objects
 
 
-def _read_line(decoder: msgspec.json.Decoder[dict[str, Any]], number: int, line: bytes) -> dict[str, str | None] | Fault:
+def _read_line(
+    decoder: msgspec.json.Decoder[dict[str, Any]], number: int, line: bytes
+) -> dict[str, str | None] | Fault:
     """The object on a line, its values as text."""
     if len(line) > MAX_ROW_BYTES:
         return too_long(number)

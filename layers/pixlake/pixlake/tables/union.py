@@ -55,7 +55,8 @@ class Tables:
         starts = np.cumsum([0, *(file.columns.num_rows for file in self.files)])
         first = np.zeros(len(rows), dtype=bool)
         more = {}
-        for file, begin, end in zip(self.files, *(np.searchsorted(rows, some) for some in (starts[:-1], starts[1:]))):
+        ends = np.searchsorted(rows, starts)
+        for file, begin, end in zip(self.files, ends, ends[1:], strict=False):
             first[begin : min(begin + count, end)] = True
             if end - begin > count:
                 more[file.path] = int(end - begin) - count
