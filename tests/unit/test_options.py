@@ -47,6 +47,8 @@ def test_a_byte_order_mark_is_ignored() -> None:
         (b"\xff\xfe{\0}\0", "pixlake.json"),
         (b'{"id_column": "\xff"}', "pixlake.json"),
         (b"[" * 100_000, "pixlake.json"),
+        (b'{"embedder": "' + b"x" * 900_000 + b'"}', r"length <= 1000 .*embedder"),
+        (b'{"classifier": {"orphan": "' + b"x" * 1_001 + b'"}}', r"classifier\.orphan"),
     ],
 )
 def test_an_option_that_does_not_fit_is_named(data: bytes, message: str) -> None:

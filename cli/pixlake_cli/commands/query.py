@@ -1,5 +1,6 @@
 """`pixlake query`: SQL over the lake's tables."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,25 @@ import click
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.lakes import lake_option
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+_LEAST_MEMORY = 512 << 20
+
+
+class _Bytes(click.ParamType[int]):
+    """A size as 4GB or 800MB."""
+
+    name = "size"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = _SIZE.fullmatch(value.strip())
+        if not found:
+            self.fail(f"{value!r} is no size; write it as 4GB or 800MB", param, ctx)
+        size = int(float(found[1]) * (1 << _UNITS[found[2].upper()]))
+        if size < _LEAST_MEMORY:
+            self.fail(f"{value} is too little: at least {_LEAST_MEMORY >> 20} MB", param, ctx)
+        return size
 
 
 @click.command()
@@ -26,7 +46,21 @@ from pixlake_cli.lakes import lake_option
     help="How to write the rows. json is an array of objects.",
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
-def query(sql: str, lake: Lake, kind: str, out: Path | None) -> None:
+@click.option(
+    "--memory",
+    type=_Bytes(),
+    metavar="SIZE",
+    help="What it may take, as 4GB or 800MB. Default: half of the machine's memory.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1_800,
+    show_default=True,
+    metavar="SECONDS",
+    help="When it is stopped; Athena's own limit.",
+)
+def query(sql: str, lake: Lake, kind: str, out: Path | None, memory: int | None, timeout: float) -> None:
     """Run a SELECT in Athena's SQL on the tables of a lake.
 
     The tables are embeddings, predictions, records, rejects and executions, also as pixlake.embeddings and so on.
@@ -46,13 +80,19 @@ def query(sql: str, lake: Lake, kind: str, out: Path | None) -> None:
         FROM embeddings a CROSS JOIN embeddings b
         WHERE a.image_path = 'images/1F431.png' ORDER BY score DESC LIMIT 10" --lake lake
     """
-    from pixlake_cli.output import FORMATS
-    from pixlake_cli.sql.warehouse import run_query
+    from pixlake_cli.sql.limited import Limits, write_rows
 
     if kind == "parquet" and out is None and sys.stdout.isatty():
         raise BadRequest("Parquet is not for a terminal: give --out FILE")
-    with _open(out) as target, run_query(lake.existing(), sql) as rows:
-        FORMATS[kind](rows, target)
+    limits = Limits(_half_of_the_machine() if memory is None else memory, timeout)
+    with _open(out) as target:
+        write_rows(lake.existing(), sql, kind, target, limits)
+
+
+def _half_of_the_machine() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().total) // 2
 
 
 @contextmanager

@@ -28,6 +28,8 @@ def find_uploads(paths: Sequence[Path], lake: Path, experiment: str | None) -> l
     found, loose = [], []
     for path in paths:
         path = _whole(path)
+        if not path.is_dir() and not path.is_file():
+            raise BadRequest(f"{path} is neither a file nor a folder: a pipe or a device has no end to wait for")
         if path.is_dir():
             if lake.is_relative_to(path):
                 raise BadRequest(f"{path} holds the lake {lake}: give a folder that holds only the upload")

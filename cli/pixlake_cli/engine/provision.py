@@ -5,6 +5,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pixlake.errors import StorageError
 from pixlake_cli.engine.inputs import Upload
 
 # Step Functions takes names of 80 characters.
@@ -12,14 +13,22 @@ EXPERIMENT_LENGTH = 56
 
 
 def put_models(bundles: Path, lake: Path) -> None:
-    """Copy each bundle that the lake lacks. One of that name that is there stays, whatever is in it."""
+    """Copy each bundle that the lake lacks. One of that name that is there stays, whatever is in it.
+
+    StorageError where one cannot be copied, as onto a full disk.
+    """
     for bundle in sorted(path.parent for path in bundles.glob("*/bundle.json")):
         target = lake / "models" / bundle.name
         if target.exists():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         incoming = target.with_name(f".{bundle.name}-{secrets.token_hex(4)}")
-        shutil.copytree(bundle, incoming)
+        try:
+            shutil.copytree(bundle, incoming)
+        except shutil.Error as error:
+            shutil.rmtree(incoming, ignore_errors=True)
+            # a list of each file that failed, with its reason last
+            raise StorageError(f"{target} cannot be written: {error.args[0][0][-1]}") from error
         try:
             incoming.rename(target)
         except OSError:

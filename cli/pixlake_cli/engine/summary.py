@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from pixlake.lake import Work
 from pixlake.messages import TOTALS, Effect, StateError
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.progress import Progress
+
+_FULL = 1 << 20  # bytes free
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,15 @@ class Ended:
         work = Work(f"file://{self.lake}", self.outcome.name)
         listing = list_work(work)
         cause = explain(self._error(), listing, count_shards(work, listing))
-        report = f"Report: {self.report}. " if self.report else ""
+        report = f"Report: {self.report}." if self.report else f"No report could be written: {self._why_none()}."
         state = self.outcome.state or cause.step
         message = cause.message if cause.message.endswith((".", "!", "?")) else f"{cause.message}."
-        text = f"{state} failed with {cause.error}: {message} {cause.advice} {report}Logs: {logs}"
+        text = f"{state} failed with {cause.error}: {message} {cause.advice} {report} Logs: {logs}"
         return " ".join(text.split())
+
+    def _why_none(self) -> str:
+        free = shutil.disk_usage(self.lake).free
+        return f"the disk of {self.lake} is full" if free < _FULL else "RecordFailure's log says why"
 
     def result(self) -> dict[str, Any]:
         """For `--json`."""

@@ -1,12 +1,14 @@
 """The lake's tables in DuckDB: for each table that a query reads, a view over the data files of one snapshot.
 
 pyiceberg plans which files a snapshot has, DuckDB reads from them the columns and row groups that the query needs;
-nothing is loaded before. DuckDB may open files of the warehouse and no others, and its settings are locked.
+nothing is loaded before. DuckDB may open files of the warehouse and no others, has limits of memory and of temporary
+disk, and its settings are locked.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -24,20 +26,30 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
 _BATCH_ROWS = 4_096
-_OUTSIDE = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.InternalException)
+_OUTSIDE = (duckdb.IOException, duckdb.InternalException)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bytes of memory, and of `spill`, a folder for what does not fit into it."""
+
+    memory: int
+    spill: Path
+    spill_bytes: int
 
 
 @contextmanager
-def run_query(lake: Lake, sql: str) -> Iterator[pa.RecordBatchReader]:
+def run_query(lake: Lake, sql: str, limits: Limits) -> Iterator[pa.RecordBatchReader]:
     """The rows of one query in Athena's dialect, as they are computed.
 
-    Raises BadRequest for SQL that is wrong or not allowed, StorageError for files that cannot be read.
+    Raises BadRequest for SQL that is wrong or not allowed, StorageError for files that cannot be read, MemoryError at
+    the limits.
     """
     if lake.folder is None:
         raise BadRequest(f"{lake.uri} is on AWS: query it in Athena; this command reads lakes in folders")
     statement = translate(sql, TABLES)
     catalog = open_catalog(lake.uri, lake.catalog_uri)
-    with TemporaryDirectory(prefix="pixlake-") as spill, _connect(f"{lake.folder}/warehouse/", spill) as connection:
+    with _connect(f"{lake.folder}/warehouse/", limits) as connection:
         with _translated():
             for read in statement.reads:
                 _create_view(connection, catalog, read)
@@ -45,14 +57,16 @@ def run_query(lake: Lake, sql: str) -> Iterator[pa.RecordBatchReader]:
         yield pa.RecordBatchReader.from_batches(reader.schema, _batches(reader))
 
 
-def _connect(warehouse: str, spill: str) -> duckdb.DuckDBPyConnection:
+def _connect(warehouse: str, limits: Limits) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
         config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
     )
     connection.execute("SET TimeZone = 'UTC'")
     # It takes a column for free of NaN by Parquet's statistics, which leave NaN out, so is_nan() was always false.
     connection.execute("SET disabled_optimizers = 'statistics_propagation'")
-    connection.execute(f"SET temp_directory = {_literal(spill)}")
+    connection.execute(f"SET memory_limit = '{limits.memory}B'")
+    connection.execute(f"SET temp_directory = {_literal(str(limits.spill))}")
+    connection.execute(f"SET max_temp_directory_size = '{limits.spill_bytes}B'")
     connection.execute(f"SET allowed_directories = [{_literal(warehouse)}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -107,6 +121,8 @@ def _literal(text: str) -> str:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryError(_first_lines(error)) from error
     except _OUTSIDE as error:
         raise StorageError(_first_lines(error)) from error
     except (duckdb.Error, pa.ArrowException) as error:

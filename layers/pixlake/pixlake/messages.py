@@ -4,7 +4,7 @@ Each function takes one `…Request` and answers one `…Answer`; the larger lis
 of the structs at the end.
 """
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -16,22 +16,26 @@ TOTALS = ("images", "records", "embedded", "predicted", "rejected")
 """What is counted of an execution, in Report's answer and in the table `executions`."""
 
 
+Name = Annotated[str, msgspec.Meta(max_length=1_000)]
+"""What an upload names goes from state to state, and a payload ends at 256 KiB."""
+
+
 class Classifiers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Bundle names: for records with images, for records without, and for images that no record names."""
 
-    with_image: str | None = None
-    without_image: str | None = None
-    orphan: str | None = None
+    with_image: Name | None = None
+    without_image: Name | None = None
+    orphan: Name | None = None
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The content of `pixlake.json`. What is None is found by looking at the data, or is not wanted. `complete`: the
     upload is the whole experiment, and what is older goes."""
 
-    id_column: str | None = None
-    image_column: str | None = None
-    label_column: str | None = None
-    embedder: str | None = None
+    id_column: Name | None = None
+    image_column: Name | None = None
+    label_column: Name | None = None
+    embedder: Name | None = None
     classifier: Classifiers = Classifiers()
     complete: bool | None = None
 

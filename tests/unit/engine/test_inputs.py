@@ -1,11 +1,14 @@
 """What is given on the command line, as uploads."""
 
+import errno
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from pixlake.errors import BadRequest
+from pixlake.errors import BadRequest, StorageError
 from pixlake_cli.engine.inputs import Upload, find_uploads
 from pixlake_cli.engine.provision import name_execution, put_models
 
@@ -73,6 +76,27 @@ def test_the_demo_models_are_copied_once_and_never_over_others(tmp_path: Path, l
     assert (lake_folder / "models" / "one" / "bundle.json").read_text() == "x"
     assert mine.read_text() == "mine"
     assert sorted(path.name for path in (lake_folder / "models").iterdir()) == ["one", "two"]
+
+
+def test_a_model_that_cannot_be_copied_is_one_error_and_leaves_nothing(
+    tmp_path: Path, lake_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "bundles" / "a" / "bundle.json")
+
+    def fail(_source: str, target: str, **_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", target)
+
+    monkeypatch.setattr(shutil.copytree, "__defaults__", (False, None, fail, False, False))
+    with pytest.raises(StorageError, match=r"models/a cannot be written: .*No space left on device"):
+        put_models(tmp_path / "bundles", lake_folder)
+    assert list((lake_folder / "models").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["pipe.png", "pipe.zip"])
+def test_a_pipe_is_refused_for_reading_it_may_never_end(tmp_path: Path, lake_folder: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(BadRequest, match="neither a file nor a folder"):
+        find_uploads([tmp_path / name], lake_folder, None)
 
 
 def test_every_execution_has_a_unique_name(lake_folder: Path) -> None:

@@ -26,3 +26,10 @@ def test_a_lake_that_was_moved_is_refused(tmp_path: Path) -> None:
     (tmp_path / "here").rename(tmp_path / "there")
     with pytest.raises(BadRequest, match=f"was made at {made.uri}"):
         Lake.at(str(tmp_path / "there")).existing()
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\tb", "a\x7f"])
+def test_a_path_with_control_characters_is_refused_and_no_folder_made(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadRequest, match="control character"):
+        Lake.at(str(tmp_path / name))
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from pixlake.tables.jsonlines import read_json_lines, to_text
+from pixlake.tables.room import Room
 from pixlake.tables.text import TextFile
 
 MakeFile = Callable[[bytes], TextFile]
@@ -29,19 +30,19 @@ MakeFile = Callable[[bytes], TextFile]
 )
 def test_values_become_text(text_file: MakeFile, value: object, text: str | None) -> None:
     assert to_text(json.loads(json.dumps(value))) == text
-    table = read_json_lines("a.jsonl", text_file(json.dumps({"id": "1", "v": value}).encode()))
+    table = read_json_lines("a.jsonl", text_file(json.dumps({"id": "1", "v": value}).encode()), Room())
     assert table.columns.to_pylist() == [{"id": "1", "v": text}]
 
 
 def test_columns_are_those_of_all_lines(text_file: MakeFile) -> None:
-    table = read_json_lines("a.jsonl", text_file(b'{"id":1,"a":"x"}\n\n{"b":2,"id":3}\r\n'))
+    table = read_json_lines("a.jsonl", text_file(b'{"id":1,"a":"x"}\n\n{"b":2,"id":3}\r\n'), Room())
     assert table.columns.to_pylist() == [{"id": "1", "a": "x", "b": None}, {"id": "3", "a": None, "b": "2"}]
     assert list(table.places(table.rows)) == [1, 3]
 
 
 def test_a_column_first_seen_late_is_null_before(text_file: MakeFile) -> None:
     lines = [json.dumps({"id": n}) for n in range(10_001)] + ['{"id": 10001, "late": "x"}']
-    table = read_json_lines("a.jsonl", text_file("\n".join(lines).encode()))
+    table = read_json_lines("a.jsonl", text_file("\n".join(lines).encode()), Room())
     assert table.columns.num_rows == 10_002
     assert table.columns["late"][-1].as_py() == "x"
     assert table.columns["late"].null_count == 10_001
@@ -49,9 +50,9 @@ def test_a_column_first_seen_late_is_null_before(text_file: MakeFile) -> None:
 
 def test_lines_that_are_no_objects_are_faults(text_file: MakeFile) -> None:
     data = b'{"id":1}\n[1]\n{"id":\n{"id":"\xff"}\n"x"\n{"id":"\\ud800"}\n' + b"[" * 100_000 + '\n{"id":"é"}'.encode()
-    table = read_json_lines("a.jsonl", text_file(data))
+    table = read_json_lines("a.jsonl", text_file(data), Room())
     assert table.columns.to_pylist() == [{"id": "1"}, {"id": "é"}]
-    reasons = [(int(table.places(table.rows)[0] + fault.row), fault.reason) for fault in table.faults]
+    reasons = [(int(table.places(table.rows)[0] + fault.row), fault.reason) for fault in table.faults.first]
     assert reasons == [
         (2, "unreadable_row"),
         (3, "unreadable_row"),
@@ -64,10 +65,10 @@ def test_lines_that_are_no_objects_are_faults(text_file: MakeFile) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
 def test_json_lines_of_other_encodings_are_decoded(text_file: MakeFile, encoding: str) -> None:
-    table = read_json_lines("a.jsonl", text_file('{"id":"1","name":"Jürgen"}\n'.encode(encoding)))
+    table = read_json_lines("a.jsonl", text_file('{"id":"1","name":"Jürgen"}\n'.encode(encoding)), Room())
     assert table.columns.to_pylist() == [{"id": "1", "name": "Jürgen"}]
 
 
 def test_a_file_without_lines_has_no_rows(text_file: MakeFile) -> None:
-    table = read_json_lines("a.jsonl", text_file(b"\n"))
+    table = read_json_lines("a.jsonl", text_file(b"\n"), Room())
     assert (table.columns.num_rows, table.columns.num_columns) == (0, 0)

@@ -10,6 +10,7 @@ import pytest
 
 from pixlake.errors import BadTable
 from pixlake.tables.parquetfile import read_parquet, to_text
+from pixlake.tables.room import Room
 
 DAY = datetime.datetime(2024, 2, 3, 4, 5, 6)
 ZONE = datetime.timezone(datetime.timedelta(hours=2))
@@ -41,14 +42,14 @@ ZONE = datetime.timezone(datetime.timedelta(hours=2))
 def test_values_become_text(array: pa.Array, texts: list[str | None], tmp_path: Path) -> None:
     assert to_text(array).to_pylist() == texts
     pq.write_table(pa.table({"x": array}), tmp_path / "a.parquet")
-    table = read_parquet("a.parquet", f"file://{tmp_path}/a.parquet")
+    table = read_parquet("a.parquet", f"file://{tmp_path}/a.parquet", Room())
     assert table.columns.schema == pa.schema([("x", pa.string())])
     assert table.columns["x"].to_pylist() == texts
 
 
 def test_rows_are_counted_from_one(tmp_path: Path) -> None:
     pq.write_table(pa.table({" id ": [1, 2, 3], "": [4, 5, 6]}), tmp_path / "a.parquet", row_group_size=2)
-    table = read_parquet("a.parquet", f"file://{tmp_path}/a.parquet")
+    table = read_parquet("a.parquet", f"file://{tmp_path}/a.parquet", Room())
     assert table.columns.to_pydict() == {"id": ["1", "2", "3"], "column_2": ["4", "5", "6"]}
     assert list(table.places(table.rows)) == [1, 2, 3]
 
@@ -57,4 +58,4 @@ def test_rows_are_counted_from_one(tmp_path: Path) -> None:
 def test_bytes_that_are_no_parquet_are_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.parquet").write_bytes(data)
     with pytest.raises(BadTable, match=r"^a\.parquet: it cannot be read as Parquet"):
-        read_parquet("a.parquet", f"file://{tmp_path}/a.parquet")
+        read_parquet("a.parquet", f"file://{tmp_path}/a.parquet", Room())

@@ -1,6 +1,7 @@
 """Several files are one table; what cannot be read is told by file and line."""
 
 import io
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pixlake.errors import BadTable
-from pixlake.tables import tablefile
+from pixlake.tables import csvarrow, faults, room
 from pixlake.tables.tablefile import unique_names
 from pixlake.tables.union import read_tables
 from tests.builders.split_inputs import Upload
@@ -90,26 +91,90 @@ def test_names_of_columns_are_unique() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "data"),
-    [
-        ("a.csv", "a,b,c,d,e,f\n1,2,3,4,5,6\n"),
-        ("a.jsonl", "".join(f'{{"k{n}": 1}}\n' for n in range(6))),
-        ("a.jsonl", '{"k": 1}\n' * 101),
-    ],
+    ("path", "data"), [("a.csv", "a,b,c,d,e,f\n"), ("a.jsonl", "".join(f'{{"k{n}": 1}}\n' for n in range(6)))]
 )
-def test_a_table_above_the_memory_limit_is_refused(
+def test_a_table_of_too_many_columns_is_refused(
     upload: Upload, monkeypatch: pytest.MonkeyPatch, path: str, data: str
 ) -> None:
-    monkeypatch.setattr(tablefile, "MAX_COLUMNS", 5)
-    monkeypatch.setattr(tablefile, "MAX_CELLS", 100)
+    monkeypatch.setattr(room, "MAX_COLUMNS", 5)
     upload.put_table(path, data)
-    with pytest.raises(BadTable, match=rf"^{path}: .* at most 5 columns and 100 cells"):
+    with pytest.raises(BadTable, match=rf"^{path}: 6 columns; at most 5 can be read"):
         read_tables(upload.work)
 
 
-def test_tables_above_the_memory_limit_together_are_refused(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tablefile, "MAX_COLUMNS", 5)
-    upload.put_table("a.csv", "a,b,c\n1,2,3\n")
-    upload.put_table("b.csv", "d,e,f\n1,2,3\n")
-    with pytest.raises(BadTable, match=r"^the tables together: 2 rows of 6 columns"):
+@pytest.mark.parametrize("path", ["a.csv", "a.jsonl", "a.parquet"])
+def test_a_table_too_large_for_the_memory_is_refused_and_the_others_are_read(upload: Upload, path: str) -> None:
+    ids = list(range(200))
+    data: dict[str, str | bytes] = {
+        "a.csv": "id\n" + "".join(f"{n}\n" for n in ids),
+        "a.jsonl": "".join(f'{{"id": {n}}}\n' for n in ids),
+        "a.parquet": parquet({"id": ids}),
+    }
+    upload.put_table(path, data[path])
+    upload.put_table("b.csv", "id\n1\n2\n")
+    tables, rejects = read_tables(upload.work, memory=10_000)
+    assert [file.path for file in tables.files] == ["b.csv"]
+    assert [(reject.source, reject.reason) for reject in rejects] == [(path, "unreadable_table")]
+    assert "take more than 10,000 bytes of memory; split the upload" in rejects[0].detail
+    assert len(read_tables(upload.work, memory=12_000)[0].files) == 2
+
+
+def test_tables_above_the_memory_limit_together_are_refused(upload: Upload) -> None:
+    """The cells that each of them lacks are held, too."""
+    upload.put_table("a.csv", "a,b,c\n" + "1,2,3\n" * 100)
+    upload.put_table("b.csv", "d,e,f\n" + "1,2,3\n" * 100)
+    with pytest.raises(BadTable, match=r"^the tables together: the tables take more than 14,000 bytes"):
+        read_tables(upload.work, memory=14_000)
+    assert len(read_tables(upload.work, memory=15_000)[0].files) == 2
+
+
+@pytest.mark.parametrize("names", [["x" * 1_001], [f"{n:0500}" for n in range(600)]])
+def test_names_of_columns_that_are_no_names_are_refused(upload: Upload, names: list[str]) -> None:
+    """Each record repeats them, and the id column's name goes from state to state."""
+    upload.put_table("a.csv", ",".join(["id", *names]) + "\n")
+    with pytest.raises(BadTable, match="the names of its columns are too long"):
         read_tables(upload.work)
+
+
+@pytest.mark.parametrize(
+    ("path", "bad", "good", "reason"),
+    [("a.csv", "a\n", "1,x\n", "ragged_row"), ("a.jsonl", "1\n", '{"id": 1, "a": "x"}\n', "unreadable_row")],
+)
+def test_the_first_thousand_faults_are_named_and_the_others_counted(
+    upload: Upload, path: str, bad: str, good: str, reason: str
+) -> None:
+    header = "id,a\n" if path == "a.csv" else ""
+    upload.put_table(path, header + good + bad * 15_000)
+    tables, _ = read_tables(upload.work)
+    *named, rest = tables.faults()
+    first = 3 if header else 2
+    assert [(reject.source, reject.reason) for reject in named] == [
+        (f"{path}:{line}", reason) for line in range(first, first + 1_000)
+    ]
+    assert (rest.source, rest.reason, rest.detail) == (path, reason, "and 14,000 more rows")
+    assert tables.columns.to_pylist() == [{"id": "1", "a": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [("a.csv", "id,a\n" + "a\n" * 300), ("a.jsonl", "1\n" * 300), ("a.csv", "id,a\n1,x\n" + "a\n" * 300)],
+)
+def test_a_file_of_faults_is_taken_for_no_table_and_not_read_to_its_end(
+    upload: Upload, monkeypatch: pytest.MonkeyPatch, path: str, data: str
+) -> None:
+    monkeypatch.setattr(faults, "HOPELESS", 200)
+    monkeypatch.setattr(csvarrow, "_MAX_RAGGED", 10)
+    upload.put_table(path, data)
+    upload.put_table("good.csv", "id\n1\n")
+    tables, (reject,) = read_tables(upload.work)
+    assert [file.path for file in tables.files] == ["good.csv"]
+    assert (reject.source, reject.reason) == (path, "unreadable_table")
+    assert re.search(
+        r"taken for no table, for of its first 20\d rows 200 cannot be read; row [12]: the ", reject.detail
+    )
+
+
+def parquet(columns: dict[str, list[int]]) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()

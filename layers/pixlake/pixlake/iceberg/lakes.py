@@ -1,5 +1,6 @@
 """A lake by its address: a folder with its own catalog, or a bucket with its tables in Glue."""
 
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ class Lake:
     def at(cls, where: str) -> "Lake":
         """A folder by its path or `file://` URI, made absolute; or `s3://bucket`, with its tables in Glue.
 
-        Raises BadRequest for an empty text and for any other scheme.
+        Raises BadRequest for an empty text, for any other scheme, and for a path with control characters.
         """
         scheme, separator, _ = where.partition("://")
         if not where or (separator and scheme not in ("s3", "file")):
@@ -32,6 +33,8 @@ class Lake:
             return cls(where.rstrip("/"), f"glue://{DATABASE}", None)
         # resolved, since an object's URI takes no `..`
         folder = Path(where.removeprefix("file://")).expanduser().resolve()
+        if re.search(r"[\x00-\x1f\x7f]", str(folder)):
+            raise BadRequest(f"the lake's path {str(folder)!r} has a line end or another control character; rename it")
         return cls(f"file://{folder}", f"sqlite:///{folder}/catalog.db", folder)
 
     def in_database(self, database: str) -> "Lake":

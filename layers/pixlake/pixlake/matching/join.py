@@ -1,7 +1,7 @@
 """The decisions of Split in their order: which columns, which rows are records, which images are theirs."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 
@@ -20,7 +20,11 @@ from pixlake.matching.references import AMBIGUOUS, MISSING, References, match_re
 from pixlake.matching.repeats import agreeing, differences
 from pixlake.messages import Options
 from pixlake.rejects import Reject, Stage
-from pixlake.tables.union import Tables
+from pixlake.tables.union import Tables, and_more
+
+# Rows of a table that are named for one reason; the others are counted.
+NAMED = 100_000
+_SHOWN = 1_000  # characters of what a cell or a header holds
 
 
 @dataclass(frozen=True)
@@ -46,26 +50,31 @@ class Join:
         yield from self._unresolved()
 
     def _empty_ids(self) -> Iterator[Reject]:
-        for place in self.tables.places(self.records.empty):
+        named, more = self.tables.first_of(self.records.empty, NAMED)
+        for place in self.tables.places(self.records.empty[named]):
             yield Reject(place, Stage.SPLIT, "empty_id", f"the row has no value in the id column {self.id_column!r}")
+        yield from _counted("empty_id", more)
 
     def _duplicate_ids(self) -> Iterator[Reject]:
-        rows, firsts = self.records.repeated, self.records.firsts
+        named, more = self.tables.first_of(self.records.repeated, NAMED)
+        rows, firsts = self.records.repeated[named], self.records.firsts[named]
         if not len(rows):
             return
-        ids = self.tables.columns[self.id_column].take(pa.array(rows)).to_pylist()
-        differ = self._differences()
-        for place, first, name, words in zip(
-            self.tables.places(rows), self.tables.places(firsts), ids, differ, strict=True
-        ):
-            yield Reject(place, Stage.SPLIT, "duplicate_id", f"the id {name!r} is taken by {first}, which stays{words}")
+        column = self.tables.columns[self.id_column]
+        ids = (column[row].as_py()[:_SHOWN] for row in rows.tolist())
+        differ = self._differences(replace(self.records, repeated=rows, firsts=firsts))
+        places = self.tables.places(np.concatenate([rows, firsts]))
+        for place, first, name, words in zip(places[: len(rows)], places[len(rows) :], ids, differ, strict=True):
+            detail = f"the id {name!r} is taken by {first}, which stays{words}"
+            yield Reject(place, Stage.SPLIT, "duplicate_id", detail)
+        yield from _counted("duplicate_id", more)
 
-    def _differences(self) -> list[str]:
+    def _differences(self, records: Records) -> list[str]:
         """For each repeated row of a table whose rows name images, in which columns it differs from the first."""
         if self.references is None:
-            return [""] * len(self.records.repeated)
-        listed = differences(self.tables.columns.drop_columns([self.id_column, self.image_column]), self.records)
-        return [f"; it differs in {', '.join(map(repr, names))}" if names else "" for names in listed]
+            return [""] * len(records.repeated)
+        listed = differences(self.tables.columns.drop_columns([self.id_column, self.image_column]), records)
+        return [f"; it differs in {', '.join(map(repr, names))}"[:_SHOWN] if names else "" for names in listed]
 
     def _unresolved(self) -> Iterator[Reject]:
         if self.references is None:
@@ -76,12 +85,21 @@ class Join:
             (AMBIGUOUS, "ambiguous_image", "several images of the upload fit equally well"),
         ):
             here = np.flatnonzero(kept & (self.references.images == code))
-            texts = self.references.texts.take(pa.array(here)).to_pylist()
-            found = zip(self.tables.places(self.references.rows[here]), texts, strict=True)
             # one a cell: the key of a reject does not tell the names in it apart
-            for place, named in groupby(found, itemgetter(0)):
-                listed = ", ".join(repr(text) for _, text in named)
+            rows = np.unique(self.references.rows[here])
+            named, more = self.tables.first_of(rows, NAMED)
+            here = here[np.isin(self.references.rows[here], rows[named])]
+            texts = (self.references.texts[place].as_py()[:_SHOWN] for place in here.tolist())
+            found = zip(self.references.rows[here].tolist(), texts, strict=True)
+            cells = (listed for _, listed in groupby(found, itemgetter(0)))
+            for place, cell in zip(self.tables.places(rows[named]), cells, strict=True):
+                listed = ", ".join(repr(text) for _, text in cell)[:_SHOWN]
                 yield Reject(place, Stage.SPLIT, reason, f"{self.image_column!r} names {listed}: {words}")
+            yield from _counted(reason, more)
+
+
+def _counted(reason: str, more: Mapping[str, int]) -> Iterator[Reject]:
+    return (and_more(path, reason, count) for path, count in more.items())
 
 
 def join(images: pa.Table, tables: Tables, options: Options, keyed: Keyed | None = None) -> Join:

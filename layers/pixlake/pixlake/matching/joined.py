@@ -5,8 +5,11 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pixlake.matching.names import Matches, Positions
+
+_ENTRY_BYTES = 8  # of a name and of a value, where they end
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,15 @@ class Joined:
         """Bytes of each record's images together."""
         total = np.concatenate(([0], np.cumsum(self.sizes[self.matches.images])))
         return np.diff(total[self.matches.starts])
+
+    @cached_property
+    def attribute_sizes(self) -> Positions:
+        """Bytes in memory of each record's attributes: its texts, and the columns' names, which each record repeats."""
+        names = self.columns.column_names
+        row_sizes = np.full(self.columns.num_rows, sum(map(len, names)) + _ENTRY_BYTES * len(names), dtype=np.int64)
+        for column in self.columns.columns:
+            row_sizes += pc.fill_null(pc.binary_length(column), 0).to_numpy()
+        return row_sizes[self.rows]
 
     def image_columns(self, images: Positions) -> tuple[pa.Array, pa.Array]:
         """Paths and URIs of images."""

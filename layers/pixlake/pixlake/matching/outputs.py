@@ -23,7 +23,9 @@ from pixlake.parquet import options
 from pixlake.rejects import Reject, Stage
 from pixlake.schemas import CLASSIFY_BATCH, EMBED_BATCH, RECORDS
 
-_PART_ROWS, _PART_BYTES = 50_000, 64 << 20
+_PART_ROWS, _PART_BYTES = 50_000, 32 << 20
+# As many bytes of attributes count as a batch's limit allows of images, 16 times as many.
+_ATTRIBUTES_WEIGH = 16
 _REJECTS_A_PART = 50_000
 _PARTS_IN_FLIGHT, _BATCHES_IN_FLIGHT = 2, 8
 
@@ -47,16 +49,14 @@ def write_rejects(work: Work, rows: Iterable[Reject]) -> int:
 
 def write_records(work: Work, run: Run, joined: Joined) -> None:
     """Write the parts of the table `records`."""
-    row_bytes = max(joined.columns.nbytes // max(joined.columns.num_rows, 1), 1)
-    step = max(min(_PART_ROWS, _PART_BYTES // row_bytes), 1)
-    starts = range(0, len(joined.ids), step)
 
-    def write(start: int) -> None:
-        some = np.arange(start, min(start + step, len(joined.ids)))
-        part = work.part(RECORDS.name, f"{start // step:05d}")
-        _write(part, RECORDS.columns, _record_columns(run, joined, some))
+    def write(job: tuple[int, tuple[int, int]]) -> None:
+        number, (start, stop) = job
+        columns = _record_columns(run, joined, np.arange(start, stop))
+        _write(work.part(RECORDS.name, f"{number:05d}"), RECORDS.columns, columns)
 
-    for _ in map_bounded(write, starts, _PARTS_IN_FLIGHT):
+    parts = enumerate(cut(joined.attribute_sizes, _PART_ROWS, _PART_BYTES))
+    for _ in map_bounded(write, parts, _PARTS_IN_FLIGHT):
         pass
 
 
@@ -108,12 +108,18 @@ def _classify_jobs(groups: Iterable[Group], joined: Joined, limits: Limits) -> I
     number = 0
     for group in groups:
         sizes = _encoded_sizes(group, joined)
-        for start, stop in cut(sizes, limits.rows, limits.bytes):
+        for start, stop in cut(sizes + _attributes_weight(group, joined), limits.rows, limits.bytes):
             name = f"classify-{number:06d}"
             size = int(sizes[start:stop].sum())
             batch = Batch(name, group.model.task, group.modality, group.model.name, stop - start, size)
             yield batch, group.positions[start:stop]
             number += 1
+
+
+def _attributes_weight(group: Group, joined: Joined) -> Positions:
+    if group.modality == "image":
+        return np.zeros(len(group.positions), dtype=np.int64)
+    return _ATTRIBUTES_WEIGH * joined.attribute_sizes[group.positions]
 
 
 def _encoded_sizes(group: Group, joined: Joined) -> Positions:

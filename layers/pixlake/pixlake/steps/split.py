@@ -39,7 +39,7 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
     work = Work(settings.lake_uri, request.run.execution_id)
     models = resolve_models(settings.lake_uri, request.options, autogluon=bool(settings.autogluon_image))
     images = read_images(work, request.shards.count)
-    tables, unreadable = read_tables(work)
+    tables, unreadable = read_tables(work, settings.table_memory)
     if request.options.complete and unreadable:
         raise BadTable(f"{unreadable[0].detail}; the records of a complete upload would be gone from the lake")
     found = join(images, tables, request.options, _keyed(request, settings))

@@ -8,26 +8,31 @@ where a quote is never closed; then the careful way loses that row alone.
 from pixlake.errors import BadTable
 from pixlake.formats import extension
 from pixlake.tables.csvarrow import read_fast
-from pixlake.tables.csvrecords import RecordLines, read_carefully, read_records
+from pixlake.tables.csvrecords import TOO_LONG, RecordLines, read_carefully, read_records
 from pixlake.tables.dialects import choose_dialect
-from pixlake.tables.tablefile import TableFile, check_size, unique_names
+from pixlake.tables.room import Room, check_names
+from pixlake.tables.tablefile import TableFile, unique_names
 from pixlake.tables.text import UNREADABLE, TextFile
 
 _SAMPLE_CHARACTERS = 64 << 10
 
 
-def read_csv(path: str, file: TextFile) -> TableFile:
-    """The table `file`, which lies at `path` in the upload; BadTable if it is no text or has no header."""
+def read_csv(path: str, file: TextFile, room: Room) -> TableFile:
+    """The table `file`, which lies at `path` in the upload; BadTable if it is no text, has no header, or is
+    too large for `room`."""
     sample, whole = file.head(_SAMPLE_CHARACTERS)
     if not sample.strip():
         raise BadTable(f"{path}: it is empty; the first line must name the columns")
     dialect = choose_dialect(sample, whole, extension(path))
-    header = next((fields for _, fields in read_records(file, dialect)), None)
+    first = next(read_records(file, dialect), None)
+    if first is None or first.reason == TOO_LONG:
+        raise BadTable(f"{path}: its first line is too long to name columns; put a line with their names before it")
+    header = first.fields
     if not header:
         raise BadTable(f"{path}: a quote in its first line is never closed, so it names no columns")
     if any("\0" in name for name in header):
         raise BadTable(f"{path}: it is not text; save the table as CSV, JSON Lines or Parquet")
-    check_size(path, 0, len(header))
     names = unique_names([name.replace(UNREADABLE, "\N{REPLACEMENT CHARACTER}") for name in header])
-    found = read_fast(file, dialect, names) or read_carefully(file, dialect, names)
+    check_names(path, names)
+    found = read_fast(file, dialect, names, room) or read_carefully(file, dialect, names, room)
     return TableFile(path, found.columns, found.rows, found.faults, RecordLines(file, dialect))

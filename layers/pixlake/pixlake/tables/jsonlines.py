@@ -1,6 +1,7 @@
 """A table of JSON Lines: an object a line, its values as text."""
 
 import io
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,30 +9,45 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from pixlake.tables.tablefile import Fault, Rows, TableFile, check_size, unique_names
+from pixlake.tables.faults import Fault, Faults
+from pixlake.tables.room import MAX_ROW_BYTES, Room, check_names, drop_long, text_bytes, too_long
+from pixlake.tables.tablefile import Rows, TableFile, unique_names
 from pixlake.tables.text import UNREADABLE, TextFile
 
-_BATCH_ROWS = 10_000
+# Decoded, JSON takes up to 25 times its bytes.
+_BATCH_ROWS, _BATCH_BYTES = 10_000, 4 << 20
+# Each piece of a column takes some hundred bytes beside its values.
+_PIECES = 100_000
 _BUFFER_BYTES = 1 << 20
 _UNREADABLE = UNREADABLE.encode()
 
 
-def read_json_lines(path: str, file: TextFile) -> TableFile:
-    """The table `file`, which lies at `path` in the upload; BadTable if it has too many columns.
+def read_json_lines(path: str, file: TextFile, room: Room) -> TableFile:
+    """The table `file`, which lies at `path` in the upload; BadTable if it is too large for `room`.
 
     Columns are the names of all objects, as first met.
     """
-    faults: list[Fault] = []
-    rows: list[int] = []
-    batches: list[pa.RecordBatch] = []
+    faults = Faults()
+    rows = array("q")
+    parts: list[pa.Table] = []
     names: dict[str, None] = {}
-    for numbers, objects in _batches(file, faults):
-        rows += numbers
+    before = room.taken
+    text = 0
+    for numbers, objects in _batches(path, file, faults):
         names.update(dict.fromkeys(name for each in objects for name in each))
-        check_size(path, len(rows), len(names))
-        batches.append(_columns(objects))
-    tables = [pa.Table.from_batches([batch]) for batch in batches]
-    columns = pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
+        check_names(path, names)
+        room.taken = before
+        room.take(path, len(rows) + len(objects), len(names), text)
+        batch, kept, long = drop_long(_columns(objects), np.array(numbers, dtype=np.int64))
+        faults.add_rows(long)
+        rows.frombytes(kept.tobytes())
+        text += text_bytes(batch)
+        parts.append(pa.Table.from_batches([batch]))
+        if sum(part.num_columns for part in parts) > _PIECES:
+            parts = [pa.concat_tables(parts, promote_options="default").combine_chunks()]
+    room.taken = before
+    room.take(path, len(rows), len(names), text)
+    columns = pa.concat_tables(parts, promote_options="default") if parts else pa.table({})
     columns = columns.rename_columns(unique_names(columns.column_names))
     return TableFile(path, columns, np.array(rows, dtype=np.int64), faults, _places)
 
@@ -40,43 +56,66 @@ def _places(rows: Rows) -> Rows:
     return rows + 1
 
 
-def _batches(file: TextFile, faults: list[Fault]) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
+def _batches(path: str, file: TextFile, faults: Faults) -> Iterator[tuple[list[int], list[dict[str, str | None]]]]:
     """Line numbers from 0 and the objects on these lines; what is no object goes into `faults`."""
     decoder = msgspec.json.Decoder(dict[str, Any])
     numbers: list[int] = []
-    objects: list[dict[str, Any]] = []
+    objects: list[dict[str, str | None]] = []
+    size = good = 0
     for number, line in enumerate(_lines(file)):
         if not line.strip():
             continue
-        if _UNREADABLE in line:
-            faults.append(Fault(number, "unreadable_bytes", "the line holds bytes that are no text"))
+        read = _read_line(decoder, number, line)
+        if isinstance(read, Fault):
+            faults.add(read)
+            faults.check(path, good)
             continue
-        try:
-            objects.append(decoder.decode(line))
-        except (msgspec.DecodeError, RecursionError) as error:
-            faults.append(Fault(number, "unreadable_row", f"the line is not a JSON object: {error}"))
-        else:
-            numbers.append(number)
-        if len(numbers) == _BATCH_ROWS:
+        good += 1
+        numbers.append(number)
+        objects.append(read)
+        size += len(line)
+        if len(numbers) == _BATCH_ROWS or size > _BATCH_BYTES:
             yield numbers, objects
-            numbers, objects = [], []
+            numbers, objects, size = [], [], 0
     if numbers:
         yield numbers, objects
 
 
+def _read_line(
+    decoder: msgspec.json.Decoder[dict[str, Any]], number: int, line: bytes
+) -> dict[str, str | None] | Fault:
+    """The object on a line, its values as text."""
+    if len(line) > MAX_ROW_BYTES:
+        return too_long(number)
+    if _UNREADABLE in line:
+        return Fault(number, "unreadable_bytes", "the line holds bytes that are no text")
+    try:
+        return {name: to_text(value) for name, value in decoder.decode(line).items()}
+    except (msgspec.DecodeError, RecursionError) as error:
+        return Fault(number, "unreadable_row", f"the line is not a JSON object: {error}")
+
+
 def _lines(file: TextFile) -> Iterator[bytes]:
+    """The lines; of one that is too long only its beginning, which is too long, too."""
     with file.open_bytes() as raw, io.BufferedReader(raw, _BUFFER_BYTES) as lines:
-        yield from lines
+        while line := lines.readline(MAX_ROW_BYTES + 1):
+            rest = line
+            while len(rest) > MAX_ROW_BYTES and not rest.endswith(b"\n"):
+                rest = lines.readline(MAX_ROW_BYTES + 1)
+            yield line
 
 
-def _columns(objects: Sequence[dict[str, Any]]) -> pa.RecordBatch:
+def _columns(objects: Sequence[dict[str, str | None]]) -> pa.RecordBatch:
     names = list(dict.fromkeys(name for each in objects for name in each))
-    columns = [pa.array([to_text(each.get(name)) for each in objects], pa.string()) for name in names]
+    columns = [pa.array([each.get(name) for each in objects], pa.string()) for name in names]
     return pa.RecordBatch.from_arrays(columns, names)
 
 
 def to_text(value: Any) -> str | None:
-    """A decoded value as text: a whole number without `.0`, what is nested as JSON, null and the empty text as None."""
+    """A decoded value as text: a whole number without `.0`, what is nested as JSON, null and the empty text as None.
+
+    Raises RecursionError for what is nested deeper than Python goes.
+    """
     if value is None or type(value) is str:
         return value or None
     if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 63:

@@ -7,22 +7,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pixlake.errors import BadTable
-
-MAX_COLUMNS = 10_000
-MAX_CELLS = 400_000_000  # at 4 bytes and more a cell, what a function's memory may take
+from pixlake.tables.faults import Faults
 
 # A table's row numbers count its rows from 0, whether they could be read or not; a place is what a person looks for.
 Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A row that cannot be used; `reason` is a code, `detail` a sentence."""
-
-    row: int
-    reason: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -36,15 +24,8 @@ class TableFile:
     path: str
     columns: pa.Table
     rows: Rows
-    faults: Sequence[Fault]
+    faults: Faults
     places: Callable[[Rows], Rows]
-
-
-def check_size(where: str, rows: int, columns: int) -> None:
-    """BadTable for a table that cannot be held: one of few bytes may have many columns, and as many nulls a row."""
-    if columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
-        limits = f"at most {MAX_COLUMNS:,} columns and {MAX_CELLS:,} cells can be read"
-        raise BadTable(f"{where}: {rows:,} rows of {columns:,} columns; {limits}")
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

@@ -41,10 +41,11 @@ class _Recoded(io.RawIOBase):
 
 @dataclass(frozen=True)
 class TextFile:
-    """A text object and how it is encoded."""
+    """A text object, how it is encoded, and what messages call it."""
 
     uri: str
     encoding: Encoding
+    path: str
 
     def open_bytes(self) -> io.RawIOBase:
         """UTF-8 without a mark, always valid, with UNREADABLE for bytes that are no text."""
@@ -66,15 +67,17 @@ class TextFile:
         return text[:length], len(text) <= length
 
 
-def open_text_file(uri: str) -> TextFile:
-    """The object with its encoding found, which reads all of it unless its first bytes tell."""
+def open_text_file(uri: str, path: str | None = None) -> TextFile:
+    """The object with its encoding found, which reads all of it unless its first bytes tell. `path` is its place in
+    the upload."""
+    path = uri if path is None else path
     marked = detect_marked(_open(uri).read(4096))
     if marked is None:
-        return TextFile(uri, detect(_blocks(_open(uri))))
+        return TextFile(uri, detect(_blocks(_open(uri))), path)
     if marked.name == "utf-8":
         found = detect(_blocks(_open(uri)))
         marked = replace(marked, proved=found.name == marked.name and found.proved)
-    return TextFile(uri, marked)
+    return TextFile(uri, marked, path)
 
 
 def _open(uri: str) -> io.BufferedReader:
@@ -82,6 +85,22 @@ def _open(uri: str) -> io.BufferedReader:
 
 
 def _blocks(raw: io.BufferedReader) -> Iterator[bytes]:
-    """About a megabyte of whole lines at a time."""
+    """About a megabyte of whole lines at a time; of a line that is longer, whole characters of UTF-8."""
+    rest = b""
     while block := raw.read(_BLOCK_BYTES):
-        yield block + raw.readline()
+        block = rest + block + raw.readline(_BLOCK_BYTES)
+        rest = b"" if block.endswith(b"\n") else _begun_character(block)
+        yield block[: len(block) - len(rest)]
+    if rest:
+        yield rest
+
+
+def _begun_character(block: bytes) -> bytes:
+    """The last bytes of a block, if they are the beginning of a character that goes on behind it."""
+    for length in range(1, min(3, len(block)) + 1):
+        first = block[-length]
+        if first >= 0xC0:  # it says how many bytes follow it
+            return block[-length:] if length < 2 + (first >= 0xE0) + (first >= 0xF0) else b""
+        if first < 0x80:
+            break
+    return b""

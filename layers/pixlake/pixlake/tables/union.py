@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pixlake import storage
 from pixlake.errors import BadTable
@@ -15,7 +17,8 @@ from pixlake.rejects import Reject, Stage
 from pixlake.tables.csvfile import read_csv
 from pixlake.tables.jsonlines import read_json_lines
 from pixlake.tables.parquetfile import read_parquet
-from pixlake.tables.tablefile import Rows, TableFile, check_size
+from pixlake.tables.room import TABLE_MEMORY, Room, text_bytes
+from pixlake.tables.tablefile import Rows, TableFile
 from pixlake.tables.text import open_text_file
 
 
@@ -47,41 +50,73 @@ class Tables:
                 places[here] = [f"{file.path}:{number}" for number in numbers]
         return list(places)
 
+    def first_of(self, rows: Rows, count: int) -> tuple[NDArray[np.bool_], dict[str, int]]:
+        """Of rows in order, which are the first `count` of their file, and how many others each file has."""
+        starts = np.cumsum([0, *(file.columns.num_rows for file in self.files)])
+        first = np.zeros(len(rows), dtype=bool)
+        more = {}
+        ends = np.searchsorted(rows, starts)
+        for file, begin, end in zip(self.files, ends, ends[1:], strict=False):
+            first[begin : min(begin + count, end)] = True
+            if end - begin > count:
+                more[file.path] = int(end - begin) - count
+        return first, more
+
     def faults(self) -> Iterator[Reject]:
-        """The rows that could not be read."""
+        """The rows that could not be read: one by one, and of what is more than a few how many."""
         for file in self.files:
-            places = file.places(np.array([fault.row for fault in file.faults], dtype=np.int64)) if file.faults else ()
-            for fault, place in zip(file.faults, places, strict=True):
+            first = file.faults.first
+            places = file.places(np.array([fault.row for fault in first], dtype=np.int64)) if first else ()
+            for fault, place in zip(first, places, strict=True):
                 yield Reject(f"{file.path}:{place}", Stage.SPLIT, fault.reason, fault.detail)
+            for reason, count in sorted(file.faults.more.items()):
+                yield and_more(file.path, reason, count)
 
 
-def read_tables(work: Work) -> tuple[Tables, list[Reject]]:
+def and_more(path: str, reason: str, count: int) -> Reject:
+    """One reject for rows that are not named one by one."""
+    return Reject(path, Stage.SPLIT, reason, f"and {count:,} more rows")
+
+
+def read_tables(work: Work, memory: int = TABLE_MEMORY) -> tuple[Tables, list[Reject]]:
     """The table files, those of most columns first, and a reject for each of which nothing can be read.
 
     The order matters where files have rows of one id: the first row stays, and a wide table says more than a list
     of answers to be handed in.
 
+    The smaller are read first: of tables that take more than `memory` bytes together, the large ones are rejects.
     Raises BadTable if that is all of them.
     """
     files: list[TableFile] = []
     rejects: list[Reject] = []
-    for uri in sorted(info.uri for info in storage.list_objects(work.tables)):
+    room = Room(memory)
+    for _, uri in sorted((info.size, info.uri) for info in storage.list_objects(work.tables)):
         path = unquote(uri.removeprefix(work.tables + "/"))
+        taken = room.taken
         try:
-            files.append(_read(path, uri))
+            files.append(_read(path, uri, room))
         except BadTable as error:
+            room.taken = taken
             rejects.append(Reject(path, Stage.SPLIT, "unreadable_table", str(error)))
     if rejects and not files:
         raise BadTable("; ".join(reject.detail for reject in rejects))
-    return lay_together(sorted(files, key=lambda file: (-file.columns.num_columns, file.path))), rejects
+    files.sort(key=lambda file: (-file.columns.num_columns, file.path))
+    rejects.sort(key=attrgetter("source"))
+    _check_together(files, memory)
+    return lay_together(files), rejects
+
+
+def _check_together(files: Sequence[TableFile], memory: int) -> None:
+    """BadTable where the cells that the files lack are too many."""
+    names = {name for file in files for name in file.columns.column_names}
+    rows, text = sum(file.columns.num_rows for file in files), sum(text_bytes(file.columns) for file in files)
+    Room(memory).take("the tables together", rows, len(names), text)
 
 
 def lay_together(files: Sequence[TableFile]) -> Tables:
     """One table of all files, each column in one piece; a column that a file lacks is null in its rows."""
     if not files:
         return Tables((), pa.table({}))
-    names = {name for file in files for name in file.columns.column_names}
-    check_size("the tables together", sum(file.columns.num_rows for file in files), len(names))
     union = pa.concat_tables([file.columns for file in files], promote_options="default").combine_chunks()
     slices = []
     start = 0
@@ -92,16 +127,16 @@ def lay_together(files: Sequence[TableFile]) -> Tables:
     return Tables(slices, union)
 
 
-def _read(path: str, uri: str) -> TableFile:
+def _read(path: str, uri: str, room: Room) -> TableFile:
     kind = extension(path)
     if kind == "parquet":
-        file = read_parquet(path, uri)
+        file = read_parquet(path, uri, room)
     elif kind in ("jsonl", "ndjson"):
-        file = read_json_lines(path, open_text_file(uri))
+        file = read_json_lines(path, open_text_file(uri, path), room)
     else:
-        file = read_csv(path, open_text_file(uri))
-    if file.faults and not len(file.rows):
-        first = file.faults[0]
+        file = read_csv(path, open_text_file(uri, path), room)
+    if file.faults.count and not len(file.rows):
+        first = file.faults.first[0]
         place = file.places(np.array([first.row]))[0]
-        raise BadTable(f"{path}: none of its {len(file.faults):,} rows can be read; line {place}: {first.detail}")
+        raise BadTable(f"{path}: none of its {file.faults.count:,} rows can be read; line {place}: {first.detail}")
     return file
