@@ -71,10 +71,13 @@ class SplitSettings:
 @dataclass(frozen=True)
 class InferenceSettings:
     """For embed and classify. `inference_batch` examples are in inference at once, shared by `inference_threads` cores;
-    0 means all cores that the process may use."""
+    0 means all cores that the process may use. An image may have `max_image_bytes` encoded and `max_pixels` decoded;
+    encoded ones of `read_ahead_bytes`, or a single one, are in memory at once."""
 
     lake_uri: str
     max_pixels: int = 100_000_000
+    max_image_bytes: int = 256 << 20
+    read_ahead_bytes: int = 256 << 20
     inference_batch: int = 32
     inference_threads: int = 0
 

@@ -47,6 +47,13 @@ _LYING = frozenset({5, 6, 7, 8})
 # of these the stored picture's right side, or its lower one, is the upright picture's left, or its upper one
 _LEFT_LAST, _TOP_LAST = frozenset({2, 3, 6, 7}), frozenset({3, 4, 7, 8})
 
+MAX_SIDE = 65_500
+"""The longest side that a JPEG can have. Resizing takes memory for each pixel of a side, gigabytes or a MemoryError for
+a picture one pixel high that is within any limit of pixels."""
+
+# of a float picture's values, in float32
+_TINY, _LIFT = 2.0**-90, 2.0**120
+
 _LARGE_PIXELS = 16_000_000
 _LARGE_TURN = threading.Lock()
 
@@ -77,7 +84,7 @@ def decode(
 
     `least`, given the upright original's size, tells the size that the caller needs at least: a JPEG is then decoded
     at a half, a quarter or an eighth if that is no smaller. Raises BadImage with a reason: `empty`, `not_an_image`,
-    `too_many_pixels`, `truncated` or `damaged`.
+    `too_many_pixels`, `side_too_long`, `too_large`, `truncated` or `damaged`.
     """
     with _opened(data, max_pixels) as image:
         original = image.size
@@ -107,7 +114,7 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
     """The image of a size that is allowed, its pixels not yet decoded; what the decoder raises is a BadImage."""
     if not data:
         raise BadImage("empty", "the file has no bytes")
-    with _reasons(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    with reasons(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
         _check_size(image.size, max_pixels)
         yield image
 
@@ -136,12 +143,14 @@ def _turn(size: Size) -> AbstractContextManager[object]:
 
 
 @contextmanager
-def _reasons() -> Iterator[None]:
-    """Whatever a decoder raises on hostile bytes becomes a BadImage: Pillow's plugins promise no common error."""
+def reasons() -> Iterator[None]:
+    """Whatever is raised at work on hostile bytes becomes a BadImage: Pillow's plugins promise no common error."""
     try:
         yield
     except BadImage:
         raise
+    except MemoryError as error:
+        raise BadImage("too_large", "decoding it takes more memory than an image may have") from error
     except UnidentifiedImageError as error:
         raise BadImage("not_an_image", f"no image in one of the formats {', '.join(FORMATS)}") from error
     except Exception as error:
@@ -154,6 +163,8 @@ def _check_size(size: Size, max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
         raise BadImage("too_many_pixels", f"{width} x {height} pixels are more than the {max_pixels} allowed")
+    if max(width, height) > MAX_SIDE:
+        raise BadImage("side_too_long", f"a side of {width} x {height} pixels is above the {MAX_SIDE} allowed")
     if width < 1 or height < 1:
         raise BadImage("damaged", f"{width} x {height} pixels are no image")
 
@@ -190,7 +201,10 @@ def _levels(values: NDArray[Any]) -> NDArray[np.uint8]:
     """
     levels = np.nan_to_num(values.astype(np.float32), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(levels.min()), float(levels.max())
-    if low >= 0 and high <= 1 and values.dtype.kind == "f":
+    if max(-low, high) < _TINY:
+        levels *= _LIFT  # exact, and 255 / (high - low) then is no more than float32 reaches
+        low, high = low * _LIFT, high * _LIFT
+    elif low >= 0 and high <= 1 and values.dtype.kind == "f":
         low, high = 0.0, 1.0
     elif low >= 0 and high <= 65_535 and values.dtype.kind in "iu":
         low, high = 0.0, 65_535.0

@@ -5,6 +5,7 @@ part is resized: the same pixels but for rounding, and 1 x 1,000,000 does not be
 """
 
 import functools
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixlake.bundles.manifest import Preprocessing
-from pixlake.images.decoding import Picture, Size, decode, decode_stored
+from pixlake.images.decoding import Picture, Size, decode, decode_stored, reasons
 
 _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
@@ -25,6 +26,22 @@ _FILTERS = {
 _DRAFT_MARGIN, _DRAFT_LEAST = 2, 448
 # Up to so many times the target's area a picture is resized whole before it is cut, exactly as in training.
 _MOST_COVER = 16
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A graph's tensor, float32 `[3, height, width]`, and the size of the upright original."""
+
+    tensor: NDArray[np.float32]
+    width: int
+    height: int
+
+
+def load(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> Loaded:
+    """Decode and preprocess an image; whatever fails on the way is a BadImage, as in `images.decode`."""
+    picture = decode_for(data, preprocessing, max_pixels)
+    with reasons():
+        return Loaded(tensor(picture, preprocessing), picture.width, picture.height)
 
 
 def decode_for(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> Picture:

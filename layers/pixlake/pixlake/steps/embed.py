@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pixlake import storage
+from pixlake.concurrency import Admit
 from pixlake.errors import BadImage
-from pixlake.images.preprocessing import decode_for, tensor
+from pixlake.images.preprocessing import load
 from pixlake.inference.batches import SESSION_THREADS, infer_rows, write_answer
 from pixlake.inference.embedder import Embedder
+from pixlake.inference.encoded import Encoded, read_ahead, unwrap
 from pixlake.inference.loaded import load_embedder
 from pixlake.messages import BatchAnswer, BatchRequest
 from pixlake.rejects import Reject, Stage
@@ -50,24 +51,27 @@ def embed(request: BatchRequest, settings: InferenceSettings) -> BatchAnswer:
     embedded: list[_Ready] = []
     rejected: list[Reject] = []
     prepare = functools.partial(_prepare, embedder=embedder, max_pixels=settings.max_pixels)
-    for group in infer_rows(request, settings, _read, prepare, functools.partial(_embed, embedder=embedder)):
+    read = functools.partial(_read, settings=settings)
+    for group in infer_rows(request, settings, read, prepare, functools.partial(_embed, embedder=embedder)):
         rejected += [each for each in group if isinstance(each, Reject)]
         embedded += [each for each in group if not isinstance(each, Reject)]
     return write_answer(request, settings.lake_uri, EMBEDDINGS, _columns(embedded, embedder.dimensions), rejected)
 
 
-def _read(row: dict[str, Any]) -> bytes:
-    return storage.read(row["image_uri"])
+def _read(row: dict[str, Any], admit: Admit, *, settings: InferenceSettings) -> Encoded:
+    (encoded,) = read_ahead([row["image_uri"]], settings, admit)
+    return encoded
 
 
-def _prepare(row: dict[str, Any], data: bytes, *, embedder: Embedder, max_pixels: int) -> _Ready | Reject:
+def _prepare(row: dict[str, Any], encoded: Encoded, *, embedder: Embedder, max_pixels: int) -> _Ready | Reject:
     """Decode and preprocess one image."""
     try:
-        picture = decode_for(data, embedder.preprocessing, max_pixels)
+        data = unwrap(encoded)
+        loaded = load(data, embedder.preprocessing, max_pixels)
     except BadImage as error:
         return _reject(row["image_path"], error.reason, error.detail)
-    image = _Image(**row, width=picture.width, height=picture.height, sha256=hashlib.sha256(data).hexdigest())
-    return image, tensor(picture, embedder.preprocessing)
+    image = _Image(**row, width=loaded.width, height=loaded.height, sha256=hashlib.sha256(data).hexdigest())
+    return image, loaded.tensor
 
 
 def _embed(group: list[_Ready | Reject], *, embedder: Embedder) -> list[_Ready | Reject]:
