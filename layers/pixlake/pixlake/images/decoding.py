@@ -2,7 +2,11 @@
 
 Formats come from an explicit list, whatever else Pillow can open: each is another parser for hostile bytes. The size is
 checked in the header, before a pixel is decoded.
+
+numpy is imported where it is used, for a decoder's process starts without it.
 """
+
+from __future__ import annotations
 
 import io
 import threading
@@ -10,13 +14,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from pixlake.errors import BadImage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # By Pillow's names, in the order in which they are tried: for the first five it need not import all its plugins.
 # Its JPEG covers the multi-picture files (MPO) of phones. Not ICO: the size in its header need not be that of the PNG
@@ -31,6 +37,8 @@ warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]
 Color = tuple[int, int, int]
+Turn = Callable[[Size], AbstractContextManager[object]]
+"""Waits until a picture of this size may be decoded, and holds what it takes until that is done."""
 
 _EXIF_ORIENTATION = 0x0112
 # EXIF 2.32, 4.6.4: what was done to the picture, and so what turns it back.
@@ -54,7 +62,8 @@ a picture one pixel high that is within any limit of pixels."""
 # of a float picture's values, in float32
 _TINY, _LIFT = 2.0**-90, 2.0**120
 
-_LARGE_PIXELS = 16_000_000
+LARGE_PIXELS = 16_000_000
+"""Above these an image waits for its turn to be decoded."""
 _LARGE_TURN = threading.Lock()
 
 
@@ -77,8 +86,18 @@ class Picture:
         return (self.width, self.height) if self.box else self.pixels.size
 
 
+def one_at_a_time(size: Size) -> AbstractContextManager[object]:
+    """Large images are decoded one at a time, so that memory holds one of them, whatever the number of threads."""
+    return _LARGE_TURN if size[0] * size[1] > LARGE_PIXELS else nullcontext()
+
+
 def decode(
-    data: bytes, *, max_pixels: int, background: Color = (255, 255, 255), least: Callable[[Size], Size] | None = None
+    data: bytes,
+    *,
+    max_pixels: int,
+    background: Color = (255, 255, 255),
+    least: Callable[[Size], Size] | None = None,
+    turn: Turn = one_at_a_time,
 ) -> Picture:
     """The first frame of an encoded image, upright, on `background` where it is transparent.
 
@@ -89,7 +108,7 @@ def decode(
     with _opened(data, max_pixels) as image:
         original = image.size
         extent = _reduce(image, least) if least and image.format in ("JPEG", "MPO") else None
-        with _turn(image.size):
+        with turn(original):  # whose coefficients a progressive JPEG keeps, however small it is decoded
             image.load()
             orientation = _orientation(image)
             pixels = _rgb(image, background)
@@ -99,12 +118,12 @@ def decode(
     return Picture(pixels, *_turned(original, orientation in _LYING), box)
 
 
-def decode_stored(data: bytes, *, max_pixels: int) -> Picture:
+def decode_stored(data: bytes, *, max_pixels: int, turn: Turn = one_at_a_time) -> Picture:
     """The first frame's pixels as Pillow makes RGB of what is stored: not turned, transparency dropped, all of them.
 
     So code that reads a training set with `Image.open(path).convert("RGB")` sees a picture. Raises BadImage likewise.
     """
-    with _opened(data, max_pixels) as image, _turn(image.size):
+    with _opened(data, max_pixels) as image, turn(image.size):
         pixels = image.convert("RGB")
         return Picture(pixels, *_turned(image.size, _orientation(image) in _LYING))
 
@@ -135,11 +154,6 @@ def _find_box(size: Size, extent: tuple[float, float], orientation: int) -> Box:
     left = size[0] - width if orientation in _LEFT_LAST else 0
     top = size[1] - height if orientation in _TOP_LAST else 0
     return left, top, left + width, top + height
-
-
-def _turn(size: Size) -> AbstractContextManager[object]:
-    """Large images are decoded one at a time, so that memory holds one of them, whatever the number of threads."""
-    return _LARGE_TURN if size[0] * size[1] > _LARGE_PIXELS else nullcontext()
 
 
 @contextmanager
@@ -185,6 +199,8 @@ def _turned(size: Size, lying: bool) -> Size:
 def _rgb(image: Image.Image, background: Color) -> Image.Image:
     """RGB pixels of an image in any of Pillow's modes."""
     if image.mode.startswith(("I", "F")):
+        import numpy as np
+
         return Image.fromarray(_levels(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
         layer = image if image.mode == "RGBA" else image.convert("RGBA")
@@ -199,6 +215,8 @@ def _levels(values: NDArray[Any]) -> NDArray[np.uint8]:
 
     Wider integers and other floats have no agreed white, so the image's own extremes are black and white.
     """
+    import numpy as np
+
     levels = np.nan_to_num(values.astype(np.float32), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(levels.min()), float(levels.max())
     if max(-low, high) < _TINY:

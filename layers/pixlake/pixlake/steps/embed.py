@@ -1,8 +1,8 @@
 """The step Embed: the images of one batch become one part of the table `embeddings`.
 
-Reading, decoding and preprocessing run ahead in threads while ONNX Runtime works on the images before them. In memory
-are the encoded bytes of images read ahead, the pixels of those being decoded, the tensors of a few groups, and the
-vectors.
+Reading runs ahead in threads, decoding in processes of its own, while ONNX Runtime works on the images before them. In
+memory are the encoded bytes of images read ahead, the tensors of a few groups, and the vectors; the pixels of those
+being decoded are in the decoders'.
 """
 
 import functools
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from pixlake.concurrency import Admit
 from pixlake.errors import BadImage
-from pixlake.images.preprocessing import load
+from pixlake.images.decoders import Decoders
 from pixlake.inference.batches import SESSION_THREADS, infer_rows, write_answer
 from pixlake.inference.embedder import Embedder
-from pixlake.inference.encoded import Encoded, read_ahead, unwrap
+from pixlake.inference.encoded import Encoded, ImageSource, unwrap
 from pixlake.inference.loaded import load_embedder
 from pixlake.messages import BatchAnswer, BatchRequest
 from pixlake.rejects import Reject, Stage
@@ -47,27 +47,28 @@ def embed(request: BatchRequest, settings: InferenceSettings) -> BatchAnswer:
 
     Raises BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
     """
+    source = ImageSource(settings)
     embedder = load_embedder(settings.lake_uri, request.batch.model, SESSION_THREADS)
     embedded: list[_Ready] = []
     rejected: list[Reject] = []
-    prepare = functools.partial(_prepare, embedder=embedder, max_pixels=settings.max_pixels)
-    read = functools.partial(_read, settings=settings)
+    prepare = functools.partial(_prepare, embedder=embedder, decoders=source.decoders)
+    read = functools.partial(_read, source=source)
     for group in infer_rows(request, settings, read, prepare, functools.partial(_embed, embedder=embedder)):
         rejected += [each for each in group if isinstance(each, Reject)]
         embedded += [each for each in group if not isinstance(each, Reject)]
     return write_answer(request, settings.lake_uri, EMBEDDINGS, _columns(embedded, embedder.dimensions), rejected)
 
 
-def _read(row: dict[str, Any], admit: Admit, *, settings: InferenceSettings) -> Encoded:
-    (encoded,) = read_ahead([row["image_uri"]], settings, admit)
+def _read(row: dict[str, Any], admit: Admit, *, source: ImageSource) -> Encoded:
+    (encoded,) = source.read_ahead([row["image_uri"]], admit)
     return encoded
 
 
-def _prepare(row: dict[str, Any], encoded: Encoded, *, embedder: Embedder, max_pixels: int) -> _Ready | Reject:
+def _prepare(row: dict[str, Any], encoded: Encoded, *, embedder: Embedder, decoders: Decoders) -> _Ready | Reject:
     """Decode and preprocess one image."""
     try:
         data = unwrap(encoded)
-        loaded = load(data, embedder.preprocessing, max_pixels)
+        loaded = decoders.load(data, embedder.preprocessing)
     except BadImage as error:
         return _reject(row["image_path"], error.reason, error.detail)
     image = _Image(**row, width=loaded.width, height=loaded.height, sha256=hashlib.sha256(data).hexdigest())
