@@ -74,12 +74,11 @@ print("answer", float(embedder.embed_images([picture.pixels])[0, 0]), flush=True
 PREDICTION = """
 import csv, itertools, sys, time
 from pathlib import Path
-from pixlake.inference.encoded import ImageSource
+from pixlake.images.decoders import Decoders, Limits
 from pixlake.inference.loaded import load_classifier
-from pixlake.settings import InferenceSettings
 lake, model, table, count = sys.argv[1:]
 classifier = load_classifier(lake, model, threads=1)
-decoders = ImageSource(InferenceSettings(lake)).decoders
+decoders = Decoders(Limits())
 with open(table, newline="") as file:
     rows = list(csv.DictReader(file))
 def example(row):

@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 from pixlake.bundles.folders import read_folder
 from pixlake.bundles.predictors import PredictorManifest
 from pixlake.errors import NotEqual
-from pixlake.images.decoders import Decoders
+from pixlake.images.decoders import Decoders, Limits
 from pixlake.inference.autogluon import read_predictor
 from pixlake.inference.classifier import Prediction
-from pixlake.inference.encoded import ImageSource
 from pixlake.inference.predictor import Predictor, Row
-from pixlake.settings import InferenceSettings
 from pixlake_models.autogluon.rows import IMAGE_SEPARATOR, check_columns
 from pixlake_models.exporting.figures import Figure
 from pixlake_models.exporting.probabilities import as_row
@@ -42,7 +40,7 @@ def prove_package(predictor: MultiModalPredictor, folder: Path, rows: pandas.Dat
     check_columns(rows, names, folder.name)
     rows = _vary(rows[names], manifest)
     packaged = Predictor(bundle.model, manifest, fitted, scratch)
-    decoders = ImageSource(InferenceSettings("")).decoders
+    decoders = Decoders(Limits())
     found = packaged.predict([_as_served(row, packaged, manifest, decoders) for row in rows.to_dict("records")])
     difference = _difference(predictor, rows, found)
     if not difference <= GREATEST_DIFFERENCE:

@@ -38,9 +38,9 @@ class Limits:
     Large images, of as many pixels together, are decoded at once; the others have a quarter of the memory.
     """
 
-    max_pixels: int
-    seconds: float
-    memory: int
+    max_pixels: int = 100_000_000
+    seconds: float = 10.0
+    memory: int = 2 << 30
 
 
 @dataclass(frozen=True)

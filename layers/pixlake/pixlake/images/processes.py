@@ -151,8 +151,9 @@ def _check(answer: Answer, wanted: Wanted) -> None:
     """ValueError for what no decoder answers."""
     match answer:
         case Answer(kind=wire.PIXELS, text=[int(), int(), int(), int()]):
-            width, height, *size = answer.text
-            if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and wanted.takes(*size, len(answer.pixels))):
+            width, height, across, down = answer.text
+            sound = 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE
+            if not (sound and wanted.takes(across, down, len(answer.pixels))):
                 raise ValueError(f"it answered {len(answer.pixels)} bytes for pixels of {answer.text}")
         case Answer(kind=wire.REJECT, text=[str(), str()]) | Answer(kind=wire.NUMPY_WANTED):
             pass
