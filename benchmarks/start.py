@@ -74,15 +74,17 @@ print("answer", float(embedder.embed_images([picture.pixels])[0, 0]), flush=True
 PREDICTION = """
 import csv, itertools, sys, time
 from pathlib import Path
+from pixlake.images.decoders import Decoders, Limits
 from pixlake.inference.loaded import load_classifier
 lake, model, table, count = sys.argv[1:]
 classifier = load_classifier(lake, model, threads=1)
+decoders = Decoders(Limits())
 with open(table, newline="") as file:
     rows = list(csv.DictReader(file))
 def example(row):
     names = [name for name in row["photos"].split(";") if name][:classifier.most_images]
     photos = [(Path(table).parent / name).read_bytes() for name in names]
-    images = [classifier.prepare_image(photo, 100_000_000) for photo in photos]
+    images = [classifier.prepare_image(photo, decoders) for photo in photos]
     return classifier.make_example(row, images)
 print("answer", classifier.predict([example(rows[0])])[0].label, flush=True)
 from pixlake.inference.batches import grouped

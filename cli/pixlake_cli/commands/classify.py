@@ -11,7 +11,6 @@ import click
 
 from pixlake.errors import BadBundle, BadRequest, MissingObject
 from pixlake.iceberg.lakes import Lake
-from pixlake.settings import InferenceSettings
 from pixlake_cli.lakes import lake_option
 
 if TYPE_CHECKING:
@@ -38,15 +37,17 @@ def classify(images: tuple[Path, ...], lake: Lake, model: str | None, top: int, 
     pixlake classify *.jpg --lake lake --model pets --json
     """
     from pixlake.bundles.demo import write_notice
+    from pixlake.images.decoders import Decoders, Limits
     from pixlake.inference.answers import classify_images
     from pixlake.inference.classifier import Classifier
 
     folder = _choose(lake.uri, model)
     if folder.demo and (notice := write_notice({"orphan": folder.model}, on_sample=False)):
         click.echo(f"notice: {notice}", err=True)
+    decoders = Decoders(Limits())
     classifier = Classifier(folder)
     read = ((str(path), path.read_bytes()) for path in images)
-    answers = classify_images(classifier, read, top, InferenceSettings("").max_pixels)
+    answers = classify_images(classifier, read, top, decoders)
     failed = _print_lines(answers) if as_json else _print_table(answers)
     sys.exit(1 if failed else 0)
 

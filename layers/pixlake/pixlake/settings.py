@@ -74,10 +74,16 @@ class SplitSettings:
 @dataclass(frozen=True)
 class InferenceSettings:
     """For embed and classify. `inference_batch` examples are in inference at once, shared by `inference_threads` cores;
-    0 means all cores that the process may use."""
+    0 means all cores that the process may use. An image may have `max_image_bytes` encoded and `max_pixels` decoded;
+    decoding it may take `max_image_seconds` of a core and `max_decoder_bytes` of memory; encoded ones of
+    `read_ahead_bytes`, or a single one, are in memory at once."""
 
     lake_uri: str
     max_pixels: int = 100_000_000
+    max_image_bytes: int = 256 << 20
+    max_image_seconds: float = 10.0
+    max_decoder_bytes: int = 2 << 30
+    read_ahead_bytes: int = 256 << 20
     inference_batch: int = 32
     inference_threads: int = 0
 

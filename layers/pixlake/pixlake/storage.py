@@ -63,6 +63,20 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """An object that a store has begun to answer with: its size is known, its bytes are not yet in memory."""
+
+    uri: str
+    size: int
+    _answer: Any
+
+    def read(self) -> bytes:
+        """All of it, once."""
+        with _translated(self.uri):
+            return bytes(self._answer.bytes())
+
+
+@dataclass(frozen=True)
 class Version:
     """One of the contents that an object has had: by its id, where the bucket keeps versions, and by its ETag, with
     which a read of any other raises ChangedObject. None leaves that open."""
@@ -117,9 +131,15 @@ def join(base: str, *parts: str) -> str:
 
 def read(uri: str) -> bytes:
     """The whole object."""
+    return open_object(uri).read()
+
+
+def open_object(uri: str) -> Opened:
+    """The object, to be read or not once its size is known."""
     store, path = locate(uri)
     with _translated(uri):
-        return bytes(obstore.get(store, path).bytes())
+        answer = obstore.get(store, path)
+        return Opened(uri, answer.meta["size"], answer)
 
 
 def read_range(uri: str, start: int, length: int, version: Version = ANY) -> bytes:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pixlake.bundles.folders import read_folder
 from pixlake.bundles.predictors import PredictorManifest
 from pixlake.errors import NotEqual
+from pixlake.images.decoders import Decoders, Limits
 from pixlake.inference.autogluon import read_predictor
 from pixlake.inference.classifier import Prediction
 from pixlake.inference.predictor import Predictor, Row
@@ -26,7 +27,6 @@ from pixlake_models.exporting.probabilities import as_row
 
 UNSEEN = "a category that training never saw"
 GREATEST_DIFFERENCE = 1e-4
-_MAX_PIXELS = 100_000_000
 _VARIED = 8
 
 
@@ -40,7 +40,8 @@ def prove_package(predictor: MultiModalPredictor, folder: Path, rows: pandas.Dat
     check_columns(rows, names, folder.name)
     rows = _vary(rows[names], manifest)
     packaged = Predictor(bundle.model, manifest, fitted, scratch)
-    found = packaged.predict([_as_served(row, packaged, manifest) for row in rows.to_dict("records")])
+    decoders = Decoders(Limits())
+    found = packaged.predict([_as_served(row, packaged, manifest, decoders) for row in rows.to_dict("records")])
     difference = _difference(predictor, rows, found)
     if not difference <= GREATEST_DIFFERENCE:
         raise NotEqual(f"{folder.name}: from the tar the answers differ by {difference:.2g} on {len(rows)} rows")
@@ -63,11 +64,11 @@ def _vary(rows: pandas.DataFrame, manifest: PredictorManifest) -> pandas.DataFra
     return pandas.concat([each.astype(object) for each in variations], ignore_index=True)
 
 
-def _as_served(row: dict[Any, Any], packaged: Predictor, manifest: PredictorManifest) -> Row:
+def _as_served(row: dict[Any, Any], packaged: Predictor, manifest: PredictorManifest, decoders: Decoders) -> Row:
     """A row as Pixlake has it: text or null, and its images' bytes."""
     cells = {column.name: row[column.name] for column in manifest.columns}
     images = _read_images(row[manifest.images.column]) if manifest.images else iter(())
-    paths = [packaged.prepare_image(data, _MAX_PIXELS) for data in images]
+    paths = [packaged.prepare_image(data, decoders) for data in images]
     attributes = {name: None if pandas.isna(cell) else str(cell) for name, cell in cells.items()}
     return packaged.make_example(attributes, paths[: packaged.most_images])
 

@@ -143,7 +143,7 @@ def test_large_images_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch)
         return result
 
     monkeypatch.setattr(images, "_rgb", counted)
-    monkeypatch.setattr(images, "_LARGE_PIXELS", 1_000)
+    monkeypatch.setattr(images, "LARGE_PIXELS", 1_000)
     data = encode(halves(size=(900, 900)))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: decode(data, max_pixels=LIMIT), range(24)))

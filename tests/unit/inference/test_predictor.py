@@ -8,6 +8,7 @@ from PIL import Image
 
 from pixlake.bundles.folders import open_folder
 from pixlake.errors import BadBundle, BadImage
+from pixlake.images.decoders import Decoders, Limits
 from pixlake.inference.loaded import load_bundle, load_classifier
 from pixlake.inference.predictor import Predictor, Row, unpack_predictor
 from pixlake.messages import BatchAnswer
@@ -164,11 +165,11 @@ def test_a_broken_image_leaves_no_file_behind(bundle_lake: BundleLake) -> None:
     predictor = Told().predictor(bundle_lake, put_predictor(bundle_lake), bundle_lake.folder / "scratch")
     (bundle_lake.folder / "scratch").mkdir()
     with pytest.raises(BadImage):
-        predictor.prepare_image(b"text", 1 << 20)
+        predictor.prepare_image(b"text", Decoders(Limits(1 << 20, 10, 1 << 30)))
     with pytest.raises(BadImage):
-        predictor.prepare_image(PNG, 62)
+        predictor.prepare_image(PNG, Decoders(Limits(62, 10, 1 << 30)))
     assert not list((bundle_lake.folder / "scratch").iterdir())
-    assert predictor.make_example({}, [predictor.prepare_image(PNG, 63)]) == Row(
+    assert predictor.make_example({}, [predictor.prepare_image(PNG, Decoders(Limits(63, 10, 1 << 30)))]) == Row(
         {}, list((bundle_lake.folder / "scratch").iterdir())
     )
 

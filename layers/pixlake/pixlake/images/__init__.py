@@ -1,4 +1,5 @@
 """Bytes of strangers as pictures within limits (`decoding`), and pictures as a model's tensors (`preprocessing`).
 
-Imports `bundles` for what a model says of its preprocessing, and the shared modules.
+Both run in processes that can only compute: asked by `decoders`, timed by `processes`, forked from `nursery`, held by
+`confinement`. Imports `bundles` for what a model says of its preprocessing, and the shared modules.
 """

@@ -2,7 +2,11 @@
 
 Formats come from an explicit list, whatever else Pillow can open: each is another parser for hostile bytes. The size is
 checked in the header, before a pixel is decoded.
+
+numpy is imported where it is used, for a decoder's process starts without it.
 """
+
+from __future__ import annotations
 
 import io
 import threading
@@ -10,13 +14,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from pixlake.errors import BadImage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # By Pillow's names, in the order in which they are tried: for the first five it need not import all its plugins.
 # Its JPEG covers the multi-picture files (MPO) of phones. Not ICO: the size in its header need not be that of the PNG
@@ -31,6 +37,8 @@ warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]
 Color = tuple[int, int, int]
+Turn = Callable[[Size], AbstractContextManager[object]]
+"""Waits until a picture of this size may be decoded, and holds what it takes until that is done."""
 
 _EXIF_ORIENTATION = 0x0112
 # EXIF 2.32, 4.6.4: what was done to the picture, and so what turns it back.
@@ -47,7 +55,15 @@ _LYING = frozenset({5, 6, 7, 8})
 # of these the stored picture's right side, or its lower one, is the upright picture's left, or its upper one
 _LEFT_LAST, _TOP_LAST = frozenset({2, 3, 6, 7}), frozenset({3, 4, 7, 8})
 
-_LARGE_PIXELS = 16_000_000
+MAX_SIDE = 65_500
+"""The longest side that a JPEG can have. Resizing takes memory for each pixel of a side, gigabytes or a MemoryError for
+a picture one pixel high that is within any limit of pixels."""
+
+# of a float picture's values, in float32
+_TINY, _LIFT = 2.0**-90, 2.0**120
+
+LARGE_PIXELS = 16_000_000
+"""Above these an image waits for its turn to be decoded."""
 _LARGE_TURN = threading.Lock()
 
 
@@ -70,19 +86,29 @@ class Picture:
         return (self.width, self.height) if self.box else self.pixels.size
 
 
+def one_at_a_time(size: Size) -> AbstractContextManager[object]:
+    """Large images are decoded one at a time, so that memory holds one of them, whatever the number of threads."""
+    return _LARGE_TURN if size[0] * size[1] > LARGE_PIXELS else nullcontext()
+
+
 def decode(
-    data: bytes, *, max_pixels: int, background: Color = (255, 255, 255), least: Callable[[Size], Size] | None = None
+    data: bytes,
+    *,
+    max_pixels: int,
+    background: Color = (255, 255, 255),
+    least: Callable[[Size], Size] | None = None,
+    turn: Turn = one_at_a_time,
 ) -> Picture:
     """The first frame of an encoded image, upright, on `background` where it is transparent.
 
     `least`, given the upright original's size, tells the size that the caller needs at least: a JPEG is then decoded
     at a half, a quarter or an eighth if that is no smaller. Raises BadImage with a reason: `empty`, `not_an_image`,
-    `too_many_pixels`, `truncated` or `damaged`.
+    `too_many_pixels`, `side_too_long`, `too_large`, `truncated` or `damaged`.
     """
     with _opened(data, max_pixels) as image:
         original = image.size
         extent = _reduce(image, least) if least and image.format in ("JPEG", "MPO") else None
-        with _turn(image.size):
+        with turn(original):  # whose coefficients a progressive JPEG keeps, however small it is decoded
             image.load()
             orientation = _orientation(image)
             pixels = _rgb(image, background)
@@ -92,12 +118,12 @@ def decode(
     return Picture(pixels, *_turned(original, orientation in _LYING), box)
 
 
-def decode_stored(data: bytes, *, max_pixels: int) -> Picture:
+def decode_stored(data: bytes, *, max_pixels: int, turn: Turn = one_at_a_time) -> Picture:
     """The first frame's pixels as Pillow makes RGB of what is stored: not turned, transparency dropped, all of them.
 
     So code that reads a training set with `Image.open(path).convert("RGB")` sees a picture. Raises BadImage likewise.
     """
-    with _opened(data, max_pixels) as image, _turn(image.size):
+    with _opened(data, max_pixels) as image, turn(image.size):
         pixels = image.convert("RGB")
         return Picture(pixels, *_turned(image.size, _orientation(image) in _LYING))
 
@@ -107,7 +133,7 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
     """The image of a size that is allowed, its pixels not yet decoded; what the decoder raises is a BadImage."""
     if not data:
         raise BadImage("empty", "the file has no bytes")
-    with _reasons(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    with reasons(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
         _check_size(image.size, max_pixels)
         yield image
 
@@ -130,18 +156,15 @@ def _find_box(size: Size, extent: tuple[float, float], orientation: int) -> Box:
     return left, top, left + width, top + height
 
 
-def _turn(size: Size) -> AbstractContextManager[object]:
-    """Large images are decoded one at a time, so that memory holds one of them, whatever the number of threads."""
-    return _LARGE_TURN if size[0] * size[1] > _LARGE_PIXELS else nullcontext()
-
-
 @contextmanager
-def _reasons() -> Iterator[None]:
-    """Whatever a decoder raises on hostile bytes becomes a BadImage: Pillow's plugins promise no common error."""
+def reasons() -> Iterator[None]:
+    """Whatever is raised at work on hostile bytes becomes a BadImage: Pillow's plugins promise no common error."""
     try:
         yield
     except BadImage:
         raise
+    except MemoryError as error:
+        raise BadImage("too_large", "decoding it takes more memory than an image may have") from error
     except UnidentifiedImageError as error:
         raise BadImage("not_an_image", f"no image in one of the formats {', '.join(FORMATS)}") from error
     except Exception as error:
@@ -154,6 +177,8 @@ def _check_size(size: Size, max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
         raise BadImage("too_many_pixels", f"{width} x {height} pixels are more than the {max_pixels} allowed")
+    if max(width, height) > MAX_SIDE:
+        raise BadImage("side_too_long", f"a side of {width} x {height} pixels is above the {MAX_SIDE} allowed")
     if width < 1 or height < 1:
         raise BadImage("damaged", f"{width} x {height} pixels are no image")
 
@@ -174,6 +199,8 @@ def _turned(size: Size, lying: bool) -> Size:
 def _rgb(image: Image.Image, background: Color) -> Image.Image:
     """RGB pixels of an image in any of Pillow's modes."""
     if image.mode.startswith(("I", "F")):
+        import numpy as np
+
         return Image.fromarray(_levels(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
         layer = image if image.mode == "RGBA" else image.convert("RGBA")
@@ -188,9 +215,14 @@ def _levels(values: NDArray[Any]) -> NDArray[np.uint8]:
 
     Wider integers and other floats have no agreed white, so the image's own extremes are black and white.
     """
+    import numpy as np
+
     levels = np.nan_to_num(values.astype(np.float32), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(levels.min()), float(levels.max())
-    if low >= 0 and high <= 1 and values.dtype.kind == "f":
+    if max(-low, high) < _TINY:
+        levels *= _LIFT  # exact, and 255 / (high - low) then is no more than float32 reaches
+        low, high = low * _LIFT, high * _LIFT
+    elif low >= 0 and high <= 1 and values.dtype.kind == "f":
         low, high = 0.0, 1.0
     elif low >= 0 and high <= 65_535 and values.dtype.kind in "iu":
         low, high = 0.0, 65_535.0

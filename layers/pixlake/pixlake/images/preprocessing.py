@@ -2,17 +2,24 @@
 
 Resizing is Pillow's, as in torchvision and timm. Where a crop follows and little of a long picture stays, only that
 part is resized: the same pixels but for rounding, and 1 x 1,000,000 does not become 224 x 224,000,000 on the way.
+
+numpy is imported where it is used, for a decoder's process resizes without it.
 """
 
-import functools
-from typing import Any
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+import functools
+from typing import TYPE_CHECKING, Any
+
 from PIL import Image
 
-from pixlake.bundles.manifest import Preprocessing
-from pixlake.images.decoding import Picture, Size, decode, decode_stored
+from pixlake.images.decoding import Picture, Size, Turn, decode, decode_stored, one_at_a_time
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pixlake.bundles.manifest import Preprocessing
 
 _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
@@ -27,17 +34,25 @@ _DRAFT_MARGIN, _DRAFT_LEAST = 2, 448
 _MOST_COVER = 16
 
 
-def decode_for(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> Picture:
+def decode_for(data: bytes, preprocessing: Preprocessing, max_pixels: int, turn: Turn = one_at_a_time) -> Picture:
     """The picture in `data` at no less detail than the graph can use; BadImage as in `images.decode`."""
     if preprocessing.pixels == "stored":
-        return decode_stored(data, max_pixels=max_pixels)
+        return decode_stored(data, max_pixels=max_pixels, turn=turn)
     least = functools.partial(least_size, preprocessing=preprocessing)
-    return decode(data, max_pixels=max_pixels, background=preprocessing.background, least=least)
+    return decode(data, max_pixels=max_pixels, background=preprocessing.background, least=least, turn=turn)
 
 
 def tensor(image: Image.Image | Picture, preprocessing: Preprocessing) -> NDArray[np.float32]:
     """float32 `[3, height, width]` of an RGB image of any size."""
-    pixels = np.asarray(resize(image, preprocessing))
+    import numpy as np
+
+    return normalize(np.asarray(resize(image, preprocessing)), preprocessing)
+
+
+def normalize(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """float32 `[3, height, width]` of RGB pixels `[height, width, 3]`."""
+    import numpy as np
+
     levels = _levels(preprocessing.mean, preprocessing.std)
     return np.stack([levels[channel].take(pixels[:, :, channel]) for channel in range(3)])
 
@@ -114,5 +129,7 @@ def _fitted(picture: Picture, preprocessing: Preprocessing) -> Image.Image:
 @functools.lru_cache(maxsize=8)
 def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[Any]:
     """float32 `[3, 256]`: `(pixel / 255 - mean) / std` for each channel and pixel value."""
+    import numpy as np
+
     pixels = np.arange(256) / 255
     return np.stack([(pixels - m) / s for m, s in zip(mean, std, strict=True)]).astype(np.float32)

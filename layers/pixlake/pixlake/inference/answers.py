@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pixlake.concurrency import map_bounded
 from pixlake.cores import available_cores
 from pixlake.errors import BadImage
+from pixlake.images.decoders import Decoders
 from pixlake.inference.batches import grouped
 from pixlake.inference.classifier import Classifier, Prediction
 from pixlake.inference.encoders import Example
@@ -37,7 +38,7 @@ class Answer:
 
 
 def classify_images(
-    classifier: Classifier, images: Iterable[tuple[str, bytes]], top: int, max_pixels: int
+    classifier: Classifier, images: Iterable[tuple[str, bytes]], top: int, decoders: Decoders
 ) -> Iterator[Answer]:
     """One answer for each named image, in order; by a model that reads columns, too, as from empty cells.
 
@@ -47,7 +48,7 @@ def classify_images(
     def prepare(image: tuple[str, bytes]) -> tuple[str, Example | BadImage]:
         name, data = image
         try:
-            return name, classifier.make_example({}, [classifier.prepare_image(data, max_pixels)])
+            return name, classifier.make_example({}, [classifier.prepare_image(data, decoders)])
         except BadImage as error:
             return name, error
 

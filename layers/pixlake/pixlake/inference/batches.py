@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pixlake import rejects, storage
-from pixlake.concurrency import map_bounded, read_and_prepare
+from pixlake.concurrency import Admit, map_bounded, read_and_prepare
 from pixlake.cores import available_cores
 from pixlake.errors import BadRequest
 from pixlake.lake import Work
@@ -52,21 +52,31 @@ def grouped(items: Iterable[T], size: int) -> Iterator[list[T]]:
 def infer_rows(
     request: BatchRequest,
     settings: InferenceSettings,
-    read: Callable[[dict[str, Any]], D],
+    read: Callable[[dict[str, Any], Admit], D],
     prepare: Callable[[dict[str, Any], D], T],
     infer: Callable[[list[T]], R],
     at_once: bool = False,
 ) -> Iterator[R]:
     """`infer` of each group of `prepare(row, read(row))`, in the batch's order.
 
-    Reading and preparing run ahead of inference. Each core infers a group of its own (a session of one thread), rather
-    than all cores one group together: none waits for another, at any size of model. `at_once` makes one group of the
+    Reading and preparing run ahead of inference, reading by at most `read_ahead_bytes`. Each core infers a group of its
+    own (a session of one thread), rather than all cores one group together: none waits for another, at any size of
+    model. `at_once` makes one group of the
     whole batch, for a model to which each call costs much, and which uses all cores by itself.
     """
     threads = settings.inference_threads or available_cores()
     rows, ahead = read_rows(request, settings.lake_uri), 2 * settings.inference_batch
     size = max(1, request.batch.count if at_once else settings.inference_batch // threads)
-    with closing(read_and_prepare(rows, read, prepare, readers=_READERS, workers=threads, in_flight=ahead)) as ready:
+    prepared = read_and_prepare(
+        rows,
+        read,
+        prepare,
+        readers=_READERS,
+        workers=threads,
+        in_flight=ahead,
+        bytes_ahead=settings.read_ahead_bytes,
+    )
+    with closing(prepared) as ready:
         yield from map_bounded(infer, grouped(ready, size), threads)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.manifest import ImageInput
 from pixlake.errors import BadBundle
-from pixlake.images.preprocessing import decode_for, tensor
+from pixlake.images.decoders import Decoders
 from pixlake.inference.encoders import Example, make_encoder
 from pixlake.inference.graphs import load_graph
 
@@ -77,11 +77,11 @@ class Classifier:
         """Whether it is of the kind for batches of `modality`."""
         return _KINDS.get(modality) == self.kind
 
-    def prepare_image(self, data: bytes, max_pixels: int) -> Pixels:
+    def prepare_image(self, data: bytes, decoders: Decoders) -> Pixels:
         """The image in `data` as it takes one; BadImage for what cannot be used."""
         declared = self._manifest.image_input
         assert declared, "asked only where most_images is not 0"
-        return tensor(decode_for(data, declared.preprocessing, max_pixels), declared.preprocessing)
+        return decoders.load(data, declared.preprocessing).tensor
 
     def make_example(self, attributes: Mapping[str, str | None], images: Sequence[Pixels]) -> Example:
         """What `predict` takes for one record."""

@@ -18,7 +18,7 @@ from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.predictors import PredictorColumn, PredictorImages, PredictorManifest
 from pixlake.bundles.values import read_value
 from pixlake.errors import BadBundle
-from pixlake.images.decoding import decode_stored
+from pixlake.images.decoders import Decoders
 from pixlake.inference.classifier import Prediction, make_prediction
 
 Cell = str | float | bool | list[bytes] | None
@@ -64,9 +64,9 @@ class Predictor:
         """Records if it reads columns, else images alone."""
         return modality in (("image+tabular", "tabular") if self._manifest.columns else ("image",))
 
-    def prepare_image(self, data: bytes, max_pixels: int) -> Path:
+    def prepare_image(self, data: bytes, decoders: Decoders) -> Path:
         """The bytes as a file, once they proved to be an image: AutoGluon would take a broken one for a black one."""
-        decode_stored(data, max_pixels=max_pixels)
+        decoders.check(data)
         with tempfile.NamedTemporaryFile(dir=self._scratch, delete=False) as file:
             file.write(data)
         return Path(file.name)

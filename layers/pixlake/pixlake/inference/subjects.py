@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from pixlake import storage
 from pixlake.errors import BadImage
+from pixlake.images.decoders import Decoders
 from pixlake.inference.classifier import Prediction
+from pixlake.inference.encoded import Encoded, ImageSource, unwrap
 from pixlake.rejects import Reject, Stage
 
 ImageT = TypeVar("ImageT")
@@ -34,7 +35,7 @@ class Model(Protocol[ImageT, ExampleT]):
 
     def answers(self, modality: str) -> bool: ...
 
-    def prepare_image(self, data: bytes, max_pixels: int) -> ImageT: ...
+    def prepare_image(self, data: bytes, decoders: Decoders) -> ImageT: ...
 
     def make_example(self, attributes: Mapping[str, str | None], images: Sequence[ImageT]) -> ExampleT: ...
 
@@ -67,12 +68,12 @@ Predicted = tuple[Subject, Prediction]
 
 
 def prepare_example(
-    row: dict[str, Any], read: list[bytes], *, model: Model[ImageT, ExampleT], max_pixels: int
+    row: dict[str, Any], read: list[Encoded], *, model: Model[ImageT, ExampleT], source: ImageSource
 ) -> Prepared[ExampleT]:
     """One record or orphan image as the model takes it, its images decoded and preprocessed."""
     record_id, paths = row["record_id"], row["image_paths"]
     subject = Subject(record_id, None if record_id is not None else paths[0])
-    images, rejected = _images(row, read, model, max_pixels)
+    images, rejected = _images(row, read, model, source)
     if not images and model.needs_image:
         if record_id is not None:
             detail = f"{model.model} needs an image, and none of the record's {len(paths)} can be used"
@@ -82,7 +83,7 @@ def prepare_example(
 
 
 def _images(
-    row: dict[str, Any], read: list[bytes], model: Model[ImageT, ExampleT], max_pixels: int
+    row: dict[str, Any], read: list[Encoded], model: Model[ImageT, ExampleT], source: ImageSource
 ) -> tuple[list[ImageT], list[Reject]]:
     """The first images that can be used, as many as the model takes; a later one stands in for a broken one."""
     images: list[ImageT] = []
@@ -91,7 +92,8 @@ def _images(
         if len(images) == model.most_images:
             break
         try:
-            images.append(model.prepare_image(read[index] if index < len(read) else storage.read(uri), max_pixels))
+            encoded = read[index] if index < len(read) else source.read(uri)
+            images.append(model.prepare_image(unwrap(encoded), source.decoders))
         except BadImage as error:
             rejected.append(_reject(path, error.reason, error.detail))
     return images, rejected

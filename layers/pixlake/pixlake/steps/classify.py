@@ -4,9 +4,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from pixlake import storage
+from pixlake.concurrency import Admit
 from pixlake.errors import BadBundle
 from pixlake.inference.batches import SESSION_THREADS, infer_rows, write_answer
+from pixlake.inference.encoded import Encoded, ImageSource
 from pixlake.inference.loaded import load_classifier
 from pixlake.inference.subjects import Model, Predicted, predict_group, prepare_example
 from pixlake.messages import BatchAnswer, BatchRequest
@@ -28,13 +29,14 @@ def classify(request: BatchRequest, settings: InferenceSettings, load: Load = lo
 
     Raises BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
     """
+    source = ImageSource(settings)
     model = load(settings.lake_uri, request.batch.model)
     if not model.answers(request.batch.modality):
         raise BadBundle(f"{model.model} cannot predict the modality {request.batch.modality!r}")
     predicted: list[Predicted] = []
     rejected: list[Reject] = []
-    read = functools.partial(_read, limit=model.most_images)
-    prepare = functools.partial(prepare_example, model=model, max_pixels=settings.max_pixels)
+    read = functools.partial(_read, limit=model.most_images, source=source)
+    prepare = functools.partial(prepare_example, model=model, source=source)
     predict = functools.partial(predict_group, model=model)
     for group in infer_rows(request, settings, read, prepare, predict, at_once=model.at_once):
         rejected += [each for each in group if isinstance(each, Reject)]
@@ -42,9 +44,9 @@ def classify(request: BatchRequest, settings: InferenceSettings, load: Load = lo
     return write_answer(request, settings.lake_uri, PREDICTIONS, _columns(predicted), rejected)
 
 
-def _read(row: dict[str, Any], *, limit: int) -> list[bytes]:
+def _read(row: dict[str, Any], admit: Admit, *, limit: int, source: ImageSource) -> list[Encoded]:
     """As many of a record's images as the model takes."""
-    return [storage.read(uri) for uri in row["image_uris"][:limit]]
+    return source.read_ahead(row["image_uris"][:limit], admit)
 
 
 def _columns(predicted: list[Predicted]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The step Embed: the images of one batch become one part of the table `embeddings`.
 
-Reading, decoding and preprocessing run ahead in threads while ONNX Runtime works on the images before them. In memory
-are the encoded bytes of images read ahead, the pixels of those being decoded, the tensors of a few groups, and the
-vectors.
+Reading runs ahead in threads, decoding in processes of its own, while ONNX Runtime works on the images before them. In
+memory are the encoded bytes of images read ahead, the tensors of a few groups, and the vectors; the pixels of those
+being decoded are in the decoders'.
 """
 
 import functools
@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pixlake import storage
+from pixlake.concurrency import Admit
 from pixlake.errors import BadImage
-from pixlake.images.preprocessing import decode_for, tensor
+from pixlake.images.decoders import Decoders
 from pixlake.inference.batches import SESSION_THREADS, infer_rows, write_answer
 from pixlake.inference.embedder import Embedder
+from pixlake.inference.encoded import Encoded, ImageSource, unwrap
 from pixlake.inference.loaded import load_embedder
 from pixlake.messages import BatchAnswer, BatchRequest
 from pixlake.rejects import Reject, Stage
@@ -46,28 +47,32 @@ def embed(request: BatchRequest, settings: InferenceSettings) -> BatchAnswer:
 
     Raises BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
     """
+    source = ImageSource(settings)
     embedder = load_embedder(settings.lake_uri, request.batch.model, SESSION_THREADS)
     embedded: list[_Ready] = []
     rejected: list[Reject] = []
-    prepare = functools.partial(_prepare, embedder=embedder, max_pixels=settings.max_pixels)
-    for group in infer_rows(request, settings, _read, prepare, functools.partial(_embed, embedder=embedder)):
+    prepare = functools.partial(_prepare, embedder=embedder, decoders=source.decoders)
+    read = functools.partial(_read, source=source)
+    for group in infer_rows(request, settings, read, prepare, functools.partial(_embed, embedder=embedder)):
         rejected += [each for each in group if isinstance(each, Reject)]
         embedded += [each for each in group if not isinstance(each, Reject)]
     return write_answer(request, settings.lake_uri, EMBEDDINGS, _columns(embedded, embedder.dimensions), rejected)
 
 
-def _read(row: dict[str, Any]) -> bytes:
-    return storage.read(row["image_uri"])
+def _read(row: dict[str, Any], admit: Admit, *, source: ImageSource) -> Encoded:
+    (encoded,) = source.read_ahead([row["image_uri"]], admit)
+    return encoded
 
 
-def _prepare(row: dict[str, Any], data: bytes, *, embedder: Embedder, max_pixels: int) -> _Ready | Reject:
+def _prepare(row: dict[str, Any], encoded: Encoded, *, embedder: Embedder, decoders: Decoders) -> _Ready | Reject:
     """Decode and preprocess one image."""
     try:
-        picture = decode_for(data, embedder.preprocessing, max_pixels)
+        data = unwrap(encoded)
+        loaded = decoders.load(data, embedder.preprocessing)
     except BadImage as error:
         return _reject(row["image_path"], error.reason, error.detail)
-    image = _Image(**row, width=picture.width, height=picture.height, sha256=hashlib.sha256(data).hexdigest())
-    return image, tensor(picture, embedder.preprocessing)
+    image = _Image(**row, width=loaded.width, height=loaded.height, sha256=hashlib.sha256(data).hexdigest())
+    return image, loaded.tensor
 
 
 def _embed(group: list[_Ready | Reject], *, embedder: Embedder) -> list[_Ready | Reject]:
