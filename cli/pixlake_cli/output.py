@@ -50,6 +50,13 @@ def write_parquet(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
             writer.write_batch(batch)
 
 
+def write_arrow(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
+    """Arrow's stream, for another process of ours."""
+    with pa.ipc.new_stream(target, reader.schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+
+
 def write_table(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
     """For people: the first `TABLE_ROWS` rows, long lists cut short. What looks like markup is text."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -76,6 +83,7 @@ FORMATS: dict[str, Callable[[pa.RecordBatchReader, IO[bytes]], None]] = {
     "csv": write_csv,
     "json": write_json,
     "parquet": write_parquet,
+    "arrow": write_arrow,
 }
 
 

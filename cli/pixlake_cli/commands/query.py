@@ -2,16 +2,14 @@
 
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO
 
 import click
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
+from pixlake_cli.drafts import draft_file
 from pixlake_cli.lakes import lake_option
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
@@ -80,35 +78,11 @@ def query(sql: str, lake: Lake, kind: str, out: Path | None, memory: int | None,
         FROM embeddings a CROSS JOIN embeddings b
         WHERE a.image_path = 'images/1F431.png' ORDER BY score DESC LIMIT 10" --lake lake
     """
-    from pixlake_cli.sql.limited import Limits, write_rows
+    from pixlake_cli.sql.limited import Limits, half_of_the_machine, write_rows
 
     if kind == "parquet" and out is None and sys.stdout.isatty():
         raise BadRequest("Parquet is not for a terminal: give --out FILE")
-    limits = Limits(_half_of_the_machine() if memory is None else memory, timeout)
-    with _open(out) as target:
+    limits = Limits(half_of_the_machine() if memory is None else memory, timeout)
+    with nullcontext(sys.stdout.buffer) if out is None else draft_file(out) as target:
         write_rows(lake.existing(), sql, kind, target, limits)
-
-
-def _half_of_the_machine() -> int:
-    import psutil
-
-    return int(psutil.virtual_memory().total) // 2
-
-
-@contextmanager
-def _open(out: Path | None) -> Iterator[IO[bytes]]:
-    """Standard output, or a file that appears when it is complete."""
-    if out is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    try:
-        with NamedTemporaryFile(dir=out.absolute().parent, prefix=f".{out.name}-", delete=False) as draft:
-            try:
-                yield draft
-            except BaseException:
-                Path(draft.name).unlink(missing_ok=True)
-                raise
-        Path(draft.name).replace(out)
-    except OSError as error:
-        raise BadRequest(f"cannot write {out}: {error.strerror}") from error
+        target.flush()

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO
 
 import msgspec
+import psutil
+import pyarrow as pa
 
 import pixlake.errors
 from pixlake.errors import BadRequest, PixlakeError, StorageError
@@ -19,12 +21,30 @@ from pixlake_cli.sql.worker import Failed, Request
 _LESS = "select fewer columns or rows, aggregate, put a condition into a recursion"
 
 
+SECONDS = 1_800.0
+"""Athena's own limit."""
+
+
+def half_of_the_machine() -> int:
+    """Half of its memory, in bytes."""
+    return int(psutil.virtual_memory().total) // 2
+
+
 @dataclass(frozen=True)
 class Limits:
     """Bytes and seconds."""
 
-    memory: int
-    seconds: float
+    memory: int = field(default_factory=half_of_the_machine)
+    seconds: float = SECONDS
+
+
+@contextmanager
+def read_rows(lake: Lake, sql: str, limits: Limits | None = None) -> Iterator[pa.RecordBatchReader]:
+    """The rows of a query, out of a temporary file. Raises as `write_rows`."""
+    with TemporaryFile(prefix="pixlake-") as file:
+        write_rows(lake, sql, "arrow", file, limits or Limits())
+        file.seek(0)
+        yield pa.ipc.open_stream(file)
 
 
 def write_rows(lake: Lake, sql: str, kind: str, target: IO[bytes], limits: Limits) -> None:
