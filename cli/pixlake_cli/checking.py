@@ -4,7 +4,9 @@ Plan and Split run as they are, on a lake in a temporary folder. In place of Ext
 decoded and dropped, so that no copy of the images is made.
 """
 
+import itertools
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,11 +17,11 @@ import msgspec
 
 from pixlake import rejects, storage
 from pixlake.bundles.roles import list_bundles
-from pixlake.concurrency import map_bounded
+from pixlake.concurrency import Budget, map_bounded
 from pixlake.cores import available_cores
 from pixlake.errors import BadImage, BadInput, BadMember, BadRequest
 from pixlake.iceberg.lakes import Lake
-from pixlake.images.decoding import decode
+from pixlake.inference.encoded import ImageSource, too_large
 from pixlake.lake import Work
 from pixlake.messages import (
     Classifiers,
@@ -46,7 +48,6 @@ Tell = Callable[[int, int], None]
 """Hears how many images are looked at, and of how many."""
 
 _EXECUTION = "check"
-_MAX_PIXELS = InferenceSettings("").max_pixels
 _READ_AHEAD = 2  # contents a core
 
 
@@ -123,15 +124,14 @@ def _judge(upload: Upload, work: Work, lake: Lake | None, checked: Checked, tell
 def _verify_images(planned: PlanAnswer, work: Work, tell: Tell) -> None:
     """Write what Extract writes, and the rejects of Extract and Embed."""
     shards = msgspec.json.decode(storage.read(work.shards), type=list[Shard])
-    done = 0
+    examiner, cores, done = _Examiner(), available_cores(), 0
     for shard in shards:
         lines = storage.read_range(work.members, shard.offset, shard.length)
         members = msgspec.json.Decoder(Member).decode_lines(lines)
-        contents = map(_take, read_contents(planned.run.upload_uri, members, version_of(planned.run)))
+        contents = map(examiner.read, read_contents(planned.run.upload_uri, members, version_of(planned.run)))
         images: list[Image] = []
         left_out: list[Reject] = []
-        cores = available_cores()
-        for member, reject in map_bounded(_decode, contents, cores, in_flight=_READ_AHEAD * cores):
+        for member, reject in map_bounded(examiner.decode, contents, cores, in_flight=_READ_AHEAD * cores):
             if reject:
                 left_out.append(reject)
             if reject is None or reject.stage != Stage.EXTRACT:
@@ -142,27 +142,48 @@ def _verify_images(planned: PlanAnswer, work: Work, tell: Tell) -> None:
         rejects.write(work.rejects("extract", f"{shard.index:06d}"), left_out)
 
 
-_Taken = tuple[Member, bytes | Reject]
+_Encoded = tuple[Member, bytes | Reject]
 
 
-def _take(content: Content) -> _Taken:
-    """A content's bytes, verified; BadUpload for a bomb."""
-    member = content.member
-    try:
-        return member, b"".join(content.chunks)
-    except BadMember as error:
-        return member, Reject(member.image_path, Stage.EXTRACT, error.reason, error.detail)
+class _Examiner:
+    """Reads contents one after the other, and decodes them as Embed does, with few of their bytes in memory."""
 
+    def __init__(self) -> None:
+        settings = InferenceSettings("")
+        self._source = ImageSource(settings)
+        self._most, self._room = settings.max_image_bytes, Budget(settings.read_ahead_bytes)
+        self._turns = itertools.count()
 
-def _decode(taken: _Taken) -> tuple[Member, Reject | None]:
-    member, data = taken
-    if isinstance(data, Reject):
-        return member, data
-    try:
-        decode(data, max_pixels=_MAX_PIXELS)
-    except BadImage as error:
-        return member, Reject(member.image_path, Stage.EMBED, error.reason, error.detail)
-    return member, None
+    def read(self, content: Content) -> _Encoded:
+        """A content's bytes, verified, when there is room for them; BadUpload for a bomb."""
+        member = content.member
+        held = self._held(member)
+        self._room.admit(next(self._turns), held)
+        try:
+            if held:
+                return member, b"".join(content.chunks)
+            deque(content.chunks, maxlen=0)
+        except BadMember as error:
+            return member, Reject(member.image_path, Stage.EXTRACT, error.reason, error.detail)
+        if not member.size:
+            return member, b""
+        large = too_large(member.size, self._most)
+        return member, Reject(member.image_path, Stage.EMBED, large.reason, large.detail)
+
+    def decode(self, encoded: _Encoded) -> tuple[Member, Reject | None]:
+        member, data = encoded
+        try:
+            if isinstance(data, Reject):
+                return member, data
+            self._source.decoders.check(data)
+        except BadImage as error:
+            return member, Reject(member.image_path, Stage.EMBED, error.reason, error.detail)
+        finally:
+            self._room.release(self._held(member))
+        return member, None
+
+    def _held(self, member: Member) -> int:
+        return member.size if member.size <= self._most else 0
 
 
 def _known_models(lake_uri: str, options: Options) -> tuple[Options, list[str]]:

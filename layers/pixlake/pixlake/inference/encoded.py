@@ -42,8 +42,13 @@ class ImageSource:
 
     def _read(self, opened: storage.Opened) -> Encoded:
         if opened.size > self._most:
-            return BadImage("too_large", f"the file's {opened.size:,} bytes are more than the {self._most:,} allowed")
+            return too_large(opened.size, self._most)
         return opened.read()
+
+
+def too_large(size: int, most: int) -> BadImage:
+    """Why a file of `size` bytes is not read."""
+    return BadImage("too_large", f"the file's {size:,} bytes are more than the {most:,} allowed")
 
 
 def unwrap(encoded: Encoded) -> bytes:

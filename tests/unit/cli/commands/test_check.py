@@ -1,12 +1,14 @@
 """`pixlake check`: what a run would leave out, without a run."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pixlake.experiments import Experiment, keep_experiment
+from pixlake.settings import InferenceSettings
 from tests.builders.commands import run
 from tests.builders.model_lakes import image, make_lake, make_zip
 from tests.builders.zips import DEFLATED, Part, build
@@ -73,6 +75,12 @@ def test_what_is_left_out_exits_with_1_and_a_reason_each(tmp_path: Path) -> None
         "pets.csv:4": "empty_id",
         "pets.csv:5": "duplicate_id",
     }
+
+
+def test_an_image_of_too_many_bytes_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pixlake_cli.checking.InferenceSettings", partial(InferenceSettings, max_image_bytes=100))
+    code, found = check(make_zip(tmp_path / "a.zip", {"a.png": image(), "b.png": image() + bytes(99)}))
+    assert (code, found["images"], reasons(found)) == (1, 2, {"b.png": "too_large"})
 
 
 def test_a_member_that_is_damaged_is_no_image_of_the_upload(tmp_path: Path) -> None:
