@@ -39,12 +39,12 @@ class Said:
         """The modality of each prediction, by its key."""
         if not self.classified:
             return {}
-        seen = {
-            (record, None): "image+tabular" if paths and self.by_image else "tabular"
-            for record, paths in self.records.items()
+        found: dict[tuple[str | None, str | None], str] = {
+            (None, path): "image" for path, record in self.owners.items() if record is None
         }
-        alone = {(None, path): "image" for path, record in self.owners.items() if record is None}
-        return {**seen, **alone}
+        for record, paths in self.records.items():
+            found[record, None] = "image+tabular" if paths and self.by_image else "tabular"
+        return found
 
     def sources(self, experiment: str) -> dict[str, list[TableRows]]:
         """Its rows as parts, by table; each record and each image in a part of its own."""

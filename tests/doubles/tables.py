@@ -54,12 +54,8 @@ class MemoryTable:
         self.files = [file for file in self.files if file not in changes.deleted] + changes.appended
         self.properties |= changes.properties
         number = len(self.snapshots) + 1
-        self.snapshots[number] = Snapshot(
-            snapshot_id=number,
-            parent_snapshot_id=number - 1 or None,
-            manifest_list="",
-            summary=Summary(Operation.OVERWRITE, **changes.summary),
-        )
+        names: dict[str, Any] = {"snapshot-id": number, "parent-snapshot-id": number - 1 or None, "manifest-list": ""}
+        self.snapshots[number] = Snapshot(**names, summary=Summary(Operation.OVERWRITE, **changes.summary))
 
 
 @dataclass

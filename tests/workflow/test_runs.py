@@ -107,7 +107,7 @@ def test_a_successful_run_prints_a_summary_and_a_failed_one_its_cause(
 def test_a_corrected_table_keeps_its_images_and_a_complete_upload_takes_away_the_rest(
     model_lake: Lake, tmp_path: Path
 ) -> None:
-    pets = {
+    pets: dict[str, bytes | str] = {
         "pixlake.json": SETTINGS,
         "t.csv": "id,Age\n1,3\n2,5\n",
         "1.png": image(),
