@@ -1,5 +1,7 @@
 """A query that may take so much memory, time and temporary disk and no more, whatever it asks for."""
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -103,7 +105,7 @@ def _error(code: int, said: bytes, limits: Limits) -> Exception:
     with suppress(msgspec.DecodeError):
         failed = msgspec.json.decode(said.rpartition(b"\n")[2], type=Failed)
     if failed is None:
-        return BrokenPipeError() if code == 1 and not said else too_much
+        return BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) if code == 1 and not said else too_much
     if failed.error == "MemoryError":
         return too_much
     kind = getattr(pixlake.errors, failed.error, StorageError)

@@ -72,6 +72,17 @@ def test_a_value_that_a_format_cannot_have_is_a_one_line_error(lake: Lake, sql: 
     assert "--format parquet" in result.stderr
 
 
+def test_the_rows_and_the_errors_of_the_process_that_answers_arrive(lake: Lake, tmp_path: Path) -> None:
+    result = run("query", "SELECT count(*) AS n FROM embeddings", "--lake", lake.folder, "--format", "json")
+    assert (result.exit_code, result.stdout) == (0, '[\n {"n":3}\n]\n')
+    out = tmp_path / "out.csv"
+    assert run("query", "SELECT 1 AS x", "--lake", lake.folder, "--format", "csv", "--out", out).exit_code == 0
+    assert out.read_text() == "x\n1\n"
+    result = run("query", "SELECT nope FROM records", "--lake", lake.folder)
+    assert result.exit_code == 2
+    assert '"nope" not found' in result.stderr
+
+
 @pytest.mark.parametrize("size", ["much", "-1GB", "100MB", "4XB"])
 def test_a_memory_that_is_no_size_or_too_small_is_refused(lake: Lake, size: str) -> None:
     assert run("query", "SELECT 1", "--lake", lake.folder, "--memory", size).exit_code == 2

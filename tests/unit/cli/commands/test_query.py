@@ -1,11 +1,10 @@
-import io
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +12,8 @@ import pytest
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.output import TABLE_ROWS
+from pixlake_cli.sql import limited
+from pixlake_cli.sql.limited import Limits
 from pixlake_cli.sql.worker import Request, answer
 from tests.builders.commands import run
 from tests.builders.zoo import fill, folder_of, put_rows
@@ -22,13 +23,23 @@ Query = Callable[[str], list[dict[str, Any]]]
 HOUR = "2026-11-20T09:30:00Z"
 
 
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Queries are answered here, for a process of its own takes a second; the attacks have one."""
+    spill = tmp_path_factory.mktemp("spill")
+
+    def write_rows(lake: Lake, sql: str, kind: str, target: IO[bytes], limits: Limits) -> None:
+        answer(Request(sql, str(lake.folder or lake.uri), kind, limits.memory, str(spill), 1 << 30), target)
+
+    monkeypatch.setattr(limited, "write_rows", write_rows)
+
+
 @pytest.fixture
-def rows(zoo_lake: Lake, tmp_path: Path) -> Query:
+def rows(zoo_lake: Lake) -> Query:
     def query(sql: str) -> list[dict[str, Any]]:
-        # in this process, for one of its own takes a second
-        target = io.BytesIO()
-        answer(Request(sql, str(zoo_lake.folder), "json", 1 << 30, str(tmp_path), 1 << 30), target)
-        found: list[dict[str, Any]] = json.loads(target.getvalue())
+        result = run("query", sql, "--lake", zoo_lake.folder, "--format", "json")
+        assert result.exit_code == 0, result.stderr
+        found: list[dict[str, Any]] = json.loads(result.stdout)
         return found
 
     return query
