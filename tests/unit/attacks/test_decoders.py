@@ -83,6 +83,15 @@ def test_one_that_never_ends_is_ended(rogues: Decoders, program: str) -> None:
     assert reason(rogues, program) == ("too_slow", "decoding it takes more than 0.5 seconds")
 
 
+def test_after_many_that_take_too_long_the_others_get_less_time(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pixlake.images.decoders._SLOW", 2)
+    rogues = Decoders(LIMITS, processes)
+    found = [reason(rogues, "while True: pass")[1].partition("than ")[2] for _ in range(3)]
+    assert found == ["0.5 seconds", "0.5 seconds", "0.05 seconds"]
+
+
 def test_one_that_eats_memory_gets_none(rogues: Decoders) -> None:
     assert reason(rogues, "[bytearray(100_000_000) for _ in range(30)]")[0] == "too_large"
 

@@ -110,3 +110,27 @@ def test_large_images_are_read_ahead_no_further_than_allowed(bundle_lake: Bundle
         assert tracemalloc.get_traced_memory()[1] < 40_000_000
     finally:
         tracemalloc.stop()
+
+
+def endless_jpeg(side: int, scans: int) -> bytes:
+    """A progressive JPEG with empty scans of 10 bytes, each of which passes over all of its coefficients."""
+    data = encode(Image.new("RGB", (side, side), (9, 99, 199)), "JPEG", progressive=True)
+    return data[:-2] + b"\xff\xda\x00\x08\x01\x01\x00\x00\x00\x00" * scans + data[-2:]
+
+
+ENDLESS = {
+    "a progressive JPEG of many empty scans": endless_jpeg(2_000, 20_000),
+    "a JPEG of 0xFF alone": b"\xff\xd8" + b"\xff" * 5_000_000,
+    "a PPM that is one long comment": b"P6\n#" + b"a" * 5_000_000,
+}
+
+
+@pytest.mark.parametrize("run", [embedded, classified])
+def test_images_that_take_too_long_are_rejects_each_after_its_own_time(bundle_lake: BundleLake, run: Run) -> None:
+    bundle_lake.settings = replace(bundle_lake.settings, max_image_seconds=0.4)
+    assert run(bundle_lake, **ENDLESS) == dict.fromkeys(ENDLESS, "too_slow")
+
+
+def test_an_image_that_takes_too_much_memory_is_a_reject(bundle_lake: BundleLake) -> None:
+    bundle_lake.settings = replace(bundle_lake.settings, max_decoder_bytes=400 << 20)
+    assert embedded(bundle_lake, big=png(9_900, 9_900, 1, 0, bytes(9_900 * 1_239))) == {"big": "too_large"}

@@ -13,7 +13,7 @@ Encoded = bytes | BadImage
 
 
 class ImageSource:
-    """Reads images within the settings' limits, and has the decoders for them, started when this is made."""
+    """Reads images within the settings' limits, and has the decoders for them."""
 
     def __init__(self, settings: InferenceSettings) -> None:
         self._most, self._ahead = settings.max_image_bytes, settings.read_ahead_bytes

@@ -13,16 +13,18 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from PIL import Image
 
 from pixlake import storage
 from pixlake.errors import PixlakeError
-from pixlake.images.decoding import decode
+from pixlake.images.decoders import Decoders, Limits
 
 SAMPLED = 40
 LEAST_CERTAIN = 16
 _THUMBNAIL = 160  # pixels; shown at about 110
 _MAX_BYTES = 64 << 20
-_MAX_PIXELS = 50_000_000
+# for what is looked at once, an image need not be waited for as long as for its vector
+_LIMITS = Limits(max_pixels=50_000_000, seconds=2)
 _WORKERS = 4
 
 
@@ -113,23 +115,23 @@ def _pictures(batch: pa.RecordBatch) -> Iterator[Picture]:
 
 def make_tiles(pictures: Sequence[Picture], predictions: dict[str, Prediction]) -> list[Tile]:
     """Read and shrink the pictures, a few at a time."""
+    decoders = Decoders(_LIMITS)
     with ThreadPoolExecutor(_WORKERS) as pool:
-        thumbnails = list(pool.map(lambda picture: make_thumbnail(picture.image_uri), pictures))
+        thumbnails = list(pool.map(lambda picture: make_thumbnail(picture.image_uri, decoders), pictures))
     return [
         Tile(picture, predictions.get(picture.key), thumbnail)
         for picture, thumbnail in zip(pictures, thumbnails, strict=True)
     ]
 
 
-def make_thumbnail(uri: str) -> str | None:
+def make_thumbnail(uri: str, decoders: Decoders) -> str | None:
     """A small WebP as a data URI; None for an image that is gone, too large to show, or unreadable."""
     try:
         if storage.head(uri).size > _MAX_BYTES:
             return None
-        image = decode(storage.read(uri), max_pixels=_MAX_PIXELS, least=lambda _: (_THUMBNAIL, _THUMBNAIL)).pixels
+        pixels = decoders.shrink(storage.read(uri), _THUMBNAIL).pixels
     except PixlakeError:
         return None
-    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
     target = io.BytesIO()
-    image.save(target, "WEBP", quality=70)
+    Image.fromarray(pixels).save(target, "WEBP", quality=70)
     return "data:image/webp;base64," + base64.b64encode(target.getvalue()).decode()

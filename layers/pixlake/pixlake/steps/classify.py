@@ -30,6 +30,8 @@ def classify(request: BatchRequest, settings: InferenceSettings, load: Load = lo
     Raises BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
     """
     source = ImageSource(settings)
+    if request.batch.modality != "tabular":
+        source.decoders.start()
     model = load(settings.lake_uri, request.batch.model)
     if not model.answers(request.batch.modality):
         raise BadBundle(f"{model.model} cannot predict the modality {request.batch.modality!r}")

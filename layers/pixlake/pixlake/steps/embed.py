@@ -48,6 +48,7 @@ def embed(request: BatchRequest, settings: InferenceSettings) -> BatchAnswer:
     Raises BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
     """
     source = ImageSource(settings)
+    source.decoders.start()
     embedder = load_embedder(settings.lake_uri, request.batch.model, SESSION_THREADS)
     embedded: list[_Ready] = []
     rejected: list[Reject] = []
