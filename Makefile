@@ -1,5 +1,7 @@
 # What CI runs is what a person runs. `make` alone lists the commands.
 .DEFAULT_GOAL := help
+# Compiled modules are kept, whatever the shell says: else each process that a test starts compiles them all anew
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3.11
 VENV := .venv
 LAKE ?= demo-lake
