@@ -11,6 +11,8 @@ PYTHON_313 := $(shell for python in python3.13 $(wildcard $(HOME)/.pyenv/version
   $$python -c '' 2>/dev/null && echo $$python && break; done)
 # tests on every core; those of one file on one, so that what they share is made once
 PYTEST := -m pytest -n logical --dist loadfile
+# a quarter of the random examples, for the loop of change and try; `make test` tries all
+QUICK := $(PYTEST) --hypothesis-profile=quick tests/unit
 READERS := .venv-readers
 SAM := .venv-sam
 CHECKOV := .venv-checkov
@@ -53,7 +55,7 @@ report-picture: setup ## docs/report.png, the sample's report as Chromium shows 
 	$(VENV)/bin/python docs/report_picture.py $(CHROMIUM) docs/report.png
 
 unit: setup ## the quick tests: each module by itself
-	$(VENV)/bin/python $(PYTEST) tests/unit
+	$(VENV)/bin/python $(QUICK)
 
 test: setup lint $(if $(filter %3.13,$(PYTHON)),,test-3.13) ## lint, the quick tests on Python 3.13, and all but those that need torch, containers or another environment
 	$(VENV)/bin/python $(PYTEST)
@@ -63,7 +65,7 @@ ifeq ($(PYTHON_313),)
 	@echo "NOT RUN on Python 3.13: none found"
 else
 test-3.13: $(VENV_313)/.ready
-	$(VENV_313)/bin/python $(PYTEST) tests/unit
+	$(VENV_313)/bin/python $(QUICK)
 endif
 
 $(VENV_313)/.ready: requirements/dev.txt $(VENV)/.ready
