@@ -5,4 +5,4 @@ from hypothesis import settings
 
 def examples(count: int) -> settings:
     """The settings of a test that takes `count` examples where Hypothesis's own default is 100."""
-    return settings(max_examples=count * settings.default.max_examples // 100)
+    return settings(max_examples=count * settings().max_examples // 100)
