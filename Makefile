@@ -9,8 +9,8 @@ LAKE ?= demo-lake
 VENV_313 := .venv-3.13
 PYTHON_313 := $(shell for python in python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python); do \
   $$python -c '' 2>/dev/null && echo $$python && break; done)
-# tests on every core; those of one file on one, so that what they share is made once
-PYTEST := -m pytest -n logical --dist loadfile
+# tests on every core; those of one file on one, so that what they share is made once, and long files first
+PYTEST := -m pytest -n logical --dist loadfile --no-loadscope-reorder
 # a quarter of the random examples, for the loop of change and try; `make test` tries all
 QUICK := $(PYTEST) --hypothesis-profile=quick tests/unit
 READERS := .venv-readers
@@ -57,7 +57,9 @@ report-picture: setup ## docs/report.png, the sample's report as Chromium shows 
 unit: setup ## the quick tests: each module by itself
 	$(VENV)/bin/python $(QUICK)
 
-test: setup lint $(if $(filter %3.13,$(PYTHON)),,test-3.13) ## lint, the quick tests on Python 3.13, and all but those that need torch, containers or another environment
+# mypy keeps one core busy, so the tests on Python 3.13 run beside it
+test: setup ## lint, the quick tests on Python 3.13, and all but those that need torch, containers or another environment
+	@$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) lint $(if $(filter %3.13,$(PYTHON)),,test-3.13)
 	$(VENV)/bin/python $(PYTEST)
 
 test-3.13: setup ## the quick tests on Python 3.13, which Lambda has
