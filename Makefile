@@ -1,5 +1,7 @@
 # What CI runs is what a person runs. `make` alone lists the commands.
 .DEFAULT_GOAL := help
+# Compiled modules are kept, whatever the shell says: else each process that a test starts compiles them all anew
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3.11
 VENV := .venv
 LAKE ?= demo-lake
@@ -7,8 +9,10 @@ LAKE ?= demo-lake
 VENV_313 := .venv-3.13
 PYTHON_313 := $(shell for python in python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python); do \
   $$python -c '' 2>/dev/null && echo $$python && break; done)
-# tests on every core; those of one file on one, so that what they share is made once
-PYTEST := -m pytest -n logical --dist loadfile
+# tests on every core; those of one file on one, so that what they share is made once, and long files first
+PYTEST := -m pytest -n logical --dist loadfile --no-loadscope-reorder
+# a quarter of the random examples, for the loop of change and try; `make test` tries all
+QUICK := $(PYTEST) --hypothesis-profile=quick tests/unit
 READERS := .venv-readers
 SAM := .venv-sam
 CHECKOV := .venv-checkov
@@ -51,9 +55,11 @@ report-picture: setup ## docs/report.png, the sample's report as Chromium shows 
 	$(VENV)/bin/python docs/report_picture.py $(CHROMIUM) docs/report.png
 
 unit: setup ## the quick tests: each module by itself
-	$(VENV)/bin/python $(PYTEST) tests/unit
+	$(VENV)/bin/python $(QUICK)
 
-test: setup lint $(if $(filter %3.13,$(PYTHON)),,test-3.13) ## lint, the quick tests on Python 3.13, and all but those that need torch, containers or another environment
+# mypy keeps one core busy, so the tests on Python 3.13 run beside it
+test: setup ## lint, the quick tests on Python 3.13, and all but those that need torch, containers or another environment
+	@$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) lint $(if $(filter %3.13,$(PYTHON)),,test-3.13)
 	$(VENV)/bin/python $(PYTEST)
 
 test-3.13: setup ## the quick tests on Python 3.13, which Lambda has
@@ -61,7 +67,7 @@ ifeq ($(PYTHON_313),)
 	@echo "NOT RUN on Python 3.13: none found"
 else
 test-3.13: $(VENV_313)/.ready
-	$(VENV_313)/bin/python $(PYTEST) tests/unit
+	$(VENV_313)/bin/python $(QUICK)
 endif
 
 $(VENV_313)/.ready: requirements/dev.txt $(VENV)/.ready

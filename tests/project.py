@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from pixlake_cli.engine.template import TemplateLoader
+from pixlake_cli.engine.template import TemplateLoader, parse_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 INGEST = ROOT / "statemachine/ingest.asl.yaml"
@@ -21,7 +21,7 @@ def read_template(path: Path = ROOT / "template.yaml") -> dict[str, Any]:
 
 def read_definition(path: Path = INGEST) -> dict[str, Any]:
     """A state machine, its `${substitutions}` as they are written."""
-    machine: dict[str, Any] = yaml.safe_load(path.read_text())
+    machine: dict[str, Any] = parse_yaml(path.read_text())
     return machine
 
 

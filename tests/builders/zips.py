@@ -5,6 +5,7 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 
 STORED, DEFLATED = 0, 8
 UTF8, ENCRYPTED, DESCRIPTOR = 1 << 11, 1, 1 << 3
@@ -38,7 +39,7 @@ class Part:
     local_signature: bytes = b"PK\3\4"
     tail: bytes = b""
 
-    @property
+    @cached_property
     def stream(self) -> bytes:
         """The bytes in the zip."""
         if self.payload is not None:

@@ -5,6 +5,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tests.contract.places import LakePlace, check_versions, folder_lake, s3_lake
+from tests.doubles.aws import parse_services_once
+
+parse_services_once()
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,14 @@
 import time
 from tempfile import TemporaryDirectory
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.commit import Target, commit_sources, pack_small_files
 from pixlake.iceberg.rows import TableRows
 from pixlake.schemas import RECORDS
+from tests.builders.examples import examples
 from tests.contract.commits import Put, expected, held
 from tests.contract.places import LakePlace
 
@@ -22,7 +23,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=12)
+@examples(12)
 @given(st.lists(steps, max_size=7))
 def test_any_sequence_of_commits_leaves_the_newest_rows(sequence: list[tuple]) -> None:  # type: ignore[type-arg]
     with TemporaryDirectory() as folder:

@@ -6,7 +6,10 @@ import pytest
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine.engine import Engine
 from tests.builders.model_lakes import make_lake
+from tests.doubles.aws import parse_services_once
 from tests.workflow.stacks import Stack, build
+
+parse_services_once()
 
 
 @pytest.fixture(scope="module")

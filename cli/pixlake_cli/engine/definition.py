@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pixlake.errors import BadRequest
+from pixlake_cli.engine.template import parse_yaml
 
 # moto goes one Python frame deeper for each item that a thread does, so 16 threads are good for about 15,000 items.
 MAP_THREADS = 16
@@ -23,7 +22,7 @@ def load(path: Path, substitutions: Mapping[str, str]) -> dict[str, Any]:
         return substitutions[match[1]]
 
     text = re.sub(r"\$\{(\w+)\}", replace, path.read_text("utf-8"))
-    definition: dict[str, Any] = yaml.safe_load(text)
+    definition: dict[str, Any] = parse_yaml(text)
     return definition
 
 

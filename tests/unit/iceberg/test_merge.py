@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pixlake.iceberg.merge import READERS, index_keys, merge_rows
 from pixlake.iceberg.rows import TableRows
 from pixlake.schemas import RECORDS
+from tests.builders.examples import examples
 from tests.unit.iceberg.record_rows import records
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,7 +26,7 @@ def merge(sources: Sequence[TableRows]) -> list[dict[str, Any]]:
     return [row for chunk in chunks for row in chunk.to_pylist()]
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.lists(rows, max_size=5), st.booleans())
 def test_merged_rows_are_sorted_and_the_newest_of_each_key(parts: list[list[tuple[str, int]]], ordered: bool) -> None:
     parts = [sorted(part) if ordered else part for part in parts]

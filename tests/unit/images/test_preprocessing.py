@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
 from pixlake.bundles.manifest import Preprocessing
 from pixlake.images.preprocessing import decode_for, least_size, resize, tensor
+from tests.builders.examples import examples
 from tests.builders.tiny import encode, spec
 
 FILTERS = {"bicubic": 3, "bilinear": 2, "lanczos": 1, "nearest": 0}
@@ -64,7 +65,7 @@ def test_the_tensor_is_what_bundles_md_says(kind: str, interpolation: str, size:
     assert worst_level(found, naive(image, wanted), wanted) < 0.01
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(
     st.integers(1, 400),
     st.integers(1, 400),

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pixlake.matching.cutting import cut
+from tests.builders.examples import examples
 
 
 def sizes_of(*sizes: int) -> np.ndarray:
@@ -32,7 +33,7 @@ def test_an_item_above_the_limit_stands_alone() -> None:
     assert cut(sizes_of(5, 500, 5), 10, 100) == [(0, 1), (1, 2), (2, 3)]
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.lists(st.integers(0, 120), max_size=60), st.integers(1, 12), st.integers(1, 100))
 def test_ranges_are_within_the_limits_and_as_few_as_can_be(sizes: list[int], rows: int, size: int) -> None:
     ranges = cut(sizes_of(*sizes), rows, size)

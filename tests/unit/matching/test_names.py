@@ -6,10 +6,11 @@ from itertools import product
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pixlake.matching.names import Matches, match_names, parse_names
+from tests.builders.examples import examples
 
 
 def match(paths: list[str], ids: list[str]) -> tuple[list[int], list[list[str]]]:
@@ -100,7 +101,7 @@ NUMBERS = ["", *(f"-{number}" for number in words("01"))]
 STEMS = st.builds("{}{}{}".format, st.sampled_from(words("ab01")), st.sampled_from(NUMBERS), st.sampled_from(NUMBERS))
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(
     st.lists(st.builds("{}{}.{}".format, st.sampled_from(["", "p/", "p/q/"]), STEMS, st.sampled_from(["jpg", "png"]))),
     st.lists(STEMS, unique=True),

@@ -5,10 +5,11 @@ from itertools import pairwise, product
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pixlake.matching.references import AMBIGUOUS, MISSING, match_references, read_references
+from tests.builders.examples import examples
 
 PATHS = sorted(
     ["a.jpg", "train/a.jpg", "train/b.jpg", "test/b.jpg", "test/c.JPG", "x;y.png", "deep/er/d.png", "e f.png"]
@@ -101,7 +102,7 @@ FOLDERS = [folders for depth in range(4) for folders in product("pqr", repeat=de
 NAMES = st.sampled_from(["/".join([*folders, name]) for folders in FOLDERS for name in ("1.png", "2.png")])
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.lists(NAMES, min_size=1, unique=True), st.lists(NAMES, min_size=1, max_size=8))
 def test_resolving_equals_that_of_a_naive_reader(paths: list[str], references: list[str]) -> None:
     paths = sorted(paths)

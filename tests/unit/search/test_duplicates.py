@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pixlake.search import duplicates
 from pixlake.search.duplicates import find_groups, find_pairs
+from tests.builders.examples import examples
 
 
 def clustered(seed: int, count: int, dimensions: int, noise: float) -> NDArray[np.float32]:
@@ -29,7 +30,7 @@ def pairs(vectors: NDArray[np.float32], threshold: float) -> set[tuple[int, int]
     return set(found)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     st.integers(0, 2**32),
     st.integers(0, 60),

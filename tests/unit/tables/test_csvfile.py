@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pixlake.errors import BadTable
@@ -22,6 +22,7 @@ from pixlake.tables.dialects import Dialect, choose_dialect
 from pixlake.tables.room import Room
 from pixlake.tables.tablefile import TableFile
 from pixlake.tables.text import TextFile, open_text_file
+from tests.builders.examples import examples
 
 MakeFile = Callable[[bytes], TextFile]
 
@@ -163,7 +164,7 @@ def in_folder(data: bytes) -> TextFile:
     return open_text_file(f"file://{file.name}")
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(
     st.lists(st.lists(VALUES | TRICKY, min_size=2, max_size=2), min_size=1, max_size=12),
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
@@ -188,7 +189,7 @@ def read_with(file: TextFile, dialect: Dialect) -> TableFile:
         return read_csv("a.csv", file, Room())
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.text('ab,"\n\r', max_size=60), st.sampled_from([None, "\\"]))
 def test_the_fast_and_the_careful_reader_agree(body: str, escape: str | None) -> None:
     """Whatever the quotes do: the same rows, the same faults, or the fast way stands back."""

@@ -3,10 +3,11 @@
 import tempfile
 import zlib
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pixlake.errors import BadInput
+from tests.builders.examples import examples
 from tests.builders.uploads import Bench
 from tests.builders.zips import DEFLATED, UTF8, Part, build, zipped
 
@@ -66,13 +67,13 @@ LIARS = st.builds(
 )
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.lists(LIARS, max_size=4), st.booleans())
 def test_a_zip_with_lying_headers_gives_its_files_a_reject_or_a_pixlake_error(parts: list[Part], zip64: bool) -> None:
     check(build(*parts, zip64=zip64))
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(damaged())
 def test_a_damaged_zip_gives_its_files_a_reject_or_a_pixlake_error(data: bytes) -> None:
     check(data)
