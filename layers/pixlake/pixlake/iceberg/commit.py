@@ -35,6 +35,8 @@ from pixlake.schemas import TableSchema
 
 COMMIT_ID = "pixlake.commit-id"
 """The key in a snapshot's summary that names what was committed."""
+DELETED = "pixlake.deleted"
+"""The key in a snapshot's summary that names the experiment whose rows it took out."""
 _EXECUTION, _EFFECT = "pixlake.execution", "pixlake.effect"
 _TIME = pa.timestamp("us", tz="UTC")
 
@@ -93,10 +95,17 @@ def pack_small_files(target: Target) -> bool:
         return committer.changed
 
 
-def find_commit(table: Table, commit_id: str) -> Snapshot | None:
-    """The snapshot of this identity, if it is still held and the current one comes from it."""
-    snapshots = ancestors_of(table.current_snapshot(), table.metadata)
-    return next((each for each in snapshots if each.summary and each.summary[COMMIT_ID] == commit_id), None)
+def find_commit(table: Table, commit_id: str, partition: str | None = None) -> Snapshot | None:
+    """The snapshot of this identity, if it is still held, the current one comes from it, and the partition has not been
+    deleted since."""
+    for snapshot in ancestors_of(table.current_snapshot(), table.metadata):
+        if snapshot.summary is None:
+            continue
+        if snapshot.summary[COMMIT_ID] == commit_id:
+            return snapshot
+        if partition is not None and snapshot.summary[DELETED] == partition:
+            return None
+    return None
 
 
 @dataclass
@@ -123,7 +132,7 @@ class _Committer:
                 self.again = False
                 attempts(self._attempt, settled=True)
         except RetryError as error:
-            landed = find_commit(self.target.table.refresh(), self.origin.commit_id)
+            landed = find_commit(self.target.table.refresh(), self.origin.commit_id, self.target.partition)
             if landed is not None:
                 return self._repeated(landed)  # the last answer was lost, not the commit
             self._discard(self.written)
@@ -134,7 +143,7 @@ class _Committer:
         """Plan on the newest snapshot, write what is not written yet, and commit on just that snapshot."""
         target = self.target
         table = target.table.refresh()
-        landed = find_commit(table, self.origin.commit_id)
+        landed = find_commit(table, self.origin.commit_id, target.partition)
         if landed is not None and not settled:
             return self._repeated(landed)
         agreement = with_horizon(self.origin.agree(), table, target.partition, self.origin.horizon)
