@@ -49,7 +49,11 @@ def read(path: Path) -> str:
 
 
 def test_nothing_is_left_of_it_and_the_same_upload_comes_back(lake: Lake, tmp_path: Path) -> None:
-    mine = {"t.csv": f"id,Age,who\n1,3,{SECRET}\n2,5,x\n,1,y\n", "1.png": image(), f"{SECRET}.png": image((0, 0, 9))}
+    mine: dict[str, bytes | str] = {
+        "t.csv": f"id,Age,who\n1,3,{SECRET}\n2,5,x\n,1,y\n",
+        "1.png": image(),
+        f"{SECRET}.png": image((0, 0, 9)),
+    }
     upload = make_zip(tmp_path / "mine.zip", mine)
     other = make_zip(tmp_path / "other.zip", {"t.csv": "id,Age\n1,3\n", "1.png": image()})
     execute(lake, (upload, "mine", "mine-1"), (other, "other", "other-1"))
