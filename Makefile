@@ -47,8 +47,9 @@ lint: setup ## ruff, mypy and the layers of imports
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-docs: setup ## docs/cli.md, from what the commands say of themselves, and docs/limits.md, from the settings
+docs: setup ## docs/cli.md from the commands' help, docs/pixlake-json.md and docs/limits.md from what the code reads
 	$(VENV)/bin/python -m pixlake_cli.manual > docs/cli.md
+	$(VENV)/bin/python -m pixlake_cli.fields > docs/pixlake-json.md
 	$(VENV)/bin/python -m benchmarks.limits > docs/limits.md
 
 report-picture: setup ## docs/report.png, the sample's report as Chromium shows it (CHROMIUM names it)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pixlake.errors import BadUpload
+from pixlake.errors import BadRequest, BadUpload
 from pixlake.messages import Classifiers, Options
-from pixlake.options import decode_options, merge_options
+from pixlake.options import FIELDS, decode_options, merge_options, parse_setting
 from pixlake.settings import PlanSettings
 
 STACK = PlanSettings("file:///lake", embedder="stack-e", classifier_with_image="stack-w", classifier_orphan="stack-o")
@@ -31,6 +31,30 @@ def test_an_upload_is_complete_if_its_own_file_or_the_request_says_so() -> None:
     assert merge_options(Options(), uploaded, STACK).complete
     assert merge_options(Options(complete=True), Options(), STACK).complete
     assert merge_options(Options(complete=False), uploaded, STACK).complete is None
+
+
+@pytest.mark.parametrize(
+    ("data", "meant"),
+    [
+        (b'{"image_colum": "x"}', "image_column"),
+        (b'{"classifier": {"with_images": "x"}}', "classifier.with_image"),
+        (b'{"orphan": "x"}', "classifier.orphan"),
+    ],
+)
+def test_a_field_that_is_unknown_is_told_the_nearest_and_the_page(data: bytes, meant: str) -> None:
+    with pytest.raises(BadUpload, match=f"is {meant} meant\\?; see docs/pixlake-json.md"):
+        decode_options(data, "pixlake.json")
+
+
+def test_a_setting_is_a_field_of_pixlake_json() -> None:
+    assert parse_setting("image_column=a=b") == {"image_column": "a=b"}
+    assert parse_setting("classifier.orphan=pets") == {"classifier": {"orphan": "pets"}}
+    assert parse_setting("complete=True") == {"complete": True}
+    assert parse_setting("embedder=") == {"embedder": ""}
+    assert {"complete", "classifier.with_image"} < {*FIELDS}
+    for wrong in ("id_column", "classifier=x", "classifier.=x", "imagecolumn=x"):
+        with pytest.raises(BadRequest, match="is not FIELD=VALUE with one of the fields id_column, "):
+            parse_setting(wrong)
 
 
 def test_a_byte_order_mark_is_ignored() -> None:

@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import click
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
 from pixlake.models_python import find_models_python
+from pixlake.options import parse_setting
 from pixlake_cli.engine.display import shown
 from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.inputs import Upload, find_uploads
@@ -47,6 +48,14 @@ DEFAULT_EMBEDDER = "emoji-clip"
     help="UPLOAD is the whole experiment: older records, embeddings and predictions go.",
 )
 @click.option(
+    "--set",
+    "settings",
+    metavar="FIELD=VALUE",
+    multiple=True,
+    callback=lambda _context, _option, values: [parse_setting(value) for value in values],
+    help="A field of pixlake.json, as image_column=photo or classifier.orphan=pets; more than once for several.",
+)
+@click.option(
     "--containers",
     is_flag=True,
     help="Run the functions in the containers that `make build` made, by `sam local start-lambda`. Needs Docker.",
@@ -60,6 +69,7 @@ def run(
     embedder: str | None,
     image_classifier: str | None,
     complete: bool,
+    settings: list[dict[str, Any]],
     containers: bool,
     as_json: bool,
     open_report: bool,
@@ -80,7 +90,7 @@ def run(
     found = find_uploads(uploads, lake.folder, experiment)
     put_models(ROOT / "bundles", lake.folder)
     click.echo(f"Starting, on lake {lake.folder}", err=True)
-    options = _make_options(embedder, image_classifier, complete=complete)
+    options = _make_options(settings, embedder, image_classifier, complete=complete)
     parameters = {"Embedder": embedder or _default_embedder(lake.folder)}
     if not containers:
         # on a laptop it stands in for the AutoGluon container
@@ -99,12 +109,17 @@ def run(
         sys.exit(1)
 
 
-def _make_options(embedder: str | None, image_classifier: str | None, *, complete: bool) -> dict[str, Any]:
+def _make_options(
+    settings: Sequence[Mapping[str, Any]], embedder: str | None, image_classifier: str | None, *, complete: bool
+) -> dict[str, Any]:
     """The options asked for, as in a `pixlake.json`; each overrides the upload's own."""
-    options: dict[str, Any] = {} if embedder is None else {"embedder": embedder}
-    if complete:
-        options["complete"] = True
-    return options if image_classifier is None else {**options, "classifier": {"orphan": image_classifier}}
+    asked: list[Mapping[str, Any]] = [*settings]
+    asked += [{"embedder": embedder}] if embedder is not None else []
+    asked += [{"classifier": {"orphan": image_classifier}}] if image_classifier is not None else []
+    asked += [{"complete": True}] if complete else []
+    options = {name: value for each in asked for name, value in each.items()}
+    roles = {role: name for each in asked for role, name in each.get("classifier", {}).items()}
+    return {**options, "classifier": roles} if roles else options
 
 
 def _default_embedder(lake: Path) -> str:

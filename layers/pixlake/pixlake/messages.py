@@ -20,24 +20,56 @@ Name = Annotated[str, msgspec.Meta(max_length=1_000)]
 """What an upload names goes from state to state, and a payload ends at 256 KiB."""
 
 
-class Classifiers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Bundle names: for records with images, for records without, and for images that no record names."""
+def _described(description: str, default: str, example: str | bool) -> msgspec.Meta:
+    """For docs/pixlake-json.md; `default` says what happens where the field is left out."""
+    return msgspec.Meta(description=description, examples=[example], extra={"default": default})
 
-    with_image: Name | None = None
-    without_image: Name | None = None
-    orphan: Name | None = None
+
+class Classifiers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Bundle names, by what they predict."""
+
+    with_image: Annotated[
+        Name | None, _described("The bundle that predicts records that have images", "the stack's", "adoption")
+    ] = None
+    without_image: Annotated[
+        Name | None,
+        _described(
+            "The bundle that predicts records without image, or all where there is no `with_image`",
+            "the stack's",
+            "adoption-table",
+        ),
+    ] = None
+    orphan: Annotated[
+        Name | None, _described("The bundle that predicts images that no record names", "the stack's", "cat-or-dog")
+    ] = None
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The content of `pixlake.json`. What is None is found by looking at the data, or is not wanted. `complete`: the
-    upload is the whole experiment, and what is older goes."""
+    """The content of `pixlake.json`. What is None is found by looking at the data, or is not wanted."""
 
-    id_column: Name | None = None
-    image_column: Name | None = None
-    label_column: Name | None = None
-    embedder: Name | None = None
+    id_column: Annotated[
+        Name | None,
+        _described("The column that identifies a record", "the experiment's, else found by looking", "PetID"),
+    ] = None
+    image_column: Annotated[
+        Name | None,
+        _described(
+            "The column that names a record's images, by path, the end of one, file name or URL. Several in a cell have"
+            " a semicolon or a vertical bar between, or are a JSON list",
+            "found by looking",
+            "photo",
+        ),
+    ] = None
+    label_column: Annotated[
+        Name | None,
+        _described("The column with the right label, which the report compares with predictions", "none", "Speed"),
+    ] = None
+    embedder: Annotated[Name | None, _described("The bundle that embeds the images", "the stack's", "ViT-B-32")] = None
     classifier: Classifiers = Classifiers()
-    complete: bool | None = None
+    complete: Annotated[
+        bool | None,
+        _described("The upload is the whole experiment: what is older and not in it goes", "false", True),
+    ] = None
 
 
 class Ingest(msgspec.Struct, frozen=True, omit_defaults=True):

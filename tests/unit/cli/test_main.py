@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pixlake
 from pixlake.errors import BadRequest, CatalogError
 from pixlake.iceberg.catalog import connect
 from pixlake.iceberg.lakes import Lake
+from pixlake.options import FIELDS, decode_options
 from pixlake_cli.main import COMMANDS, Failure, WrongUsage, cli
 from tests.builders.commands import run
 from tests.project import ROOT
@@ -81,3 +83,15 @@ def test_cli_md_is_what_the_commands_say() -> None:
 
     path = ROOT / "docs/cli.md"
     assert path.read_text() == write_manual(cli), "run `make docs`"
+
+
+def test_pixlake_json_md_is_what_the_code_reads() -> None:
+    from pixlake.messages import Options
+    from pixlake_cli.fields import write_fields
+
+    page = write_fields()
+    assert (ROOT / "docs/pixlake-json.md").read_text() == page, "run `make docs`"
+    assert page.count("\n| `") == len(FIELDS)
+    example = page.partition("```json\n")[2].partition("```")[0]
+    assert set(json.loads(example)) == set(Options.__struct_fields__)
+    assert decode_options(example.encode(), "pixlake.json").complete
