@@ -18,7 +18,7 @@ def map_bounded(
     """`call(item)` for each item, in order, computed by `workers` threads.
 
     At most `in_flight` items are begun and not yet taken by the caller; by default one more than `workers`, so that all
-    of them work while the caller has one. An exception of `call` is raised in its place; nothing further is begun then.
+    of them work while the caller has one. An exception of `call` is raised in its place; no further item is begun then.
     """
     limit = workers + 1 if in_flight is None else in_flight
     pool, window = ThreadPoolExecutor(workers), deque[Future[R]]()

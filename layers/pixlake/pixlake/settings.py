@@ -89,7 +89,7 @@ class InferenceSettings:
 
 
 class Engine(StrEnum):
-    """What merges the parts into the tables: the function itself, or Athena, which knows no 15 minutes."""
+    """The engine that merges parts into tables: the function itself, or Athena, which has no limit of 15 minutes."""
 
     LAMBDA = "lambda"
     ATHENA = "athena"

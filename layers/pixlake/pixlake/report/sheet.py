@@ -1,6 +1,6 @@
-"""The contact sheet: some images of the execution with what was predicted for them, the least certain ones among them.
+"""The contact sheet: a sample of the execution's images with their predictions, and the least certain predictions.
 
-Chosen by a hash of the image's path, so the same upload shows the same images, wherever they stand in it.
+The sample is chosen by a hash of the image's path, so the same upload shows the same images in any order.
 """
 
 import base64
@@ -30,8 +30,8 @@ _WORKERS = 4
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a caption says. `key` is the record's id, or the image's path where there is no record; a regression has
-    no `score`."""
+    """The content of a caption. `key` is the record's id, or the image's path where there is no record; a regression
+    has no `score`."""
 
     key: str
     label: str
