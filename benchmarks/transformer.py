@@ -1,4 +1,4 @@
-"""The image tower of ViT-B/32 as an ONNX graph with random weights, which serve for speed.
+"""The image tower of ViT-B/32 as an ONNX graph with random weights, to measure speed.
 
 Dosovitskiy et al., https://arxiv.org/abs/2010.11929, table 1: 12 layers, width 768, 12 heads, MLP 3072; patches of 32
 at 224 pixels make 50 tokens, 4.4 G multiply-adds an image.
