@@ -1,8 +1,8 @@
-"""A network of timm's through timm, and through its bundle, from the same files.
+"""Compares a network of timm's in timm with its bundle, on the same files.
 
-A bundle sees timm's own pixels but for what docs/bundles.md says of JPEGs that are decoded smaller and of very narrow
-pictures. Where both see the same, and for those JPEGs, they must answer the same; how far they are apart for narrow
-pictures is measured beside, for that depends on the network.
+A bundle gets timm's own pixels, except for JPEGs that are decoded smaller and very narrow pictures (docs/bundles.md).
+For equal pixels, and for those JPEGs, the answers must be equal; for narrow pictures the difference is only measured,
+for it depends on the network.
 """
 
 import functools
@@ -32,8 +32,8 @@ Worst = Callable[[Matrix], np.float64]
 
 @dataclass(frozen=True)
 class _Seen:
-    """The files as timm and as the containers see them, and which of them are of the same pixels: each within half a
-    level of 255."""
+    """The files as timm and as the containers read them, and the ones with equal pixels: each within half a level of
+    255."""
 
     original: Original
     given: Sequence[Served]
@@ -41,7 +41,7 @@ class _Seen:
 
     @property
     def tensors(self) -> Sequence[NDArray[np.float32]]:
-        """Those that the containers make."""
+        """The containers' tensors."""
         return [each.tensor for each in self.given]
 
     @functools.cached_property
@@ -55,14 +55,14 @@ class _Seen:
         return np.array([each.smaller for each in self.given])
 
     def judge(self, choose: Worst, values: Matrix) -> tuple[float, float]:
-        """A figure's value, by the pictures that both see alike and the JPEGs decoded smaller, and without the latter;
-        no number where there are none to choose from, which holds no bound."""
+        """A figure's value over the pictures with equal pixels and the JPEGs decoded smaller, and without the latter;
+        NaN where there are none, which holds no bound."""
         return _choose(choose, values[self.alike | self.smaller]), _choose(choose, values[self.alike & ~self.smaller])
 
 
 def compare_features(embedder: Embedder, original: Original) -> Iterator[Figure]:
-    """`image_cosine`, the least of any picture but narrow ones that are seen otherwise, and what it means: how many are
-    seen alike, of all by kind, and between different pictures."""
+    """`image_cosine`, the least of any picture except narrow ones of other pixels, and figures to judge it by: the
+    share of equal pixels, of all by kind, and between different pictures."""
     seen, expected = _see(original, embedder.preprocessing), original.answers
     tensors = seen.tensors
     groups = (tensors[start : start + _AT_ONCE] for start in range(0, len(tensors), _AT_ONCE))
@@ -76,8 +76,8 @@ def compare_features(embedder: Embedder, original: Original) -> Iterator[Figure]
 
 
 def compare_classes(classifier: Classifier, original: Original) -> Iterator[Figure]:
-    """`probability_difference`, the greatest of any class of any such picture, `top1_agreement` on them, and what that
-    means likewise."""
+    """`probability_difference`, the greatest of any class of any such picture, `top1_agreement` on them, and the same
+    figures to judge them by."""
     assert classifier.image_input
     seen = _see(original, classifier.image_input.preprocessing)
     expected = activate(original.answers.astype(np.float64), "softmax")

@@ -20,7 +20,7 @@ Transform = Callable[[Image.Image], torch.Tensor]
 def read_preprocessing(network: Any) -> tuple[Preprocessing, Transform]:
     """The network's preprocessing at evaluation, and the same as timm's own transform of a Pillow image.
 
-    NotServable for what a bundle has no words for.
+    NotServable for one that a bundle cannot express.
     """
     config = resolve_model_data_config(network)
     transform = create_transform(**config, is_training=False)

@@ -1,6 +1,5 @@
-"""The pair of models for an upload's records: one that sees pictures and table, one for records without pictures.
-
-Both are trained on the same part of the records and judged on the same held-out part.
+"""The pair of models for an upload's records: one of pictures and table, one for records without pictures. Both are
+trained on the same part of the records and evaluated on the same held-out part.
 """
 
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ Figures = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Examples:
-    """Records ready to be learned. `rows` has the typed columns, `label`, and `image`: files with `;` between, or
+    """Records ready for training. `rows` has the typed columns, `label`, and `image`: files with `;` between, or
     null."""
 
     columns: Columns
@@ -37,14 +36,14 @@ class Examples:
         return rows[np.asarray(self.rows[self.image].notna(), dtype=np.bool_)[rows]]
 
     def table(self, rows: Rows, *, images: bool) -> pandas.DataFrame:
-        """What a model with or without images learns of the rows, or is asked about."""
+        """The columns of the rows that a model with or without images is trained or evaluated on."""
         names = [*self.columns, self.label, *([self.image] if images else [])]
         return self.rows.iloc[rows][names]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """One of the pair, and whether it looks at pictures."""
+    """One of the pair, and whether it takes pictures."""
 
     predictor: MultiModalPredictor
     images: bool
@@ -63,7 +62,7 @@ class Judgement:
 
 
 def make_examples(records: Records, columns: Columns, files: tuple[tuple[Path, ...], ...], parts: Parts) -> Examples:
-    """The records with typed columns and labels, and the pictures that go with them."""
+    """The records with typed columns and labels, and their pictures."""
     image = "image"
     while image in {*columns, records.label}:
         image += "_"

@@ -17,7 +17,7 @@ _PROOF_ROWS = 200
 
 @dataclass(frozen=True)
 class Entrant:
-    """A trained model, the folder of the bundle to be, and what the bundle says of where it comes from."""
+    """A trained model, the folder of the bundle to be, and the bundle's `source`."""
 
     model: Trained
     target: Path
@@ -25,7 +25,7 @@ class Entrant:
 
     @property
     def role(self) -> str:
-        """What it is in a `pixlake.json`."""
+        """Its role in a `pixlake.json`."""
         return "with_image" if self.model.images else "without_image"
 
 
@@ -40,7 +40,7 @@ class Result:
 
 
 def publish(entrants: Sequence[Entrant], examples: Examples, ids: Sequence[str], evaluation: Path) -> Result:
-    """Judge the models on the held-out records, write that to the folder `evaluation`, and compile them.
+    """Evaluate the models on the held-out records, write the evaluation to its folder, and compile them.
 
     Raises NotServable or NotEqual as compiling does, with the evaluation written.
     """
@@ -59,7 +59,7 @@ def _heldout(model: Trained, examples: Examples) -> Rows:
 def _figures(
     entrant: Entrant, others: Sequence[Entrant], judged: Mapping[str, Judgement], examples: Examples
 ) -> Figures:
-    """The metrics; of the table's model also on the records with pictures, which the other one answers."""
+    """The metrics; for the table's model also on the records with pictures, to compare with the other one."""
     figures = judged[entrant.target.name].figures
     if entrant.model.images or not any(each.model.images for each in others):
         return figures
@@ -84,7 +84,7 @@ def _compile(entrant: Entrant, examples: Examples, figures: Figures) -> str:
 def _write_evaluation(
     judged: Mapping[str, Judgement], figures: Mapping[str, Figures], ids: Sequence[str], folder: Path
 ) -> None:
-    """The plots, `metrics.json`, and `heldout.csv` with each held-out record's truth and what each model answered."""
+    """The plots, `metrics.json`, and `heldout.csv` with each held-out record's truth and each model's answer."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n")
     with (folder / "heldout.csv").open("w", newline="", encoding="utf-8") as file:
