@@ -59,8 +59,8 @@ class Cost:
 
 @dataclass(frozen=True)
 class Costs:
-    """Of matrix products, of bare ONNX Runtime, of the model as `embed()` runs it, and of `embed()`; a JPEG's mean
-    size, and the peak memory with `embed()`, in bytes."""
+    """The costs of matrix products, of bare ONNX Runtime, of the model as `embed()` runs it, and of `embed()`; a JPEG's
+    mean size, and the peak memory with `embed()`, in bytes."""
 
     products: Cost
     bare: Cost

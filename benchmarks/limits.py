@@ -116,7 +116,7 @@ def events(states: Mapping[str, Any]) -> int:
 
 
 def histories() -> dict[str, int]:
-    """Of the execution, and of the child with the longest."""
+    """The events of the execution, and of the child with the longest history."""
     states = machine()["States"]
     maps = [state["ItemProcessor"]["States"] for state in states.values() if state["Type"] == "Map"]
     return {"the execution": events(states), "a child of a Map": max(map(events_of_child, maps))}

@@ -16,7 +16,7 @@ FLOP = 2 * (
     + (TOKENS - 1) * 3 * PATCH**2 * WIDTH
     + WIDTH * DIMENSIONS
 )
-"""Of an image, all but the sums: 8.8 G."""
+"""For an image, all but the sums: 8.8 G."""
 
 
 class Tower:

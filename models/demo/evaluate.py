@@ -83,7 +83,7 @@ def _altered(image: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True)
 class Search:
-    """How often the right picture is found by a kind of query: the first, and among the first five."""
+    """The share of queries of a kind that find the right picture: as the first, and among the first five."""
 
     query: str
     queries: int
@@ -143,7 +143,7 @@ def embed_gallery(embedder: Embedder, shown: Sequence[Record]) -> NDArray[np.flo
 
 
 def neighbours(gallery: NDArray[np.float32], shown: Sequence[Record]) -> str:
-    """How often the most similar other picture is of the same group and subgroup, against drawing one at random."""
+    """The share of pictures whose most similar other one is of the same group and subgroup, against chance."""
     similar = gallery @ gallery.T
     np.fill_diagonal(similar, -1)
     nearest = similar.argmax(axis=1)

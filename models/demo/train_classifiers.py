@@ -65,8 +65,8 @@ def gather(sample: Path, network: Backbone, folder: Path) -> Material:
         unlabelled=0,
     )
     rows = np.arange(len(records.ids), dtype=np.int64)
-    learned, chosen_by, judged = np.split(rows, [len(learning), len(known.ids)])
-    parts = Parts("multiclass", learned, chosen_by, judged, left_out={})
+    learned, chosen_by, heldout_rows = np.split(rows, [len(learning), len(known.ids)])
+    parts = Parts("multiclass", learned, chosen_by, heldout_rows, left_out={})
     pictures = prepare_pictures(records.images, network.preprocessing, folder / "pictures")
     return Material(make_examples(records, COLUMNS, pictures.files, parts), list(records.ids))
 

@@ -140,4 +140,4 @@ def test_tokenizers_that_a_bundle_cannot_express_are_refused(tmp_path: Path) -> 
     refuse(SimpleTokenizer(reduction_mask="random"), "leaves words out")
     refuse(HFTokenizer(str(train_tokenizer(tmp_path / "separator")), strip_sep_token=True), "takes the separator away")
     refuse(HFTokenizer(str(train_tokenizer(tmp_path / "left", padding_side="left"))), "pads or cuts texts on the left")
-    refuse(SigLipTokenizer.__new__(SigLipTokenizer), "SigLipTokenizer, which a bundle has no words for")
+    refuse(SigLipTokenizer.__new__(SigLipTokenizer), "SigLipTokenizer, which a bundle cannot express")

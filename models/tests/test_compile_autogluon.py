@@ -204,14 +204,14 @@ def test_unsupported_kinds_of_columns_are_refused_with_the_reason(kind: str) -> 
 def test_answers_that_depend_on_other_rows_are_refused(setting: str, value: object) -> None:
     network = SimpleNamespace(prefix="timm_image", mix_choice="all_logits", use_learnable_image=False)
     setattr(network, setting, value)
-    with pytest.raises(NotServable, match="rows beside it"):
+    with pytest.raises(NotServable, match="depends on other rows"):
         check_mixing(network)
 
 
 @pytest.mark.parametrize(("images", "learnable"), [(2, False), (1, True)])
 def test_answers_of_clip_for_several_images_are_refused(images: int, learnable: bool) -> None:
     network = SimpleNamespace(prefix="clip_image", use_learnable_image=learnable)
-    with pytest.raises(NotServable, match="rows beside it"):
+    with pytest.raises(NotServable, match="depends on other rows"):
         check_averaging(network, images)
 
 

@@ -72,10 +72,10 @@ def test_the_classifiers_are_evaluated_on_the_sample_and_not_trained_on_it(tmp_p
     material = gather(sample, Backbone("any", tmp_path, seen, trained=False), tmp_path / "records")
     parts, rows = material.examples.parts, material.examples.rows
     learned = {material.ids[row] for part in (parts.learning, parts.validation) for row in part}
-    judged = {material.ids[row] for row in parts.heldout}
-    assert len(learned) + len(judged) == len(rows)
-    assert judged == {record.values["code"] for record in read_sample(sample)}
-    assert not learned & judged
+    evaluated = {material.ids[row] for row in parts.heldout}
+    assert len(learned) + len(evaluated) == len(rows)
+    assert evaluated == {record.values["code"] for record in read_sample(sample)}
+    assert not learned & evaluated
     assert len(material.examples.illustrated(parts.heldout)) == 545
     assert set(rows.columns) == {*COLUMNS, "group", "image"}
 

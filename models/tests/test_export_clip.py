@@ -117,7 +117,7 @@ def test_the_command_exports_a_checkpoint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "pretrained", "reason"),
     [
-        ("ViT-B-33", "none", "near to it are ViT-B-32"),
+        ("ViT-B-33", "none", "similar are ViT-B-32"),
         ("none.json", "none", r"no file none\.json"),
         ("ViT-B/32", None, "ViT-B-32 without weights answers at random: .* laion2b_s34b_b79k"),
         ("ViT-B-32", "laion", "no such weights of ViT-B-32: .* laion2b_s34b_b79k"),

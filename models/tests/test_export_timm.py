@@ -247,7 +247,7 @@ def test_a_file_of_weights_runs_no_code(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"crop_mode": "squash", "crop_pct": 0.9}, "no words for timm's crop_mode 'squash' with crop_pct 0.9"),
+        ({"crop_mode": "squash", "crop_pct": 0.9}, "cannot express timm's crop_mode 'squash' with crop_pct 0.9"),
         ({"crop_pct": 1.1}, "crop_pct 1.1"),
         ({"interpolation": "hamming"}, "the interpolation 'hamming'"),
         ({"input_size": (3, 96, 128)}, "128 x 96 pixels out, which is no square"),

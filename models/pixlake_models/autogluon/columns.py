@@ -106,7 +106,7 @@ def check_mixing(network: Any) -> None:
     if network.mix_choice != "all_logits" or network.use_learnable_image:
         raise NotServable(
             f"{network.prefix}: with mix_choice {network.mix_choice!r} and use_learnable_image "
-            f"{network.use_learnable_image}, a record's answer depends on the rows beside it; train with the defaults"
+            f"{network.use_learnable_image}, a record's answer depends on other rows; train with the defaults"
         )
 
 
@@ -115,7 +115,7 @@ def check_averaging(network: Any, images: int) -> None:
     if images > 1 or network.use_learnable_image:
         raise NotServable(
             f"{network.prefix}: with {images} images a record and use_learnable_image {network.use_learnable_image}, "
-            f"a record's answer depends on the rows beside it; train it on one, or on several with timm_image"
+            f"a record's answer depends on other rows; train it on one, or on several with timm_image"
         )
 
 
@@ -154,6 +154,4 @@ def _comparison(name: str, categories: Sequence[Any]) -> Comparison:
     if all(isinstance(each, int | float) and not isinstance(each, bool) for each in categories):
         return "number"
     kinds = sorted({type(each).__name__ for each in categories})
-    raise NotServable(
-        f"the categories of {name!r} are {' and '.join(kinds)}; train it on text, numbers or truth values"
-    )
+    raise NotServable(f"the categories of {name!r} are {' and '.join(kinds)}; train it on text, numbers or booleans")

@@ -81,7 +81,7 @@ def _find_name(name: str) -> str:
     if name.replace("/", "-") in known:  # as open_clip takes ViT-B/32 for ViT-B-32
         return name.replace("/", "-")
     near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
-    raise BadRequest(f"open_clip has no model {name!r}; near to it are {', '.join(near) or 'none of its names'}")
+    raise BadRequest(f"open_clip has no model {name!r}; similar are {', '.join(near) or 'none of its names'}")
 
 
 def _find_weights(name: str, pretrained: str | None) -> str | None:

@@ -42,7 +42,7 @@ def read_tokenizer(source: Any) -> ClipTokenizer:
             raise NotServable("its tokenizer takes the separator away after it is set, which no tokenizer.json can say")
         tokenizer, pad = _read_transformers(source.tokenizer), source.tokenizer.pad_token_id
     else:
-        raise NotServable(f"its tokenizer is open_clip's {type(source).__name__}, which a bundle has no words for")
+        raise NotServable(f"its tokenizer is open_clip's {type(source).__name__}, which a bundle cannot express")
     return ClipTokenizer(tokenizer, _read_cleaning(source.clean_fn), source.context_length, pad)
 
 
@@ -50,7 +50,7 @@ def _read_cleaning(clean: Any) -> Cleaning:
     for name, cleaning in _CLEANINGS.items():
         if clean is library.get_clean_fn(name):
             return cleaning
-    raise NotServable(f"its tokenizer cleans texts by {clean.__name__}, which a bundle has no words for")
+    raise NotServable(f"its tokenizer cleans texts by {clean.__name__}, which a bundle cannot express")
 
 
 def _convert_simple(source: library.SimpleTokenizer) -> Tokenizer:

@@ -81,7 +81,7 @@ def serve(pictures: Iterable[Picture], preprocessing: Preprocessing) -> Iterator
 
 
 def compare_embeddings(embedder: Embedder, original: Original) -> Iterator[Figure]:
-    """`image_cosine`, the least of any picture, and figures to judge it by: by kind of picture, between different
+    """`image_cosine`, the least of any picture, and figures to compare it with: by kind of picture, between different
     pictures, and of the tensors alone, which do not depend on the weights."""
     pictures = make_pictures()
     given = list(serve(pictures, embedder.preprocessing))

@@ -54,20 +54,20 @@ class _Seen:
     def smaller(self) -> NDArray[np.bool_]:
         return np.array([each.smaller for each in self.given])
 
-    def judge(self, choose: Worst, values: Matrix) -> tuple[float, float]:
+    def measure(self, choose: Worst, values: Matrix) -> tuple[float, float]:
         """A figure's value over the pictures with equal pixels and the JPEGs decoded smaller, and without the latter;
         NaN where there are none, which holds no bound."""
         return _choose(choose, values[self.alike | self.smaller]), _choose(choose, values[self.alike & ~self.smaller])
 
 
 def compare_features(embedder: Embedder, original: Original) -> Iterator[Figure]:
-    """`image_cosine`, the least of any picture except narrow ones of other pixels, and figures to judge it by: the
+    """`image_cosine`, the least of any picture except narrow ones of other pixels, and figures to compare it with: the
     share of equal pixels, of all by kind, and between different pictures."""
     seen, expected = _see(original, embedder.preprocessing), original.answers
     tensors = seen.tensors
     groups = (tensors[start : start + _AT_ONCE] for start in range(0, len(tensors), _AT_ONCE))
     near = cosines(expected, np.concatenate([embedder.embed_tensors(group) for group in groups]))
-    value, spared = seen.judge(np.min, near)
+    value, spared = seen.measure(np.min, near)
     yield Figure("image_cosine", value, least=LEAST_COSINE, spared=spared)
     yield from _describe_pixels(seen)
     yield Figure("image_cosine_of_all", float(near.min()))
@@ -77,15 +77,15 @@ def compare_features(embedder: Embedder, original: Original) -> Iterator[Figure]
 
 def compare_classes(classifier: Classifier, original: Original) -> Iterator[Figure]:
     """`probability_difference`, the greatest of any class of any such picture, `top1_agreement` on them, and the same
-    figures to judge them by."""
+    figures to compare them with."""
     assert classifier.image_input
     seen = _see(original, classifier.image_input.preprocessing)
     expected = activate(original.answers.astype(np.float64), "softmax")
     found = predict_tensors(classifier, seen.tensors, expected.shape[1])
     far, agreed = np.abs(expected - found).max(axis=1), expected.argmax(axis=1) == found.argmax(axis=1)
-    value, spared = seen.judge(np.max, far)
+    value, spared = seen.measure(np.max, far)
     yield Figure("probability_difference", value, most=GREATEST_DIFFERENCE, spared=spared)
-    value, spared = seen.judge(np.mean, agreed)
+    value, spared = seen.measure(np.mean, agreed)
     yield Figure("top1_agreement", value, least=1, spared=spared)
     yield from _describe_pixels(seen)
     yield Figure("top1_agreement_of_all", float(agreed.mean()))

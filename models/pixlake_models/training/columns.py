@@ -54,7 +54,11 @@ def choose_columns(table: pandas.DataFrame, wishes: Wishes) -> Columns:
     found: dict[str, list[str]] = {"numerical": [], "categorical": [], "text": []}
     left_out = {}
     for name in table.columns:
-        kind = "ignored" if name in wishes.ignored else _judge(table[name].dropna(), name in wishes.categorical, wishes)
+        kind = (
+            "ignored"
+            if name in wishes.ignored
+            else _choose_kind(table[name].dropna(), name in wishes.categorical, wishes)
+        )
         if kind in found:
             found[kind].append(name)
         else:
@@ -62,12 +66,12 @@ def choose_columns(table: pandas.DataFrame, wishes: Wishes) -> Columns:
     return Columns(**{kind: tuple(names) for kind, names in found.items()}, left_out=left_out)
 
 
-def _judge(values: "pandas.Series[str]", told_category: bool, wishes: Wishes) -> str:
+def _choose_kind(values: "pandas.Series[str]", named_category: bool, wishes: Wishes) -> str:
     """A column's kind, or why it is left out."""
     distinct = values.nunique()
     if distinct < 2:
         return "the same in all rows" if distinct else "empty"
-    if told_category:
+    if named_category:
         return "categorical"
     if values.map(_number).notna().all():
         return "numerical"

@@ -13,7 +13,8 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Answers:
-    """Of a classifier: `truth` has each row's class as its index in `labels`, `probabilities` are `[n, classes]`."""
+    """A classifier's answers: `truth` has each row's class as its index in `labels`, `probabilities` are `[n,
+    classes]`."""
 
     labels: Sequence[str]
     truth: NDArray[np.int64]

@@ -51,7 +51,7 @@ class Material:
             yield f"left out: {records.unlabelled:,} records without a label"
         if parts.left_out:
             listed = ", ".join(f"{label!r} ({count})" for label, count in sorted(parts.left_out.items()))
-            yield f"left out: labels with too few records to learn and to judge: {listed}"
+            yield f"left out: labels with too few records to learn and to evaluate: {listed}"
         if self.rejects:
             first = "; ".join(f"{each.source}: {each.detail}" for each in self.rejects[:_SHOWN])
             yield f"left out: {len(self.rejects):,} bad rows or images, as in a run: {first}"

@@ -50,7 +50,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Evaluation:
     """A model's answers on held-out `rows`: of a regression `values` beside the true ones, else `answers`.
     `figures` has the metrics, and the baseline's."""
 
@@ -83,7 +83,7 @@ def train_one(examples: Examples, recipe: Recipe, folder: Path, *, images: bool)
     return Trained(train(lesson, recipe, folder), images)
 
 
-def judge(model: Trained, examples: Examples, rows: Rows) -> Judgement:
+def evaluate(model: Trained, examples: Examples, rows: Rows) -> Evaluation:
     """Evaluate the model on held-out rows."""
     asked = examples.table(rows, images=model.images)
     learned = examples.rows[examples.label].iloc[examples.parts.learning].tolist()
@@ -92,11 +92,11 @@ def judge(model: Trained, examples: Examples, rows: Rows) -> Judgement:
         values = np.asarray(model.predictor.predict(asked, as_pandas=False), dtype=np.float64).reshape(-1)
         mean = np.full(len(truth), np.mean(learned))
         figures = {"heldout": measure_values(truth, values), "heldout_mean": measure_values(truth, mean)}
-        return Judgement(rows, None, truth, values, figures)
+        return Evaluation(rows, None, truth, values, figures)
     answers = _ask(model.predictor, asked, examples.label)
     guessed = measure(guess(answers.labels, learned, answers.truth))
     figures = {"heldout": measure(answers), "heldout_majority_class": guessed}
-    return Judgement(rows, answers, np.empty(0), np.empty(0), figures)
+    return Evaluation(rows, answers, np.empty(0), np.empty(0), figures)
 
 
 def _ask(predictor: MultiModalPredictor, asked: pandas.DataFrame, label: str) -> Answers:

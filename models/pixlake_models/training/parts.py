@@ -66,7 +66,7 @@ def _check(problem: Problem, labels: Sequence[str], rare: dict[str, int]) -> Non
     elif problem == "binary" and len(kinds) > 2:
         raise BadTable(f"a binary problem has two labels, not {len(kinds)}: {', '.join(sorted(kinds)[:5])}, …")
     if len(labels) < LEAST_ROWS:
-        raise BadTable(f"{len(labels)} labelled rows are too few to learn from and to judge by: {LEAST_ROWS} at least")
+        raise BadTable(f"{len(labels)} labelled rows are too few to learn and evaluate: {LEAST_ROWS} at least")
 
 
 def _draw(rows: Rows, classes: NDArray[np.generic], share: float, random: np.random.Generator) -> tuple[Rows, Rows]:

@@ -95,7 +95,7 @@ def _tensors(declared: Input) -> list[str]:
 
 
 def _text_faults(declared: TextInput) -> Iterator[str]:
-    """Of a classifier's text input; a text tower's has no column, and so no sequence of columns."""
+    """Faults of a classifier's text input; a text tower's has no column, and so no sequence of columns."""
     if declared.cleaning != "none":
         yield "a text column that is cleaned, which only a text tower's texts are"
     if declared.sequence is None:
