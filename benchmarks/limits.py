@@ -253,7 +253,7 @@ Where a limit is met:
   several uploads of one experiment; they can run concurrently, and the tables hold them all. The variable
   `MAX_MEMBERS` of PlanFunction raises the limit; its `/tmp` and memory have to grow with it.
 - **PUT above {PUTS_PER_SECOND:,} a second below a prefix**: S3 answers 503 until it has split the prefix, and every
-  upload has a prefix of its own. So at most {machine()["States"]["Extract"]["MaxConcurrency"]} Extract run concurrently,
+  upload has a prefix of its own. So at most {machine()["States"]["Extract"]["MaxConcurrency"]} Extract run at once,
   each with up to {ExtractSettings.writes_in_flight} writes in flight. With smaller images they meet the limit all the
   same: obstore backs off and repeats, then the state does; the upload is slower, and nothing is lost.
 - **Compact above 900 s**: the commit replaces what it must of an experiment's files, so it grows with the experiment

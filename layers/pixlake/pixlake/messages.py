@@ -17,7 +17,7 @@ TOTALS = ("images", "records", "embedded", "predicted", "rejected")
 
 
 Name = Annotated[str, msgspec.Meta(max_length=1_000)]
-"""What an upload names goes from state to state, and a payload ends at 256 KiB."""
+"""A name in an upload: bounded, for it is passed between states, and a payload ends at 256 KiB."""
 
 
 class Classifiers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -29,8 +29,8 @@ class Classifiers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The content of `pixlake.json`. A field that is None is found by looking at the data, or is not wanted. `complete`:
-    the upload is the whole experiment, and older rows are deleted."""
+    """The content of `pixlake.json`. A field that is None is found by looking at the data, or is not wanted.
+    `complete`: the upload is the whole experiment, and older rows that are not in it are deleted."""
 
     id_column: Name | None = None
     image_column: Name | None = None
