@@ -66,13 +66,13 @@ class Ended:
         work = Work(f"file://{self.lake}", self.outcome.name)
         listing = list_work(work)
         cause = explain(self._error(), listing, count_shards(work, listing))
-        report = f"Report: {self.report}." if self.report else f"No report could be written: {self._why_none()}."
+        report = f"Report: {self.report}." if self.report else f"No report could be written: {self._why_no_report()}."
         state = self.outcome.state or cause.step
         message = cause.message if cause.message.endswith((".", "!", "?")) else f"{cause.message}."
         text = f"{state} failed with {cause.error}: {message} {cause.advice} {report} Logs: {logs}"
         return " ".join(text.split())
 
-    def _why_none(self) -> str:
+    def _why_no_report(self) -> str:
         free = shutil.disk_usage(self.lake).free
         return f"the disk of {self.lake} is full" if free < _FULL else "RecordFailure's log says why"
 
@@ -90,7 +90,7 @@ class Ended:
         return result
 
     def _changed(self) -> Iterator[str]:
-        """What became of the tables' rows."""
+        """The effects on the tables' rows."""
         effects = msgspec.convert(self.outcome.output.get("effects", {}), dict[str, Effect])
         if words := describe_effects(effects):
             yield f"Changed: {words}"

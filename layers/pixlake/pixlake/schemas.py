@@ -94,7 +94,7 @@ LINKS = TableSchema(
         uploaded_at=_TIME,
         processed_at=_TIME,
     ),
-    # when an upload last said that the image is the record's; which of them hold, `iceberg.links` decides
+    # the last time that an upload gave the image to the record; `iceberg.links` decides which rows hold
     key=("experiment_id", "image_path", "record_id"),
 )
 

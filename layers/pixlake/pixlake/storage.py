@@ -64,14 +64,14 @@ class ObjectInfo:
 
 @dataclass(frozen=True)
 class Opened:
-    """An object that a store has begun to answer with: its size is known, its bytes are not yet in memory."""
+    """The store's response with an object: its size is known, its bytes are not yet in memory."""
 
     uri: str
     size: int
     _answer: Any
 
     def read(self) -> bytes:
-        """All of it, once."""
+        """The whole object, once."""
         with _translated(self.uri):
             return bytes(self._answer.bytes())
 
@@ -135,7 +135,7 @@ def read(uri: str) -> bytes:
 
 
 def open_object(uri: str) -> Opened:
-    """The object, to be read or not once its size is known."""
+    """The object, with its size known before it is read."""
     store, path = locate(uri)
     with _translated(uri):
         answer = obstore.get(store, path)

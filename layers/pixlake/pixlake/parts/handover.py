@@ -52,7 +52,8 @@ def hand_over(
 def list_statements(run: Run, lake: str, folders: Mapping[str, str]) -> tuple[TableStatements, ...]:
     """The statements in the order in which they run, from the folder of each table's parts.
 
-    The tables are made to agree when all are merged: of two uploads at once, the later one there finds what both said.
+    The tables are made to agree after all are merged: of two concurrent uploads, the later one then finds the links of
+    both.
     """
     given = [(schema, run, lake, folders[name]) for name, schema in MERGED.items()]
     return (*starmap(write_statements, given), *filter(None, starmap(write_agreeing, given)))

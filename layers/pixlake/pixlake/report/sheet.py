@@ -23,7 +23,7 @@ SAMPLED = 40
 LEAST_CERTAIN = 16
 _THUMBNAIL = 160  # pixels; shown at about 110
 _MAX_BYTES = 64 << 20
-# for what is looked at once, an image need not be waited for as long as for its vector
+# a thumbnail is worth less waiting than a vector
 _LIMITS = Limits(max_pixels=50_000_000, seconds=2)
 _WORKERS = 4
 
