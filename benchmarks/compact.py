@@ -51,7 +51,7 @@ def main(context: click.Context, rows: int, dims: int, part_rows: int, folder: P
 
 
 def measure(folder: Path, rows: int, dims: int, part_rows: int) -> None:
-    """Both cases, each beside its peer."""
+    """Both cases, each next to its peer."""
     table = Table(title=f"{rows:,} rows of {dims} floats, {os.cpu_count()} cores")
     for column in ("case", "compact s", "peak MB", "pyarrow s", "peak MB", "speed"):
         table.add_column(column, justify="left" if column == "case" else "right", no_wrap=True)

@@ -1,8 +1,8 @@
-"""What a million images cost on AWS, by service: work as the code's own settings cut it, times list prices.
+"""The cost of images on AWS, by service: the work as the code's own settings cut it, times list prices.
 
-The prices are list prices for us-east-1, without free tiers and discounts. `page` is where AWS says them, `seen` where
-they were read in November 2026, with what date that gives. A price that has changed is changed in `PRICES`; `make docs`
-then writes docs/limits.md again.
+The prices are list prices for us-east-1, without free tiers and discounts. `page` is AWS's page of them, `seen` the
+page that was read in November 2026, with its date. To change a price, edit `PRICES` and run `make docs`, which writes
+docs/limits.md.
 """
 
 import math
@@ -17,7 +17,7 @@ MB_PER_CORE = 1769
 
 @dataclass(frozen=True)
 class Price:
-    """Dollars for `units` of `what`, the page that says so, and where it was read; empty where it was not."""
+    """Dollars for `units` of `what`, AWS's page, and the page that was read; empty where none was."""
 
     dollars: float
     units: float
@@ -71,8 +71,8 @@ class Measured:
     compacted_per_second: float = 50_000.0
     # benchmarks/split.py's limit: a million records and a million names in 30 s
     split_per_second: float = 33_000.0
-    # no benchmark, but Lambda's network of 75 MB/s, half for reading and half for writing; it is what bounds
-    # Extract and Compact there
+    # no benchmark, but Lambda's network of 75 MB/s, half for reading and half for writing; it bounds Extract and
+    # Compact there
     passed_bytes_per_second: float = 37.5e6
 
 
@@ -88,7 +88,7 @@ class Work:
 
     @property
     def uploads(self) -> int:
-        """Zips that it takes, for one holds `max_members`."""
+        """The number of zips, for one holds `max_members`."""
         return math.ceil(self.images / PlanSettings.max_members)
 
     @property
@@ -117,28 +117,28 @@ class Work:
 
     @property
     def embed_seconds(self) -> float:
-        """How long one batch takes."""
+        """Seconds for one batch."""
         return self.batch_images / (self.measured.embedded_per_second * self.inference_cores)
 
     @property
     def extract_seconds(self) -> float:
-        """How long one shard takes."""
+        """Seconds for one shard."""
         return min(PlanSettings.shard_bytes, self.largest * self.image_bytes) / self.measured.passed_bytes_per_second
 
     @property
     def compact_seconds(self) -> float:
-        """How long one upload's embeddings take in one function."""
+        """Seconds for one upload's embeddings in one function."""
         passing = self.largest * self.vector_bytes / self.measured.passed_bytes_per_second
         return max(self.largest / self.measured.compacted_per_second, passing)
 
     @property
     def vector_bytes(self) -> int:
-        """A row of `embeddings`: floats hardly shrink, and the other columns take about 200 bytes."""
+        """A row of `embeddings`: floats hardly compress, and the other columns take about 200 bytes."""
         return self.dimensions * 4 + 200
 
 
 def costs(work: Work) -> dict[str, float]:
-    """Dollars by service for all of `work`, and by month for what stays."""
+    """Dollars by service for all of `work`, once."""
     uploads, shards, batches = work.uploads, work.shards * work.uploads, work.batches * work.uploads
     seconds = {
         "embed": batches * work.embed_seconds * work.inference_mb / 1024,
@@ -162,7 +162,7 @@ def costs(work: Work) -> dict[str, float]:
 
 
 def monthly(work: Work) -> dict[str, float]:
-    """Dollars a month for what stays: the images, the vectors; and the stack's alarms and metrics."""
+    """Dollars a month: storage of the images and vectors, and the stack's alarms and metrics."""
     return {
         "S3: images": PRICES["stored"].of(work.images * work.image_bytes / GB),
         "S3: embeddings": PRICES["stored"].of(work.images * work.vector_bytes / GB),
@@ -171,7 +171,7 @@ def monthly(work: Work) -> dict[str, float]:
 
 
 def others(work: Work) -> dict[str, float]:
-    """What services that do the same by the image would take."""
+    """Dollars by services that do the same, paid by the image."""
     return {
         "Titan or Nova multimodal embeddings": PRICES["bedrock"].of(work.images),
         "Rekognition DetectLabels": PRICES["rekognition"].of(work.images),

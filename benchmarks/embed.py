@@ -1,9 +1,9 @@
-"""How much of the cores' speed ONNX Runtime uses, and how much of that is left when images come encoded from a lake.
+"""The share of the cores' speed that ONNX Runtime uses, and the share of that for encoded images from a lake.
 
 The model is the image tower of ViT-B/32 with random weights. The images are photograph-like JPEGs of one megapixel,
-made here. The limit of any model's speed are matrix products of OpenBLAS's in the shapes of its layers, the best of
-many; the model is taken on ready tensors, as ONNX Runtime alone runs it, before and after `embed()` in the same run,
-and as `embed()` does. The bundle is as `models push` leaves it.
+made here. The limit of the speed is the best of many matrix products by OpenBLAS in the shapes of the model's layers.
+The model is measured on ready tensors: by ONNX Runtime alone, before and after `embed()` in the same run, and as
+`embed()` runs it. The bundle is as `models push` writes it.
 
     python -m benchmarks.embed --images 512
 """
@@ -51,7 +51,7 @@ MODEL, LIMIT, PRODUCTS_LIMIT = "vit-b-32-random", "(>= 80 %)", "(>= 90 %)"
 
 @dataclass(frozen=True)
 class Cost:
-    """What one image takes: time on the clock, and on the cores (which others on the machine disturb less)."""
+    """The time of one image: by the clock, and on the cores (less disturbed by other processes)."""
 
     seconds: float
     core_seconds: float
@@ -59,8 +59,8 @@ class Cost:
 
 @dataclass(frozen=True)
 class Costs:
-    """Of matrix products, of bare ONNX Runtime, of the model as `embed()` runs it, and of `embed()`; a JPEG's mean
-    size, and the peak memory with `embed()`, in bytes."""
+    """The costs of matrix products, of bare ONNX Runtime, of the model as `embed()` runs it, and of `embed()`; a JPEG's
+    mean size, and the peak memory with `embed()`, in bytes."""
 
     products: Cost
     bare: Cost
@@ -71,7 +71,7 @@ class Costs:
 
 
 def write_bundle(folder: Path) -> str:
-    """Put the model into a lake's `models/`; its name."""
+    """Put the model into a lake's `models/`; returns its name."""
     graph, weights = split_graph(vision_transformer(), "image.onnx.data")
     files = {"image.onnx": graph, "image.onnx.data": weights}
     preprocessing = {
@@ -120,7 +120,7 @@ def photograph(seed: int, size: tuple[int, int]) -> bytes:
 
 
 def write_batch(folder: Path, model: str, images: int, size: tuple[int, int]) -> tuple[BatchRequest, int]:
-    """Put JPEGs and their batch into the lake; the request, and the JPEGs' mean size in bytes."""
+    """Put JPEGs and their batch into the lake; returns the request, and the JPEGs' mean size in bytes."""
     run = Run("benchmark", "benchmark", "file:///none", "0" * 16, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
     rows, total = [], 0
     (folder / "images").mkdir()
@@ -137,7 +137,7 @@ def write_batch(folder: Path, model: str, images: int, size: tuple[int, int]) ->
 
 
 def prepare(folder: Path, images: int, size: tuple[int, int]) -> tuple[BatchRequest, int]:
-    """Everything that a run needs, in a folder."""
+    """Write the inputs of a run into a folder."""
     name = write_bundle(folder)
     return write_batch(folder, open_folder(f"file://{folder}", name).model, images, size)
 
@@ -151,7 +151,7 @@ def cost(images: int, work: Callable[[], object]) -> Cost:
 
 @functools.cache
 def bare_session(graph: Path, threads: int) -> ort.InferenceSession:
-    """ONNX Runtime with its own defaults, but for the number of threads."""
+    """ONNX Runtime with its own defaults, except the number of threads."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     return ort.InferenceSession(graph, options, ["CPUExecutionProvider"])
@@ -180,7 +180,7 @@ def mean(costs: Sequence[Cost]) -> Cost:
 
 
 def product_cost() -> Cost:
-    """What an image's floating point operations take as matrix products alone, on all cores that OpenBLAS takes."""
+    """The time of an image's floating point operations as matrix products alone, on all cores that OpenBLAS uses."""
     random, best = np.random.default_rng(2), Cost(np.inf, np.inf)
     shapes = [(BATCH * TOKENS, WIDTH, MLP), (BATCH * TOKENS, MLP, WIDTH), (2048, 2048, 2048)]
     for rows, inner, columns in shapes:

@@ -1,9 +1,9 @@
-"""AWS's limits against what the code's own settings make of a thousand, a million and a hundred million images.
+"""AWS's limits against the figures of the code's settings for a thousand, a million and a hundred million images.
 
     python -m benchmarks.limits > docs/limits.md
 
-Messages are built with the longest names that are let in and encoded as the functions encode them; events are counted
-in the state machine as it is written.
+Messages are built with the longest names allowed and encoded as the functions encode them; events are counted in the
+state machine as it is written.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,7 @@ LAMBDA_SECONDS = 900
 PUTS_PER_SECOND, GETS_PER_SECOND = 3_500, 5_500
 CAUSE_BYTES, ERROR_BYTES = 32 << 10, 256
 
-# the longest that S3, Step Functions and `lake.check_identifier` let in
+# the longest that S3, Step Functions and `lake.check_identifier` allow
 KEY, EXECUTION, NAME, LAKE = "k" * 1024, "e" * 80, "n" * 100, f"s3://{'b' * 63}"
 VERSIONED = f"{NAME}@{'0' * 16}"
 
@@ -75,7 +75,7 @@ def payloads(work: Work) -> dict[str, int]:
 
 
 def statements() -> tuple[messages.TableStatements, ...]:
-    """What Compact hands to Athena, with the longest names."""
+    """The statements that Compact passes to Athena, with the longest names."""
     folders = {name: f"{'parts' if name != REJECTS.name else 'merged'}/{name}" for name in MERGED}
     return list_statements(RUN, LAKE, folders)
 
@@ -98,7 +98,7 @@ def manifest_bytes(work: Work) -> int:
 
 
 def events(states: Mapping[str, Any]) -> int:
-    """Events of a machine of these states, each gone through once with every retry that is written.
+    """Events of a machine of these states, each passed once with every retry that is written.
 
     A task has two for the state and three for each attempt, of which each Retrier counts its own; a Map four: its
     children have histories of their own.
@@ -116,7 +116,7 @@ def events(states: Mapping[str, Any]) -> int:
 
 
 def histories() -> dict[str, int]:
-    """Of the execution, and of the child with the longest."""
+    """The events of the execution, and of the child with the longest history."""
     states = machine()["States"]
     maps = [state["ItemProcessor"]["States"] for state in states.values() if state["Type"] == "Map"]
     return {"the execution": events(states), "a child of a Map": max(map(events_of_child, maps))}
@@ -250,10 +250,10 @@ Distributed Map have their own.
 Where a limit is met:
 
 - **More than {PlanSettings.max_members:,} images in one upload**: Plan refuses it with `too_many_members`. Put in
-  several uploads of one experiment; they can run at once, and the tables hold them all. The variable `MAX_MEMBERS` of
-  PlanFunction raises the limit; its `/tmp` and memory have to grow with it.
+  several uploads of one experiment; they can run concurrently, and the tables hold them all. The variable
+  `MAX_MEMBERS` of PlanFunction raises the limit; its `/tmp` and memory have to grow with it.
 - **PUT above {PUTS_PER_SECOND:,} a second below a prefix**: S3 answers 503 until it has split the prefix, and every
-  upload has a prefix of its own. So at most {machine()["States"]["Extract"]["MaxConcurrency"]} Extract work at once,
+  upload has a prefix of its own. So at most {machine()["States"]["Extract"]["MaxConcurrency"]} Extract run at once,
   each with up to {ExtractSettings.writes_in_flight} writes in flight. With smaller images they meet the limit all the
   same: obstore backs off and repeats, then the state does; the upload is slower, and nothing is lost.
 - **Compact above 900 s**: the commit replaces what it must of an experiment's files, so it grows with the experiment
@@ -262,8 +262,8 @@ Where a limit is met:
   says so at 90 %.
 - **Many uploads at once on one experiment**: commits conflict and are planned again; CommitConflict is retried by the
   state. Hundreds at once are better spread over experiments, or put in as fewer, larger zips.
-- **Lambda's concurrency**: an account starts with as few as 10. What is throttled waits, up to about eight hours, which
-  two uploads of {PlanSettings.max_members:,} images at once on ten slots need; nothing is lost (simulated in
+- **Lambda's concurrency**: an account starts with as few as 10. Throttled invocations wait, up to about eight hours,
+  which two uploads of {PlanSettings.max_members:,} images at once on ten slots need; nothing is lost (simulated in
   `tests/template/throttles.py` over the numbers of the state machine). An alarm says so.
 
 ## Cost

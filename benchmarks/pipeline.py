@@ -1,8 +1,8 @@
-"""The whole main job on many images of the sample's kind: where the time goes, step by step, and inference's share.
+"""The whole pipeline on many images of the sample's kind: the time of each step, and inference's share.
 
 The upload is `samples/emoji.zip` several times over: each copy has ids of its own and every picture's brightness is a
-little different, so no two images are the same bytes. It goes through `pixlake run` as a person would start it. What
-is not a state's time is the start and the end of the engine.
+little different, so no two images are the same bytes. It is run by `pixlake run`. The time outside of the states is the
+start and the end of the engine.
 
     python benchmarks/pipeline.py --images 10000
 """
@@ -28,7 +28,7 @@ INFERENCE, LIMIT_PERCENT = "Infer", 80
 
 
 def build(target: Path, images: int) -> int:
-    """Write the upload with at least `images` images; how many it has."""
+    """Write the upload with at least `images` images; returns their number."""
     with zipfile.ZipFile(SAMPLE) as sample, zipfile.ZipFile(target, "w") as upload:
         names = [name for name in sample.namelist() if name.startswith("images/") and not name.endswith("/")]
         copies = -(-images // len(names))
@@ -42,12 +42,12 @@ def build(target: Path, images: int) -> int:
 
 
 def prefix(copy: int) -> str:
-    """What makes the names and ids of one copy its own."""
+    """The prefix of one copy's names and ids."""
     return f"c{copy:03d}_"
 
 
 def variant(data: bytes, copy: int, copies: int) -> bytes:
-    """The picture 0 to 20 % darker; one that is broken on purpose stays so."""
+    """The picture 0 to 20 % darker; a deliberately broken one as it is."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             changed = ImageEnhance.Brightness(image.convert("RGBA")).enhance(1 - 0.2 * copy / copies)
@@ -73,7 +73,7 @@ def repeat_table(data: bytes, copies: int) -> str:
 
 
 def run(upload: Path, lake: Path) -> tuple[dict[str, float], float, dict[str, int]]:
-    """Seconds by state, seconds from command to end, and the counts; a run that fails ends this one with its words."""
+    """Seconds by state, seconds from command to end, and the counts; a failed run ends this process."""
     start = time.perf_counter()
     program = str(Path(sys.executable).with_name("pixlake"))
     command = [program, "run", str(upload), "--lake", str(lake), "--json"]

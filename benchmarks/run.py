@@ -1,7 +1,7 @@
-"""`pixlake run` of the sample, from command to report: the first run on a new lake, and runs on a lake that is there.
+"""`pixlake run` of the sample, from command to report: the first run on a new lake, and runs on an existing lake.
 
-Times are of the whole process, as a person waits for it. Below each state's own; what is left is the start of Python,
-of the interpreter and of the first worker, and the end.
+Times are of the whole process, and of each state; the rest is the start of Python, of the interpreter and of the first
+worker, and the end.
 
     python benchmarks/run.py --runs 3
 """
@@ -24,7 +24,7 @@ LIMIT_SECONDS = 15.0
 
 
 def measure(upload: Path, lake: Path) -> dict[str, Any]:
-    """One run: what it says of itself, with `wall` seconds."""
+    """The result of one run, with `wall` seconds."""
     command: list[str | Path] = [Path(sys.executable).with_name("pixlake"), "run", upload, "--lake", lake, "--json"]
     begun = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=False)

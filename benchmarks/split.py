@@ -72,7 +72,7 @@ def measure(folder: Path, records: int, images: int) -> None:
 
 
 def verdict(ours: dict[str, float], rows: int) -> str:
-    """Whether the limits hold; those of time and memory are meant for LIMIT_ROWS rows."""
+    """Whether the limits hold; they are for LIMIT_ROWS rows."""
     within = ours["seconds"] <= LIMIT_SECONDS and ours["megabytes"] <= LIMIT_MEGABYTES
     return ("held" if within else "EXCEEDED") if rows >= LIMIT_ROWS else "-"
 
@@ -102,7 +102,7 @@ def write_upload(folder: Path, records: int, images: int) -> None:
 
 
 def write_lists(work: Work, names: list[str]) -> None:
-    """What Extract says of its shards."""
+    """Extract's lists of its shards."""
     encoder = msgspec.json.Encoder()
     path_of(work.extracted(0)).parent.mkdir()
     for shard, start in enumerate(range(0, len(names), SHARD)):
@@ -124,7 +124,7 @@ def write_table(folder: Path, ids: list[str], random: np.random.Generator, *, na
 
 
 def write_bundle(folder: Path, name: str, kind: str) -> None:
-    """A bundle that is described and complete; Split names models and runs none."""
+    """A complete bundle; Split names models and runs none."""
     side = {"width": 8, "height": 8, "resize": "squash", "interpolation": "nearest", "background": [0, 0, 0]}
     image = {"type": "image", "tensor": "x", "preprocessing": {**side, "mean": [0, 0, 0], "std": [1, 1, 1]}}
     answer = {"dimensions": 8} if kind == "embedder" else {"problem": "binary", "labels": ["a", "b"]}

@@ -1,4 +1,4 @@
-"""From the start of a process to its first answer, beside the libraries that the models are from.
+"""The time from the start of a process to its first answer, next to the libraries of the models.
 
 ViT-B/32 of open_clip with random weights: a file of weights for the peer, a pushed bundle here. A predictor of
 AutoGluon's for the records of models/tests/pets.py, with numbers, categories, texts and up to three photos, by the
@@ -7,8 +7,8 @@ categories alone: its folder, and what `pixlake models compile` makes of it; the
 photos. Each answer is from an image file or a row on disk, each peer a process of the models environment (`make
 models`).
 
-The file cache is warm, for both, unless `--cold` has it forgotten before each start: the programs' and Python's files,
-too, but for what this process itself maps, which is Python and rich. Both must give the same answer.
+The file cache is warm, for both, unless `--cold` drops it before each start: the programs' and Python's files, too,
+except those that this process maps, Python and rich. Both must give the same answer.
 
     python -m benchmarks.start --runs 5
     python -m benchmarks.start --runs 2 --cold
@@ -30,7 +30,7 @@ from rich.table import Table
 ROOT = Path(__file__).parent.parent
 MODELS = ROOT / ".venv-models"
 PREDICTORS = {"adoption": ("table, texts, photos", 200), "adoption-table": ("table alone", 1000)}
-"""What each reads, and how many rows are taken after the first."""
+"""The inputs of each, and the number of rows after the first."""
 _PEERS = ROOT / "benchmarks" / "start_peers.py"
 _SAME = 1e-3
 
@@ -46,7 +46,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Contest:
-    """The same question to two programs, and how good ours must be."""
+    """The same request to two programs, and the limits for ours."""
 
     name: str
     ours: list[str]
@@ -101,7 +101,7 @@ print("seconds", time.perf_counter() - begun)
 
 def prepare(folder: Path) -> list[Contest]:
     """Models, bundles and inputs in `folder`."""
-    # in a process of its own: what this one imports stays in the file cache
+    # in a process of its own: files that this one imports stay in the file cache
     subprocess.run([sys.executable, "-c", PHOTO, folder / "photo.jpg"], check=True, env=_offline())
     _peer("make", folder)
     lake = folder / "lake"
@@ -143,7 +143,7 @@ def start(command: list[str], folder: Path, *, cold: bool) -> Times:
         tempfile.TemporaryFile("w+") as said,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, env=_offline()) as process,
     ):
-        # a library may print of its own accord
+        # a library may print, too
         for line in process.stdout or ():
             if line.startswith("answer"):
                 first = time.perf_counter() - begun
@@ -167,7 +167,7 @@ def check_same(one: str, other: str) -> None:
 
 
 def forget(folder: Path) -> None:
-    """Have the system drop its cache of the files in a folder."""
+    """Drop the system's cache of the files in a folder."""
     for path in filter(Path.is_file, folder.rglob("*")):
         with path.open("rb") as file:
             os.fsync(file.fileno())

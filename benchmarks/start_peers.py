@@ -1,4 +1,4 @@
-"""The peers of start.py, run by the models environment: what they answer from, and their answers.
+"""The peers of start.py, run in the models environment: their models, and their answers.
 
 python start_peers.py make FOLDER | vector WEIGHTS PHOTO | prediction PREDICTOR TABLE ROWS
 """
@@ -23,7 +23,7 @@ def make(folder: Path) -> None:
 
     torch.save(open_clip.create_model("ViT-B-32", pretrained=None).state_dict(), folder / "clip.pt")
     candidate = export_open_clip(Request("ViT-B-32", str(folder / "clip.pt")))
-    # to be proved is for `pixlake models export`, and takes a minute
+    # not proved: `pixlake models export` does that, and it takes a minute
     write_bundle(folder / "clip", msgspec.structs.replace(candidate.manifest, name="clip"), candidate.files)
     (folder / "pets").mkdir()
     pets = make_pets(folder / "pets")

@@ -1,4 +1,4 @@
-"""The image tower of ViT-B/32 as an ONNX graph with random weights, which serve for speed.
+"""The image tower of ViT-B/32 as an ONNX graph with random weights, to measure speed.
 
 Dosovitskiy et al., https://arxiv.org/abs/2010.11929, table 1: 12 layers, width 768, 12 heads, MLP 3072; patches of 32
 at 224 pixels make 50 tokens, 4.4 G multiply-adds an image.
@@ -16,7 +16,7 @@ FLOP = 2 * (
     + (TOKENS - 1) * 3 * PATCH**2 * WIDTH
     + WIDTH * DIMENSIONS
 )
-"""Of an image, all but the sums: 8.8 G."""
+"""For an image, all but the sums: 8.8 G."""
 
 
 class Tower:

@@ -1,11 +1,11 @@
-"""How fast uploads are unpacked, and in how much memory, next to Info-ZIP's `unzip` on the same zip and disk.
+"""Speed and memory of unpacking uploads, next to Info-ZIP's `unzip` on the same zip and disk.
 
     python benchmarks/unzip.py                 # a minute
     python benchmarks/unzip.py --full          # 4 GiB, 200,000 members
     python benchmarks/unzip.py --members 2000000 --bytes 2000000000 --plan-only
 
 Half of the bytes are like photographs (deflate gains nothing, so they are stored), half like text. `extract` is
-measured as the state machine runs it, a process per core, and in one process; `unzip` knows only one.
+measured as the state machine runs it, a process per core, and in one process; `unzip` has only one.
 """
 
 import multiprocessing

@@ -1,6 +1,6 @@
-"""Make the demo's three bundles of what was trained, with the code of `pixlake models export` and `train`.
+"""Make the demo's three bundles of the trained models, with the code of `pixlake models export` and `train`.
 
-`python -m demo.assembly WORK BUNDLES SAMPLE`; SAMPLE is what the classifiers are judged on.
+`python -m demo.assembly WORK BUNDLES SAMPLE`; SAMPLE is the upload that the models are evaluated on.
 """
 
 import json
@@ -37,7 +37,7 @@ SOURCE = {
 
 
 def export_embedder(folder: Path, target: Path, sample: Path) -> str:
-    """The embedder, judged on the sample by the bundle that it makes, which then holds what was found."""
+    """Export the embedder, evaluated on the sample through its bundle, which then holds the figures."""
     clip = _load_clip(folder)
     with tempfile.TemporaryDirectory() as lake:
         export_clip(clip, Path(lake) / "models" / target.name, {})
@@ -69,7 +69,7 @@ def _load_clip(folder: Path) -> ClipSource:
 
 
 def compile_classifiers(work: Path, bundles: Path, sample: Path) -> dict[str, str]:
-    """Both, judged on the sample; `name@version` by role."""
+    """Compile both, evaluated on the sample; `name@version` by role."""
     folder = work / "classifiers"
     network = prepare_network(work / "embedder", folder / "backbone")
     material = gather(sample, network, folder / "records")

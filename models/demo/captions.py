@@ -1,4 +1,4 @@
-"""What is said of an emoji in training, and the vocabulary made of it."""
+"""The captions of an emoji in training, and the vocabulary made of them."""
 
 import random
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ def _words(label: str) -> str:
 
 
 def name_caption(emoji: Emoji, draw: random.Random) -> str:
-    """Its name, sometimes framed, sometimes with where it belongs."""
+    """Its name, sometimes in a phrase, sometimes with its group."""
     caption = draw.choice(_FRAMES).format(emoji.name)
     if draw.random() < 0.25:
         caption = f"{caption}, {_words(draw.choice((emoji.group, emoji.subgroup)))}"
@@ -26,7 +26,7 @@ def name_caption(emoji: Emoji, draw: random.Random) -> str:
 
 
 def keyword_caption(emoji: Emoji, draw: random.Random) -> str:
-    """A few of its keywords in any order, its name where CLDR has none, sometimes with where it belongs."""
+    """A few of its keywords in any order, its name where CLDR has none, sometimes with its subgroup."""
     words = list(emoji.keywords) or [emoji.name]
     chosen = draw.sample(words, k=min(len(words), draw.randint(1, 3)))
     if draw.random() < 0.35:
@@ -41,7 +41,7 @@ def _corpus(emoji: Iterable[Emoji]) -> Iterator[str]:
 
 
 def pad_token(tokenizer: Tokenizer) -> int:
-    """The id that fills a text up."""
+    """The id that pads a text."""
     pad = tokenizer.token_to_id(PAD)
     assert pad is not None
     return pad
@@ -50,7 +50,7 @@ def pad_token(tokenizer: Tokenizer) -> int:
 def train_tokenizer(emoji: Iterable[Emoji]) -> Tokenizer:
     """Byte pairs of lower-case words, learned from the training emoji alone.
 
-    The last id ends a text: CLIP's text tower reads its answer where the greatest id stands.
+    The last id ends a text: CLIP's text tower reads its answer at the greatest id.
     """
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN, end_of_word_suffix="</w>"))
     tokenizer.normalizer = normalizers.Sequence(

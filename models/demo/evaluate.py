@@ -1,4 +1,4 @@
-"""How good the demo bundles are on the sample, asked as the containers ask them: by ONNX Runtime alone.
+"""Evaluates the demo bundles on the sample, run as the containers run them: by ONNX Runtime alone.
 
 `python -m demo.evaluate BUNDLES SAMPLE` prints the tables of docs/demo-models.md.
 """
@@ -34,7 +34,7 @@ GREY = (200, 200, 200)
 
 @dataclass(frozen=True)
 class Record:
-    """A row of the sample, and its pictures that can be read."""
+    """A row of the sample, and its readable pictures."""
 
     values: dict[str, str]
     images: tuple[Image.Image, ...]
@@ -45,7 +45,7 @@ class Record:
 
 
 def read_sample(path: Path) -> list[Record]:
-    """The sample's sound rows."""
+    """The sample's valid rows."""
     with zipfile.ZipFile(path) as archive:
         rows = csv.DictReader(io.StringIO(archive.read("emoji.csv").decode()))
         sound: dict[str, dict[str, str]] = {}
@@ -72,7 +72,7 @@ def recall(found: NDArray[np.float32], gallery: NDArray[np.float32], right: Sequ
 
 
 def _altered(image: Image.Image) -> Image.Image:
-    """The picture smaller, turned by ten degrees and on grey."""
+    """The picture smaller, rotated by ten degrees and on grey."""
     side = image.width
     small = image.resize((side * 3 // 4,) * 2, Image.Resampling.LANCZOS)
     canvas = Image.new("RGB", image.size, (255, 255, 255))
@@ -83,7 +83,7 @@ def _altered(image: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True)
 class Search:
-    """How often the right picture is found by a kind of query: the first, and among the first five."""
+    """The share of queries of a kind that find the right picture: as the first, and among the first five."""
 
     query: str
     queries: int
@@ -109,7 +109,7 @@ def search(embedder: Embedder, shown: Sequence[Record], gallery: NDArray[np.floa
 
 
 def search_table(embedder: Embedder, records: Sequence[Record]) -> Iterator[str]:
-    """Rows of Markdown: the query, how many, recall and what chance would give."""
+    """Rows of Markdown: the query, their number, recall and chance."""
     shown = [record for record in records if record.images]
     gallery = embed_gallery(embedder, shown)
     yield f"| find an emoji among {len(shown)} by | queries | recall@1 | recall@5 | chance @1 | chance @5 |"
@@ -122,7 +122,7 @@ def search_table(embedder: Embedder, records: Sequence[Record]) -> Iterator[str]
 
 
 def search_figures(embedder: Embedder, records: Sequence[Record]) -> dict[str, dict[str, float]]:
-    """The same as a bundle keeps it."""
+    """The same figures as a bundle holds them."""
     shown = [record for record in records if record.images]
     found = search(embedder, shown, embed_gallery(embedder, shown))
     figures = {
@@ -143,7 +143,7 @@ def embed_gallery(embedder: Embedder, shown: Sequence[Record]) -> NDArray[np.flo
 
 
 def neighbours(gallery: NDArray[np.float32], shown: Sequence[Record]) -> str:
-    """How often the most similar other picture is of the same group and subgroup, against drawing one at random."""
+    """The share of pictures whose most similar other one is of the same group and subgroup, against chance."""
     similar = gallery @ gallery.T
     np.fill_diagonal(similar, -1)
     nearest = similar.argmax(axis=1)
@@ -167,7 +167,7 @@ def accuracy(classifier: Classifier, records: Sequence[Record]) -> float:
 
 
 def classifier_table(with_image: Classifier, without_image: Classifier, records: Sequence[Record]) -> Iterator[str]:
-    """Rows of Markdown: the model, on whom, accuracy, what the most frequent group and chance would give."""
+    """Rows of Markdown: the model, its records, accuracy, that of the most frequent group and of chance."""
     shown = [record for record in records if record.images]
     hidden = [record for record in records if not record.images]
     yield "| model | on records | accuracy | most frequent group | chance |"
@@ -185,7 +185,7 @@ def classifier_table(with_image: Classifier, without_image: Classifier, records:
 
 @contextmanager
 def lake_of(bundles: Path) -> Iterator[str]:
-    """A lake for a moment, with the bundles where a lake has them."""
+    """A temporary lake with the bundles."""
     with tempfile.TemporaryDirectory() as lake:
         shutil.copytree(bundles, Path(lake) / "models")
         yield f"file://{lake}"

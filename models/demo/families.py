@@ -1,4 +1,4 @@
-"""Which emoji go to the sample and which to training.
+"""Divides the emoji into those of the sample and those of training.
 
 Emoji come in families: a skin tone, a gender or a hair colour makes a near copy of the same picture. A model that has
 seen one has all but seen the others, so a whole family goes to one side.

@@ -1,4 +1,4 @@
-"""Training pictures: all glyphs in memory, and a new view of each every time it is looked at."""
+"""Training pictures: all glyphs in memory, and a new view of each at every use."""
 
 import math
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ def _uniform(count: int, low: float, high: float) -> Tensor:
 
 
 def _transforms(count: int) -> Tensor:
-    """Random turns, stretches and shifts as affine matrices, [n, 2, 3]."""
+    """Random rotations, stretches and shifts as affine matrices, [n, 2, 3]."""
     angle = _uniform(count, -15, 15) * math.pi / 180
     zoom, stretch = _uniform(count, 0.9, 1.3), _uniform(count, 0.9, 1.1)
     cosine, sine = torch.cos(angle) * zoom, torch.sin(angle) * zoom

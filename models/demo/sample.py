@@ -34,7 +34,8 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class Parts:
-    """Who plays which part. `records` holds all but the orphans; `without_image` and `broken` are among them."""
+    """The emoji by their part in the sample. `records` holds all but the orphans; `without_image` and `broken` are
+    among them."""
 
     orphans: tuple[Emoji, ...]
     records: tuple[Emoji, ...]
@@ -42,8 +43,8 @@ class Parts:
     broken: tuple[Emoji, ...]
 
 
-def cast(sample: Iterable[Emoji]) -> Parts:
-    """Give out the parts by the hash of each code, so that they fall over all groups."""
+def assign_parts(sample: Iterable[Emoji]) -> Parts:
+    """Assign the parts by the hash of each code, so that they spread over all groups."""
     plain = [emoji for emoji in sample if not emoji.toned]
     drawn = sorted(plain, key=lambda emoji: hashlib.sha256(emoji.code.encode()).digest())
     orphans, rest = drawn[:ORPHANS], drawn[ORPHANS:]
@@ -99,7 +100,7 @@ def break_images(broken: tuple[Emoji, ...]) -> Iterator[tuple[str, bytes]]:
 
 
 def write_table(parts: Parts, properties: Properties) -> bytes:
-    """The CSV, with a repeated id, an empty id and a row that is too long at its end."""
+    """The CSV, with a repeated id, an empty id and a row with too many fields at its end."""
     target = io.StringIO()
     writer = csv.writer(target, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -124,7 +125,7 @@ def pack(members: Iterable[tuple[str, bytes]], target: Path) -> None:
 
 def make_sample(target: Path) -> None:
     _, sample = divide(read_emoji())
-    parts = cast(sample)
+    parts = assign_parts(sample)
     members = [("emoji.csv", write_table(parts, read_properties())), ("pixlake.json", json.dumps(OPTIONS).encode())]
     members += [*draw_images(parts, sample), *break_images(parts.broken)]
     pack(members, target)

@@ -1,8 +1,8 @@
 """Train the demo's record classifiers, with the code of `pixlake models train`, on emoji that the sample does not have.
 
-`python -m demo.train_classifiers EMBEDDER FOLDER SAMPLE`: EMBEDDER is what `demo.train_embedder` left; its image tower
-is where the network with images begins. Leaves AutoGluon's folders `emoji-group` and `emoji-group-table`. What differs
-from the command is who is held out: the sample; and no family of emoji is in two parts.
+`python -m demo.train_classifiers EMBEDDER FOLDER SAMPLE`: EMBEDDER is the folder of `demo.train_embedder`; the network
+with images starts from its image tower. Writes AutoGluon's folders `emoji-group` and `emoji-group-table`. Unlike the
+command's, the held-out records are the sample, and no family of emoji is in two parts.
 """
 
 import json
@@ -65,8 +65,8 @@ def gather(sample: Path, network: Backbone, folder: Path) -> Material:
         unlabelled=0,
     )
     rows = np.arange(len(records.ids), dtype=np.int64)
-    learned, chosen_by, judged = np.split(rows, [len(learning), len(known.ids)])
-    parts = Parts("multiclass", learned, chosen_by, judged, left_out={})
+    learned, chosen_by, heldout_rows = np.split(rows, [len(learning), len(known.ids)])
+    parts = Parts("multiclass", learned, chosen_by, heldout_rows, left_out={})
     pictures = prepare_pictures(records.images, network.preprocessing, folder / "pictures")
     return Material(make_examples(records, COLUMNS, pictures.files, parts), list(records.ids))
 
@@ -97,7 +97,7 @@ def _draw(emoji: Emoji, folder: Path) -> Original:
 
 
 def prepare_network(embedder: Path, folder: Path) -> Backbone:
-    """The embedder's image tower as what training begins with."""
+    """The embedder's image tower as the start of training."""
     shutil.rmtree(folder, ignore_errors=True)
     tower = folder / "tower"
     tower.mkdir(parents=True)

@@ -1,7 +1,7 @@
-"""Train a small CLIP with open_clip on emoji and what is said of them; none of the sample's emoji is among them.
+"""Train a small CLIP with open_clip on emoji and their captions, without the sample's emoji.
 
-`python -m demo.train_embedder FOLDER [EPOCHS]` leaves open_clip's model configuration, weights and a tokenizer there.
-Interrupted, it goes on from its last checkpoint.
+`python -m demo.train_embedder FOLDER [EPOCHS]` writes open_clip's model configuration, weights and a tokenizer there.
+An interrupted run continues from its last checkpoint.
 """
 
 import json

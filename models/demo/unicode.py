@@ -42,7 +42,7 @@ class Emoji:
 
     @property
     def toneless(self) -> tuple[int, ...]:
-        """The code points that tell it apart from others than its own skin tones."""
+        """The code points without skin tones and variation selectors, the same for all skin tones."""
         return tuple(point for point in self.points if point not in SKIN_TONES and point != VARIATION_SELECTOR)
 
 

@@ -1,4 +1,4 @@
-"""Quiet for a command that trains: AutoGluon, Lightning and what they import warn of themselves and advertise."""
+"""Silences AutoGluon, Lightning and their imports, which print warnings and advertisements."""
 
 import logging
 import warnings
@@ -10,7 +10,7 @@ _LOGGERS = ("autogluon", "lightning", "lightning.fabric", "lightning.pytorch", "
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Without their warnings and notices; what goes wrong is raised all the same."""
+    """Without their warnings and notices; errors are still raised."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

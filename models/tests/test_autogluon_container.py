@@ -218,7 +218,7 @@ MISSING: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("change", MISSING.values(), ids=list(MISSING))
-def test_missing_and_unknown_values_too(
+def test_missing_and_unknown_values_are_answered_as_by_autogluon(
     plain: Trained, invoke: Callable[..., pandas.DataFrame], change: dict[str, Any]
 ) -> None:
     part = invoke(plain, records(plain.rows.head(8).assign(**change)))
@@ -255,7 +255,7 @@ def test_broken_images_are_rejected_and_never_read(
     assert list(rejects(illustrated)) == [("cut.png", "truncated"), ("text.png", "not_an_image")]
 
 
-def test_values_of_a_regression(
+def test_values_of_a_regression_are_autogluons(
     table: pandas.DataFrame, tmp_path: Path, invoke: Callable[..., pandas.DataFrame]
 ) -> None:
     rows = table.drop(columns="image").assign(label=table["weight"] * 3)
@@ -266,12 +266,12 @@ def test_values_of_a_regression(
     assert part["label"].isna().all()
 
 
-def test_a_graph_is_wanted_elsewhere(plain: Trained) -> None:
+def test_a_predictor_is_refused_where_a_graph_is_needed(plain: Trained) -> None:
     with pytest.raises(BadBundle, match="AutoGluon container"):
         load_classifier(plain.lake.as_uri(), "table")
 
 
-def test_it_is_described_as_it_was_trained(illustrated: Trained) -> None:
+def test_the_manifest_describes_the_training_columns(illustrated: Trained) -> None:
     described = read_folder(illustrated.bundle.as_uri()).description
     assert isinstance(described, PredictorManifest)
     assert described.images
@@ -284,12 +284,14 @@ def test_it_is_described_as_it_was_trained(illustrated: Trained) -> None:
     assert described.metrics["autogluon_rows"] > len(illustrated.rows)
 
 
-def test_packaged_again_it_is_the_same_version(plain: Trained, tmp_path: Path) -> None:
+def test_packaging_twice_gives_the_same_version(plain: Trained, tmp_path: Path) -> None:
     trained = load_trained(Path(plain.predictor.path))
     assert package_predictor(trained, plain.rows, tmp_path / "table").version == plain.packaged.version
 
 
-def test_what_answers_otherwise_is_not_written(plain: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_with_other_answers_is_not_written(
+    plain: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def misread(predictor: MultiModalPredictor, name: str) -> Any:
         described = describe_predictor(predictor, name)
         categories = {"legs": "text", "tame": "text"}
@@ -304,13 +306,13 @@ def test_what_answers_otherwise_is_not_written(plain: Trained, tmp_path: Path, m
     assert not list(tmp_path.iterdir())
 
 
-def test_what_the_tables_have_no_place_for_is_refused(plain: Trained) -> None:
+def test_answers_that_the_tables_cannot_hold_are_refused(plain: Trained) -> None:
     stranger = SimpleNamespace(_learner=plain.predictor._learner, problem_type="ner")
     with pytest.raises(NotServable, match="ner"):
         describe_predictor(stranger, "tiny")
 
 
-def test_through_pixlake_run(illustrated: Trained, plain: Trained, tmp_path: Path) -> None:
+def test_a_run_predicts_with_packaged_models(illustrated: Trained, plain: Trained, tmp_path: Path) -> None:
     """Two models, pushed as anybody would: records with images to the one, without to the other."""
     lake, few = tmp_path / "lake", illustrated.rows.head(12)
     for trained in (illustrated, plain):

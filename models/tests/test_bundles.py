@@ -32,7 +32,7 @@ MANIFEST = Manifest(
 FILES = {"image.onnx": b"graph"}
 
 
-def test_what_is_written_is_read(target: Path, tmp_path: Path) -> None:
+def test_a_written_bundle_is_read_back(target: Path, tmp_path: Path) -> None:
     version = write_bundle(target, MANIFEST, FILES)
     folder = open_folder(f"file://{tmp_path}", "tiny")
     assert folder.model == f"tiny@{version}"
@@ -81,7 +81,9 @@ def test_a_bundle_replaces_the_whole_one_before(target: Path, tmp_path: Path) ->
     ("change", "files"),
     [({"dimensions": None}, FILES), ({}, {"other.onnx": b""}), ({"graph": "../up"}, {"../up": b""})],
 )
-def test_what_would_be_refused_is_not_written(target: Path, change: dict[str, object], files: dict[str, bytes]) -> None:
+def test_a_bundle_that_would_be_refused_is_not_written(
+    target: Path, change: dict[str, object], files: dict[str, bytes]
+) -> None:
     write_bundle(target, MANIFEST, FILES)
     with pytest.raises(BadBundle, match=r"tiny/bundle\.json"):
         write_bundle(target, msgspec.structs.replace(MANIFEST, **change), files)
@@ -104,7 +106,7 @@ def test_a_folder_with_something_else_is_not_replaced(target: Path) -> None:
     assert sorted(path.name for path in target.iterdir()) == ["image.onnx", "thesis.txt"]
 
 
-def test_a_file_or_a_name_that_no_model_has_is_refused(tmp_path: Path) -> None:
+def test_a_file_or_an_invalid_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for target, reason in ((tmp_path / "file", "it is a file"), (tmp_path / "a b", "letters, digits")):
         with pytest.raises(BadRequest, match=reason):

@@ -40,18 +40,18 @@ def differing(texts: list[str], source: Any = CLIP, encoder: TextEncoder = ENCOD
     return [texts[index] for index in np.flatnonzero(rows)]
 
 
-def test_languages_and_oddities() -> None:
+def test_tokens_of_languages_and_hard_cases_equal_open_clips() -> None:
     assert len(make_texts()) >= 300
     assert differing(list(make_texts())) == []
 
 
 @pytest.mark.parametrize("context", ["{0}", "a{0}b", "1{0} {0}'s"])
-def test_characters_of_all_planes(context: str) -> None:
+def test_tokens_of_characters_of_all_planes_equal_open_clips(context: str) -> None:
     points = [*range(0, 0x3000, 3), *range(0x3000, 0x110000, 397)]
     assert differing([context.format(chr(point)) for point in points]) == []
 
 
-def test_any_mixture_of_characters_and_of_what_the_pattern_names() -> None:
+def test_tokens_of_any_mixture_of_characters_equal_open_clips() -> None:
     draw = random.Random(1)
     named = [
         "<start_of_text>",
@@ -78,7 +78,7 @@ def test_any_mixture_of_characters_and_of_what_the_pattern_names() -> None:
     assert differing(["".join(piece() for _ in range(draw.randint(1, 20))) for _ in range(5_000)]) == []
 
 
-def test_the_tokenizer_tells_characters_apart_without_its_librarys_unicode() -> None:
+def test_the_tokenizer_does_not_depend_on_the_unicode_version_of_its_library() -> None:
     """Else a newer library would cut words otherwise."""
     assert "\\p{" not in read_tokenizer(CLIP).tokenizer.to_str()
 
@@ -125,7 +125,7 @@ def test_a_siglip_is_exported_with_the_tokenizer_of_transformers(tmp_path: Path)
 
 
 @pytest.mark.parametrize("clean", ["whitespace", "lower", "canonicalize"])
-def test_every_cleaning_of_open_clips(tmp_path: Path, clean: str) -> None:
+def test_tokens_after_every_cleaning_equal_open_clips(tmp_path: Path, clean: str) -> None:
     source = HFTokenizer(str(train_tokenizer(tmp_path)), context_length=16, clean=clean)
     source.tokenizer.batch_encode_plus = source.tokenizer.__call__
     assert differing(list(make_texts()), source, read_encoder(source)) == []
@@ -136,8 +136,8 @@ def refuse(source: Any, reason: str) -> None:
         read_tokenizer(source)
 
 
-def test_tokenizers_that_a_bundle_has_no_words_for(tmp_path: Path) -> None:
+def test_tokenizers_that_a_bundle_cannot_express_are_refused(tmp_path: Path) -> None:
     refuse(SimpleTokenizer(reduction_mask="random"), "leaves words out")
     refuse(HFTokenizer(str(train_tokenizer(tmp_path / "separator")), strip_sep_token=True), "takes the separator away")
     refuse(HFTokenizer(str(train_tokenizer(tmp_path / "left", padding_side="left"))), "pads or cuts texts on the left")
-    refuse(SigLipTokenizer.__new__(SigLipTokenizer), "SigLipTokenizer, which a bundle has no words for")
+    refuse(SigLipTokenizer.__new__(SigLipTokenizer), "SigLipTokenizer, which a bundle cannot express")

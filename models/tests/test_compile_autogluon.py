@@ -115,13 +115,13 @@ def test_each_kind_of_row_is_answered_as_by_autogluon(
     assert np.abs(np.array(list(found.probabilities.values())) - expected).max() < 1e-4
 
 
-def test_what_was_proved_is_in_the_bundle(lake_folder: Path, rows: pandas.DataFrame) -> None:
+def test_the_proof_is_in_the_bundle(lake_folder: Path, rows: pandas.DataFrame) -> None:
     metrics = json.loads((lake_folder / "models" / "tiny" / "bundle.json").read_text())["metrics"]
     assert metrics["autogluon_difference"] < 1e-4
     assert metrics["autogluon_rows"] > len(rows)
 
 
-def test_the_image_network_runs_on_the_images_there_are(lake_folder: Path) -> None:
+def test_the_image_network_runs_on_present_images_alone(lake_folder: Path) -> None:
     folder, counts = lake_folder / "models" / "tiny", np.array([1, 0, 2, 0])
     taken = ort.InferenceSession(folder / "model.onnx").get_inputs()
     types = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
@@ -177,7 +177,7 @@ def examples(table: pandas.DataFrame, spell: Callable[[Any], str] = str) -> list
     ]
 
 
-def test_a_bundle_that_answers_otherwise_is_not_written(
+def test_a_bundle_with_other_answers_is_not_written(
     with_images: MultiModalPredictor, rows: pandas.DataFrame, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def shifted(*arguments: Any) -> Iterator[Input]:
@@ -194,24 +194,24 @@ def test_a_bundle_that_answers_otherwise_is_not_written(
 
 
 @pytest.mark.parametrize("kind", ["document", "ner_text", "rois", "semantic_segmentation_img"])
-def test_other_columns_are_refused_with_the_reason(kind: str) -> None:
+def test_unsupported_kinds_of_columns_are_refused_with_the_reason(kind: str) -> None:
     learner = SimpleNamespace(_data_processors={kind: [object()], "label": [object()]}, _df_preprocessor=None)
     with pytest.raises(NotServable, match=kind):
         read_inputs(learner)
 
 
 @pytest.mark.parametrize(("setting", "value"), [("mix_choice", "all_images"), ("use_learnable_image", True)])
-def test_answers_that_depend_on_the_rows_beside_are_refused(setting: str, value: object) -> None:
+def test_answers_that_depend_on_other_rows_are_refused(setting: str, value: object) -> None:
     network = SimpleNamespace(prefix="timm_image", mix_choice="all_logits", use_learnable_image=False)
     setattr(network, setting, value)
-    with pytest.raises(NotServable, match="rows beside it"):
+    with pytest.raises(NotServable, match="depends on other rows"):
         check_mixing(network)
 
 
 @pytest.mark.parametrize(("images", "learnable"), [(2, False), (1, True)])
-def test_so_are_those_of_clip_for_several_images(images: int, learnable: bool) -> None:
+def test_answers_of_clip_for_several_images_are_refused(images: int, learnable: bool) -> None:
     network = SimpleNamespace(prefix="clip_image", use_learnable_image=learnable)
-    with pytest.raises(NotServable, match="rows beside it"):
+    with pytest.raises(NotServable, match="depends on other rows"):
         check_averaging(network, images)
 
 
@@ -266,7 +266,7 @@ def test_categories_of_several_kinds_are_refused(values: list[Any]) -> None:
         read_inputs(categories(values))
 
 
-def test_a_model_of_pictures_made_for_it_sees_what_a_viewer_shows(
+def test_a_model_trained_on_shown_pixels_reads_shown_pixels(
     with_images: MultiModalPredictor, rows: pandas.DataFrame, target: Path
 ) -> None:
     compile_autogluon(AutoGluonSource(with_images, rows, {}, pixels="shown"), target, {})

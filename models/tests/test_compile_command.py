@@ -50,7 +50,9 @@ def folder(tmp_path: Path) -> Path:
         ([], "not as AutoGluon writes it"),
     ],
 )
-def test_another_kind_of_model(folder: Path, assets: Any, reason: str, tmp_path: Path) -> None:
+def test_another_kind_of_model_is_refused_with_the_reason(
+    folder: Path, assets: Any, reason: str, tmp_path: Path
+) -> None:
     (folder / "assets.json").write_text(json.dumps(assets))
     result = run(folder, "--output", tmp_path / "bundle")
     assert result.exit_code == 1
@@ -60,20 +62,20 @@ def test_another_kind_of_model(folder: Path, assets: Any, reason: str, tmp_path:
     assert not (tmp_path / "pwned").exists()
 
 
-def test_a_model_of_tables_alone_is_no_such_folder(folder: Path, tmp_path: Path) -> None:
+def test_a_tabular_predictor_is_refused(folder: Path, tmp_path: Path) -> None:
     result = run(folder, "--output", tmp_path / "bundle")
     assert result.exit_code == 1
     assert "TabularPredictor" in result.stderr
     assert not (tmp_path / "pwned").exists()
 
 
-def test_a_folder_of_something_else(tmp_path: Path) -> None:
+def test_a_folder_without_a_predictor_is_refused(tmp_path: Path) -> None:
     result = run(tmp_path, "--output", tmp_path / "bundle")
     assert result.exit_code == 1
     assert "no MultiModalPredictor" in result.stderr
 
 
-def test_an_output_that_holds_something_else(folder: Path, tmp_path: Path) -> None:
+def test_an_output_folder_with_other_files_is_refused(folder: Path, tmp_path: Path) -> None:
     result = run(folder, "--output", tmp_path)
     assert result.exit_code == 2
     assert "something else than a bundle" in result.stderr
@@ -96,7 +98,7 @@ def test_images_are_named_relative_to_the_table(suffix: str, tmp_path: Path) -> 
     ("name", "content", "reason"),
     [("rows.xlsx", b"x", r"ends in \.csv"), ("rows.csv", b"", "cannot read"), ("rows.csv", b"age\n", "no rows")],
 )
-def test_rows_that_are_none(name: str, content: bytes, reason: str, tmp_path: Path) -> None:
+def test_an_unreadable_table_of_rows_is_refused(name: str, content: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BadRequest, match=reason):
         read_rows(tmp_path / name, None)

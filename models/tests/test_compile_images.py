@@ -116,7 +116,7 @@ def ask(network: Any, feeds: dict[str, NDArray[Any]]) -> NDArray[Any]:
     [(1, [[1, 0, 1], [1, 1], [0, 0], [0]]), (3, [[2, 0, 3, 1], [0, 0, 1], [3, 3], [1], [0, 0, 0], [0]])],
 )
 @pytest.mark.parametrize("name", NETWORKS)
-def test_it_runs_on_the_images_there_are(
+def test_a_network_runs_on_present_images_alone(
     name: str, images: int, batches: list[list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
@@ -141,7 +141,7 @@ def test_it_runs_on_the_images_there_are(
     ],
     ids=["learnable", "learnable of CLIP", "mixed before"],
 )
-def test_where_an_absent_image_counts_it_is_run_on_too(
+def test_a_network_for_which_absent_images_count_runs_on_them(
     make: Make, slots: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, seen = make(tmp_path, monkeypatch).eval(), list[int]()
@@ -155,9 +155,7 @@ def test_where_an_absent_image_counts_it_is_run_on_too(
 
 
 @pytest.mark.parametrize("name", ["RegNet", "CLIP"])
-def test_a_network_is_itself_again_once_it_is_traced(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_network_is_restored_after_tracing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = NETWORKS[name](tmp_path, monkeypatch).eval()
     with pytest.raises(RuntimeError, match="no graph"), traceable(network):
         raise RuntimeError("no graph")

@@ -136,7 +136,7 @@ def test_records_without_photos_may_have_a_model_of_their_own(
         assert row["model"].startswith("adoption@" if row["modality"] == "image+tabular" else "adoption-table@")
 
 
-def test_the_model_looks_at_every_column(trained: Trained) -> None:
+def test_every_column_changes_the_answers(trained: Trained) -> None:
     """Else that the probabilities are the same would prove nothing of it."""
     rows = trained.pets.rows()[list(TYPES)]
     changed = [rows.assign(**{name: np.roll(rows[name].to_numpy(), 1)}) for name in TYPES]
@@ -188,7 +188,7 @@ def test_the_proof_is_printed_and_kept(name: str, compiled: Compiled) -> None:
     assert ("made up" in printed.stderr) == (name == "adoption-table")
 
 
-def test_its_card_tells_what_it_takes_and_how_it_was_proved(lake_folder: Path) -> None:
+def test_its_card_has_its_inputs_and_its_proof(lake_folder: Path) -> None:
     card = pixlake("models", "show", "adoption", "--lake", lake_folder)
     for line in ("up to 3 images a record", "text name, story, at most 40 tokens", "autogluon, text very long: rows 8"):
         assert line in card

@@ -130,7 +130,7 @@ def test_a_network_without_segments_gets_none() -> None:
     assert declared.sequence.segment_tensor is None
 
 
-def test_what_autogluon_does_beyond_tokens_is_refused() -> None:
+def test_text_processing_beyond_tokens_is_refused() -> None:
     plain, templated = process(wordpiece()), process(wordpiece())
     templated.template_config = SimpleNamespace(turn_on=True)
     cases: list[tuple[Any, Any, Any, str]] = [

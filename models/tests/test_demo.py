@@ -65,17 +65,17 @@ def test_the_committed_sample_holds_no_training_emoji() -> None:
 
 
 @pytest.mark.skipif(not ROOT.exists(), reason="Debian's unicode-data is not installed")
-def test_the_classifiers_are_judged_on_the_sample_and_learn_nothing_of_it(tmp_path: Path) -> None:
+def test_the_classifiers_are_evaluated_on_the_sample_and_not_trained_on_it(tmp_path: Path) -> None:
     white, half = (255, 255, 255), (0.5, 0.5, 0.5)
     seen = Preprocessing(SIDE, SIDE, "squash", "bicubic", background=white, mean=half, std=half)
     sample = REPOSITORY / "samples" / "emoji.zip"
     material = gather(sample, Backbone("any", tmp_path, seen, trained=False), tmp_path / "records")
     parts, rows = material.examples.parts, material.examples.rows
     learned = {material.ids[row] for part in (parts.learning, parts.validation) for row in part}
-    judged = {material.ids[row] for row in parts.heldout}
-    assert len(learned) + len(judged) == len(rows)
-    assert judged == {record.values["code"] for record in read_sample(sample)}
-    assert not learned & judged
+    evaluated = {material.ids[row] for row in parts.heldout}
+    assert len(learned) + len(evaluated) == len(rows)
+    assert evaluated == {record.values["code"] for record in read_sample(sample)}
+    assert not learned & evaluated
     assert len(material.examples.illustrated(parts.heldout)) == 545
     assert set(rows.columns) == {*COLUMNS, "group", "image"}
 
@@ -89,7 +89,7 @@ def test_a_text_ends_with_the_greatest_token_however_long(tokenizer: Tokenizer) 
         assert ids.count(end) == 1
 
 
-def test_captions_speak_of_the_emoji() -> None:
+def test_captions_name_the_emoji() -> None:
     draw = random.Random(0)
     assert all("hammer" in name_caption(emoji("hammer"), draw) for _ in range(20))
     assert all({"metal", "hit"} & set(keyword_caption(emoji("hammer"), draw).split()) for _ in range(20))

@@ -35,7 +35,7 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     assert [each.rows for each in reliability(ANSWERS, bins=2)] == [1, 3]
 
 
-def test_one_who_says_how_sure_he_is_has_no_calibration_error() -> None:
+def test_a_calibrated_model_has_no_calibration_error() -> None:
     random = np.random.default_rng(0)
     confidence = random.uniform(0.5, 1, 20_000)
     truth = (random.uniform(size=20_000) > confidence).astype(np.int64)

@@ -84,7 +84,7 @@ def test_the_logits_scale_and_bias_are_in_the_bundle(exported: tuple[Any, Bundle
     assert tower.bias == CONFIGS[folder.manifest.name].get("init_logit_bias")
 
 
-def test_what_was_measured_is_in_the_bundle(exported: tuple[Any, BundleFolder]) -> None:
+def test_the_measurements_are_in_the_bundle(exported: tuple[Any, BundleFolder]) -> None:
     _, folder = exported
     metrics = folder.manifest.metrics
     assert metrics["text_tokens_differ"] == 0
@@ -117,7 +117,7 @@ def test_the_command_exports_a_checkpoint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "pretrained", "reason"),
     [
-        ("ViT-B-33", "none", "near to it are ViT-B-32"),
+        ("ViT-B-33", "none", "similar are ViT-B-32"),
         ("none.json", "none", r"no file none\.json"),
         ("ViT-B/32", None, "ViT-B-32 without weights answers at random: .* laion2b_s34b_b79k"),
         ("ViT-B-32", "laion", "no such weights of ViT-B-32: .* laion2b_s34b_b79k"),
@@ -125,7 +125,7 @@ def test_the_command_exports_a_checkpoint(tmp_path: Path) -> None:
         ("hf-hub:somebody/something", "openai", "has its own weights"),
     ],
 )
-def test_names_and_weights_that_open_clip_does_not_have(name: str, pretrained: str | None, reason: str) -> None:
+def test_unknown_names_and_weights_are_refused(name: str, pretrained: str | None, reason: str) -> None:
     with pytest.raises(BadRequest, match=reason):
         load_clip(Request(name, pretrained))
 
@@ -142,7 +142,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
         load_clip(Request(str(write_config(tmp_path, "tiny-other")), str(tmp_path / "another.pt")))
 
 
-def test_preprocessing_that_a_bundle_has_no_words_for(tmp_path: Path) -> None:
+def test_preprocessing_that_a_bundle_cannot_express_is_refused(tmp_path: Path) -> None:
     config = write_config(tmp_path, "tiny-oblong", vision_cfg={**VISION, "image_size": [32, 64]})
     with pytest.raises(NotServable, match="cuts to 64 x 32"):
         load_clip(Request(str(config), "none"))
@@ -171,7 +171,7 @@ def sharpen(source: ClipSource) -> ClipSource:
     return dataclasses.replace(source, model=model)
 
 
-def test_a_model_that_tells_a_jpeg_decoded_smaller_gets_whole_ones(
+def test_a_model_sensitive_to_jpegs_decoded_smaller_gets_whole_ones(
     clip_source: ClipSource, target: Path, tmp_path: Path
 ) -> None:
     for source, pixels in ((clip_source, "shown"), (sharpen(clip_source), "whole")):
@@ -185,7 +185,7 @@ def test_a_model_that_tells_a_jpeg_decoded_smaller_gets_whole_ones(
     assert manifest.metrics["image_cosine_by_kind"]["large JPEG"] == pytest.approx(1, abs=2e-6)
 
 
-def test_open_clip_is_asked_once_for_a_bundle_that_is_measured_twice(
+def test_open_clip_runs_once_for_a_bundle_that_is_measured_twice(
     clip_source: ClipSource, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Any] = []
@@ -211,7 +211,7 @@ def test_open_clip_is_asked_once_for_a_bundle_that_is_measured_twice(
     assert (len(read), len(tokenized)) == (2 * once[0], 2 * once[1])
 
 
-def test_a_graph_that_embeds_otherwise_is_not_written(
+def test_a_graph_with_other_embeddings_is_not_written(
     clip_source: ClipSource, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def export_another(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], output: str) -> bytes:
@@ -225,7 +225,7 @@ def test_a_graph_that_embeds_otherwise_is_not_written(
     assert not target.exists()
 
 
-def test_a_tokenizer_that_cuts_words_otherwise_is_not_written(
+def test_a_tokenizer_with_other_tokens_is_not_written(
     target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pixlake.inference.encoders.clean_text", lambda text, _: clean_text(text, "none").lower())

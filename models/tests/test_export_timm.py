@@ -127,7 +127,7 @@ def test_classes_from_files_are_timms(tmp_path: Path, target: Path, network: Any
 
 
 @pytest.mark.parametrize(("answer", "figure"), [("features", "image_cosine"), ("classes", "probability_difference")])
-def test_a_network_that_tells_a_jpeg_decoded_smaller_gets_whole_ones(
+def test_a_network_sensitive_to_jpegs_decoded_smaller_gets_whole_ones(
     tmp_path: Path, target: Path, folder: Path, breeds: Path, answer: Any, figure: str
 ) -> None:
     labels = breeds if answer == "classes" else None
@@ -147,7 +147,7 @@ def test_a_network_that_tells_a_jpeg_decoded_smaller_gets_whole_ones(
 
 
 @pytest.mark.parametrize("answer", ["features", "classes"])
-def test_a_network_that_does_not_tell_them_gets_smaller_ones(
+def test_a_network_insensitive_to_them_gets_smaller_ones(
     tmp_path: Path, target: Path, breeds: Path, answer: Any
 ) -> None:
     folder = write_folder(tmp_path / "dull", make_network())
@@ -160,7 +160,7 @@ def test_a_network_that_does_not_tell_them_gets_smaller_ones(
     assert manifest.metrics["same_pixels"] < 1, "some were decoded smaller"
 
 
-def test_a_transformer_of_a_size_of_its_own(tmp_path: Path, target: Path) -> None:
+def test_a_transformer_is_built_by_its_folders_arguments(tmp_path: Path, target: Path) -> None:
     arguments = {"img_size": 96, "patch_size": 16, "embed_dim": 32, "depth": 2, "num_heads": 2}
     network = make_vit(arguments)
     settings = {"fixed_input_size": True, "classifier": "head"}
@@ -193,7 +193,7 @@ def test_imagenets_classes_have_its_names_none_twice(tmp_path: Path) -> None:
         ({"label_names": {str(index): f"l{index}" for index in range(7)}}, [f"l{index}" for index in range(7)]),
     ],
 )  # fmt: skip
-def test_labels_that_come_with_the_weights(
+def test_labels_of_the_weights_are_used(
     tmp_path: Path, network: Any, described: dict[str, Any], labels: list[str]
 ) -> None:
     folder = write_folder(tmp_path / "own", network, **described)
@@ -218,7 +218,7 @@ def save_safely(network: Any, path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "save"), [("last.pth.tar", save_checkpoint), ("model.safetensors", save_safely)])
-def test_a_file_of_weights_tells_the_number_of_classes(
+def test_the_number_of_classes_is_read_from_the_weights(
     tmp_path: Path, network: Any, breeds: Path, name: str, save: Any
 ) -> None:
     save(network, tmp_path / name)
@@ -247,13 +247,13 @@ def test_a_file_of_weights_runs_no_code(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"crop_mode": "squash", "crop_pct": 0.9}, "no words for timm's crop_mode 'squash' with crop_pct 0.9"),
+        ({"crop_mode": "squash", "crop_pct": 0.9}, "cannot express timm's crop_mode 'squash' with crop_pct 0.9"),
         ({"crop_pct": 1.1}, "crop_pct 1.1"),
         ({"interpolation": "hamming"}, "the interpolation 'hamming'"),
         ({"input_size": (3, 96, 128)}, "128 x 96 pixels out, which is no square"),
     ],
 )
-def test_preprocessing_that_a_bundle_has_no_words_for(
+def test_preprocessing_that_a_bundle_cannot_express_is_refused(
     tmp_path: Path, network: Any, settings: dict[str, Any], reason: str
 ) -> None:
     folder = write_folder(tmp_path / "odd", network, settings)
@@ -261,7 +261,7 @@ def test_preprocessing_that_a_bundle_has_no_words_for(
         export_timm(Request(NAME, str(folder), "features"))
 
 
-def test_a_network_of_grey_pictures(tmp_path: Path) -> None:
+def test_a_network_of_grey_pictures_is_refused(tmp_path: Path) -> None:
     torch.manual_seed(0)
     grey = timm.create_model(NAME, num_classes=3, in_chans=1)
     settings = {"input_size": (1, 32, 32), "mean": (0.5,), "std": (0.5,)}
@@ -287,7 +287,7 @@ def test_a_network_of_grey_pictures(tmp_path: Path) -> None:
         (Request(NAME, "HEADLESS", "classes", Path("LABELS")), "has no classes"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_exported_is_refused_with_the_reason(
+def test_an_unusable_request_is_refused_with_the_reason(
     tmp_path: Path, network: Any, folder: Path, breeds: Path, request_: Request, reason: str
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -303,7 +303,7 @@ def test_what_cannot_be_exported_is_refused_with_the_reason(
         export_timm(Request(request_.name, pretrained, request_.answer, labels))
 
 
-def test_a_graph_that_answers_otherwise_is_not_written(
+def test_a_graph_with_other_answers_is_not_written(
     target: Path, folder: Path, breeds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Otherwise(torch.nn.Module):
@@ -328,6 +328,6 @@ def export_by_command(*arguments: object) -> Result:
     return CliRunner().invoke(cli, ["models", "export", *map(str, arguments)], prog_name="pixlake")
 
 
-def test_what_is_timms_is_not_asked_of_open_clip() -> None:
+def test_options_of_timm_are_refused_for_open_clip() -> None:
     done = export_by_command("open_clip:ViT-B-32", "--features")
     assert (done.exit_code, "are for models of timm's" in done.stderr) == (2, True)

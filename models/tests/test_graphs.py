@@ -22,7 +22,7 @@ class Scaled(torch.nn.Module):
         return values @ (self.weight.T * 2)
 
 
-def test_what_is_constant_is_computed_at_export() -> None:
+def test_constants_are_folded_at_export() -> None:
     graph = export_graph(Scaled(), {"values": torch.zeros(2, 3)}, "output")
     model = onnx.load_from_string(graph)
     assert [node.op_type for node in model.graph.node] == ["MatMul"]
@@ -51,7 +51,7 @@ def made(node: onnx.NodeProto, *domains: str) -> bytes:
     return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString())
 
 
-def test_what_would_grow_is_not_folded() -> None:
+def test_a_constant_that_would_grow_is_not_folded() -> None:
     graph = simplify(made(helper.make_node("Add", ["x", "zeros"], ["y"])))
     assert len(graph) < 1_000
 

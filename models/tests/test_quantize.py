@@ -120,7 +120,9 @@ def run_graph(graph: bytes, images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("kind", ["products", "convolutions"])
 @pytest.mark.parametrize("variant", ["fp16", "int8"])
-def test_a_variant_is_smaller_near_and_says_how_near(tmp_path: Path, probes: Probes, kind: str, variant: Any) -> None:
+def test_a_variant_is_smaller_and_records_its_difference(
+    tmp_path: Path, probes: Probes, kind: str, variant: Any
+) -> None:
     target = tmp_path / f"tiny-{variant}"
     written = prove_and_write(quantize(make_candidate(make_graph(kind)), variant, probes, target.name), target)
     found = metrics_of(target)[variant]
@@ -154,7 +156,7 @@ def test_a_classifiers_labels_are_compared(tmp_path: Path, probes: Probes) -> No
     assert 0 < found["probability_difference_p50"] <= found["probability_difference_max"] < 0.1
 
 
-def test_the_kind_of_integers_follows_from_the_network() -> None:
+def test_the_kind_of_quantization_follows_from_the_network() -> None:
     random = np.random.default_rng(0).standard_normal((8, 3, SIDE, SIDE)).astype(np.float32)
     operators = {
         kind: {
@@ -180,7 +182,7 @@ def test_no_weight_is_wider_than_7_bits(kind: str) -> None:
     assert max(int(np.abs(each.astype(int)).max()) for each in weights) <= 64
 
 
-def test_half_precision_leaves_what_does_not_fit() -> None:
+def test_half_precision_leaves_values_beyond_its_range() -> None:
     module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * SIDE * SIDE, 8), torch.nn.Linear(8, 2000))
     with torch.no_grad():
         module[1].weight[0, 0] = 1e6
@@ -191,7 +193,9 @@ def test_half_precision_leaves_what_does_not_fit() -> None:
     np.testing.assert_allclose(run_graph(halve(graph), images), run_graph(graph, images), rtol=2e-3, atol=50)
 
 
-def test_a_variant_too_far_is_not_written(tmp_path: Path, probes: Probes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variant_with_too_large_a_difference_is_not_written(
+    tmp_path: Path, probes: Probes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(variants.LEAST_COSINE, "int8", 0.9999999)
     with pytest.raises(NotEqual, match=r"image_cosine_mean is 0\.9.*, not >= 1"):
         prove_and_write(
@@ -200,7 +204,7 @@ def test_a_variant_too_far_is_not_written(tmp_path: Path, probes: Probes, monkey
     assert not (tmp_path / "tiny-int8").exists()
 
 
-def test_what_is_not_its_model_is_not_quantized(tmp_path: Path, probes: Probes) -> None:
+def test_a_candidate_that_differs_from_its_model_is_not_quantized(tmp_path: Path, probes: Probes) -> None:
     candidate = make_candidate(make_graph("products"), Figure("cosine", 0.5, least=0.9999))
     with pytest.raises(NotEqual, match=r"tiny-fp16 before it is quantized: .* cosine is 0\.5"):
         prove_and_write(quantize(candidate, "fp16", probes, "tiny-fp16"), tmp_path / "tiny-fp16")
@@ -224,7 +228,7 @@ def test_a_model_of_records_is_refused(probes: Probes) -> None:
         quantize(make_candidate(b"", kind="record_classifier", inputs=numbers), "int8", probes, "tiny-int8")
 
 
-def test_pictures_of_ones_own(tmp_path: Path) -> None:
+def test_calibration_pictures_are_split_between_fitting_and_measuring(tmp_path: Path) -> None:
     for seed in range(16):
         (tmp_path / "sub").mkdir(exist_ok=True)
         draw_scene(40, 30, seed).save(tmp_path / "sub" / f"{seed:02}.png")
@@ -249,7 +253,7 @@ def export(*arguments: str) -> Result:
         (("--calibration", "."), "--calibration is for --fp16 and --int8"),
     ],
 )
-def test_a_name_that_hides_it(arguments: tuple[str, ...], message: str) -> None:
+def test_a_name_without_the_variant_is_refused(arguments: tuple[str, ...], message: str) -> None:
     result = export(*arguments)
     assert result.exit_code != 0
     assert message in str(result.exception) + result.output

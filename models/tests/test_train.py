@@ -84,7 +84,7 @@ def trained(upload: Path, network: Path, tmp_path_factory: pytest.TempPathFactor
     return folder, run(upload, *options, "--output", folder / "animals")
 
 
-def test_both_models_are_fit_to_serve_and_their_cards_say_what_they_are_worth(trained: tuple[Path, Result]) -> None:
+def test_both_models_are_servable_and_their_cards_have_their_metrics(trained: tuple[Path, Result]) -> None:
     folder, _ = trained
     for name in ("animals", "animals-table"):
         bundle = read_folder(f"file://{folder / name}")
@@ -99,7 +99,7 @@ def test_both_models_are_fit_to_serve_and_their_cards_say_what_they_are_worth(tr
         assert "label: label" in card
 
 
-def test_what_is_measured_is_what_was_answered_on_rows_held_out(trained: tuple[Path, Result], upload: Path) -> None:
+def test_metrics_are_those_of_the_answers_on_held_out_rows(trained: tuple[Path, Result], upload: Path) -> None:
     folder, _ = trained
     with (folder / "animals-evaluation" / "heldout.csv").open() as file:
         answers = [row for row in csv.DictReader(file) if row["model"] == "animals-table"]
@@ -162,7 +162,7 @@ def test_a_regression_of_a_table_alone(rows: pandas.DataFrame, tmp_path: Path) -
     assert "regression" in said.stderr
 
 
-def test_texts_are_learned_from_where_a_network_reads_them(rows: pandas.DataFrame, tmp_path: Path) -> None:
+def test_texts_are_learned_with_a_text_network(rows: pandas.DataFrame, tmp_path: Path) -> None:
     told = [f"a small {label}, number {number}, loves children" for number, label in enumerate(rows["label"])]
     rows.drop(columns="image").assign(story=told, id=range(len(rows))).to_csv(tmp_path / "told.csv", index=False)
     reader = save_text_network(tmp_path / "reader")
@@ -193,7 +193,7 @@ def request(path: Path, label: str | None = "label", **changes: Any) -> Request:
         ),
     ],
 )
-def test_what_is_wrong_with_a_table_is_said(
+def test_a_faulty_table_is_refused_with_the_reason(
     change: Callable[[pandas.DataFrame], pandas.DataFrame], reason: str, rows: pandas.DataFrame, tmp_path: Path
 ) -> None:
     path = write_upload(rows, tmp_path / "upload")
@@ -243,11 +243,11 @@ def test_parts_share_no_row_hold_every_class_and_follow_from_the_seed() -> None:
         ([f"name {number}" for number in range(30)], "multiclass"),
     ],
 )
-def test_the_labels_say_which_problem_it_is(labels: list[str], problem: str) -> None:
+def test_the_problem_follows_from_the_labels(labels: list[str], problem: str) -> None:
     assert find_problem(labels) == problem
 
 
-def test_columns_are_what_their_values_say_unless_told() -> None:
+def test_the_kind_of_a_column_follows_from_its_values_unless_named() -> None:
     count = 40
     table = pandas.DataFrame(
         {
@@ -295,7 +295,7 @@ def test_pictures_are_read_by_autogluon_as_the_bundle_reads_the_originals(networ
     assert not found.files[0][2].is_symlink()
 
 
-def test_a_network_that_will_not_do_is_refused(network: Path, tmp_path: Path) -> None:
+def test_an_unusable_network_is_refused(network: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     for name, reason in (

@@ -38,7 +38,7 @@ def write_smaller_sample(target: Path) -> None:
 
 
 @pytest.mark.skipif(not (COMMANDS / "pixlake").exists(), reason="`make setup` makes the environment that runs uploads")
-def test_the_tutorial_from_nothing_to_predictions_in_a_lake(tmp_path: Path) -> None:
+def test_the_tutorials_commands_give_predictions_in_a_lake(tmp_path: Path) -> None:
     (tmp_path / "samples").mkdir()
     write_smaller_sample(tmp_path / "samples" / "emoji.zip")
     commands = read_commands().replace("pixlake models train", "pixlake models train --epochs 1")

@@ -80,9 +80,9 @@ def test_an_unsupported_catalog_uri_is_refused(uri: str) -> None:
 def test_a_catalog_file_that_is_no_database_is_a_catalog_error(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     path.write_bytes(b"not a database, but long enough to look at" * 100)
-    with pytest.raises(CatalogError, match="file is not a database") as trouble:
+    with pytest.raises(CatalogError, match="file is not a database") as raised:
         open_catalog(f"file://{tmp_path}", f"sqlite:///{path}")
-    assert "SELECT" not in str(trouble.value)
+    assert "SELECT" not in str(raised.value)
 
 
 def test_a_missing_table_is_a_catalog_error(catalog: Catalog) -> None:

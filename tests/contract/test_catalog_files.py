@@ -28,7 +28,7 @@ def test_a_file_of_any_name_is_read_back(lake_place: LakePlace, name: str) -> No
     assert not io.new_input(uri).exists()
 
 
-def test_a_large_parquet_file_goes_up_and_comes_down_in_pieces(lake_place: LakePlace) -> None:
+def test_a_large_parquet_file_is_written_and_read_in_pieces(lake_place: LakePlace) -> None:
     io, uri = LakeFileIO(), f"{lake_place.uri}/large.parquet"
     rows = pa.table({"number": np.arange(600_000), "noise": np.random.default_rng(0).random(600_000)})
     with io.new_output(uri).create() as sink, pq.ParquetWriter(sink, rows.schema) as writer:
@@ -39,7 +39,7 @@ def test_a_large_parquet_file_goes_up_and_comes_down_in_pieces(lake_place: LakeP
         assert pq.read_table(source).equals(rows)
 
 
-def test_an_object_is_not_written_over_unasked(lake_place: LakePlace) -> None:
+def test_an_object_is_overwritten_only_on_request(lake_place: LakePlace) -> None:
     output = LakeFileIO().new_output(f"{lake_place.uri}/once.bin")
     output.create().close()
     with pytest.raises(FileExistsError):

@@ -17,7 +17,7 @@ from tests.contract.places import s3_lake
 DENIED = "Insufficient Lake Formation permission(s): Required Create Table on pixlake"
 
 
-def test_a_table_that_lake_formation_lets_nobody_make(
+def test_a_table_denied_by_lake_formation_is_a_denied_access(
     moto_server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = s3_lake(moto_server, monkeypatch)
@@ -46,7 +46,7 @@ def test_a_table_that_lake_formation_lets_nobody_make(
     ],
 )
 @pytest.mark.parametrize("operation", ["GetTable", "UpdateTable", "StartQueryExecution"])
-def test_only_what_is_denied_is_not_tried_again(code: str, kind: type[Exception], operation: str) -> None:
+def test_only_denied_requests_are_not_retried(code: str, kind: type[Exception], operation: str) -> None:
     error = ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
     with pytest.raises(kind, match="table pets") as raised, translated("table pets"):
         raise error

@@ -104,14 +104,14 @@ def test_two_versions_are_two_uploads(versioned: str) -> None:
     assert bench.plan(uri).run.upload_id != bench.plan(uri, upload_version=old).run.upload_id
 
 
-def test_a_version_that_is_not_there(versioned: str) -> None:
+def test_a_missing_version_is_named_in_the_error(versioned: str) -> None:
     bench = Bench(versioned)
     uri = bench.put("a.zip", zipped(OLD))
     with pytest.raises(MissingObject, match="version none"):
         bench.plan(uri, upload_version="none")
 
 
-def test_where_no_versions_are_kept_a_replaced_upload_is_refused(plain: str) -> None:
+def test_a_replaced_upload_is_refused_without_versioning(plain: str) -> None:
     bench = Bench(plain)
     answer = bench.plan(bench.put("a.zip", zipped(OLD)))
     bench.put("a.zip", zipped(NEW))
@@ -119,7 +119,9 @@ def test_where_no_versions_are_kept_a_replaced_upload_is_refused(plain: str) -> 
         bench.extract(answer)
 
 
-def test_where_it_is_replaced_while_it_is_planned(plain: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_replaced_while_planned_is_refused_without_versioning(
+    plain: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench = Bench(plain)
     uri = bench.put("a.zip", zipped(OLD))
     head = storage.head

@@ -19,7 +19,7 @@ def alarms(resources: Any) -> dict[str, Any]:
     return found
 
 
-def test_one_lost_batch_is_told(alarms: dict[str, Any]) -> None:
+def test_one_lost_batch_raises_an_alarm(alarms: dict[str, Any]) -> None:
     alarm = alarms["LostBatchesAlarm"]
     assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == (NAMESPACE, "lost_batches", "Sum")
     assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
@@ -32,7 +32,7 @@ def test_one_lost_batch_is_told(alarms: dict[str, Any]) -> None:
     assert '"lost_batches"' in counted[1]
 
 
-def test_every_bad_end_is_told(alarms: dict[str, Any]) -> None:
+def test_every_unsuccessful_end_raises_an_alarm(alarms: dict[str, Any]) -> None:
     parts = [it["MetricStat"]["Metric"] for it in alarms["FailedExecutionsAlarm"]["Metrics"] if "MetricStat" in it]
     assert {it["MetricName"] for it in parts} == {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"}
     for metric in parts:
@@ -40,7 +40,7 @@ def test_every_bad_end_is_told(alarms: dict[str, Any]) -> None:
         assert metric["Dimensions"] == [{"Name": "StateMachineArn", "Value": {"Ref": "IngestStateMachine"}}]
 
 
-def test_executions_end(machine: dict[str, Any]) -> None:
+def test_executions_have_a_timeout_above_the_longest_upload(machine: dict[str, Any]) -> None:
     """After what the largest uploads take on the smallest account (test_retries), twice over, and Athena's day."""
     athena = yaml.safe_load((ROOT / "statemachine/compact_athena.asl.yaml").read_text())
     on_athena = machine["States"]["CompactOnAthena"]["TimeoutSeconds"]

@@ -18,12 +18,12 @@ WORKS = [Work(images) for images in limits.IMAGES]
 by_images = pytest.mark.parametrize("work", WORKS, ids=[f"{work.images:,}" for work in WORKS])
 
 
-def test_limits_md_is_what_the_code_writes() -> None:
+def test_limits_md_is_current() -> None:
     assert (ROOT / "docs/limits.md").read_text() == limits.page(), "run make docs"
 
 
 @by_images
-def test_payloads_stay_far_below_what_step_functions_takes(work: Work) -> None:
+def test_payloads_stay_far_below_the_limit_of_step_functions(work: Work) -> None:
     for name, size in limits.payloads(work).items():
         assert size < limits.PAYLOAD_BYTES / 2, name
 
@@ -54,16 +54,16 @@ def test_names_of_an_upload_fit_their_limits(work: Work, resources: Any) -> None
 
 
 @by_images
-def test_reads_stay_below_what_s3_serves(work: Work) -> None:
+def test_reads_stay_below_the_limit_of_s3(work: Work) -> None:
     assert limits.embed_gets(work) < limits.GETS_PER_SECOND
 
 
 @by_images
-def test_extracts_write_no_faster_than_s3_takes(work: Work) -> None:
+def test_writes_of_extract_stay_below_the_limit_of_s3(work: Work) -> None:
     assert limits.extract_puts(work) <= limits.PUTS_PER_SECOND
 
 
-def test_the_arithmetic_cuts_as_the_code_cuts() -> None:
+def test_the_estimate_of_shards_and_batches_agrees_with_the_code() -> None:
     work = Work(20_000)
     members = (Member(f"{n}.jpg", "", work.image_bytes, compressed=work.image_bytes) for n in range(work.images))
     cutter = ShardCutter(PlanSettings("file:///lake"))

@@ -8,7 +8,7 @@ from tests.project import ROOT
 
 
 @pytest.mark.parametrize(("architecture", "platform"), [("x86_64", "linux/amd64"), ("arm64", "linux/arm64")])
-def test_the_autogluon_image_is_one_that_lambda_takes(architecture: str, platform: str) -> None:
+def test_the_autogluon_image_is_built_without_attestations(architecture: str, platform: str) -> None:
     """Lambda refuses an OCI index, which a build pushes where it attests anything."""
     command = ["make", "--dry-run", "autogluon-image", f"ARCHITECTURE={architecture}"]
     line = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout

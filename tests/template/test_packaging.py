@@ -60,7 +60,7 @@ def test_each_package_is_declared_once_with_a_lower_bound() -> None:
     assert not BASE.keys() & MODELS.keys()
 
 
-def test_what_is_declared_is_what_is_imported() -> None:
+def test_declared_packages_are_the_imported_ones() -> None:
     assert (used(OURS["pixlake"]) | used(OURS["pixlake_cli"])) - set(HEAVY.values()) <= BASE.keys()
     everything = set().union(*map(used, OURS.values())) | STARTED
     assert everything == BASE.keys() | MODELS.keys()
@@ -68,7 +68,7 @@ def test_what_is_declared_is_what_is_imported() -> None:
 
 
 @pytest.mark.parametrize("lock", ["requirements/dev.txt", "models/requirements.txt"])
-def test_no_bound_is_above_what_is_tested(lock: str) -> None:
+def test_no_bound_is_above_the_tested_version(lock: str) -> None:
     def parse(version: str) -> list[int]:
         return [int(part) for part in version.split(".")]
 
@@ -79,7 +79,7 @@ def test_no_bound_is_above_what_is_tested(lock: str) -> None:
     assert [name for name, bound in declared.items() if name in tested and parse(tested[name]) < parse(bound)] == []
 
 
-def test_dev_in_adds_to_what_is_declared() -> None:
+def test_dev_in_repeats_no_declared_package() -> None:
     lines = (ROOT / "requirements/dev.in").read_text().splitlines()
     added = {normalize(line) for line in lines if re.fullmatch(r"[\w.-]+", line)}
     assert not added & BASE.keys()

@@ -1,4 +1,4 @@
-"""Each kind of trouble is retried as long as it lasts: by what failed, with the definition's own numbers."""
+"""Each kind of error is retried for as long as it lasts, with the definition's own numbers."""
 
 from random import Random
 from typing import Any
@@ -37,7 +37,7 @@ def test_an_error_has_one_retrier(task: dict[str, Any]) -> None:
     assert len(named) == len(set(named))
 
 
-def test_throttling_has_a_patient_retrier_of_its_own(task: dict[str, Any]) -> None:
+def test_throttling_has_a_long_retrier_of_its_own(task: dict[str, Any]) -> None:
     retry = retrier(task, THROTTLED)
     assert retry["ErrorEquals"] == [THROTTLED]
     assert (retry["IntervalSeconds"], retry["BackoffRate"], retry["MaxDelaySeconds"]) == (5, 2, 60)
@@ -53,7 +53,7 @@ def test_throttling_has_a_patient_retrier_of_its_own(task: dict[str, Any]) -> No
     ],
 )
 @pytest.mark.parametrize("batches", [100, LARGEST], ids=["100,000 images", "the largest upload"])
-def test_uploads_that_ask_for_more_than_there_is_end_and_lose_nothing(
+def test_uploads_beyond_the_concurrency_end_without_loss(
     task: dict[str, Any], uploads: int, concurrency: int, slots: int, batches: int
 ) -> None:
     for seed in range(3):
@@ -62,7 +62,7 @@ def test_uploads_that_ask_for_more_than_there_is_end_and_lose_nothing(
 
 
 @pytest.mark.parametrize("error", ASLEEP)
-def test_a_function_that_sleeps_has_time_to_wake(task: dict[str, Any], error: str) -> None:
+def test_an_inactive_function_has_time_to_become_active(task: dict[str, Any], error: str) -> None:
     retry = retrier(task, error)
     assert set(retry["ErrorEquals"]) == set(ASLEEP)
     random = Random(0)
@@ -72,5 +72,5 @@ def test_a_function_that_sleeps_has_time_to_wake(task: dict[str, Any], error: st
 
 
 @pytest.mark.parametrize("error", SAME_AGAIN)
-def test_what_most_often_fails_again_is_tried_once_more(task: dict[str, Any], error: str) -> None:
+def test_errors_that_mostly_repeat_are_retried_once(task: dict[str, Any], error: str) -> None:
     assert retrier(task, error)["MaxAttempts"] == 1

@@ -35,7 +35,7 @@ def settings_class(folder: Path) -> Any:
     raise AssertionError(f"{folder}/app.py reads no settings")
 
 
-def test_cfn_lint_finds_nothing() -> None:
+def test_cfn_lint_reports_nothing() -> None:
     linted = subprocess.run([LINTER, "template.yaml"], cwd=ROOT, capture_output=True, text=True)
     assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
 
@@ -53,7 +53,7 @@ def test_variables_are_settings_and_none_without_default_is_missing(deployment: 
         assert needed <= function.environment.keys() <= {field.name.upper() for field in settings_of}, name
 
 
-def test_variables_depend_on_the_stack(resources: Resources) -> None:
+def test_variables_with_fixed_values_are_left_to_the_code(resources: Resources) -> None:
     """Written out, a value would be the code's default another time, or contradict it."""
     for name, properties in resources(FUNCTIONS).items():
         variables = properties.get("Environment", {}).get("Variables", {})
@@ -81,7 +81,7 @@ def test_parameters_are_described_and_used(template: dict[str, Any]) -> None:
         assert f"Ref: {name}\n" in text, f"{name} is used nowhere"
 
 
-def test_the_console_asks_for_each_parameter_once_in_the_order_in_which_sam_asks(template: dict[str, Any]) -> None:
+def test_the_console_lists_each_parameter_once_in_the_order_of_sam(template: dict[str, Any]) -> None:
     groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     assert [name for group in groups for name in group["Parameters"]] == list(template["Parameters"])
     assert all(group["Label"]["default"] for group in groups)
@@ -155,7 +155,7 @@ def test_functions_reach_only_prefixes_of_the_buckets(resources: Resources, temp
                 assert all(it["Fn::Sub"].split("/")[1] for it in listed(statement["Resource"])), name
 
 
-def test_who_shares_a_policy_names_it(resources: Resources, template: dict[str, Any]) -> None:
+def test_a_shared_policy_is_attached_only_where_it_is_named(resources: Resources, template: dict[str, Any]) -> None:
     """And it is attached to nobody else: what a role allows is said where the function or state machine is."""
     named = [it["Ref"] for resource in template["Resources"].values() for it in policies(resource) if "Ref" in it]
     for name, policy in resources(MANAGED).items():
@@ -226,7 +226,7 @@ def test_samconfig_sets_only_existing_parameters(template: dict[str, Any], stage
         assert parameter["Type"] != "Number" or int(value) >= parameter.get("MinValue", 0), name
 
 
-def test_work_and_query_results_do_not_live_on_as_noncurrent_versions(template: dict[str, Any]) -> None:
+def test_work_and_query_results_are_not_kept_as_noncurrent_versions(template: dict[str, Any]) -> None:
     rules = template["Resources"]["LakeBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     days = {rule["Prefix"]: rule["NoncurrentVersionExpiration"]["NoncurrentDays"] for rule in rules if "Prefix" in rule}
     assert days == {"work/": 1, "athena/": 1}

@@ -112,7 +112,7 @@ def test_the_dashboard_shows_every_function_that_every_stack_has(
         assert [it[2] for it in shown] == ["FunctionName"] * len(functions), name
 
 
-def test_a_metric_is_a_name_and_pairs(widgets: list[dict[str, Any]]) -> None:
+def test_a_metric_is_written_out_as_names_and_values(widgets: list[dict[str, Any]]) -> None:
     for widget in widgets:
         for metric in metrics(widget):
             assert len(metric) % 2 == 0, metric

@@ -23,7 +23,7 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 from pixlake_cli.engine.template import REGION
 
-PASSING = "GENERIC_INTERNAL_ERROR"
+RETRYABLE = "GENERIC_INTERNAL_ERROR"
 MORE = "ICEBERG_{}_MORE_RUNS_NEEDED: not all of it is done"
 
 
@@ -64,7 +64,7 @@ def answering(queries: Queries) -> Iterator[None]:
     def wait(self: Any, env: Any, normalised_parameters: Any, **_: Any) -> None:
         reason = queries.ask(normalised_parameters)
         status: dict[str, Any] = {"State": "FAILED" if reason else "SUCCEEDED", "StateChangeReason": reason}
-        status["AthenaError"] = {"ErrorMessage": reason, "Retryable": reason.startswith(PASSING)}
+        status["AthenaError"] = {"ErrorMessage": reason, "Retryable": reason.startswith(RETRYABLE)}
         outcome = {"QueryExecution": {**env.stack.pop(), "Status": status}}
         if reason:
             raise FailureEventException(_failed(self, env, json.dumps(outcome, separators=(",", ":"))))

@@ -19,7 +19,7 @@ from pixlake_cli.engine.template import REGION
 from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
 from tests.doubles.athena import Athena, open_athena
 from tests.project import ROOT, read_definition
-from tests.workflow.athenas import MORE, PASSING, Queries, answering
+from tests.workflow.athenas import MORE, RETRYABLE, Queries, answering
 
 MACHINE = ROOT / "statemachine/compact_athena.asl.yaml"
 ONCE = ["CREATE", "MERGE", "ALTER", "OPTIMIZE", "VACUUM"]
@@ -88,7 +88,7 @@ def test_an_upload_becomes_rows_on_athena(scale: Scale, athena: Athena, tmp_path
     assert asked == [("merges", {"Database": "pets"})] * len(asked)
 
 
-def test_optimize_and_vacuum_are_repeated_until_athena_has_done_all(scale: Scale, athena: Athena, table: Path) -> None:
+def test_optimize_and_vacuum_are_repeated_until_athena_is_done(scale: Scale, athena: Athena, table: Path) -> None:
     refusals = {
         "OPTIMIZE records": [MORE.format("OPTIMIZE")] * 3,
         "VACUUM rejects": [MORE.format("VACUUM")] * 2,
@@ -114,15 +114,17 @@ def test_a_merge_conflict_is_retried_and_a_packing_conflict_left_to_the_next_upl
 
 
 @pytest.mark.parametrize("start", ["CREATE EXTERNAL TABLE", 'MERGE INTO "records"', "ALTER TABLE records"])
-def test_what_athena_calls_passing_is_run_again(scale: Scale, athena: Athena, table: Path, start: str) -> None:
-    queries = Queries(athena.run, refusals={start: [f"{PASSING}: busy"]})
+def test_a_retryable_failure_of_athena_is_retried(scale: Scale, athena: Athena, table: Path, start: str) -> None:
+    queries = Queries(athena.run, refusals={start: [f"{RETRYABLE}: busy"]})
     outcome = scale.run(table, queries)
     assert outcome.status == "SUCCEEDED", (outcome.error, outcome.cause)
     assert len(athena.rows("records")) == 2
 
 
-def test_what_passes_for_athena_but_does_not_ends(scale: Scale, athena: Athena, table: Path) -> None:
-    queries = Queries(athena.run, refusals={'MERGE INTO "records"': [f"{PASSING}: busy"] * 99})
+def test_a_lasting_retryable_failure_of_athena_fails_after_all_retries(
+    scale: Scale, athena: Athena, table: Path
+) -> None:
+    queries = Queries(athena.run, refusals={'MERGE INTO "records"': [f"{RETRYABLE}: busy"] * 99})
     outcome = scale.run(table, queries)
     assert (outcome.status, outcome.state) == ("FAILED", "CompactOnAthena")
     assert queries.verbs("records").count("MERGE") == 7
@@ -133,7 +135,7 @@ def test_what_passes_for_athena_but_does_not_ends(scale: Scale, athena: Athena, 
     "reason",
     ["PERMISSION_DENIED: not this table", "SYNTAX_ERROR: line 1:8", "Query timeout", "Query exhausted resources"],
 )
-def test_what_fails_the_same_way_again_is_asked_once(
+def test_a_failure_that_is_not_retryable_is_not_retried(
     scale: Scale, athena: Athena, table: Path, start: str, reason: str
 ) -> None:
     queries = Queries(athena.run, refusals={start: [reason] * 9})

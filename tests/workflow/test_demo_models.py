@@ -31,7 +31,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Path, subprocess.Co
     return where, pixlake("run", ROOT / "samples/emoji.zip", folder / "photos", "--lake", where, "--json")
 
 
-def test_the_run_its_result_and_its_report_say_that_it_is_the_demo_model(
+def test_a_run_its_result_and_its_report_name_the_demo_model(
     both: "tuple[Path, subprocess.CompletedProcess[str]]",
 ) -> None:
     _, done = both
@@ -45,7 +45,7 @@ def test_the_run_its_result_and_its_report_say_that_it_is_the_demo_model(
     assert f"<code>{COMMAND}</code>" in page
 
 
-def test_a_search_says_so_where_it_finds_other_images_than_the_samples(
+def test_a_search_names_the_demo_model_for_images_outside_the_sample(
     both: "tuple[Path, subprocess.CompletedProcess[str]]",
 ) -> None:
     where, _ = both

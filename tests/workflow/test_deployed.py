@@ -131,7 +131,7 @@ def test_any_name_of_an_upload_is_read(deployed: Deployed, tmp_path: Path, name:
     assert outcome.status == "SUCCEEDED", (outcome.state, outcome.error, outcome.cause)
 
 
-def test_an_upload_that_was_replaced_is_read_as_it_was(deployed: Deployed, tmp_path: Path) -> None:
+def test_a_replaced_upload_is_read_in_its_planned_version(deployed: Deployed, tmp_path: Path) -> None:
     old, new = (make_zip(tmp_path / f"{n}.zip", {"a.csv": f"id\n{n}\n"}).read_bytes() for n in ("old", "new"))
     requests = [upload(deployed, "uploads/replaced/a.zip", data) for data in (old, new)]
     assert deployed.engine.execute("replaced", requests[0]).status == "SUCCEEDED"

@@ -135,7 +135,7 @@ def dying(engine: Engine, function: str) -> Iterator[None]:
     ("state", "function"),
     [("Extract", "Extract"), ("Split", "Split"), ("Infer", "Embed"), ("Compact", "Compact"), ("Report", "Report")],
 )
-def test_a_redriven_execution_leaves_what_an_undisturbed_one_leaves(
+def test_a_redriven_execution_leaves_the_same_objects_and_rows_as_an_undisturbed_one(
     redrives: Redrives, state: str, function: str
 ) -> None:
     name = f"redriven-{state}"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Cores:
-    """A fair semaphore with weights: who waits longest is served first, so a wide request is never starved."""
+    """A weighted semaphore served in order of arrival, so a wide request never starves."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -17,7 +17,7 @@ class Cores:
 
     @contextmanager
     def hold(self, count: int) -> Iterator[None]:
-        """Take `count` cores, or all where there are fewer, for the block."""
+        """Hold `count` cores for the block, or all if there are fewer."""
         count = min(count, self.total)
         ticket = object()
         with self._changed:

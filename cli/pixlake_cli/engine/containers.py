@@ -28,7 +28,7 @@ from pixlake_cli.engine.sandbox import Answer, failure
 from pixlake_cli.engine.template import REGION, Function, TemplateLoader
 
 BUILT = ".aws-sam/build"
-# the image that the functions' own are made from, so it is there
+# the base of the functions' own images, so it is there
 RELAY_IMAGE = "python:3.13-slim-trixie"
 START_SECONDS = 60.0
 # for SAM to make and start a container
@@ -45,17 +45,17 @@ class Container:
         self._lock = threading.Lock()
 
     def prestart(self) -> None:
-        """SAM starts a container when it is first asked for."""
+        """SAM starts a container at its first invocation."""
 
     def workers(self) -> list[int]:
-        """None are processes of the engine."""
+        """Empty: containers are not processes of the engine."""
         return []
 
     def close(self) -> None:
         """SAM ends its containers itself."""
 
     def invoke(self, payload: bytes) -> Answer:
-        """Run the function on `payload`, after those that came before."""
+        """Run the function on `payload`, after earlier invocations."""
         with self._lock:
             timeout = self.function.timeout + COLD_SECONDS
             connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout)
@@ -70,7 +70,7 @@ class Container:
 
 
 def _answer(status: int, body: bytes) -> Answer:
-    """SAM's answer as Lambda's. SAM does not mark errors that tell their request; time or memory run out is no JSON."""
+    """SAM's answer as Lambda's. SAM leaves errors that name their request unmarked; timeouts and kills are not JSON."""
     text = body.decode(errors="replace")
     if status != 200:
         return failure("Runtime.ExitError", f"SAM answered {status}: {text}")
@@ -82,12 +82,12 @@ def _answer(status: int, body: bytes) -> Answer:
 
 
 class Containers:
-    """SAM, and what its containers need, from construction until `close`."""
+    """SAM and the services of its containers, from construction until `close`."""
 
     def __init__(self, root: Path, functions: Mapping[str, Function], lake: Path, logs: Path) -> None:
         sam = _check(root)
         catalog = lake / "catalog.db"
-        # makes the tables, which the functions find
+        # creates the tables, which the functions expect
         open_catalog(f"file://{lake}", f"sqlite:///{catalog}")
         self._network = f"pixlake-{secrets.token_hex(4)}"
         self._store = FileStore(lake, GlueTables(catalog))
@@ -103,7 +103,7 @@ class Containers:
         self.functions = {name: Container(function, port) for name, function in functions.items()}
 
     def close(self) -> None:
-        """End SAM, its containers, their network and what served them."""
+        """End SAM, its containers, their network and their store."""
         if self._keeper is not None and self._keeper.stdin is not None:
             self._keeper.stdin.close()
             self._keeper.wait()
@@ -124,7 +124,7 @@ class Containers:
         )
 
     def _write_template(self, functions: Mapping[str, Function], lake_uri: str) -> None:
-        """The built template with each function's environment: SAM passes on no variable that it does not declare."""
+        """The built template with each function's environment: SAM passes on only variables that it declares."""
         endpoint = f"http://store:5000/{self._store.secret}"
         own = {"LAKE_URI": lake_uri, "CATALOG_URI": "glue"}
         added = {"FILES_ENDPOINT": endpoint, "AWS_ENDPOINT_URL_GLUE": endpoint}
@@ -157,7 +157,7 @@ class Containers:
 
 
 def _check(root: Path) -> str:
-    """The path of SAM; BadRequest says what is missing to run containers, and what to do."""
+    """The path of SAM; BadRequest names what containers lack, and the remedy."""
     if not (root / "samconfig.toml").is_file():
         raise BadRequest(
             "--containers needs a checkout of Pixlake, where `make build` makes the containers, and this `pixlake` was "
@@ -179,7 +179,7 @@ def _check(root: Path) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of the person's AWS account; SAM wants credentials, if only to hand them to the containers."""
+    """The environment without the user's AWS account; SAM needs credentials, if only to pass to the containers."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return kept | {
         "AWS_ACCESS_KEY_ID": "laptop",

@@ -9,7 +9,7 @@ from typing import Any
 from pixlake.errors import BadRequest
 from pixlake_cli.engine.template import parse_yaml
 
-# moto goes one Python frame deeper for each item that a thread does, so 16 threads are good for about 15,000 items.
+# moto recurses by one Python frame for each item of a thread, so 16 threads reach about 15,000 items.
 MAP_THREADS = 16
 
 
@@ -29,9 +29,9 @@ def load(path: Path, substitutions: Mapping[str, str]) -> dict[str, Any]:
 def to_json(definition: Mapping[str, Any]) -> str:
     """The definition as text for moto, which differs from AWS in four numbers.
 
-    Its grammar knows the tolerated percentage only as a float. It starts a thread for each that a Map's MaxConcurrency
-    allows, needed or not. And here a Map's invocations wait for cores, for which no TimeoutSeconds must run out: they
-    end by their function's own Timeout alone. Nor must an execution's, for a laptop has as long as it takes.
+    Its grammar takes the tolerated percentage only as a float. It starts as many threads as a Map's MaxConcurrency
+    allows, needed or not. A Map's invocations wait for cores here, time that TimeoutSeconds must not count: they end by
+    their function's own Timeout alone. The execution has no TimeoutSeconds either, for a laptop may take its time.
     """
     return json.dumps({key: value for key, value in _adapted(definition).items() if key != "TimeoutSeconds"})
 
@@ -52,7 +52,7 @@ def _adapted(value: Any, in_map: bool = False) -> Any:
 
 
 def functions_in_order(definition: Mapping[str, Any]) -> list[str]:
-    """The function names that an execution without failure invokes, in the order in which it comes to them."""
+    """The functions that an execution without failure invokes, in order of first invocation."""
     states, waiting, seen, found = definition["States"], [definition["StartAt"]], set(), []
     while waiting:
         name = waiting.pop(0)

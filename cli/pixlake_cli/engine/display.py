@@ -1,4 +1,4 @@
-"""Shows a run's progress on standard error: bars where a person looks on, lines where a log takes it."""
+"""Shows a run's progress on standard error: bars on a terminal, lines in a log."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ LINE_SECONDS = 10.0
 
 @contextmanager
 def shown() -> Iterator[Callable[[Step], None]]:
-    """A function that shows one step, for as long as the block lasts."""
+    """A function that shows one step, valid within the block."""
     if not sys.stderr.isatty():
         yield _lines()
         return
@@ -39,14 +39,14 @@ def _bars(bars: Bars) -> Callable[[Step], None]:
 
 
 def _lines() -> Callable[[Step], None]:
-    said: dict[str, float] = {}
+    shown_at: dict[str, float] = {}
 
     def show(step: Step) -> None:
         now = time.monotonic()
         if step.done == step.total:
             click.echo(f"{step.name:<14}{step.seconds:7.1f} s  {step.detail}".rstrip(), err=True)
-        elif now - said.setdefault(step.name, now) >= LINE_SECONDS:
-            said[step.name] = now
+        elif now - shown_at.setdefault(step.name, now) >= LINE_SECONDS:
+            shown_at[step.name] = now
             running = now - step.started
             click.echo(f"{step.name:<14}{running:7.1f} s  {step.done} of {step.total}, {step.detail}", err=True)
 

@@ -1,6 +1,6 @@
-"""What the interpreter reaches as Lambda and as S3: one loopback server, with the lake's folder for a bucket.
+"""The interpreter's Lambda and S3: one loopback server, with the lake's folder as the bucket.
 
-Its address holds a random part, so no other program on the machine can guess a way to the lake through it.
+Its address holds a random part, so that other programs on the machine cannot guess it.
 """
 
 import secrets
@@ -33,7 +33,7 @@ class Endpoints(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, name="endpoints", daemon=True).start()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """An interpreter that is stopped leaves broken connections; there is nobody to tell."""
+        """Ignore the connections that a stopped interpreter breaks."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -66,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(500, "InternalError", error)
 
     def _path(self) -> list[str]:
-        """The request's path below the secret, decoded; empty for who does not know it."""
+        """The request's path below the secret, decoded; empty where the secret is wrong."""
         _, secret, *parts = [unquote(part) for part in urlsplit(self.path).path.split("/")]
         return parts if secrets.compare_digest(secret.encode(), self.server.secret.encode()) else []
 
@@ -87,4 +87,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """The engine shows what matters itself."""
+        """Silent: the engine shows progress itself."""

@@ -1,4 +1,4 @@
-"""The laptop engine: everything that the stack is on AWS, for as long as a `with` block lasts."""
+"""The laptop engine: the parts of the stack on one machine, for the length of a `with` block."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Observer(Protocol):
-    """Sees each invocation begin and end, on whichever thread it happens."""
+    """Sees each invocation begin and end, on the invocation's own thread."""
 
     def invoked(self, function: str) -> None: ...
 
@@ -45,7 +45,7 @@ class Engine:
     """Runs executions on the lake at `lake_uri`, one after another, with functions that stay warm in between.
 
     `parameters` are the template's; `root` is the folder that holds template.yaml and functions/. With `containers` the
-    functions run in those that `sam build` made.
+    functions run in the containers that `sam build` made.
     """
 
     def __init__(
@@ -92,17 +92,17 @@ class Engine:
         self.close()
 
     def execute(self, name: str, request: Mapping[str, Any], observer: Observer | None = None) -> Outcome:
-        """Run the state machine on `request` (a `messages.Ingest`) under the unique name `name`, to its end, and tell
-        whom the template's rules name of a bad one."""
+        """Run the state machine on `request` (a `messages.Ingest`) under the unique name `name`, to its end; a failure
+        goes to the targets of the template's rules."""
         self._observer = observer
         outcome = self._interpreter.execute(name, request)
         if outcome.status != "SUCCEEDED":
             self._failed = True
-            self._tell(outcome.event)
+            self._deliver(outcome.event)
         return outcome
 
-    def _tell(self, event: dict[str, Any]) -> None:
-        """Pass an event on as EventBridge does; what fails is tried again as often as Lambda would, but at once."""
+    def _deliver(self, event: dict[str, Any]) -> None:
+        """Deliver an event as EventBridge does; failures are retried as often as Lambda would, but at once."""
         for name in events.targets(self._deployment.rules, event):
             for _ in range(1 + self._deployment.functions[name].retries):
                 if not self.invoke(name, json.dumps(event).encode()).failed:
@@ -126,12 +126,13 @@ class Engine:
         return {name: runner.workers() for name, runner in self._runners.items()}
 
     def states(self) -> dict[str, str]:
-        """The state in which each function works, in the order written; then what rules tell, by its own name."""
+        """The state in which each function runs, in the order written; then the targets of rules, by their own
+        names."""
         by_rules = {name: name.removesuffix("Function") for rule in self._deployment.rules for name in rule.functions}
         return definition.states_by_function(self._definition) | by_rules
 
     def close(self) -> None:
-        """End all workers. The logs stay only where something failed in them."""
+        """End all workers. The logs are kept only after a failure."""
         for runner in self._runners.values():
             runner.close()
         if self._containers is not None:
@@ -142,13 +143,13 @@ class Engine:
             shutil.rmtree(self.logs, ignore_errors=True)
 
     def _prestart(self) -> None:
-        """One worker of each function that a run comes to, one after another in that order, while earlier steps run."""
+        """Start one worker of each function, in the order in which a run invokes them, while earlier steps run."""
         for name in definition.functions_in_order(self._definition):
             self._runners[name].prestart()
 
 
 def _start_containers(root: Path, functions: Mapping[str, template.Function], lake: Path, logs: Path) -> "Containers":
-    """Imported here, for containers need the catalog: half a second that a run without them does not wait."""
+    """Imported here, because containers need the catalog, half a second to import."""
     from pixlake_cli.engine.containers import Containers
 
     return Containers(root, functions, lake, logs)

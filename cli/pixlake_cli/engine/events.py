@@ -1,4 +1,4 @@
-"""What EventBridge does on AWS when an execution ends: the event of Step Functions, and whom the rules pass it to."""
+"""EventBridge at the end of an execution: the event of Step Functions, and the functions that rules pass it to."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -7,14 +7,14 @@ from uuid import uuid4
 
 from pixlake_cli.engine.template import ACCOUNT, REGION, Rule
 
-# What an event holds at most of an execution's input and output together, as JSON text in JSON text.
+# The most that an event holds of an execution's input and output together, as JSON text in JSON text.
 PAYLOAD_BYTES = 248 << 10
 
 
 def status_change(execution: Mapping[str, Any]) -> dict[str, Any]:
     """The event of an execution that has ended, from what DescribeExecution answers of it."""
     output, error, cause = (execution.get(key) for key in ("output", "error", "cause"))
-    # of an end that is no success there is no output
+    # an execution that did not succeed has no output
     included = len(execution["input"].encode()) <= PAYLOAD_BYTES
     return {
         "version": "0",

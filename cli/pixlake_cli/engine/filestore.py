@@ -1,8 +1,8 @@
 """Files of this machine as S3, and the lake's catalog as Glue, for functions that run in containers.
 
-Only what the functions ask of either is here. It listens on a Unix socket in a folder of its own, since containers
-reach no loopback address; `relay` passes their connections on. The address holds a random part, as `endpoints` has.
-Anything that the person may read can be read, which holds for worker processes too; written is the lake alone.
+Only the calls that the functions make are here. The server listens on a Unix socket in a folder of its own, since
+containers reach no loopback address; `relay` passes their connections on. The address holds a random part, as in
+`endpoints`. As with worker processes, every file that the user may read can be read; only the lake can be written.
 """
 
 import json
@@ -45,7 +45,7 @@ class FileStore(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         threading.Thread(target=self.serve_forever, name="filestore", daemon=True).start()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A container that is stopped leaves broken connections; there is nobody to tell."""
+        """Ignore the connections that a stopped container breaks."""
 
     def close(self) -> None:
         self.shutdown()
@@ -190,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
         return {key: values[0] for key, values in parse_qs(urlsplit(self.path).query, keep_blank_values=True).items()}
 
     def _parts(self) -> list[str] | None:
-        """The path below the secret; None for who does not know it."""
+        """The path below the secret; None where the secret is wrong."""
         _, secret, *parts = [unquote(part) for part in urlsplit(self.path).path.split("/")]
         return parts if secrets.compare_digest(secret.encode(), self.server.secret.encode()) else None
 
@@ -243,7 +243,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """The engine shows what matters itself."""
+        """Silent: the engine shows progress itself."""
 
 
 def _chunks(folder: Path) -> Iterator[bytes]:

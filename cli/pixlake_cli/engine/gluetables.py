@@ -1,6 +1,6 @@
-"""The tables of a folder's catalog as Glue shows them: what pyiceberg's Glue catalog asks, over the SQLite file.
+"""The tables of a folder's catalog as Glue shows them: the calls of pyiceberg's Glue catalog, over the SQLite file.
 
-A table's version is its metadata file, and an update of any other than the current one is refused, as Glue refuses it.
+A table's version is its metadata file; an update of any but the current version is refused, as Glue refuses it.
 That comparison is one SQL statement, so processes that work on the same folder and containers exclude one another.
 """
 
@@ -31,7 +31,7 @@ class GlueError(BadInput):
 
 
 class GlueTables:
-    """The catalog at `database`, whose tables exist: `open_catalog` makes them before."""
+    """The catalog at `database`, whose tables `open_catalog` has made."""
 
     def __init__(self, database: Path) -> None:
         self._database = database

@@ -1,8 +1,8 @@
-"""Lets moto read its grammars in an environment with AutoGluon, whose omegaconf holds ANTLR's runtime back at 4.9.
+"""Lets moto read its grammars in an environment with AutoGluon, whose omegaconf pins ANTLR's runtime to 4.9.
 
 moto's parsers are generated for 4.13. Since 4.10 a grammar's automaton is a list of integers (version 4). Before, it
-was a text with an identifier, and had large characters apart (version 3); the rest is the same. So the old runtime
-reads the list once it skips what is gone.
+was a text with an identifier and a section of large characters (version 3); the rest is the same. So the old runtime
+reads the list once it skips those two.
 """
 
 from typing import Any
@@ -29,11 +29,11 @@ def read_newer_grammars() -> None:
                 raise ValueError(f"a grammar of version {found}, where {VERSION} is expected")
 
         def checkUUID(self) -> None:
-            # of grammars that have no large characters apart
+            # of grammars without a section of large characters
             self.uuid = old.BASE_SERIALIZED_UUID
 
     def agree(_recognizer: Any, _generated_for: str) -> None:
-        """In place of a line on standard output, that parser and runtime are of different releases."""
+        """Silence the line on standard output that parser and runtime differ in release."""
 
     antlr4.ATNDeserializer = Deserializer
     Recognizer.checkVersion = agree

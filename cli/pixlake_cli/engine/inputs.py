@@ -1,4 +1,4 @@
-"""What `pixlake run` is given becomes uploads: a zip or a folder is one, loose files together are another."""
+"""Turns the paths of `pixlake run` into uploads: one for each zip or folder, one for all loose files together."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from pixlake.lake import check_identifier
 
 @dataclass(frozen=True)
 class Upload:
-    """One execution's input. `shown` is what the person called it."""
+    """One execution's input. `shown` is the name that the user gave it."""
 
     uri: str
     experiment_id: str
@@ -24,10 +24,10 @@ class Upload:
 
 
 def find_uploads(paths: Sequence[Path], lake: Path, experiment: str | None) -> list[Upload]:
-    """The uploads behind `paths`, in their order, loose files last. A listing of these is written into the lake."""
+    """The uploads behind `paths`, in their order, loose files last: their listing is written into the lake."""
     found, loose = [], []
     for path in paths:
-        path = _whole(path)
+        path = _absolute(path)
         if not path.is_dir() and not path.is_file():
             raise BadRequest(f"{path} is neither a file nor a folder: a pipe or a device has no end to wait for")
         if path.is_dir():
@@ -54,8 +54,8 @@ def _gather(paths: Sequence[Path], lake: Path, experiment: str | None) -> Upload
     return Upload(uri, name, f"{len(unique)} files of {root}")
 
 
-def _whole(path: Path) -> Path:
-    """`path` from the root and without `..`, which no URI takes; a link keeps its own name."""
+def _absolute(path: Path) -> Path:
+    """The absolute path without `..`, which no URI takes; a link keeps its own name."""
     return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
 
 

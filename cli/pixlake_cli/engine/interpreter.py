@@ -1,7 +1,7 @@
 """Runs the state machine in moto's Step Functions, in this process, with its calls to Lambda and S3 sent to the engine.
 
-moto is set up by its public means alone, but for one thing: it counts the children of a Map that failed and then passes
-the Map all the same. `tolerance` puts that right, so a run is red on a laptop where it is red on AWS.
+moto is used by its public interface, with one exception: it counts the failed children of a Map and then passes the Map
+all the same. `tolerance` corrects that, so a run fails on a laptop where it fails on AWS.
 """
 
 import gc
@@ -32,8 +32,8 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended. `state` is the one that failed; `timings` are seconds by state; `event` is what Step
-    Functions tells EventBridge of it."""
+    """The end of an execution. `state` is the one that failed; `timings` are seconds by state; `event` is the event
+    that Step Functions sends to EventBridge."""
 
     name: str
     status: str
@@ -62,7 +62,7 @@ class Interpreter:
 
     def _start(self, opened: ExitStack) -> None:
         opened.enter_context(isolated_environment(self._endpoint))
-        # imported here, for it takes a second in which the first workers start
+        # imported here: it takes a second, in which the first workers start
         import boto3
         from moto import mock_aws
 
@@ -132,8 +132,8 @@ def _unfinished(history: list[dict[str, Any]]) -> str:
 def _spare_ec2() -> None:
     """Keep moto's interpreter from loading EC2's catalogue of instances, half of the time that it takes to import.
 
-    It wants one enum of `moto.batch.utils`, and the package around that imports EC2. So the module is imported with an
-    empty package in its place.
+    It needs one enum of `moto.batch.utils`, whose package imports EC2. So the module is imported with an empty package
+    in place of that one.
     """
     if "moto.batch" in sys.modules or (spec := importlib.util.find_spec("moto.batch")) is None:
         return
@@ -144,8 +144,8 @@ def _spare_ec2() -> None:
 
 @contextmanager
 def gc_frozen() -> Iterator[None]:
-    """What is made here lasts as long as the process, so the garbage collector is spared it: moto's classes and grammar
-    are many objects to walk over, while they are made, during a run and again at the end."""
+    """Keep the garbage collector from the objects made here, which last as long as the process: moto's classes and
+    grammar are many to walk over, while they are made, during a run and again at the end."""
     gc.disable()
     try:
         yield
@@ -156,7 +156,7 @@ def gc_frozen() -> Iterator[None]:
 
 @contextmanager
 def isolated_environment(endpoint: str) -> Iterator[None]:
-    """Nothing of the user's AWS account or proxies in sight, and the endpoints in their place; then all as it was."""
+    """The endpoints in place of the user's AWS account and proxies, for the block."""
     before = dict(os.environ)
     for name in before:
         if name.startswith("AWS_") or name.lower() in PROXIES:

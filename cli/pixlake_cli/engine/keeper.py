@@ -1,7 +1,7 @@
-"""Runs `sam local start-lambda` and never lets it, or what was set up for it, outlive the engine.
+"""Runs `sam local start-lambda`, and ends it, its relay and its network with the engine.
 
 The engine holds the other end of this process's standard input. When that closes, however the engine ended, SAM is
-told to end, which takes the functions' containers away; then the relay and the network of these containers go.
+terminated and removes the functions' containers; then their relay and network are removed.
 """
 
 import os

@@ -12,13 +12,13 @@ from pixlake_cli.engine.sandbox import Answer, Sandbox, failure
 from pixlake_cli.engine.template import REGION, Function
 
 WHOLE_MACHINE = "INFERENCE_THREADS"
-# MB with which Lambda gives one processor
+# MB with which Lambda gives one vCPU
 MEMORY_PER_CORE = 1769
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH")
 
 
 def environment(function: Function, overrides: Mapping[str, str]) -> dict[str, str]:
-    """The template's variables, with those of `overrides` that the function has, and what Lambda itself sets."""
+    """The template's variables, those of `overrides` that the function has, and the ones that Lambda sets."""
     own = {**function.environment, **{key: overrides[key] for key in overrides if key in function.environment}}
     lambda_sets = {
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -37,16 +37,16 @@ def environment(function: Function, overrides: Mapping[str, str]) -> dict[str, s
 
 
 def _code(function: Function) -> list[Path]:
-    """The function's folder; for another Python than this, also what the image would hold."""
+    """The function's folder; for another Python than this, also the layer that its image would hold."""
     return [function.folder, *([function.folder.parents[1] / "layers" / "pixlake"] if function.image else [])]
 
 
 class Pool:
     """Invokes one function. There are never more workers than invocations that hold cores at one time.
 
-    A function that sets INFERENCE_THREADS fills the cores by itself: it holds all of them, or an equal share of up to
-    `WIDEST`, and its environment says how many. Its memory is then what Lambda gives with so many, if that is more.
-    Any other function holds one core.
+    A function that sets INFERENCE_THREADS uses the cores by itself: it holds all of them, or an equal share of up to
+    `WIDEST`, and its environment gives the number. Its memory is then at least what Lambda gives with that many. Any
+    other function holds one core.
     """
 
     WIDEST = 8
@@ -66,9 +66,8 @@ class Pool:
         self._closed = False
 
     def prestart(self) -> None:
-        """Start a worker ahead of its first invocation, and wait until it is ready or has failed to be.
-
-        Not in a Python of its own: few executions come to such a function.
+        """Start a worker ahead of its first invocation, and wait until it is ready or has failed. A function with a
+        Python of its own has none: few executions invoke it.
         """
         with self._lock:
             if self._all or self._closed or self.function.image:
@@ -96,7 +95,7 @@ class Pool:
             return [sandbox.pid for sandbox in self._all if sandbox.alive]
 
     def close(self) -> None:
-        """End all workers; what still runs in them fails."""
+        """End all workers; invocations in them fail."""
         with self._lock:
             self._closed = True
             for sandbox in self._all:

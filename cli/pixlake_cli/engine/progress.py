@@ -18,13 +18,13 @@ ONE = {
     "shards": "shard",
     "tables": "table",
 }
-# which step says how many invocations a Map takes, and in which list
+# the step that gives a Map's number of invocations, and the list that holds it
 MAPS = {"Extract": ("Plan", "shards"), "Infer": ("Split", "batches")}
 
 
 @dataclass
 class Step:
-    """One state: how many invocations it takes (1 but for a Map), how many are done, and what they said in sum."""
+    """One state: its number of invocations (1 except for a Map), how many are done, and the sum of their results."""
 
     name: str
     total: int = 1
@@ -39,7 +39,7 @@ class Step:
 
 
 class Progress:
-    """An `engine.Observer`. It calls `show(step)` whenever a step has moved, one call at a time."""
+    """An `engine.Observer`. It calls `show(step)` whenever a step advances, one call at a time."""
 
     def __init__(self, state_of: Mapping[str, str], show: Callable[[Step], None]) -> None:
         self._state_of = state_of

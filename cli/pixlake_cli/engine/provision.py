@@ -1,4 +1,4 @@
-"""What a lake on a laptop must hold before a run: a place for the execution, and the models that come with Pixlake."""
+"""Prepares a lake on a laptop for a run: a work folder for the execution, and the models that come with Pixlake."""
 
 import secrets
 import shutil
@@ -13,7 +13,7 @@ EXPERIMENT_LENGTH = 56
 
 
 def put_models(bundles: Path, lake: Path) -> None:
-    """Copy each bundle that the lake lacks. One of that name that is there stays, whatever is in it.
+    """Copy each bundle that the lake lacks. An existing one of that name stays, whatever its content.
 
     StorageError where one cannot be copied, as onto a full disk.
     """
@@ -39,7 +39,7 @@ def put_models(bundles: Path, lake: Path) -> None:
 
 
 def name_execution(upload: Upload, lake: Path) -> str:
-    """A name that sorts by time, says what it is of, and that no other run on this lake has: its work folder is new."""
+    """A name that sorts by time, names the experiment, and is unique on this lake: its work folder is new."""
     while True:
         start = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         name = f"{start}-{upload.experiment_id[:EXPERIMENT_LENGTH]}-{secrets.token_hex(2)}"

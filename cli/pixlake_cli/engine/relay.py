@@ -1,4 +1,4 @@
-"""Runs in a container: passes what reaches an address there to the engine's socket.
+"""Runs in a container: passes connections to an address there on to the engine's socket.
 
 Containers reach no address of the machine's loopback, and the engine listens on no other. The folder of the socket is
 mounted into this one container, which the functions' containers reach by the name `store`.

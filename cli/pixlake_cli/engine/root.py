@@ -1,7 +1,7 @@
-"""Where the template, the state machine, the functions and the demo models are, which the engine runs.
+"""The folder of the template, the state machine, the functions and the demo models that the engine runs.
 
-In a checkout they are the files at its root. A wheel carries copies of them (pyproject.toml), for no checkout is beside
-what it installs.
+In a checkout they are the files at its root. A wheel carries copies of them (pyproject.toml), for it installs without a
+checkout.
 """
 
 from pathlib import Path

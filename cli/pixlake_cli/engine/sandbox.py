@@ -1,7 +1,7 @@
 """One worker process and the Runtime API that it polls: what AWS calls an execution environment.
 
-It runs one invocation at a time and stays warm between them. A worker that exits, runs past its timeout or over its
-memory fails the invocation under the error name that Lambda gives, for the state machine's retries go by these names.
+It runs one invocation at a time and stays warm between them. A worker that exits, or exceeds its timeout or its memory,
+fails the invocation under the error name that Lambda gives, for the state machine's retries go by these names.
 """
 
 import json
@@ -28,7 +28,7 @@ WORKER = Path(__file__).with_name("worker.py")
 
 @dataclass(frozen=True)
 class Answer:
-    """What an invocation came to: the function's JSON, or with `failed` its error as JSON."""
+    """The result of an invocation: the function's JSON, or with `failed` its error as JSON."""
 
     payload: bytes
     failed: bool = False
@@ -48,7 +48,7 @@ class _Invocation:
 
 
 class Sandbox:
-    """`start` gives a running one; it is `alive` until its process ends."""
+    """Runs from construction, and is `alive` until its process ends."""
 
     def __init__(self, function: Function, environment: Mapping[str, str], log: IO[bytes]) -> None:
         self.function = function
@@ -122,7 +122,7 @@ class Sandbox:
         with self._lock:
             self._settle(answer)
         self.kill()
-        # until it is gone it would pass for a warm one
+        # until it is gone it would count as warm
         self._process.wait()
 
     def _settle(self, answer: Answer) -> None:
@@ -168,7 +168,7 @@ class _RuntimeApi(HTTPServer):
         self.sandbox = sandbox
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A worker that is killed leaves its connection broken; its exit is seen elsewhere."""
+        """Ignore the connection that a killed worker breaks: `_watch` sees its exit."""
 
 
 class _RuntimeHandler(BaseHTTPRequestHandler):
@@ -204,4 +204,4 @@ class _RuntimeHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """The engine shows what matters itself."""
+        """Silent: the engine shows progress itself."""

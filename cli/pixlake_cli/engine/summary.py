@@ -1,4 +1,4 @@
-"""What a run says at its end: in words for people, as one object for programs."""
+"""A run's summary: text for people, one object for programs."""
 
 import json
 import shlex
@@ -39,7 +39,7 @@ class Ended:
         return self.progress.report_uri.removeprefix("file://")
 
     def summary(self) -> str:
-        """What to look at first, counts, times, where the report is, what to know of the models, and a query."""
+        """Warnings, counts, times, the report's path, the models' notice, and a query."""
         output, timings = self.outcome.output, self.outcome.timings
         counts = ", ".join(f"{output.get(key, 0):,} {key}" for key in TOTALS)
         steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in timings.items())
@@ -58,21 +58,21 @@ class Ended:
         )
 
     def explanation(self, logs: Path) -> str:
-        """One paragraph: where it failed, of what, what to do about it, and where to read more."""
-        # the report's module comes with Arrow, and only failures need it
+        """One paragraph: the failed state, its error, the remedy, the report and the logs."""
+        # the report's module imports Arrow, and only failures need it
         from pixlake.report.causes import explain
         from pixlake.report.gather import count_shards, list_work
 
         work = Work(f"file://{self.lake}", self.outcome.name)
         listing = list_work(work)
         cause = explain(self._error(), listing, count_shards(work, listing))
-        report = f"Report: {self.report}." if self.report else f"No report could be written: {self._why_none()}."
+        report = f"Report: {self.report}." if self.report else f"No report could be written: {self._why_no_report()}."
         state = self.outcome.state or cause.step
         message = cause.message if cause.message.endswith((".", "!", "?")) else f"{cause.message}."
         text = f"{state} failed with {cause.error}: {message} {cause.advice} {report} Logs: {logs}"
         return " ".join(text.split())
 
-    def _why_none(self) -> str:
+    def _why_no_report(self) -> str:
         free = shutil.disk_usage(self.lake).free
         return f"the disk of {self.lake} is full" if free < _FULL else "RecordFailure's log says why"
 
@@ -90,7 +90,7 @@ class Ended:
         return result
 
     def _changed(self) -> Iterator[str]:
-        """What became of the tables' rows."""
+        """The effects on the tables' rows."""
         effects = msgspec.convert(self.outcome.output.get("effects", {}), dict[str, Effect])
         if words := describe_effects(effects):
             yield f"Changed: {words}"
@@ -99,7 +99,7 @@ class Ended:
         return list(self.outcome.output.get("warnings", ()))
 
     def _left_out(self) -> Iterator[str]:
-        """Why rows are rejected, and why none is predicted."""
+        """The reasons why rows are rejected, and why none is predicted."""
         output = self.outcome.output
         if reasons := output.get("reasons"):
             listed = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
@@ -109,7 +109,7 @@ class Ended:
             yield f"{output['unpredicted']}."
 
     def _error(self) -> StateError:
-        """The error; for a Map's, which says nothing, that of a child."""
+        """The error; for a Map, whose own says nothing, that of a child."""
         inner = self.progress.failures.get(self.outcome.state)
         if inner and self.outcome.error.startswith("States."):
             return StateError(str(inner.get("errorType", self.outcome.error)), json.dumps(inner))

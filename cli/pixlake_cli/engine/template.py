@@ -1,7 +1,7 @@
-"""What template.yaml deploys, as far as the engine needs it: functions, the state machine, rules that tell functions.
+"""The parts of template.yaml that the engine runs: functions, the state machine, rules that invoke functions.
 
-The template stays the one place that says which environment, memory and timeout a function has. Only what
-CloudFormation itself would know (a bucket's name, an ARN) is filled in by the engine.
+The template stays the one place for a function's environment, memory and timeout. The engine fills in only the values
+that CloudFormation itself would know (a bucket's name, an ARN).
 """
 
 import re
@@ -37,7 +37,7 @@ class Function:
     """One function of the template. `timeout` is in seconds, `memory` in MiB, `folder` holds its code; `retries` are of
     asynchronous invocations.
 
-    `image` is a container that is not built here but named by a parameter: on a laptop the Python to run it with.
+    `image` is a container that a parameter names, not built here: on a laptop the Python that runs the function.
     """
 
     name: str
@@ -99,7 +99,7 @@ TemplateLoader.add_multi_constructor("!", _short_form)
 class Resolver:
     """CloudFormation's intrinsic functions over one template, with parameters at their defaults where not given.
 
-    A resource's Ref and Arn become names under which the engine knows it: `names` gives them, else the logical name.
+    A resource's Ref and Arn become the engine's names for it: those in `names`, else its logical name.
     """
 
     def __init__(self, template: Mapping[str, Any], parameters: Mapping[str, str], names: Mapping[str, str]) -> None:
@@ -181,7 +181,7 @@ def load(path: Path, parameters: Mapping[str, str], names: Mapping[str, str]) ->
     try:
         template = yaml.load(path.read_text("utf-8"), TemplateLoader)
     except FileNotFoundError as error:
-        raise BadRequest(f"{path} does not exist, which `pixlake run` follows: install Pixlake again") from error
+        raise BadRequest(f"{path}, which `pixlake run` follows, does not exist: install Pixlake again") from error
     machines = [name for name, it in template["Resources"].items() if it["Type"] == MACHINE]
     resolver = Resolver(template, parameters, {**{name: machine_arn(name) for name in machines}, **names})
     if not machines:
@@ -191,7 +191,7 @@ def load(path: Path, parameters: Mapping[str, str], names: Mapping[str, str]) ->
         name: _function(name, path.parent, _merged(defaults, properties), resolver)
         for name, properties in _resources(template, FUNCTION, resolver)
     }
-    # the first is what an upload starts; others are started by it, and stay on AWS
+    # an upload starts the first, which starts the others; those stay on AWS
     machine = template["Resources"][machines[0]]["Properties"]
     return Deployment(
         functions=functions,
@@ -203,7 +203,7 @@ def load(path: Path, parameters: Mapping[str, str], names: Mapping[str, str]) ->
 
 
 def _resources(template: Mapping[str, Any], kind: str, resolver: Resolver) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Names and properties of the resources of one type, as far as their conditions are met."""
+    """Names and properties of the resources of one type whose conditions are met."""
     for name, resource in template["Resources"].items():
         condition = resource.get("Condition")
         if resource["Type"] == kind and (condition is None or resolver.resolve({"Condition": condition})):
@@ -220,7 +220,7 @@ def _rules(template: Mapping[str, Any], functions: Mapping[str, Function], resol
 
 
 def machine_arn(name: str) -> str:
-    """What the engine knows a state machine by."""
+    """The ARN by which the engine knows a state machine."""
     return f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{name}"
 
 

@@ -1,4 +1,4 @@
-"""Lets a Map fail when more of its children failed than it tolerates.
+"""Fails a Map when more of its children fail than it tolerates.
 
 moto 5.2 counts these children and then passes the Map all the same. There is no public way to correct that, so this
 wraps the one method that runs a Map; a workflow test fails when a new moto makes it unneeded or breaks it.
@@ -22,7 +22,7 @@ CAUSE = "The specified tolerated failure threshold was exceeded"
 
 @contextmanager
 def enforced() -> Iterator[None]:
-    """Maps count for the length of the block."""
+    """Maps count their failed children for the length of the block."""
     component = cast("Any", distributed_iteration_component.DistributedIterationComponent)
     run = component._map_run
 

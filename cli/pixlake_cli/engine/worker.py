@@ -1,7 +1,7 @@
-"""Runs one function under the Lambda runtime client, and never outlives the engine.
+"""Runs one function under the Lambda runtime client, and ends with the engine.
 
 The engine holds the other end of this process's standard input. When that closes, however the engine ended, this
-process ends at once: a worker left behind would go on writing into a lake in which the next run is at work.
+process ends at once: a worker left behind would keep writing into a lake that the next run uses.
 """
 
 import os

@@ -21,7 +21,7 @@ METADATA = ("snapshots", "history", "files", "manifests", "partitions", "refs")
 _CATALOGS = ("", "awsdatacatalog")
 _SHOW = re.compile(r"\s*SHOW\s+(TABLES|COLUMNS)\b(?:\s+(?:FROM|IN)\s+([\w.\"]+))?\s*;?\s*", re.IGNORECASE)
 
-# It warns of each command it does not know, before we refuse it.
+# sqlglot warns of each command that it does not know, before we refuse it.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
@@ -39,14 +39,14 @@ class TableRead:
 
     @property
     def view(self) -> str:
-        """The view that stands for it in DuckDB."""
+        """The name of its view in DuckDB."""
         name = f"{self.name}${self.metadata}" if self.metadata else self.name
         return f"{name} {self.kind} {self.as_of}" if self.kind else name
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A query for DuckDB, and what it reads."""
+    """A query for DuckDB, and the tables that it reads."""
 
     sql: str
     reads: tuple[TableRead, ...]
@@ -104,7 +104,7 @@ def _place(meta: dict[str, object]) -> str:
 
 
 def _resolve_tables(tree: exp.Expr, tables: Collection[str]) -> tuple[TableRead, ...]:
-    """Put a view in place of each table, under the name that the query knows it by."""
+    """Replace each table by a view, under the name that the query uses."""
     reads: dict[TableRead, None] = {}
     common = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):

@@ -1,4 +1,4 @@
-"""A query that may take so much memory, time and temporary disk and no more, whatever it asks for."""
+"""Runs a query within limits of memory, time and temporary disk."""
 
 import errno
 import os
@@ -99,7 +99,7 @@ def _as_file(target: IO[bytes]) -> Iterator[IO[bytes]]:
 
 
 def _error(code: int, said: bytes, limits: Limits) -> Exception:
-    """What the process ended with. Without a word it was out of memory, or has lost its reader."""
+    """The error that the process ended with. Without a message it was out of memory, or lost its reader."""
     too_much = BadRequest(f"the query needs more than {limits.memory >> 20:,} MB: {_LESS}, or give it more by --memory")
     failed = None
     with suppress(msgspec.DecodeError):

@@ -51,7 +51,7 @@ def _body(function: exp.Expr, values: Mapping[str, exp.Expr]) -> exp.Expr:
 
 
 def _is_bound(identifier: exp.Identifier) -> bool:
-    """Whether a lambda further in has a parameter of this name."""
+    """Whether an inner lambda has a parameter of this name."""
     outer = identifier.find_ancestor(exp.Lambda)
     while outer:
         if any(parameter.name == identifier.name for parameter in outer.expressions):
@@ -110,7 +110,7 @@ def _bare(node: exp.Expr) -> exp.Expr:
 
 
 def _dot_product(call: exp.Expr) -> exp.Expr:
-    """DuckDB's own, about twenty times as fast as its lambdas. As in Trino, lists of different lengths have none."""
+    """DuckDB's own, about twenty times as fast as its lambdas. As in Trino, null for lists of different lengths."""
     first, second, _ = call.this.expressions
     product = _call("list_dot_product", exp.cast(first.copy(), "double[]"), exp.cast(second.copy(), "double[]"))
     same_length = exp.EQ(this=_call("len", first), expression=_call("len", second))
@@ -120,7 +120,7 @@ def _dot_product(call: exp.Expr) -> exp.Expr:
 
 
 def _matching(call: exp.Expr, negated: bool = False) -> exp.Expr:
-    """How many elements of the list satisfy the lambda, or do not."""
+    """The number of elements that satisfy the lambda, or that do not."""
     values, function = call.expressions
     body = exp.Not(this=exp.Paren(this=function.this.copy())) if negated else function.this.copy()
     return _call("len", _call("list_filter", values, exp.Lambda(this=body, expressions=function.expressions)))
@@ -142,7 +142,7 @@ def _cardinality(call: exp.Expr) -> exp.Expr:
 
 
 def _divide(division: exp.Expr) -> exp.Expr:
-    """Of two integers Trino gives an integer, DuckDB a double."""
+    """The quotient of two integers is an integer in Trino, a double in DuckDB."""
     if _is_integer(division.this) and _is_integer(division.expression):
         return exp.IntDiv(this=division.this.copy(), expression=division.expression.copy())
     return division

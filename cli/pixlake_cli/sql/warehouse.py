@@ -62,7 +62,7 @@ def _connect(warehouse: str, limits: Limits) -> duckdb.DuckDBPyConnection:
         config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
     )
     connection.execute("SET TimeZone = 'UTC'")
-    # It takes a column for free of NaN by Parquet's statistics, which leave NaN out, so is_nan() was always false.
+    # By Parquet's statistics, which leave NaN out, it takes a column as free of NaN: is_nan() was always false.
     connection.execute("SET disabled_optimizers = 'statistics_propagation'")
     connection.execute(f"SET memory_limit = '{limits.memory}B'")
     connection.execute(f"SET temp_directory = {_literal(str(limits.spill))}")
@@ -88,7 +88,7 @@ def _create_view(connection: duckdb.DuckDBPyConnection, catalog: "Catalog", read
 
 
 def list_files(table: Table, snapshot_id: int | None = None) -> list[str]:
-    """The data files of a snapshot, the current one if not told. BadRequest where rows of them are deleted apart."""
+    """The data files of a snapshot, by default the current one. BadRequest for row-level deletes."""
     tasks = list(table.scan(snapshot_id=snapshot_id).plan_files())
     if any(task.delete_files for task in tasks):
         raise BadRequest(f"{table.name()[-1]} has row-level deletes, which this cannot read: OPTIMIZE it in Athena")

@@ -1,8 +1,8 @@
-"""One query in a process of its own: where DuckDB, or what writes its rows, does not keep to the limit of memory, this
-process ends and nothing else.
+"""One query in a process of its own: where DuckDB or a writer of its rows exceeds the limit of memory, only this
+process ends.
 
-The command holds the other end of its standard input and ends it by closing that, too. What went wrong comes as one
-line of JSON on standard error.
+The command holds the other end of its standard input, and can end it by closing that. Errors come as one line of JSON
+on standard error.
 """
 
 import os
@@ -18,7 +18,7 @@ import msgspec
 from pixlake.errors import BadRequest, PixlakeError
 from pixlake.iceberg.lakes import Lake
 
-# Of the memory, what DuckDB is to keep to; the rest is for Python, and for what DuckDB does not count.
+# DuckDB's share of the memory; the rest is for Python, and for allocations that DuckDB does not count.
 _SHARE = 0.6
 
 
@@ -62,7 +62,7 @@ def main(argument: str) -> int:
         answer(request, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        # whoever read the output has enough
+        # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (PixlakeError, OSError, MemoryError) as error:

@@ -1,7 +1,7 @@
-"""Pixlake's runtime: what the state machine's functions do, apart from Lambda and from any way of running them.
+"""Pixlake's runtime: the work of the state machine's functions, independent of Lambda and of any way of running them.
 
-Decisions (names, matching, planning, keys) are pure functions; only `storage` and `catalog` touch the outside.
-`open` is what people call from Python; the functions' containers never do.
+Decisions (names, matching, planning, keys) are pure functions; only `storage` and `iceberg` touch the outside.
+`open` is for people's Python; the functions' containers never call it.
 """
 
 import os

@@ -18,7 +18,7 @@ def map_bounded(
     """`call(item)` for each item, in order, computed by `workers` threads.
 
     At most `in_flight` items are begun and not yet taken by the caller; by default one more than `workers`, so that all
-    of them work while the caller has one. An exception of `call` is raised in its place; nothing further is begun then.
+    of them work while the caller has one. An exception of `call` is raised in its place; no further item is begun then.
     """
     limit = workers + 1 if in_flight is None else in_flight
     pool, window = ThreadPoolExecutor(workers), deque[Future[R]]()
@@ -36,8 +36,8 @@ def map_bounded(
 class Budget:
     """Bytes that may be in memory at once, admitted in the order of their turns, 0, 1 and so on.
 
-    More than the budget is admitted when nothing else is held. The order is what keeps those who hold some from waiting
-    for one who holds none.
+    More than the budget is admitted when nothing else is held. The order keeps holders from waiting for an item that
+    holds nothing.
     """
 
     def __init__(self, size: int) -> None:
@@ -58,7 +58,7 @@ class Budget:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Nobody waits any more."""
+        """Let all waiters through."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -69,7 +69,7 @@ class Budget:
 
 @dataclass
 class _Ticket:
-    """What one item holds of the budget."""
+    """One item's share of the budget."""
 
     budget: Budget
     turn: int
@@ -99,8 +99,8 @@ def read_and_prepare(
 ) -> Generator[R]:
     """`prepare(item, read(item, admit))` for each item, as `map_bounded` does it.
 
-    Reading waits for a network and preparing for a core, so each has threads of its own. What was read and is not yet
-    prepared is at most `bytes_ahead` bytes, or one item.
+    Reading waits for a network and preparing for a core, so each has threads of its own. At most `bytes_ahead` bytes,
+    or one item, are read and not yet prepared.
     """
     reading, budget = ThreadPoolExecutor(readers), Budget(bytes_ahead)
 

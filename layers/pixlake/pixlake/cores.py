@@ -1,4 +1,4 @@
-"""The cores that a process may use, which a binding or a container's quota may limit."""
+"""The cores that a process may use, limited by its CPU affinity or a container's quota."""
 
 import math
 import os
@@ -8,7 +8,7 @@ CGROUP = Path("/sys/fs/cgroup/cpu.max")
 
 
 def available_cores(cgroup: Path = CGROUP) -> int:
-    """The cores that this process may use: those it is bound to, or what a container's quota comes to, if fewer."""
+    """The cores that this process may use: those of its CPU affinity, or of a container's quota if fewer."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = cgroup.read_text().split()

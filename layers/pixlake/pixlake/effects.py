@@ -1,4 +1,4 @@
-"""What an execution did to the tables, in words."""
+"""The effects of an execution on the tables, in words."""
 
 from collections.abc import Mapping
 
@@ -11,12 +11,12 @@ KINDS = {
     "older": "older than the lake's",
     "removed": "removed",
 }
-"""The counts of an `Effect` that stand for whole rows, and what they are called."""
+"""The counts of whole rows in an `Effect`, with their words."""
 _CHANGED = {"records": "with other images", "embeddings": "of another record"}
 
 
 def describe_effect(table: str, effect: Effect) -> str:
-    """The counts that are not zero; empty where all are."""
+    """The counts above zero; empty where there are none."""
     counts = [(getattr(effect, name), words) for name, words in KINDS.items()]
     counts.append((effect.changed, _CHANGED.get(table, "changed")))
     return ", ".join(f"{count:,} {words}" for count, words in counts if count)
@@ -29,7 +29,7 @@ def describe_effects(effects: Mapping[str, Effect]) -> str:
 
 
 def describe_unchanged(effects: Mapping[str, Effect]) -> str:
-    """That nothing changed, where that is so, and why."""
+    """The reason why nothing changed; empty where something did."""
     total = {name: sum(getattr(effect, name) for effect in effects.values()) for name in Effect.__struct_fields__}
     if any(total[name] for name in ("new", "replaced", "removed", "changed")):
         return ""

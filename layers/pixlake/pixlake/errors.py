@@ -9,15 +9,15 @@ PixlakeError
 │   ├── BadImage             an image that cannot be used; `reason` is a code; steps turn it into a reject
 │   ├── BadMember            a file of the upload that cannot be read; `reason` is a code; it becomes a reject
 │   ├── NotServable          a trained model that no bundle can hold
-│   │   └── NotEqual         a bundle that answers otherwise than the model it was made from
+│   │   └── NotEqual         a bundle whose outputs differ from those of its model
 │   ├── MissingObject        an object that should be there and is not
-│   ├── ChangedObject        an object that was replaced since its version was noted
+│   ├── ChangedObject        an object that was replaced since its version was recorded
 │   ├── AccessDenied         an object that may not be read or written
 │   └── TooManyLost          more batches lost than the stack tolerates
 └── TransientError           the same input may work a moment later: retried with backoff
-    ├── StorageError         the object store failed or answered short
+    ├── StorageError         the object store failed or returned too few bytes
     ├── CatalogError         the catalog failed
-    └── CommitConflict       others committed first, more often than one invocation can plan again
+    └── CommitConflict       others committed first, more often than one invocation can retry
 
 Step Functions sees an error by its class name, so a `Retry` in the state machine names exactly the classes under
 `TransientError`; a test holds the two together.
@@ -29,7 +29,7 @@ class PixlakeError(Exception):
 
 
 class BadInput(PixlakeError):
-    """The input is at fault: running it again fails again."""
+    """The input is at fault: a retry fails again."""
 
 
 class BadRequest(BadInput):
@@ -75,7 +75,7 @@ class NotServable(BadInput):
 
 
 class NotEqual(NotServable):
-    """A bundle answers otherwise than the model it was made from, so it is not written."""
+    """A bundle's outputs differ from those of its model, so it is not written."""
 
 
 class MissingObject(BadInput):
@@ -83,7 +83,7 @@ class MissingObject(BadInput):
 
 
 class ChangedObject(BadInput):
-    """An object is no longer the one whose version was noted: another was put in its place."""
+    """An object is no longer the one whose version was recorded: another was put in its place."""
 
     def __init__(self, uri: str) -> None:
         super().__init__(f"{uri} was replaced while it was in use")

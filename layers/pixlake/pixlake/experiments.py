@@ -1,7 +1,7 @@
-"""What an experiment remembers from one upload to the next: the column that its records are keyed by.
+"""An experiment's state from one upload to the next: the column that its records are keyed by.
 
-The rows of two uploads meet by their ids, so an id must mean the same in both. The first upload that is committed
-decides, by an object that is only ever created; an upload that failed before it has left nothing (docs/adr/0012).
+The rows of two uploads are merged by their ids, so an id must mean the same in both. The first committed upload
+decides, by an object that is created once; one that failed before leaves nothing (docs/adr/0012).
 """
 
 import msgspec
@@ -19,15 +19,15 @@ class Experiment(msgspec.Struct, frozen=True):
 
 
 def read_experiment(lake: str, experiment_id: str) -> Experiment | None:
-    """What is remembered; None before the first upload with a table."""
+    """The stored state; None before the first upload with a table."""
     uri = experiment_uri(lake, experiment_id)
-    # listed first: S3 answers alike for an object that is not there and one that is denied
+    # listed first: S3 answers alike for a missing object and a denied one
     there = any(info.uri == uri for info in storage.list_objects(uri.rpartition("/")[0]))
     return msgspec.json.decode(storage.read(uri), type=Experiment) if there else None
 
 
 def keep_experiment(lake: str, experiment_id: str, mine: Experiment) -> None:
-    """Remember `mine`, unless something is remembered; BadUpload `other_id_column` where that is another column."""
+    """Store `mine`, unless one is stored; BadUpload `other_id_column` where that has another column."""
     uri = experiment_uri(lake, experiment_id)
     if storage.create(uri, msgspec.json.encode(mine)):
         return

@@ -1,7 +1,7 @@
-"""Why a child of a Map failed, written where RecordFailure finds it.
+"""The error of a Map's child, written for RecordFailure to read.
 
-A Map that fails says only that more children failed than it tolerates. So a child that fails for good leaves a note
-under `work/` first. A transient error leaves none, for the retry may well succeed.
+A failed Map reports only that more children failed than it tolerates. So a child that fails for good first writes a
+note under `work/`. A transient error leaves none, for the retry may succeed.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ MAP_FAILED = "States.ExceedToleratedFailureThreshold"
 
 @contextmanager
 def record_child_failure(work: Work, step: str, child: str) -> Iterator[None]:
-    """Leave a note of the error that ends the block, unless it is transient, and let the error go on.
+    """Write a note of the error that ends the block, unless it is transient, and raise the error again.
 
     `step` is the state that runs the block, `child` the name of its item.
     """
@@ -35,5 +35,5 @@ def record_child_failure(work: Work, step: str, child: str) -> Iterator[None]:
 
 
 def read_child_failure(uri: str) -> ChildFailure:
-    """The note that a child left."""
+    """The note that a child wrote."""
     return msgspec.json.decode(storage.read(uri), type=ChildFailure)

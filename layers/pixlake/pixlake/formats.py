@@ -1,4 +1,4 @@
-"""Which files Pixlake takes for images and for tables: by the end of their names, so that nothing is read to know."""
+"""The file types of images and tables, told by their extensions, so that no file is read to know."""
 
 IMAGE_EXTENSIONS = frozenset(
     {
@@ -10,7 +10,7 @@ TABLE_EXTENSIONS = frozenset({"csv", "tsv", "tab", "psv", "jsonl", "ndjson", "pa
 
 
 def extension(path: str) -> str:
-    """What follows the last dot of the file's name, in lower case; empty where there is none."""
+    """The file name's extension, in lower case and without the dot; empty where there is none."""
     name = path.rpartition("/")[2]
     stem, _, end = name.rpartition(".")
     return end.lower() if stem else ""

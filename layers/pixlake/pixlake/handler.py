@@ -1,4 +1,4 @@
-"""What every handler does besides its work: a JSON line to the log for each invocation, and counts as metrics.
+"""The logging and metrics that handlers share: a JSON line to the log for each invocation, and counts as metrics.
 
 A line carries the execution's name as `correlation_id`, so that one query of the shared log group follows an execution
 through all functions and children of Maps, and the trace that Lambda and Step Functions record by themselves. No X-Ray
@@ -28,7 +28,7 @@ _metrics = Metrics(service=SERVICE, namespace=NAMESPACE)
 def instrumented(*counts: str) -> Callable[[Handler], Handler]:
     """A decorator that logs each invocation, and makes the fields `counts` of its answer metrics of the function.
 
-    What the handler raises is logged with its class and raised on: the state machine decides by that class.
+    An exception is logged with its class and raised again: the state machine decides by that class.
     """
 
     def decorate(handler: Handler) -> Handler:
@@ -52,12 +52,12 @@ def instrumented(*counts: str) -> Callable[[Handler], Handler]:
 
 
 def seconds_left(context: Any) -> float:
-    """Until Lambda ends the invocation."""
+    """Seconds until Lambda ends the invocation."""
     return float(context.get_remaining_time_in_millis()) / 1000
 
 
 def _about(event: dict[str, Any]) -> dict[str, Any]:
-    """Which item of a Map it was, if one."""
+    """The item of a Map, if any."""
     item = event.get("batch") or event.get("shard")
     return {key: item[key] for key in ("batch_id", "index") if key in item} if isinstance(item, dict) else {}
 
@@ -65,7 +65,7 @@ def _about(event: dict[str, Any]) -> dict[str, Any]:
 def _measure(context: Any, counts: dict[str, int]) -> None:
     if not counts:
         return
-    # the name holds the stack's, so two stacks in one account are told apart
+    # the function's name holds the stack's, which tells two stacks in one account apart
     _metrics.add_dimension(name="function", value=context.function_name)
     for name, value in counts.items():
         _metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)

@@ -1,10 +1,10 @@
-"""Where everything lies in a lake. Names follow from the input alone: a step run twice writes to the same place.
+"""The layout of a lake. Names follow from the input alone: a step run twice writes to the same place.
 
 images/<experiment_id>/<upload_id>/…   the images of an upload, never overwritten by another
-experiments/<experiment_id>/key.json   what an experiment remembers: its id column (`experiments`)
+experiments/<experiment_id>/key.json   the id column of an experiment (`experiments`)
 models/<name>/…                        bundles; a pushed version in a folder of its own (`bundles.folders`)
 warehouse/…                            the Iceberg tables
-work/<execution_id>/…                  what one execution's steps hand each other; no table knows of it
+work/<execution_id>/…                  the files that one execution's steps pass on; in no table
 reports/<execution_id>.html
 """
 
@@ -38,7 +38,7 @@ def report_uri(lake: str, execution_id: str) -> str:
 
 
 def experiment_uri(lake: str, experiment_id: str) -> str:
-    """What an experiment remembers from one upload to the next: which column its records are keyed by."""
+    """An experiment's state from one upload to the next: the column that its records are keyed by."""
     return join(lake, "experiments", experiment_id, "key.json")
 
 
@@ -85,7 +85,7 @@ class Work:
         return join(self.uri, "tables")
 
     def extracted(self, shard: int) -> str:
-        """JSON Lines of `messages.Image`: what one shard put into the lake, in the order of `members`."""
+        """JSON Lines of `messages.Image`: the images that one shard put into the lake, in the order of `members`."""
         return join(self.uri, "extracted", f"{shard:06d}.jsonl")
 
     @property
@@ -98,12 +98,12 @@ class Work:
         return join(self.uri, "batches", f"{batch_id}.parquet")
 
     def part(self, table: str, part_id: str) -> str:
-        """Rows for a table, Parquet in its schema, sorted by its key. It is there only when complete."""
+        """Rows for a table, Parquet in its schema, sorted by its key. It exists only when complete."""
         return join(self.uri, "parts", table, f"{part_id}.parquet")
 
     @property
     def merged_rejects(self) -> str:
-        """All rows of the execution for `rejects`, Parquet: what Compact adds to the parts where Athena merges."""
+        """All rows of the execution for `rejects`, Parquet: Compact adds it to the parts where Athena merges."""
         return join(self.uri, "merged", "rejects", "rows.parquet")
 
     def rejects(self, stage: str, part_id: str) -> str:

@@ -1,7 +1,7 @@
-"""What the states hand each other: URIs, counts and names, never data (Step Functions stops at 256 KiB).
+"""The messages between states: URIs, counts and names, never data (Step Functions stops at 256 KiB).
 
-Each function takes one `…Request` and answers one `…Answer`; the larger lists between them are files in the lake,
-of the structs at the end.
+Each function takes one `…Request` and returns one `…Answer`; larger lists are files in the lake, rows of the structs at
+the end.
 """
 
 from typing import Annotated, Any, TypeVar
@@ -13,11 +13,11 @@ from pixlake.errors import BadRequest
 M = TypeVar("M")
 
 TOTALS = ("images", "records", "embedded", "predicted", "rejected")
-"""What is counted of an execution, in Report's answer and in the table `executions`."""
+"""The counts of an execution, in Report's answer and in the table `executions`."""
 
 
 Name = Annotated[str, msgspec.Meta(max_length=1_000)]
-"""What an upload names goes from state to state, and a payload ends at 256 KiB."""
+"""A name in an upload: bounded, for it is passed between states, and a payload ends at 256 KiB."""
 
 
 def _described(description: str, default: str, example: str | bool) -> msgspec.Meta:
@@ -45,7 +45,7 @@ class Classifiers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The content of `pixlake.json`. What is None is found by looking at the data, or is not wanted."""
+    """The content of `pixlake.json`. A field that is None is found by looking at the data, or is not wanted."""
 
     id_column: Annotated[
         Name | None,
@@ -73,7 +73,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 
 class Ingest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a person gives the state machine, and what an event of S3 is read as (`triggers`).
+    """The state machine's input, written by a person or read from an event of S3 (`triggers`).
 
     `experiment_id` comes from `uploads/<experiment_id>/…` where it is left out; `uploaded_at` (ISO 8601) from the
     object; `options` win over the upload's `pixlake.json`. `upload_version` is a version id of S3's, of a zip; the
@@ -88,7 +88,7 @@ class Ingest(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What every step knows of its execution. Times are ISO 8601 in UTC.
+    """The execution, as every step gets it. Times are ISO 8601 in UTC.
 
     `upload_id` is 16 hex digits of the upload's content: the same upload has the same one. `started_at` is written as
     `processed_at`, so that a step run twice writes the same bytes. `upload_version` is the version id of a zip in a
@@ -106,7 +106,7 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ItemList(msgspec.Struct, frozen=True):
-    """A JSON array in the lake for a Map's ItemReader: its key below the lake, and how many items."""
+    """A JSON array in the lake for a Map's ItemReader: its key below the lake, and its number of items."""
 
     key: str
     count: int
@@ -149,8 +149,8 @@ class SplitRequest(msgspec.Struct, frozen=True):
 class SplitAnswer(msgspec.Struct, frozen=True):
     """`models` maps a role (`embedder`, `with_image`, `without_image`, `orphan`) to `name@version`.
     `id_column` is the one used, with `id_column_why` for the report; None where there is no table.
-    `demo` are the roles of demo models (`bundles.demo`). `warnings` are what may have gone wrong, and `unpredicted`
-    says why nothing goes to a classifier; sentences for people."""
+    `demo` are the roles of demo models (`bundles.demo`). `warnings` name possible mistakes, and `unpredicted` says why
+    nothing goes to a classifier; sentences for people."""
 
     batches: ItemList
     images: int
@@ -180,7 +180,7 @@ class BatchAnswer(msgspec.Struct, frozen=True):
 
 
 class CompactRequest(msgspec.Struct, frozen=True):
-    """`options` are part of what makes two runs of one upload the same."""
+    """`options` are part of the identity of a run: they and the upload tell whether two runs are the same."""
 
     run: Run
     split: SplitAnswer
@@ -217,9 +217,9 @@ class TableStatements(msgspec.Struct, frozen=True):
 
 
 class CompactAnswer(msgspec.Struct, frozen=True):
-    """The execution's totals. `lost_batches` are those whose part never came; their rows are rejects.
-    `effects` say by table what became of rows; none where Athena merges.
-    `statements` are what is left to do then, a few KB for each table."""
+    """The execution's totals. `lost_batches` are those without a part; their rows are rejects. `effects` are the rows
+    added, replaced and so on, by table; none where Athena merges. `statements` are the SQL that is left to run then, a
+    few KB for each table."""
 
     images: int
     records: int
@@ -239,7 +239,7 @@ class ReportRequest(msgspec.Struct, frozen=True):
 
 
 class ReportAnswer(msgspec.Struct, frozen=True):
-    """The state machine's output. `notice` is a line on demo models, empty where there is nothing to say. `warnings`
+    """The state machine's output. `notice` is a line on demo models, else empty. `warnings`
     and `unpredicted` are Split's, and before them a warning for each table that was not read; `reasons` are the most
     frequent reasons of the rejects, with their numbers; `effects` are Compact's."""
 
@@ -260,14 +260,14 @@ class ReportAnswer(msgspec.Struct, frozen=True):
 
 
 class StateError(msgspec.Struct, frozen=True):
-    """How a state or an execution failed. `cause` is JSON text with `errorMessage` where a function raised."""
+    """The error of a failed state or execution. `cause` is JSON text with `errorMessage` where a function raised."""
 
     error: str
     cause: str = ""
 
 
 class ChildFailure(msgspec.Struct, frozen=True):
-    """What a Map's child leaves where it fails for good: its state, the error's class and its message."""
+    """The note of a Map's child that failed for good: its state, the error's class and its message."""
 
     step: str
     error: str
@@ -277,8 +277,8 @@ class ChildFailure(msgspec.Struct, frozen=True):
 class Ended(msgspec.Struct, frozen=True, rename="camel"):
     """An execution that Step Functions ended as `status`, which is `FAILED`, `TIMED_OUT` or `ABORTED`.
 
-    Dates are milliseconds since 1970. `input` is the execution's, as JSON text, for it may be what is wrong; None where
-    it is too long for an event (248 KB). `error` and `cause` are None where nobody gave any, as for an abort.
+    Dates are milliseconds since 1970. `input` is the execution's, as JSON text, for it may be at fault; None where it
+    is too long for an event (248 KB). `error` and `cause` are None where there is none, as for an abort.
     """
 
     name: str
@@ -291,13 +291,13 @@ class Ended(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class FailureRequest(msgspec.Struct, frozen=True):
-    """The event "Step Functions Execution Status Change", as far as it is read."""
+    """The fields that are read of the event "Step Functions Execution Status Change"."""
 
     detail: Ended
 
 
 class FailureAnswer(msgspec.Struct, frozen=True):
-    """`status` is what the tables say of the execution now: `SUCCEEDED` where it was redriven and ended well since."""
+    """`status` is the execution's in the tables now: `SUCCEEDED` where a redrive succeeded since."""
 
     execution: str
     status: str
@@ -307,7 +307,7 @@ class FailureAnswer(msgspec.Struct, frozen=True):
 
 
 class MaintainAnswer(msgspec.Struct, frozen=True):
-    """`skipped` says of each table that was left alone why, and what to do."""
+    """`skipped` gives the reason and the remedy for each table that was left alone."""
 
     expired_snapshots: int
     deleted_files: int
@@ -319,9 +319,9 @@ class MaintainAnswer(msgspec.Struct, frozen=True):
 
 
 class Member(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One image of the upload. In a zip: where its local header lies, and what the directory says of it
-    (`crc` CRC-32, `method` 0 stored or 8 deflate, `name_crc` of the name's raw bytes, which the local header repeats).
-    In a folder or a listing: the object to copy, `source_uri`."""
+    """One image of the upload. In a zip: the place of its local header, and its entry in the directory (`crc` CRC-32,
+    `method` 0 stored or 8 deflate, `name_crc` of the name's raw bytes, which the local header repeats). In a folder or
+    a listing: the object to copy, `source_uri`."""
 
     image_path: str
     image_uri: str
@@ -335,8 +335,8 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Shard(msgspec.Struct, frozen=True):
-    """What one Extract invocation handles: the `count` lines of `Work.members` in the byte range `offset`, `length`.
-    `bytes` counts what it will read of the upload."""
+    """The input of one Extract invocation: the `count` lines of `Work.members` in the byte range `offset`, `length`.
+    `bytes` counts the bytes that it reads of the upload."""
 
     index: int
     offset: int
@@ -354,7 +354,7 @@ class Image(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """What one Infer iteration handles. `task` is `embed`, `classify`, or for a model that only AutoGluon can run
+    """The input of one Infer iteration. `task` is `embed`, `classify`, or for a model that only AutoGluon can run
     `classify_autogluon`; `modality` is `image` (embed, and orphans to classify), `image+tabular` or `tabular`; `model`
     is `name@version`; `bytes` counts encoded images."""
 
@@ -375,6 +375,6 @@ def parse(event: Any, kind: type[M]) -> M:
 
 
 def plain(message: msgspec.Struct) -> dict[str, Any]:
-    """`message` as what a Lambda function returns."""
+    """`message` as a Lambda function returns it."""
     result: dict[str, Any] = msgspec.to_builtins(message)
     return result

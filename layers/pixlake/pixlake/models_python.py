@@ -1,6 +1,6 @@
-"""The Python that makes models: torch and AutoGluon weigh gigabytes, so they may have an environment of their own.
+"""The Python that makes models: torch and AutoGluon take gigabytes, so they may have an environment of their own.
 
-What makes bundles starts its commands in it; `pixlake run` lets it stand in for the AutoGluon container.
+Commands that make bundles run in it; `pixlake run` uses it in place of the AutoGluon container.
 """
 
 import importlib.util
@@ -15,7 +15,7 @@ VARIABLE = "PIXLAKE_MODELS_PYTHON"
 
 
 def has_torch() -> bool:
-    """Whether this Python is such a one."""
+    """Whether this Python can make models."""
     return importlib.util.find_spec("torch") is not None
 
 

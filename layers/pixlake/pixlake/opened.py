@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OpenLake:
-    """The tables of a lake, with the commands that are asked most, by the same code."""
+    """The tables of a lake, and the most used commands, by the same code."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
@@ -27,7 +27,7 @@ class OpenLake:
         return f"<lake {self._lake.uri}>"
 
     def table(self, name: str) -> "DataScan":
-        """A table as it is now: PyIceberg's scan, which reads when it is asked to.
+        """A table as it is now: PyIceberg's scan, which reads on demand.
 
         `.filter("experiment_id = 'pets'")` and `.select("record_id", "attributes")` narrow it; `.to_pandas()`,
         `.to_polars()`, `.to_arrow()`, `.to_duckdb("name")` and `.to_arrow_batch_reader()` read it, the first two and
@@ -41,7 +41,7 @@ class OpenLake:
     def query(self, sql: str) -> "pa.Table":
         """The rows of a query in Athena's SQL, as `pixlake query` gives them. Raises BadRequest for SQL that is wrong.
 
-        Of a lake in a folder; one on S3 is queried in Athena.
+        For a lake in a folder; query one on S3 in Athena.
         """
         (found,) = entry_points(group="pixlake.laptop", name="query")
         with found.load()(self._lake.existing(), sql) as rows:
@@ -56,7 +56,7 @@ class OpenLake:
         words = [] if experiment is None else ["--experiment", experiment]
         where = str(self._lake.folder or self._lake.uri)
         arguments = ["run", "--json", "--lake", where, *words, "--", *(os.fspath(upload) for upload in uploads)]
-        # a process of its own, for the engine answers for AWS in the whole of it
+        # a process of its own, for the engine replaces AWS in the whole process
         command = [sys.executable, "-P", "-m", "pixlake_cli", *arguments]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         if not done.stdout:
@@ -68,5 +68,5 @@ class OpenLake:
 
 
 def open_lake(where: str | os.PathLike[str], database: str) -> OpenLake:
-    """What `pixlake.open` gives."""
+    """The lake for `pixlake.open`."""
     return OpenLake(Lake.at(os.fspath(where)).in_database(database))

@@ -48,7 +48,7 @@ def _nearest(message: str) -> str:
 
 
 def merge_options(request: Options, uploaded: Options, settings: PlanSettings) -> Options:
-    """Field by field the first that is set. An empty string means none, and so hides the ones after it."""
+    """Field by field the first that is set. An empty string means none, and hides the ones after it."""
     stack = Options(
         embedder=settings.embedder,
         classifier=Classifiers(

@@ -1,8 +1,7 @@
-"""How Parquet is written here: the one place for compression, dictionaries and statistics.
+"""Writes Parquet: the one place for compression, dictionaries and statistics.
 
-Vectors are random to a compressor and to a reader's filters, so lists of floats get neither a dictionary nor
-statistics: both cost time and footer bytes and help nobody. Nothing in a file depends on when or where it was
-written, so that a step run twice writes the same bytes.
+Vectors are random to a compressor and to a reader's filters, so lists of floats get neither dictionary nor statistics,
+which cost time and footer bytes for no gain. Files are deterministic: a step run twice writes the same bytes.
 """
 
 import io
@@ -28,7 +27,7 @@ def writer(sink: Any, table: TableSchema) -> pq.ParquetWriter:
 
 
 def write_part(uri: str, table: TableSchema, rows: pa.Table) -> int:
-    """Put `rows`, sorted by the table's key, as one object; no rows leave an empty part, for it says "done".
+    """Put `rows`, sorted by the table's key, as one object; without rows an empty part, which marks the work as done.
 
     Returns the number of rows. The rows are in memory anyway, and an object appears whole or not at all.
     """

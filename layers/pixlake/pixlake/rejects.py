@@ -1,4 +1,4 @@
-"""What could not be used, and why: a row like any other, found by SQL, counted in the report, never silent."""
+"""Rejects: inputs that could not be used, with the reason; rows found by SQL and counted in the report."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -35,7 +35,7 @@ def encode(rejects: Iterable[Reject]) -> bytes:
 
 
 def write(uri: str, rejects: Iterable[Reject]) -> int:
-    """Write the rejects as JSON Lines and return how many; none leaves no object."""
+    """Write the rejects as JSON Lines and return their number; without rejects no object is written."""
     rows = list(rejects)
     if rows:
         storage.write(uri, encode(rows))

@@ -1,4 +1,4 @@
-"""The tables and the batch files, as Arrow schemas, and what makes one row newer than another of the same key."""
+"""The Arrow schemas of the tables and the batch files, with each table's key and the precedence among its rows."""
 
 from dataclasses import dataclass
 
@@ -65,7 +65,7 @@ PREDICTIONS = TableSchema(
         uploaded_at=_TIME,
         processed_at=_TIME,
     ),
-    # image_path is set only where there is no record, so the two together are the key that DESIGN names.
+    # image_path is set only where there is no record, so the two together are the key.
     key=("experiment_id", "record_id", "image_path"),
     precedence=("modality=image+tabular", "uploaded_at"),
 )
@@ -94,7 +94,7 @@ LINKS = TableSchema(
         uploaded_at=_TIME,
         processed_at=_TIME,
     ),
-    # when an upload last said that the image is the record's; which of them hold, `iceberg.links` decides
+    # the last time that an upload gave the image to the record; `iceberg.links` decides which rows hold
     key=("experiment_id", "image_path", "record_id"),
 )
 
@@ -109,7 +109,7 @@ REJECTS = TableSchema(
         uploaded_at=_TIME,
         processed_at=_TIME,
     ),
-    # a log: a newer upload's rejects stand beside the older ones, the same upload's replace themselves
+    # a log: a newer upload's rejects are added to the older ones, the same upload's replace themselves
     key=("experiment_id", "source", "stage", "reason", "uploaded_at"),
 )
 

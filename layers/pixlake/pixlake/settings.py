@@ -60,9 +60,9 @@ class ExtractSettings:
 @dataclass(frozen=True)
 class SplitSettings:
     """A batch ends at whichever comes first: `batch_rows` rows or `batch_bytes` bytes of encoded images.
-    `table_memory` is what all tables together may take, read: their text, 4 bytes a cell and 48 a row. At its peak
-    Split takes about twice as much, beside 300 MB. `autogluon_image` is the container of models that only AutoGluon can
-    run, empty where there is none."""
+    `table_memory` bounds all tables together in memory: their text, 4 bytes a cell and 48 a row. At its peak Split
+    takes about twice as much, besides 300 MB. `autogluon_image` is the container of models that only AutoGluon can run,
+    empty where there is none."""
 
     lake_uri: str
     batch_rows: int = 1_024
@@ -89,7 +89,7 @@ class InferenceSettings:
 
 
 class Engine(StrEnum):
-    """What merges the parts into the tables: the function itself, or Athena, which knows no 15 minutes."""
+    """The engine that merges parts into tables: the function itself, or Athena, which has no limit of 15 minutes."""
 
     LAMBDA = "lambda"
     ATHENA = "athena"

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 # neither a folder nor Arrow's object store takes these in a path
 _UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]|//|(^|/)\.\.?(/|$)")
 _FILES_ENDPOINT = "FILES_ENDPOINT"
-"""Where the files of a laptop are served as objects of the S3 bucket `files`, for functions that run in containers."""
+"""The endpoint that serves a laptop's files as objects of the S3 bucket `files`, for functions in containers."""
 _CHUNK_BYTES = 1 << 20
 # S3 takes 10,000 parts an object: this allows 80 GB, the largest object that Lambda has time for
 _PART_BYTES = 8 << 20
 _PARTS_IN_FLIGHT = 4
 _CLIENT: "ClientConfig" = {
-    # by default a request ends after 30 seconds, however well it goes; a shard may be read for as long as Lambda runs
+    # the default ends a request after 30 seconds, even in progress; a shard may be read for as long as Lambda runs
     "timeout": timedelta(minutes=15),
     "read_timeout": timedelta(minutes=2),
     # for an AWS_ENDPOINT_URL on loopback; AWS's own endpoints are https
@@ -49,7 +49,7 @@ _OR_MISSING = "; or there is no such object: S3 answers both alike to a caller t
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What a store knows of an object without reading it. `size` is in bytes, `last_modified` in UTC."""
+    """An object's metadata, without its content. `size` is in bytes, `last_modified` in UTC."""
 
     uri: str
     size: int
@@ -64,22 +64,22 @@ class ObjectInfo:
 
 @dataclass(frozen=True)
 class Opened:
-    """An object that a store has begun to answer with: its size is known, its bytes are not yet in memory."""
+    """The store's response with an object: its size is known, its bytes are not yet in memory."""
 
     uri: str
     size: int
     _answer: Any
 
     def read(self) -> bytes:
-        """All of it, once."""
+        """The whole object, once."""
         with _translated(self.uri):
             return bytes(self._answer.bytes())
 
 
 @dataclass(frozen=True)
 class Version:
-    """One of the contents that an object has had: by its id, where the bucket keeps versions, and by its ETag, with
-    which a read of any other raises ChangedObject. None leaves that open."""
+    """One version of an object: by its id, in a versioned bucket, and by its ETag, with which a read of any other
+    version raises ChangedObject. None matches any."""
 
     id: str | None = None
     etag: str | None = None
@@ -105,7 +105,7 @@ def locate(uri: str) -> tuple[ObjectStore, str]:
 
 
 def local_path(uri: str) -> Path | None:
-    """The file that `uri` names, if it is one that this process can open."""
+    """The file that `uri` names, if this process can open it."""
     if uri.startswith("file://") and _FILES_ENDPOINT not in os.environ:
         return Path(uri.removeprefix("file://"))
     return None
@@ -135,7 +135,7 @@ def read(uri: str) -> bytes:
 
 
 def open_object(uri: str) -> Opened:
-    """The object, to be read or not once its size is known."""
+    """The object, with its size known before it is read."""
     store, path = locate(uri)
     with _translated(uri):
         answer = obstore.get(store, path)
@@ -181,7 +181,7 @@ def _asked(version: Version, start: int | None = None, length: int | None = None
 
 
 def sha256(uri: str) -> str:
-    """The object's SHA-256 in hex, with a MiB of it in memory. A file here is read directly, four times as fast."""
+    """The object's SHA-256 in hex, with a MiB of it in memory. A local file is read directly, four times as fast."""
     path = local_path(uri)
     if path is not None:
         with _translated(uri), path.open("rb") as file:
@@ -193,7 +193,7 @@ def sha256(uri: str) -> str:
 
 
 class Reader(io.RawIOBase):
-    """An object as a seekable file of ranged reads: what pyarrow needs to take some columns of a Parquet object."""
+    """An object as a seekable file of ranged reads, for pyarrow to read some columns of a Parquet object."""
 
     def __init__(self, uri: str, size: int | None = None) -> None:
         super().__init__()
@@ -229,7 +229,7 @@ class Reader(io.RawIOBase):
 
 
 def write(uri: str, data: bytes | memoryview, content_type: str | None = None) -> None:
-    """Put the object whole; an older one of that name is replaced at once. A folder keeps no `content_type`."""
+    """Put the object whole, atomically replacing an older one of that name. A folder keeps no `content_type`."""
     store, path = locate(uri)
     attributes: Any = None
     if content_type and not isinstance(store, LocalStore):
@@ -239,9 +239,8 @@ def write(uri: str, data: bytes | memoryview, content_type: str | None = None) -
 
 
 def create(uri: str, data: bytes) -> bool:
-    """Put the object whole unless there is one of that name; False where there is, which stays as it is.
-
-    After a store's own retry it may be False for the very object that this call put: compare what is there.
+    """Put the object whole unless there is one of that name; False where there is, which stays. After a store's own
+    retry it may be False for the object that this call put: compare the content.
     """
     store, path = locate(uri)
     with _translated(uri):
@@ -271,7 +270,7 @@ def _create_file(file: Path, data: bytes) -> bool:
 def write_stream(uri: str, chunks: Iterable[bytes | memoryview]) -> None:
     """Put an object of any size from its chunks, with few of its bytes in memory.
 
-    It appears when the last chunk is there; where `chunks` raises a PixlakeError, that is raised and nothing appears.
+    It appears after the last chunk; where `chunks` raises a PixlakeError, that is raised and nothing appears.
     """
     source = iter(chunks)
     first = bytearray()
@@ -283,7 +282,7 @@ def write_stream(uri: str, chunks: Iterable[bytes | memoryview]) -> None:
         write(uri, bytes(first))
         return
     store, path = locate(uri)
-    # not `obstore.put` with an iterator: it runs that where no chunk can come from another object
+    # not `obstore.put` with an iterator: it runs the iterator where no chunk can be read from another object
     with (
         _translated(uri),
         obstore.open_writer(store, path, buffer_size=_PART_BYTES, max_concurrency=_PARTS_IN_FLIGHT) as writer,
@@ -293,7 +292,7 @@ def write_stream(uri: str, chunks: Iterable[bytes | memoryview]) -> None:
 
 
 def head(uri: str, version_id: str | None = None) -> ObjectInfo:
-    """Size and age of one object, of its newest version if none is named; MissingObject if there is none."""
+    """Size and age of one object, by default of its newest version; MissingObject if there is none."""
     store, path = locate(uri)
     with _translated(uri, version_id):
         if version_id is None:
@@ -304,12 +303,12 @@ def head(uri: str, version_id: str | None = None) -> ObjectInfo:
 
 
 def _version_id(found: str | None) -> str | None:
-    """S3 gives "null" to objects that were written while versions were not kept; another can take its place."""
+    """None for S3's "null", the id of objects written while versioning was off: another object can take it over."""
     return None if found == "null" else found
 
 
 def exists(uri: str) -> bool:
-    """Whether there is an object of this name; AccessDenied where neither asking for it nor listing it tells."""
+    """Whether there is an object of this name; AccessDenied where neither a HEAD nor a listing tells."""
     try:
         head(uri)
     except MissingObject:
@@ -320,7 +319,7 @@ def exists(uri: str) -> bool:
 
 
 def _is_listed(uri: str) -> bool:
-    """Whether the object is among those of its folder."""
+    """Whether the listing of its folder holds the object."""
     store, path = locate(uri)
     with _translated(uri):
         found = obstore.list_with_delimiter(store, path.rpartition("/")[0] or None)
@@ -340,7 +339,7 @@ def list_objects(prefix: str) -> Iterator[ObjectInfo]:
 
 
 def delete(uris: Sequence[str]) -> None:
-    """Delete objects, a thousand a request where the store takes that; one that is already gone is no error."""
+    """Delete objects, a thousand a request where the store allows it; a missing one is no error."""
     for store, group in itertools.groupby(map(locate, uris), key=lambda located: located[0]):
         paths = [path for _, path in group]
         if not isinstance(store, LocalStore):
@@ -361,9 +360,9 @@ def _translated(uri: str, version_id: str | None = None) -> Iterator[None]:
     except PreconditionError as error:
         raise ChangedObject(uri) from error
     except (BaseError, OSError) as error:
-        # obstore has no class of its own for a listing that is denied
+        # obstore has no class for a denied listing
         if isinstance(error, PermissionDeniedError | PermissionError) or "403 Forbidden" in str(error):
             raise AccessDenied(f"{uri}: access is denied{_OR_MISSING if uri.startswith('s3://') else ''}") from error
-        # obstore appends its error's source code, which says the same again
+        # obstore appends its error's debug form, which repeats the message
         reason = str(error).partition("\n\nDebug source:")[0]
         raise StorageError(f"{uri}: {reason}") from error

@@ -1,7 +1,6 @@
-"""What starts an execution: S3's event of a new object, as EventBridge delivers it, or an input that a person wrote.
-
-The event comes whole. Nothing of it is put into a text first, so a key is what it is, whatever characters it holds:
-EventBridge does not encode keys, unlike S3's older notifications.
+"""The inputs that start an execution: S3's event of a new object, as EventBridge delivers it, or one that a person
+wrote. The event is passed whole, never through a text template, so a key may hold any character: EventBridge does not
+encode keys, unlike S3's older notifications.
 """
 
 import re
@@ -20,7 +19,7 @@ class _Bucket(msgspec.Struct, frozen=True):
 
 
 class _Object(msgspec.Struct, frozen=True, rename={"version_id": "version-id"}):
-    """Where the bucket keeps no versions, `version_id` is not there, or "null"."""
+    """`version_id` is missing or "null" where the bucket is not versioned."""
 
     key: str
     version_id: str | None = None
@@ -32,14 +31,14 @@ class _Detail(msgspec.Struct, frozen=True):
 
 
 class ObjectCreated(msgspec.Struct, frozen=True):
-    """EventBridge's event "Object Created", as far as it is read. `time` is when the upload was complete."""
+    """The fields that are read of EventBridge's event "Object Created". `time` is the end of the upload."""
 
     time: str
     detail: _Detail
 
 
 class _Started(msgspec.Struct, frozen=True):
-    """Plan's event: `ingest` is the execution's input as it was given."""
+    """Plan's event: `ingest` is the execution's unparsed input."""
 
     execution_id: str
     started_at: str
@@ -53,7 +52,7 @@ def read_request(event: Any) -> PlanRequest:
 
 
 def read_ingest(given: Any) -> Ingest:
-    """What an execution's input asks for; BadRequest where it is neither an event nor an `Ingest`."""
+    """The ingest of an execution's input; BadRequest where it is neither an event nor an `Ingest`."""
     if isinstance(given, dict) and "detail-type" in given:
         return _of_event(parse(given, ObjectCreated))
     return parse(given, Ingest)

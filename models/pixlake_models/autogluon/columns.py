@@ -1,7 +1,7 @@
 """An AutoGluon model's preprocessing of a row, as inputs of a bundle.
 
 Read out of the fitted preprocessor and the data processors of MultiModalPredictor (autogluon.multimodal 1.6), which
-keep it in private attributes: `compile_autogluon` proves the result on rows, so another AutoGluon shows itself there.
+keep it in private attributes: `compile_autogluon` proves the result on rows, so a change in AutoGluon is found there.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ _SERVABLE = {IMAGE, NUMERICAL, CATEGORICAL, TEXT, LABEL}
 
 
 def read_inputs(learner: Any, pixels: Pixels = "stored") -> tuple[Input, ...]:
-    """The inputs of the learner's network; NotServable where a bundle has no words for one. AutoGluon itself reads the
+    """The inputs of the learner's network; NotServable for one that a bundle cannot express. AutoGluon itself reads the
     stored `pixels` of a picture."""
     processors = {kind: each for kind, each in learner._data_processors.items() if each}
     if unknown := sorted(processors.keys() - _SERVABLE):
@@ -68,7 +68,7 @@ def categorical_tensor(key: str, column: str) -> str:
 
 
 def named_networks(model: Any) -> dict[str, Any]:
-    """The networks that a fused one is made of, by AutoGluon's names; else the one there is."""
+    """The networks that a fused one is made of, by AutoGluon's names; else the only one."""
     parts = model.model if model.prefix.startswith("fusion") else [model]
     return {part.prefix: part for part in parts}
 
@@ -101,11 +101,12 @@ def _image(processor: Any, network: Any, pixels: Pixels) -> ImageInput:
 
 
 def check_mixing(network: Any) -> None:
-    """AutoGluon's other ways to mix a record's images depend on how many the other rows of the batch have."""
+    """AutoGluon's other ways to mix a record's images depend on the numbers of images in the other rows of the
+    batch."""
     if network.mix_choice != "all_logits" or network.use_learnable_image:
         raise NotServable(
             f"{network.prefix}: with mix_choice {network.mix_choice!r} and use_learnable_image "
-            f"{network.use_learnable_image}, a record's answer depends on the rows beside it; train with the defaults"
+            f"{network.use_learnable_image}, a record's answer depends on other rows; train with the defaults"
         )
 
 
@@ -114,7 +115,7 @@ def check_averaging(network: Any, images: int) -> None:
     if images > 1 or network.use_learnable_image:
         raise NotServable(
             f"{network.prefix}: with {images} images a record and use_learnable_image {network.use_learnable_image}, "
-            f"a record's answer depends on the rows beside it; train it on one, or on several with timm_image"
+            f"a record's answer depends on other rows; train it on one, or on several with timm_image"
         )
 
 
@@ -145,7 +146,7 @@ def _categorical(columns: Any, key: str) -> Iterator[CategoricalInput]:
 
 
 def _comparison(name: str, categories: Sequence[Any]) -> Comparison:
-    """How a cell, which is text, compares with AutoGluon's categories, which have the training table's type."""
+    """The comparison of a cell, which is text, with AutoGluon's categories, which have the training table's type."""
     if all(isinstance(each, str) for each in categories):
         return "text"
     if all(isinstance(each, bool) for each in categories):
@@ -153,6 +154,4 @@ def _comparison(name: str, categories: Sequence[Any]) -> Comparison:
     if all(isinstance(each, int | float) and not isinstance(each, bool) for each in categories):
         return "number"
     kinds = sorted({type(each).__name__ for each in categories})
-    raise NotServable(
-        f"the categories of {name!r} are {' and '.join(kinds)}; train it on text, numbers or truth values"
-    )
+    raise NotServable(f"the categories of {name!r} are {' and '.join(kinds)}; train it on text, numbers or booleans")

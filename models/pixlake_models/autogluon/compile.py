@@ -35,11 +35,11 @@ GREATEST_DIFFERENCE = 1e-4
 
 @dataclass(frozen=True)
 class AutoGluonSource:
-    """What there is to compile. `rows` have the training table's columns, image paths included; the bundle is proved
-    on them and on variations with nulls, unknown categories, odd texts and pictures; without them, on rows made up.
-    `source` names origin and licence. `pixels` are those of a picture to be served that the files of the training
-    were made of: AutoGluon reads what is stored, and files of what is shown are made by `training.pictures`. A bundle
-    of these is proved on pictures in which both are the same."""
+    """The model to compile. `rows` have the training table's columns, image paths included; the bundle is proved
+    on them and on variations with nulls, unknown categories, odd texts and pictures; without them, on made-up rows.
+    `source` names origin and licence. `pixels` are those that the training files hold: AutoGluon reads the `stored`
+    ones of a picture, and `training.pictures` writes files of the `shown` ones. A bundle of these is proved on pictures
+    in which both are the same."""
 
     predictor: MultiModalPredictor
     rows: pandas.DataFrame | None
@@ -52,7 +52,7 @@ def compile_autogluon(model: AutoGluonSource, target: Path, metrics: dict[str, A
 
     Its metrics are `metrics` and the proof: `autogluon_difference`, the greatest, `autogluon_rows`, and in `autogluon`
     the rows and the greatest difference of each variation. Raises NotServable for a model that a bundle cannot hold,
-    NotEqual for one whose bundle answers otherwise, and BadRequest for rows that lack a column.
+    NotEqual for one whose bundle's answers differ, and BadRequest for rows that lack a column.
     """
     check_target(target)
     learner = model.predictor._learner
@@ -86,7 +86,7 @@ def _describe(learner: Any, name: str, model: AutoGluonSource) -> Manifest:
 
 
 def _regression(scaler: Any) -> Regression:
-    """What AutoGluon's scaler of the label undoes: `value = output * scale + mean`."""
+    """The inverse of AutoGluon's scaler of the label: `value = output * scale + mean`."""
     if isinstance(scaler, StandardScaler):
         mean = float(scaler.mean_[0]) if scaler.with_mean else 0.0
         return Regression(mean=mean, scale=float(scaler.scale_[0]) if scaler.with_std else 1.0)

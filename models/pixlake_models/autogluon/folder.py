@@ -1,4 +1,4 @@
-"""The folder that a MultiModalPredictor left. It holds pickles, so loading it runs whatever code is in it."""
+"""A MultiModalPredictor's folder. It holds pickles, so loading it runs the code in them."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ _LEARNER = "BaseLearner"
 
 
 def check_folder(folder: Path) -> None:
-    """NotServable if AutoGluon's own description tells already that no bundle holds the model; no pickle is read."""
+    """NotServable if AutoGluon's own description shows that no bundle can hold the model; reads no pickle."""
     if not (folder / ASSETS).is_file():
         tabular = (folder / "predictor.pkl").exists()
         kind = "a TabularPredictor, which has no one network" if tabular else "no MultiModalPredictor"

@@ -24,7 +24,7 @@ _TOKENS = 7
 
 
 class Network(torch.nn.Module):
-    """Called with the tensors of `example_tensors` in their order; answers the logits, or the scaled value."""
+    """Called with the tensors of `example_tensors` in their order; returns the logits, or the scaled value."""
 
     def __init__(self, model: Any, inputs: Sequence[Input]) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Network(torch.nn.Module):
 
 
 def _text_tensors(declared: TextInput, named: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What AutoGluon gives a network for text beside its tokens: how many they are, and their segments."""
+    """AutoGluon's other inputs of a text network: the number of tokens, and their segments."""
     assert declared.mask_tensor
     assert declared.sequence
     prefix = declared.tensor.removesuffix(TEXT_TOKEN_IDS)
@@ -64,8 +64,8 @@ def _text_tensors(declared: TextInput, named: dict[str, Tensor]) -> dict[str, Te
 
 @contextmanager
 def traceable(model: torch.nn.Module) -> Iterator[None]:
-    """Let AutoGluon's networks be traced for any number of rows and tokens, overflow as torch does, and run on no image
-    that is absent."""
+    """Let AutoGluon's networks be traced for any number of rows and tokens, overflow as in torch, and skip absent
+    images."""
     with ExitStack() as stack:
         stack.enter_context(_counted_by_shape())
         for network in model.modules():
@@ -80,8 +80,8 @@ def traceable(model: torch.nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _counted_by_shape() -> Iterator[None]:
-    """AutoGluon's transformer for tables counts rows with `len`, which a trace takes for a constant, where `shape`
-    stays a part of the graph."""
+    """AutoGluon's transformer for tables counts rows with `len`, which a trace makes a constant; `shape` stays a part
+    of the graph."""
 
     def length(value: Sized) -> Any:
         return value.shape[0] if isinstance(value, Tensor) else len(value)
@@ -106,8 +106,8 @@ def _plain_attention(transformer: Any) -> Iterator[None]:
 
 @contextmanager
 def _overflowing(network: torch.nn.Module) -> Iterator[None]:
-    """Where numbers are too large for float32 to be normalized torch answers NaN, but ONNX Runtime 0, which would make
-    a prediction out of nothing."""
+    """For numbers too large to normalize in float32 torch returns NaN, but ONNX Runtime 0, which would pass for a
+    prediction."""
 
     def spoil(_: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         return output + inputs[0].square().sum(dim=-1, keepdim=True) * 0
@@ -140,7 +140,7 @@ def example_tensors(inputs: Sequence[Input], rows: int = 2) -> dict[str, Tensor]
 
 
 def _example_tokens(declared: TextInput, rows: int) -> dict[str, Tensor]:
-    """Some tokens a row, of which the last is padding, so that nothing is traced for a full mask alone."""
+    """Some tokens a row, the last one padding, so that the trace is not of full masks alone."""
     tokens = torch.ones(rows, min(_TOKENS, declared.length), dtype=torch.int64)
     mask = tokens.clone()
     mask[:, -1] = 0

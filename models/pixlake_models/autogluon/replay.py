@@ -1,4 +1,4 @@
-"""The same rows through AutoGluon and through a bundle."""
+"""Compares AutoGluon and a bundle on the same rows."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Replay:
-    """What answers: AutoGluon, and the bundle made of it; `image_column` holds a row's paths."""
+    """AutoGluon's predictor and the bundle made of it; `image_column` holds a row's paths."""
 
     predictor: MultiModalPredictor
     classifier: Classifier
@@ -47,7 +47,7 @@ class Replay:
     image_column: str | None
 
     def compare(self, variations: Sequence[Variation]) -> list[Difference]:
-        """Of each variation; AutoGluon gets all rows at once, since starting it takes a second."""
+        """The difference of each variation; AutoGluon gets all rows at once, since starting it takes a second."""
         rows = pandas.concat([each.rows for each in variations], ignore_index=True)
         expected = self._expected(rows)
         found = np.concatenate([self._found(each, expected.shape[1]) for each in variations])
@@ -61,7 +61,8 @@ class Replay:
         ]
 
     def _expected(self, rows: pandas.DataFrame) -> NDArray[np.float64]:
-        """AutoGluon's probabilities or values; NaN where its network gives no number, for which it makes some up."""
+        """AutoGluon's probabilities or values; NaN where its network gives no number, for which AutoGluon makes up an
+        answer."""
         learner = self.predictor._learner
         outputs = learner.predict_per_run(data=rows, realtime=False, requires_label=False)
         raw, logits = (
@@ -108,7 +109,7 @@ def _cell(value: Any, spell: Callable[[Any], str]) -> str | None:
 
 
 def _differences(expected: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The greatest of each row; none where neither answers with a number, infinite where one of them does."""
+    """The greatest difference of each row; 0 where neither gives a number, infinite where only one does."""
     both = np.isnan(expected) & np.isnan(found)
     differences = np.where(both, 0.0, np.abs(found - expected))
     return np.asarray(np.nan_to_num(differences, nan=np.inf).max(axis=1))

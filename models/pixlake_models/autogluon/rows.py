@@ -1,5 +1,5 @@
-"""Rows to prove a compiled model on: those of a table, or where there is none, rows made up from what the model's
-preprocessor was fitted to, which AutoGluon keeps, while it keeps none of the rows themselves."""
+"""Rows to prove a compiled model on: those of a table, or without one, rows made up from the model's fitted
+preprocessor, for AutoGluon keeps no training rows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ _DEVIATIONS = 1.5
 
 
 def read_rows(path: Path, image_column: str | None) -> pandas.DataFrame:
-    """The table at `path`, its images' paths relative to its folder; BadRequest for what is no such table."""
+    """The table at `path`, its images' paths relative to its folder; BadRequest for any other file."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise BadRequest(f"{path}: rows come from a file that ends in {', '.join(_READERS)}")
@@ -47,7 +47,7 @@ def check_columns(rows: pandas.DataFrame, wanted: list[str], where: str) -> None
 
 
 def make_up_rows(learner: Any, manifest: Manifest, image_column: str | None, folder: Path) -> pandas.DataFrame:
-    """Numbers around each column's mean, categories, words of the tokenizer, drawn pictures, which `folder` gets."""
+    """Numbers around each column's mean, categories, words of the tokenizer, drawn pictures, written to `folder`."""
     random = np.random.default_rng(0)
     columns: dict[str, Any] = {}
     for each in manifest.inputs:
@@ -90,7 +90,7 @@ def _texts(learner: Any, random: np.random.Generator) -> list[str]:
 
 
 def _pictures(most: int, folder: Path, random: np.random.Generator) -> list[str]:
-    """For each row as many as the model takes, at most."""
+    """For each row, at most as many as the model takes."""
     plain = [each for each in make_pictures() if each.plain]
     paths = [str(folder / f"made-up-{index}") for index in range(len(plain))]
     for path, picture in zip(paths, plain, strict=True):

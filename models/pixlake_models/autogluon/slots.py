@@ -1,6 +1,5 @@
-"""The slots for images of a batch, of which each record has as many, and the network that sees those that hold one.
-
-AutoGluon runs it on every slot, and multiplies what it answers for an absent image by zero.
+"""Runs an image network only on the slots of a batch that hold an image; each record has the same number of slots.
+AutoGluon runs it on every slot, and multiplies the output for an absent image by zero.
 """
 
 from collections.abc import Iterator
@@ -18,9 +17,8 @@ ImageNetwork: TypeAlias = TimmAutoModelForImagePrediction | CLIPForImageText
 
 @contextmanager
 def absent_left_out(network: Any) -> Iterator[None]:
-    """Run the part of an ImageNetwork that sees pictures on those there are; for the absent ones it answers zeros.
-
-    Networks for which an absent image counts stay as they are.
+    """Run the visual part of an ImageNetwork on present images alone, with zeros for absent ones. Networks for which an
+    absent image counts stay unchanged.
     """
     if not _zeroes_absent(network):
         yield
@@ -43,8 +41,8 @@ class _Slots:
     _filled: Tensor
 
     def find(self, network: Any, inputs: tuple[Any, ...]) -> None:
-        """Positions of the slots that hold an image. Where none of the batch does the first stays, since ONNX Runtime
-        cannot run most networks on an empty batch: it infers no size of a tensor without elements."""
+        """Positions of the slots that hold an image. Where no slot of the batch does, the first is kept, since ONNX
+        Runtime cannot run most networks on an empty batch: it infers no size of a tensor without elements."""
         images, counts = _images(network, inputs)
         rows, slots = images.shape[:2]
         present = (torch.arange(slots) < counts[:, None]).flatten()
@@ -69,14 +67,14 @@ def _zeroes_absent(network: ImageNetwork) -> bool:
 
 
 def _visual_parts(network: ImageNetwork) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """What takes pictures, and what gives their features."""
+    """The module that takes pictures, and the one that gives their features."""
     if isinstance(network, CLIPForImageText):
         return network.model.vision_model, network.model.visual_projection
     return network.model, network.model
 
 
 def _images(network: ImageNetwork, inputs: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
-    """Images and how many each row has, of what the network is called with."""
+    """The images and each row's number of them, from the network's inputs."""
     if isinstance(network, CLIPForImageText):
         (batch,) = inputs
         return batch[network.image_key], batch[network.image_valid_num_key]

@@ -1,7 +1,7 @@
 """AutoGluon's reading of text columns, as a text input of a bundle: its tokenizer, and how it joins the columns.
 
-`TextProcessor` encodes each column without special tokens, cuts the longest ones and lays them together itself, which
-is what a bundle's `sequence` says.
+`TextProcessor` encodes each column without special tokens, cuts the longest ones and joins them itself, as a bundle's
+`sequence` describes.
 """
 
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def write_tokenizers(learner: Any) -> dict[str, bytes]:
 
 
 def _faults(processor: Any, network: Any, columns: Any) -> Iterator[str]:
-    """What a bundle's text input has no words for."""
+    """Settings that a bundle's text input cannot express."""
     if not isinstance(network, HFAutoModelForTextPrediction):
         yield f"a bundle's text goes through hf_text, not through a {type(network).__name__}"
     if not processor.tokenizer.is_fast:

@@ -1,4 +1,4 @@
-"""Rows as people's tables have them, beside those of a training table: missing, unseen, extreme, oddly written."""
+"""Variations of training rows as in real tables: missing, unseen and extreme values, and other spellings."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -48,7 +48,7 @@ class Variation:
 
 
 def vary_rows(rows: pandas.DataFrame, manifest: Manifest, image_column: str | None, folder: Path) -> list[Variation]:
-    """A few of the rows again in each way that they can be odd; pictures for that are written to `folder`."""
+    """A few of the rows again in each variation; its pictures are written to `folder`."""
     few = rows.head(_FEW).astype(object)
     changes: list[Variation] = [*_numbers(few, manifest), *_categories(few, manifest), *_texts(few, manifest)]
     if image_column and manifest.image_input:
@@ -136,7 +136,7 @@ def _images(few: pandas.DataFrame, declared: ImageInput, column: str, folder: Pa
 
 
 def _write_pictures(folder: Path, preprocessing: Preprocessing) -> dict[str, list[Path]]:
-    """Files of each kind of picture in which the bundle sees what AutoGluon sees."""
+    """Files of each kind of picture of which bundle and AutoGluon get the same pixels."""
     written: dict[str, list[Path]] = {}
     stored = msgspec.structs.replace(preprocessing, pixels="stored")
     for index, picture in enumerate(make_pictures()):

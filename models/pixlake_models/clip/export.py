@@ -34,8 +34,8 @@ _EMBEDDED = 4
 
 @dataclass(frozen=True)
 class ClipSource:
-    """A model that open_clip knows by no name. `tokenizer` cuts to `length` and pads with `pad`; `source` names origin
-    and licence; `texts` are such as the model knows, to prove the export by."""
+    """A model without a name in open_clip. `tokenizer` cuts to `length` and pads with `pad`; `source` names origin
+    and licence; `texts` are familiar to the model, to prove the export by."""
 
     model: torch.nn.Module
     tokenizer: Tokenizer
@@ -60,7 +60,7 @@ class _Tower(torch.nn.Module):
 
 @dataclass(frozen=True)
 class _Words:
-    """The texts to prove by, as open_clip answers them, asked once: tokens of all, vectors of one in four."""
+    """The texts to prove by, with open_clip's answers, computed once: tokens of all, vectors of one in four."""
 
     clip: Clip
     tower: _Tower
@@ -91,7 +91,7 @@ def export_clip(source: ClipSource, target: Path, metrics: dict[str, Any]) -> st
 
 
 def make_candidate(clip: Clip, metrics: dict[str, Any] | None = None) -> Candidate:
-    """The bundle, to be proved. `metrics` are what else was measured of the model."""
+    """The bundle, to be proved. `metrics` are other measurements of the model."""
     clip.model.eval().requires_grad_(False)
     images, texts = _Tower(clip.model, "encode_image"), _Tower(clip.model, "encode_text")
     original, words = Original(clip.preprocess, images, clip.preprocessing.background), _Words(clip, texts)
@@ -155,8 +155,8 @@ def _examples(clip: Clip) -> Tensor:
 
 
 def _compare_texts(folder: BundleFolder, embedder: Embedder, words: _Words) -> Iterator[Figure]:
-    """How many texts get other tokens, and the least cosine of one in four of them: that the tokens are the same, each
-    text shows, and that the towers are, any does."""
+    """The number of texts with other tokens, and the least cosine of one in four: equal tokens take every text to show,
+    equal towers any."""
     assert folder.manifest.text
     declared = folder.manifest.text.input
     encoder = TextEncoder(declared, folder.read(declared.tokenizer))

@@ -1,4 +1,4 @@
-"""A model of open_clip's by its name and its weights, with all that belongs to it."""
+"""Loads a model of open_clip's by its name and its weights, with its preprocessing and tokenizer."""
 
 import difflib
 import hashlib
@@ -31,9 +31,8 @@ _MOST_OF_A_MESSAGE = 300
 
 @dataclass(frozen=True)
 class Clip:
-    """The model; `preprocess` and `tokenize`, as open_clip does it; the same in a bundle's words; where it is from.
-
-    `texts` are such as the export is proved by.
+    """The model; open_clip's `preprocess` and `tokenize`; the same as a bundle has them; the origin. The export is
+    proved by `texts`.
     """
 
     model: torch.nn.Module
@@ -49,7 +48,7 @@ def load_clip(request: Request) -> Clip:
     """The model with its weights.
 
     Raises BadRequest for a name, a tag or a file that open_clip does not have or cannot use, and NotServable for a
-    model that a bundle has no words for.
+    model that a bundle cannot express.
     """
     name = _find_name(request.name)
     weights = _find_weights(name, request.pretrained)
@@ -82,11 +81,11 @@ def _find_name(name: str) -> str:
     if name.replace("/", "-") in known:  # as open_clip takes ViT-B/32 for ViT-B-32
         return name.replace("/", "-")
     near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
-    raise BadRequest(f"open_clip has no model {name!r}; near to it are {', '.join(near) or 'none of its names'}")
+    raise BadRequest(f"open_clip has no model {name!r}; similar are {', '.join(near) or 'none of its names'}")
 
 
 def _find_weights(name: str, pretrained: str | None) -> str | None:
-    """A tag, a file's path, or `none`; None for those that are in the hub beside the model."""
+    """A tag, a file's path, or `none`; None for those in the hub beside the model."""
     if name.startswith(_HUB):
         if pretrained:
             raise BadRequest(f"{name} has its own weights; leave out --pretrained")
@@ -113,20 +112,20 @@ def _check_activation(name: str, tag: str, quick: bool) -> None:
 
 
 @contextmanager
-def _explained(trouble: str) -> Iterator[None]:
+def _explained(failure: str) -> Iterator[None]:
     """open_clip, torch, pickle and the hub raise errors of every kind at names and files that they cannot use."""
     try:
         yield
     except UnpicklingError as error:
         reason = "it holds more than tensors, which would be run as code; save the model's state_dict"
-        raise BadRequest(f"{trouble}: {reason}") from error
+        raise BadRequest(f"{failure}: {reason}") from error
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:_MOST_OF_A_MESSAGE]
-        raise BadRequest(f"{trouble}: {reason}") from error
+        raise BadRequest(f"{failure}: {reason}") from error
 
 
 def _callable(tokenizer: Any) -> Any:
-    """open_clip 2.32 calls a method that transformers 5 no longer has; to call the tokenizer itself is the same."""
+    """open_clip 2.32 calls a method that transformers 5 no longer has; calling the tokenizer itself is the same."""
     if isinstance(tokenizer, HFTokenizer) and not hasattr(tokenizer.tokenizer, "batch_encode_plus"):
         tokenizer.tokenizer.batch_encode_plus = tokenizer.tokenizer.__call__
     return tokenizer

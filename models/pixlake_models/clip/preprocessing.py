@@ -13,7 +13,8 @@ _INTERPOLATIONS: dict[str, Interpolation] = {"bicubic": "bicubic", "bilinear": "
 
 
 def read_preprocessing(config: PreprocessCfg) -> Preprocessing:
-    """The same for a bundle; NotServable where it has no words for it. `random` interpolation is for training only."""
+    """The same for a bundle; NotServable where a bundle cannot express it. `random` interpolation is for training
+    only."""
     height, width = _read_size(config.size)
     if config.interpolation not in _INTERPOLATIONS:
         raise NotServable(f"its preprocessing interpolates by {config.interpolation!r}, not by one of a bundle's ways")
@@ -31,7 +32,7 @@ def read_preprocessing(config: PreprocessCfg) -> Preprocessing:
 
 
 def write_preprocessing(preprocessing: Preprocessing) -> Callable[[Any], Any]:
-    """open_clip's own transform that does what a bundle's `preprocessing` says, without cropping further."""
+    """open_clip's own transform that implements a bundle's `preprocessing`, without further cropping."""
     transform: Callable[[Any], Any] = image_transform_v2(
         PreprocessCfg(
             size=(preprocessing.height, preprocessing.width),

@@ -1,4 +1,4 @@
-"""open_clip's tokenizers as a `tokenizer.json`, with the cleaning before it, so that texts get the very same tokens."""
+"""open_clip's tokenizers as a `tokenizer.json`, with the cleaning before it, so that texts get the same tokens."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +23,7 @@ _CLEANINGS: dict[str, Cleaning] = {"whitespace": "whitespace", "lower": "lower",
 
 @dataclass(frozen=True)
 class ClipTokenizer:
-    """What a bundle's text input needs. Texts are cut and padded to `length` tokens."""
+    """The tokenizer of a bundle's text input. Texts are cut and padded to `length` tokens."""
 
     tokenizer: Tokenizer
     cleaning: Cleaning
@@ -32,7 +32,7 @@ class ClipTokenizer:
 
 
 def read_tokenizer(source: Any) -> ClipTokenizer:
-    """One of open_clip's tokenizers; NotServable with the reason for one that no tokenizer.json can stand for."""
+    """One of open_clip's tokenizers; NotServable with the reason for one that no tokenizer.json can express."""
     if isinstance(source, library.SimpleTokenizer):
         if source.reduction_fn is not None:
             raise NotServable("its tokenizer leaves words out of a long text, where a bundle cuts it at the end")
@@ -42,7 +42,7 @@ def read_tokenizer(source: Any) -> ClipTokenizer:
             raise NotServable("its tokenizer takes the separator away after it is set, which no tokenizer.json can say")
         tokenizer, pad = _read_transformers(source.tokenizer), source.tokenizer.pad_token_id
     else:
-        raise NotServable(f"its tokenizer is open_clip's {type(source).__name__}, which a bundle has no words for")
+        raise NotServable(f"its tokenizer is open_clip's {type(source).__name__}, which a bundle cannot express")
     return ClipTokenizer(tokenizer, _read_cleaning(source.clean_fn), source.context_length, pad)
 
 
@@ -50,12 +50,12 @@ def _read_cleaning(clean: Any) -> Cleaning:
     for name, cleaning in _CLEANINGS.items():
         if clean is library.get_clean_fn(name):
             return cleaning
-    raise NotServable(f"its tokenizer cleans texts by {clean.__name__}, which a bundle has no words for")
+    raise NotServable(f"its tokenizer cleans texts by {clean.__name__}, which a bundle cannot express")
 
 
 def _convert_simple(source: library.SimpleTokenizer) -> Tokenizer:
-    """CLIP's byte pairs. `<start_of_text>` in a text is that very token, but only where a word may begin: as an added
-    token it would be found in `!!<start_of_text>` too. So merges put it together, of parts that no other word has."""
+    """CLIP's byte pairs. `<start_of_text>` in a text is that token, but only where a word may begin: as an added token
+    it would be found in `!!<start_of_text>` too. So merges compose it from parts that no other word has."""
     vocabulary, merges = dict(source.encoder), list(source.bpe_ranks)
     names = [source.decoder[each] for each in source.all_special_ids]
     pairs = BPE(vocabulary, merges, end_of_word_suffix=_END_OF_WORD)
@@ -77,22 +77,22 @@ def _convert_simple(source: library.SimpleTokenizer) -> Tokenizer:
 
 
 def _word_pattern(names: list[str]) -> str:
-    """open_clip's pattern, its kinds of characters spelled out: as `regex` knows them when this runs, whatever Unicode
-    the library knows that reads the tokenizer later."""
+    """open_clip's pattern, with its character classes spelled out: those of `regex` now, whatever Unicode version the
+    library that reads the tokenizer has."""
     fixed = [_any_case(each) for each in (*names, *_CONTRACTIONS)]
     letters, digits, others = (_ranges(each) for each in (r"[\p{L}]", r"[\p{N}]", r"[^\s\p{L}\p{N}]"))
     return "|".join([*fixed, f"[{letters}]+", f"[{digits}]", f"[{others}]+"])
 
 
 def _any_case(text: str) -> str:
-    """A pattern of ASCII `text` in any case. Of these letters only s has a third form."""
+    """A pattern of ASCII `text` in any case. Of these letters, only s has a third form."""
     forms = (f"[{each}{each.upper()}{_LONG_S if each == 's' else ''}]" if each.isalpha() else each for each in text)
     return "".join(forms)
 
 
 @cache
 def _ranges(kind: str) -> str:
-    """The characters of a class as ranges. Blind to case as open_clip's pattern is, which leaves U+0345 in no class."""
+    """The characters of a class as ranges. Case-insensitive as open_clip's pattern, which leaves U+0345 in no class."""
     every = "".join(chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000)
     runs = (each.group() for each in regex.finditer(f"{kind}+", every, regex.IGNORECASE))
     return "".join(rf"\x{{{ord(run[0]):x}}}-\x{{{ord(run[-1]):x}}}" for run in runs)

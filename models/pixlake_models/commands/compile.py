@@ -51,7 +51,7 @@ def compile_model(folder: Path, rows: Path | None, output: Path | None) -> None:
 
 
 def _compile(folder: Path, rows: Path | None, target: Path) -> tuple[str, dict[str, Any]]:
-    """The bundle's version, and what was measured. Whatever can be refused is, before AutoGluon takes its time."""
+    """The bundle's version, and its metrics. What can be refused early is, before AutoGluon is loaded."""
     from pixlake_models.autogluon.folder import check_folder, load_predictor
     from pixlake_models.exporting.writing import check_target
 
@@ -73,7 +73,7 @@ def _compile(folder: Path, rows: Path | None, target: Path) -> tuple[str, dict[s
 
 
 def format_proof(metrics: dict[str, Any]) -> Iterator[str]:
-    """A line for each kind of rows: how many, and the greatest difference between the answers."""
+    """A line for each kind of rows: their number, and the greatest difference between the answers."""
     proof = metrics["autogluon"]
     width = max(map(len, proof))
     yield f"{'rows':{width}}  count  greatest difference"

@@ -1,4 +1,4 @@
-"""A command that needs torch starts again in the environment that has it, where the Python at hand has none."""
+"""Restarts a command that needs torch in the environment that has it, where this Python has none."""
 
 import subprocess
 from pathlib import Path

@@ -92,7 +92,7 @@ def _add_variant(name: str, variant: str | None) -> str:
 
 
 def _check_variant(target: Path, variant: str | None, calibration: Path | None) -> None:
-    """A model's name says that it is quantized: nobody serves one without knowing."""
+    """The name of a quantized model says so, so that nobody serves one unknowingly."""
     if variant and not target.name.endswith(f"-{variant}"):
         raise BadRequest(f"{target.name}: the name of a model with --{variant} ends in -{variant}")
     if calibration and not variant:

@@ -46,7 +46,7 @@ _WHERE = {
 @click.option("--image-size", type=click.IntRange(16, 1024), metavar="PIXELS", help="Default: as the network has it.")
 @click.option("--images", type=click.IntRange(1, 20), help="Images used of a record. Default: all, up to 4.")
 @click.option("--text-backbone", type=_FOLDER, metavar="FOLDER", help="A transformers model, to learn from texts too.")
-@click.option("--table-only", is_flag=True, help="Train only the model that looks at no image.")
+@click.option("--table-only", is_flag=True, help="Train only the model without images.")
 @click.option("--problem", type=click.Choice(["binary", "multiclass", "regression"]), help="Default: by the labels.")
 @click.option("--categorical", multiple=True, metavar="COLUMN", help="Numbers that are categories. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="Left out of training. Repeatable.")
@@ -74,7 +74,7 @@ def train(upload: Path, output: Path | None, **options: Any) -> None:
     """
     target = (output or Path(derive_name(upload.resolve().stem))).resolve()
     with tempfile.TemporaryDirectory(prefix="pixlake-train-") as work:
-        # AutoGluon takes long to load, so what is wrong with a table is said before
+        # AutoGluon takes long to load, so a table's faults are reported before
         material = _gather(upload, options, Path(work))
         result = _train(material, upload, options, target, Path(work))
     for line in _format_figures(result.figures):
@@ -142,7 +142,7 @@ def _format_figures(figures: "Mapping[str, Figures]") -> Iterator[str]:
 
 
 def _format_use(result: "Result", label: str, output: Path) -> Iterator[str]:
-    """What was written, and what to do with it."""
+    """The bundles written, and the commands to use them."""
     names = {role: model.partition("@")[0] for role, model in result.models.items()}
     yield ""
     for model in result.models.values():

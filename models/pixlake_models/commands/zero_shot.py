@@ -1,4 +1,4 @@
-"""`pixlake models zero-shot`: an image classifier out of words. It needs `onnx` alone."""
+"""`pixlake models zero-shot`: an image classifier from words. It needs only `onnx`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,7 +75,7 @@ def zero_shot(
 
 
 def _find_logit(tower: "TextTower | None", scale: float | None, bias: float | None) -> tuple[float, float | None]:
-    """Scale and bias as asked for, else as the embedder's bundle has them, else CLIP's, which is said."""
+    """Scale and bias as asked for, else the embedder's, else CLIP's, with a notice."""
     from pixlake_models.zeroshot.classifier import CLIP_SCALE
 
     scale = scale if scale is not None or tower is None else tower.scale

@@ -1,1 +1,2 @@
-"""What all exporters share: tracing, test inputs, proving, writing. Imports torch in `graphs` and `parity` alone."""
+"""The shared part of all exporters: tracing, test inputs, proving, writing. Imports torch in `graphs` and `parity`
+alone."""

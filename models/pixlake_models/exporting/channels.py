@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import SupportsFloat
 
-# nobody sees what transparent pixels hide; img2dataset, which made what most models were trained on, lays them on white
+# transparent pixels are laid on white, as by img2dataset, which made the training data of most models
 WHITE = (255, 255, 255)
 
 
 def per_channel(values: Iterable[SupportsFloat]) -> tuple[float, float, float]:
-    """A mean or deviation, of a list, a tensor or whatever holds three."""
+    """A mean or deviation, from a list, a tensor or any three values."""
     red, green, blue = map(float, values)
     return red, green, blue

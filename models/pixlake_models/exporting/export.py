@@ -1,8 +1,8 @@
 """From a model of another library to a bundle that is proved before it is written; what all exporters share.
 
-An exporter makes a Candidate: files, what they are, and how to compare them with the model. `prove_and_write` loads it
-as the containers do, measures, and writes it with its figures, or refuses. A model that tells a JPEG decoded smaller
-from the whole one is written so that it gets the whole one.
+An exporter makes a Candidate: files, their description, and a comparison with the model. `prove_and_write` loads it
+as the containers do, measures, and writes it with its figures, or refuses. A model that is sensitive to JPEGs decoded
+smaller is written so that it gets whole ones.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +20,13 @@ from pixlake_models.exporting.writing import check_target, trial_bundle, write_b
 
 Measure = Callable[[BundleFolder], Sequence[Figure]]
 SMALLER = "jpegs_decoded_smaller"
-"""The group, in a bundle that decodes JPEGs whole, of what did not hold while they were decoded smaller."""
+"""The group, in a bundle that decodes JPEGs whole, of the figures that failed with JPEGs decoded smaller."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be exported, as the command has it; `name` is the model's in its library. Where a model can answer in
-    two ways, `answer` chooses; `labels` is a file with the names of its classes."""
+    """The model to export, as the command names it; `name` is its name in its library. `answer` chooses where a model
+    can answer in two ways; `labels` is a file with the names of its classes."""
 
     name: str
     pretrained: str | None = None
@@ -36,9 +36,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A bundle that nothing is proved of yet. `measure` compares it, loaded from its folder, with the model itself,
-    from image files on, read as the folder's manifest says. The name in `manifest` is filled in when it is written, and
-    so are `files` and the figures. `notes` are what whoever makes it is to be told."""
+    """A bundle that is not proved yet. `measure` compares it, loaded from its folder, with the model itself, from image
+    files on, read by the folder's manifest. The name in `manifest` is filled in when it is written, and so are `files`
+    and the figures. `notes` are for the user."""
 
     manifest: Manifest
     files: Mapping[str, bytes] = field(repr=False)
@@ -48,7 +48,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Export:
-    """A bundle that was written, what was measured before, and what is to be known of it."""
+    """A bundle that was written, its figures, and notes for the user."""
 
     version: str
     figures: tuple[Figure, ...]
@@ -73,8 +73,8 @@ def prove_and_write(candidate: Candidate, target: Path) -> Export:
 
 
 def prove(candidate: Candidate, name: str, state: str = "") -> tuple[Candidate, tuple[Figure, ...]]:
-    """The candidate, or if only JPEGs that are decoded smaller are against it the one that decodes them whole, and its
-    figures. NotEqual, about the model `name` in its `state`, if one is outside of its bounds."""
+    """The candidate, or if it fails only by JPEGs decoded smaller, one that decodes them whole; and its figures.
+    NotEqual, about the model `name` in its `state`, if one is outside of its bounds."""
     figures = _measure(candidate, name)
     failed = _find_failed(figures)
     if failed and all(each.holds_spared for each in failed):
@@ -100,7 +100,7 @@ def _complain(failed: Sequence[Figure]) -> str:
 
 
 def _decode_whole(candidate: Candidate, failed: Sequence[Figure]) -> Candidate:
-    """It with whole JPEGs; what `failed` with smaller ones is kept in the bundle, and told."""
+    """The candidate with whole JPEGs; the figures that `failed` with smaller ones are kept in the bundle, and noted."""
     kept = [Figure(each.name, each.value, group=SMALLER) for each in failed]
     manifest = msgspec.structs.replace(
         candidate.manifest,

@@ -1,4 +1,4 @@
-"""What was measured of a bundle, with its bounds: kept in the bundle, and printed as a table."""
+"""The measurements of a bundle, with their bounds: kept in the bundle, and printed as a table."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ _DIGITS = 6
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing measured. A bundle is written if it is no less than `least` and no more than `most`, where they are
-    given. `group` gathers figures that belong together. What another run would measure otherwise is shown, not `kept`.
+    """One measurement. A bundle is written if it is no less than `least` and no more than `most`, where they are
+    given. `group` joins figures that belong together. A figure that differs between runs is shown, not `kept`.
     `spared` is the value without the JPEGs that were decoded smaller, where they count in it.
     """
 
@@ -24,7 +24,7 @@ class Figure:
 
     @property
     def holds(self) -> bool:
-        """No number holds no bound."""
+        """NaN holds no bound."""
         return self._allows(self.value)
 
     @property
@@ -52,7 +52,7 @@ def record(figures: Iterable[Figure]) -> dict[str, Any]:
 
 
 def format_table(figures: Sequence[Figure]) -> str:
-    """A line a figure: what was measured, the value, what it must be."""
+    """A line a figure: name, value, bound."""
     names = [f"{each.group}, {each.name}" if each.group else each.name for each in figures]
     names = [name.replace("_", " ") for name in names]
     width = max(map(len, names), default=0)

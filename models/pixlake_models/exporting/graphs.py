@@ -1,4 +1,4 @@
-"""ONNX graphs out of torch modules."""
+"""Exports torch modules as ONNX graphs."""
 
 import io
 import tempfile
@@ -20,7 +20,7 @@ _GROWTH = 1.1
 @contextmanager
 def _traceable() -> Iterator[None]:
     """Without gradients, without torch's fused attention, which ONNX has no operator for, and without the tracer's
-    warnings of every Python value that it sees: whether the graph holds for other rows, a proof on rows shows."""
+    warnings about Python values: a proof on rows shows whether the graph holds for others."""
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -36,7 +36,7 @@ def export_graph(
 ) -> bytes:
     """`module`, called with the tensors in this order, as an ONNX graph for any number of rows.
 
-    The rows are the first dimension of every input. Give two at least, since tracing may take one for a constant.
+    The rows are the first dimension of every input. Give at least two, since tracing may make one a constant.
     The second dimension of those named in `texts`, their tokens, is free too.
     """
     free = {name: {0: "rows", 1: "tokens"} if name in texts else {0: "rows"} for name in (*inputs, output)}
@@ -56,8 +56,8 @@ def export_graph(
 
 
 def simplify(graph: bytes) -> bytes:
-    """The graph with its constants folded, what changes nothing left out, and every tensor's shape, as far as it is
-    known, written down: to find that out at each start takes ONNX Runtime as long as all the rest of loading.
+    """The graph with its constants folded, without no-ops, and with every known shape of a tensor: inferring them at
+    each start takes ONNX Runtime as long as the rest of loading.
 
     ONNX Runtime itself folds, at the level that writes standard operators only: the graph stays that of any runtime.
     Raises NotServable for a graph that it does not load, or with other operators.
@@ -72,7 +72,7 @@ def simplify(graph: bytes) -> bytes:
             ort.InferenceSession(graph, options, ["CPUExecutionProvider"])
         except Exception as error:  # its errors have no common base
             raise NotServable(f"ONNX Runtime does not load the graph: {error}") from error
-        # a constant may be larger than what it is computed from
+        # a folded constant may be larger than its operands
         model = onnx.load(written) if written.stat().st_size < _GROWTH * len(graph) else onnx.load_from_string(graph)
     used = {node.domain for node in model.graph.node}
     if not used <= {""}:

@@ -1,4 +1,4 @@
-"""The names of classes, and the words for each, as a person lists them in a file."""
+"""The names of classes, and the words for each, from a user's file."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _FORMATS = 'a label a line; or, named *.json, a list of labels or {"label": "tex
 
 @dataclass(frozen=True)
 class Label:
-    """A class: the name that the tables get, and the texts that say to a model what it looks like."""
+    """A class: the name in the tables, and the texts that describe it to a model."""
 
     name: str
     texts: tuple[str, ...]
@@ -27,7 +27,7 @@ class Label:
 def read_labels(path: Path) -> list[Label]:
     """The labels in a file, in its order: lines of text, or JSON where its name ends in `.json`.
 
-    Blank lines and blanks around a label do not count. BadRequest says what is wrong with the file.
+    Blank lines and blanks around a label are ignored. BadRequest says what is wrong with the file.
     """
     data = path.read_bytes()
     try:
@@ -42,9 +42,9 @@ def read_labels(path: Path) -> list[Label]:
 
 
 def name_apart(names: Sequence[str], marks: Sequence[object] | None = None) -> list[str]:
-    """The names, those that repeat with their marks: `crane`, `crane` become `crane (134)`, `crane (517)`.
+    """The names, repeated ones with their marks: `crane`, `crane` become `crane (134)`, `crane (517)`.
 
-    A mark is by default the place among the classes, from 0, by which lists of classes are looked up.
+    A mark is by default the index of the class, from 0.
     """
     times, marks = Counter(names), marks or range(len(names))
     pairs = zip(names, marks, strict=True)

@@ -1,4 +1,4 @@
-"""A model of images through its own library and through its bundle: from the same files, how near are the answers?"""
+"""Compares a model of images in its own library with its bundle, on the same files."""
 
 import functools
 import io
@@ -18,7 +18,7 @@ from pixlake_models.exporting.figures import Figure
 from pixlake_models.exporting.pictures import Color, Picture, as_shown, make_pictures
 
 LEAST_COSINE = 0.9999
-# levels of 255, on average over a picture: what docs/bundles.md says of JPEGs that are decoded smaller
+# levels of 255, on average over a picture: the bound in docs/bundles.md for JPEGs decoded smaller
 MOST_LEVEL_DIFFERENCE = 0.5
 _MAX_PIXELS = 100_000_000
 _AT_ONCE = 8
@@ -26,9 +26,9 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Original:
-    """The model as its library runs it, asked once however often it is compared with. `preprocess`, from a Pillow
-    image to a tensor, is the library's own transform for evaluation; `run` answers a batch of them with a row each.
-    `background` is what its bundle lays transparent pixels on."""
+    """The model as its library runs it, run once for all comparisons. `preprocess`, from a Pillow
+    image to a tensor, is the library's own transform for evaluation; `run` returns a row for each of a batch.
+    `background` is the colour below transparent pixels in its bundle."""
 
     preprocess: Callable[[Image.Image], torch.Tensor]
     run: Callable[[torch.Tensor], torch.Tensor]
@@ -36,21 +36,21 @@ class Original:
 
     @functools.cached_property
     def tensors(self) -> Sequence[NDArray[np.float32]]:
-        """Of the pictures to prove by: upright, opaque and RGB where a bundle means to see that."""
+        """The pictures to prove by: upright, opaque and RGB where a bundle reads them so."""
         return [self.read(each, as_seen=not each.plain) for each in make_pictures()]
 
     @functools.cached_property
     def answers(self) -> NDArray[np.float32]:
-        """To `tensors`."""
+        """The answers to `tensors`."""
         return self.answer(self.tensors)
 
     @functools.cached_property
     def untouched_answers(self) -> NDArray[np.float32]:
-        """To those of the pictures that a bundle sees otherwise, as Pillow opens them."""
+        """The answers to the pictures that a bundle reads otherwise, as Pillow opens them."""
         return self.answer([self.read(each) for each in make_pictures() if not each.plain])
 
     def read(self, picture: Picture, *, as_seen: bool = False) -> NDArray[np.float32]:
-        """The library's tensor of what Pillow opens, whatever that is, or of what a viewer shows."""
+        """The library's tensor of the picture as Pillow opens it, or as a viewer shows it."""
         with Image.open(io.BytesIO(picture.data)) as image:
             seen = as_shown(image, self.background) if as_seen else image
             return np.asarray(self.preprocess(seen), dtype=np.float32)
@@ -67,7 +67,7 @@ class Original:
 
 @dataclass(frozen=True)
 class Served:
-    """A tensor as the containers make it of a file, and whether of a JPEG decoded smaller."""
+    """A tensor as the containers make it of a file, and whether the file is a JPEG decoded smaller."""
 
     tensor: NDArray[np.float32]
     smaller: bool
@@ -81,8 +81,8 @@ def serve(pictures: Iterable[Picture], preprocessing: Preprocessing) -> Iterator
 
 
 def compare_embeddings(embedder: Embedder, original: Original) -> Iterator[Figure]:
-    """`image_cosine`, the least of any picture, and what it means: by kind of picture, between different pictures, and
-    of the tensors alone, which weights without training cannot flatter."""
+    """`image_cosine`, the least of any picture, and figures to compare it with: by kind of picture, between different
+    pictures, and of the tensors alone, which do not depend on the weights."""
     pictures = make_pictures()
     given = list(serve(pictures, embedder.preprocessing))
     whole = np.array([not each.smaller for each in given])
@@ -98,7 +98,8 @@ def compare_embeddings(embedder: Embedder, original: Original) -> Iterator[Figur
 
 
 def compare_levels(original: Original, given: Sequence[Served], preprocessing: Preprocessing) -> Figure:
-    """How far the worst picture's tensor is from the library's, in levels of 255, on average over the picture."""
+    """The greatest difference of a picture's tensor from the library's, in levels of 255, on average over the
+    picture."""
     deviations = np.array(preprocessing.std)[:, None, None] * 255
     pairs = zip(original.tensors, given, strict=True)
     levels = np.array([(np.abs(wanted - each.tensor) * deviations).mean() for wanted, each in pairs])
@@ -108,7 +109,7 @@ def compare_levels(original: Original, given: Sequence[Served], preprocessing: P
 
 
 def cosines(expected: NDArray[Any], found: NDArray[Any]) -> NDArray[np.float64]:
-    """Of each row with its counterpart, of any length."""
+    """The cosine of each row with its counterpart; rows of any length."""
     left, right = (each.astype(np.float64) for each in (expected, found))
     lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
     return np.asarray((left * right).sum(axis=1) / lengths)

@@ -1,6 +1,5 @@
-"""Image files to prove a model by: formats, sizes and oddities that people's uploads have, drawn here.
-
-Their content has what photographs have: detail at all scales, and edges. Noise alone would tell little of resizing.
+"""Image files to prove a model by: the formats, sizes and defects of real uploads, drawn here. Like photographs they
+have detail at all scales, and edges: noise alone would test little of resizing.
 """
 
 import functools
@@ -19,8 +18,8 @@ Color = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Picture:
-    """An image file. `plain` where a bundle and training code see the same in it: it has nothing that Pillow opens
-    otherwise than a viewer shows (EXIF's orientation, transparency, deep grey) or resizes before it is RGB."""
+    """An image file. `plain` where a bundle and training code read it alike: it has nothing that Pillow opens unlike a
+    viewer (EXIF's orientation, transparency, deep grey) or resizes before it is RGB."""
 
     kind: str
     data: bytes
@@ -29,12 +28,12 @@ class Picture:
 
 @functools.cache
 def make_pictures() -> tuple[Picture, ...]:
-    """Always the same; about 5 MB."""
+    """Deterministic; about 5 MB."""
     return (*_sizes(), *_photographs(), *_greys(), *_colors(), *_transparent(), *_turned())
 
 
 def as_shown(image: Image.Image, background: Color) -> Image.Image:
-    """The picture that a viewer shows, in RGB; written with other means than `pixlake.images.decoding`."""
+    """The picture that a viewer shows, in RGB; written independently of `pixlake.images.decoding`."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
         return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8)).convert("RGB")
@@ -113,7 +112,7 @@ def _colors() -> Iterator[Picture]:
 
 
 def _transparent() -> Iterator[Picture]:
-    """A disc with a soft edge, on what a decoder makes of no colour at all."""
+    """A disc with a soft edge, over pixels without a colour."""
     scene = draw_scene(320, 280, 50)
     x, y = np.meshgrid(np.linspace(-1, 1, 320), np.linspace(-1, 1, 280))
     alpha = Image.fromarray(np.asarray(np.clip(4 - 5 * np.hypot(x, y), 0, 1) * 255, dtype=np.uint8))

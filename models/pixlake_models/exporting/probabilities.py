@@ -13,7 +13,7 @@ _AT_ONCE = 8
 
 
 def predict_tensors(classifier: Classifier, tensors: Iterable[NDArray[np.float32]], labels: int) -> NDArray[np.float64]:
-    """`[n, labels]`, a row for each picture's tensor, in the labels' order; no numbers where it answers with none."""
+    """`[n, labels]`, a row for each picture's tensor, in the labels' order; NaN where there is no answer."""
     rows = [
         as_row(prediction, labels)
         for group in grouped(tensors, _AT_ONCE)

@@ -1,4 +1,4 @@
-"""Texts to prove a tokenizer by: languages, and what breaks tokenizers."""
+"""Texts to prove a tokenizer by: languages, and hard cases."""
 
 import functools
 import random
@@ -89,7 +89,7 @@ _SEED = 0
 
 @functools.cache
 def make_texts() -> tuple[str, ...]:
-    """Always the same, about 400: sentences, oddities, and random characters between random pieces of those."""
+    """Deterministic, about 400: sentences, hard cases, and random characters between random pieces of those."""
     draw = random.Random(_SEED)
     return (*_SENTENCES, *_STRANGE, *(_random_text(draw) for _ in range(_RANDOM)))
 

@@ -6,7 +6,7 @@ import onnx
 from onnx.external_data_helper import set_external_data
 
 LARGE = 16 << 20
-"""Bytes of a graph from which on its tensors are taken out. A smaller one loads in no time."""
+"""Bytes of a graph from which its tensors are taken out. A smaller one loads fast anyway."""
 _LARGE_TENSOR = 4 << 10
 _PAGE = 4 << 10
 
@@ -22,7 +22,7 @@ def split_graphs(files: Mapping[str, bytes], graphs: set[str]) -> dict[str, byte
 
 
 def split_graph(graph: bytes, file: str) -> tuple[bytes, bytes]:
-    """The graph, which now finds its larger tensors in `file`, and the bytes of that, where each begins a page."""
+    """The graph with its larger tensors in `file`, and that file's bytes, each tensor at the start of a page."""
     model, data = onnx.load_from_string(graph), bytearray()
     for each in model.graph.initializer:
         if len(each.raw_data) >= _LARGE_TENSOR:

@@ -1,4 +1,4 @@
-"""Writing bundles: files, their checksums, and `bundle.json` in the very structs that the containers read it with."""
+"""Writing bundles: files, their checksums, and `bundle.json` by the structs that the containers read it with."""
 
 import hashlib
 import shutil
@@ -28,7 +28,7 @@ def check_target(target: Path) -> None:
 
 
 def write_bundle(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> str:
-    """Put the bundle into the folder `target`, replacing what was there, and return its version.
+    """Put the bundle into the folder `target`, replacing an older one, and return its version.
 
     `manifest.files` is filled in here, and a large graph's tensors get a file of their own. Raises BadBundle, with
     `target` untouched, if the result would be refused, and BadRequest as `check_target` does.
@@ -52,7 +52,7 @@ def write_bundle(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -
 
 @contextmanager
 def trial_bundle(manifest: Manifest, files: Mapping[str, bytes]) -> Iterator[BundleFolder]:
-    """The bundle in a lake that is gone afterwards, to be loaded and asked as the containers would."""
+    """The bundle in a temporary lake, to be loaded and run as in the containers."""
     with tempfile.TemporaryDirectory() as lake:
         write_bundle(Path(lake) / "models" / manifest.name, manifest, files)
         yield open_folder(f"file://{lake}", manifest.name)

@@ -13,7 +13,7 @@ from pixlake.errors import NotServable
 from pixlake_models.exporting.channels import WHITE
 
 CAFFE_MEAN = (123.68, 116.779, 103.939)
-"""Of ImageNet's red, green and blue, in levels of 255; as `keras.applications.imagenet_utils` has them."""
+"""The means of ImageNet's red, green and blue, in levels of 255; as `keras.applications.imagenet_utils` has them."""
 _PREFIX = "rgb_to_bgr"
 
 
@@ -36,7 +36,7 @@ def take_rgb(graph: bytes) -> bytes:
     """A graph of BGR pictures, `[n, 3, height, width]` or `[n, height, width, 3]`, made to take RGB
     ones, `[n, 3, height, width]`.
 
-    The result is the same as with the first convolution's channels reversed, whatever the graph begins with.
+    The result is the same as with the first convolution's channels reversed, for any first node.
     NotServable where its input is not one picture.
     """
     model = onnx.load_from_string(graph)

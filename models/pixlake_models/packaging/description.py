@@ -18,7 +18,7 @@ _FORMS: dict[str, Form] = {IMAGE_PATH: "path", IMAGE_BYTEARRAY: "bytes"}
 
 
 def describe_predictor(predictor: MultiModalPredictor, name: str) -> PredictorManifest:
-    """NotServable where the tables have no place for its answers, or an upload nothing that it reads."""
+    """The predictor's manifest; NotServable where the tables cannot hold its answers, or no upload has its inputs."""
     learner, problem = predictor._learner, predictor.problem_type
     if type(learner) is not BaseLearner or problem not in (BINARY, MULTICLASS, REGRESSION):
         raise NotServable(f"{name}: Pixlake answers {BINARY}, {MULTICLASS} or {REGRESSION}, not {problem!r}")
@@ -37,7 +37,7 @@ def describe_predictor(predictor: MultiModalPredictor, name: str) -> PredictorMa
 
 
 def _columns(columns: Any) -> Iterator[PredictorColumn]:
-    """AutoGluon ignores those of a training table that it learned nothing from."""
+    """The columns that AutoGluon learned from; it ignores others of a training table."""
     others = columns.rois_feature_names + columns.document_feature_names + columns.ner_feature_names
     if others:
         raise NotServable(f"the model reads documents or marked text from {others}, which no upload has")

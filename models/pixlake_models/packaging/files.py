@@ -1,4 +1,4 @@
-"""The files that loading a predictor needs, wherever it is then: those of its folder, and what its config points at."""
+"""The files that loading a predictor needs, on any machine: those of its folder, and those that its config names."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +14,8 @@ _LEFT_BY_TRAINING = ("events.out.tfevents.*", "hparams.yaml", "*.log")
 
 
 def gather_files(trained: Path, scratch: Path) -> dict[str, Path]:
-    """Each file by its name in the tar. A backbone that was trained from a folder of its own, which AutoGluon names by
-    where it was then, comes along; the config that says so is written to `scratch`."""
+    """Each file by its name in the tar. A backbone that was trained from a folder, which AutoGluon names by its path,
+    is included; the config with its new path is written to `scratch`."""
     files = dict(_files(trained))
     config = OmegaConf.load(trained / CONFIG)
     for name in config.model.names:
@@ -29,11 +29,11 @@ def gather_files(trained: Path, scratch: Path) -> dict[str, Path]:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Neither what training logged, nor its other checkpoints."""
+    """The folder's files, without training's logs and other checkpoints."""
     for path in folder.rglob("*"):
         if path.is_symlink():
             raise BadRequest(f"{path}: it is a link; put the file itself there")
-        passing = any(path.match(pattern) for pattern in _LEFT_BY_TRAINING)
+        logged = any(path.match(pattern) for pattern in _LEFT_BY_TRAINING)
         other = path.suffix == ".ckpt" and path != folder / CHECKPOINT
-        if path.is_file() and not passing and not other:
+        if path.is_file() and not logged and not other:
             yield path.relative_to(folder).as_posix(), path

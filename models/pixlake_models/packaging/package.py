@@ -1,6 +1,5 @@
-"""A MultiModalPredictor as a bundle of the kind `autogluon`: as AutoGluon saved it, for what `compile` refuses.
-
-What is in its tar is proved before it is written: loaded as the AutoGluon container loads it, and asked for rows.
+"""A MultiModalPredictor as a bundle of the kind `autogluon`: as AutoGluon saved it, for models that `compile` refuses.
+The tar's content is proved before it is written: loaded as the AutoGluon container loads it, and run on rows.
 """
 
 import hashlib
@@ -28,7 +27,7 @@ from pixlake_models.packaging.proof import prove_package
 
 @dataclass(frozen=True)
 class Packaged:
-    """A bundle that was written, and how near its answers are to the predictor's."""
+    """A bundle that was written, and the difference of its answers from the predictor's."""
 
     version: str
     figures: list[Figure]
@@ -46,8 +45,8 @@ def load_trained(folder: Path) -> MultiModalPredictor:
 def package_predictor(predictor: MultiModalPredictor, rows: pandas.DataFrame, target: Path) -> Packaged:
     """Write the bundle named like `target`, proved on `rows`, a table like that of the training.
 
-    Raises NotServable for a model that the pipeline has no use for, NotEqual for one that answers otherwise from its
-    tar, and BadRequest for rows that lack a column or a target that is in use.
+    Raises NotServable for a model that the pipeline cannot use, NotEqual for one whose answers from the tar differ, and
+    BadRequest for rows that lack a column or a target that is in use.
     """
     check_target(target)
     manifest = describe_predictor(predictor, target.name)

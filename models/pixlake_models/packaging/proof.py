@@ -1,7 +1,5 @@
-"""A packaged predictor held against the one it was made of, on rows as both get them.
-
-AutoGluon gets them as pandas has them; the package, as the container gives it to it, as a table's cells and images'
-bytes: what differs is what was described wrongly.
+"""Compares a packaged predictor with its original, on rows as each gets them. AutoGluon gets them as pandas reads them;
+the package, as in the container, as a table's cells and images' bytes: a difference shows a wrong description.
 """
 
 from collections.abc import Iterator
@@ -31,8 +29,8 @@ _VARIED = 8
 
 
 def prove_package(predictor: MultiModalPredictor, folder: Path, rows: pandas.DataFrame, scratch: Path) -> list[Figure]:
-    """How near the answers of the bundle in `folder` are to the predictor's; NotEqual above the bound, and BadRequest
-    for rows without a column that it reads. Images are put into `scratch`."""
+    """The difference between the answers of the bundle in `folder` and the predictor's; NotEqual above the bound, and
+    BadRequest for rows without a column that it reads. Images are put into `scratch`."""
     bundle = read_folder(folder.as_uri())
     manifest, fitted = read_predictor(bundle)
     names = [column.name for column in manifest.columns]
@@ -74,7 +72,7 @@ def _as_served(row: dict[Any, Any], packaged: Predictor, manifest: PredictorMani
 
 
 def _read_images(cell: Any) -> Iterator[bytes]:
-    """Of a cell as AutoGluon takes it: paths, or bytes, or nothing."""
+    """The images of a cell as AutoGluon takes it: paths, or bytes, or nothing."""
     if isinstance(cell, bytes | list):
         yield from [cell] if isinstance(cell, bytes) else cell
     elif isinstance(cell, str):
@@ -82,7 +80,7 @@ def _read_images(cell: Any) -> Iterator[bytes]:
 
 
 def _difference(predictor: MultiModalPredictor, rows: pandas.DataFrame, predictions: list[Prediction | None]) -> float:
-    """Between probabilities, or between values over their spread."""
+    """The greatest difference between probabilities, or between values over their spread."""
     if predictor.problem_type == REGRESSION:
         values = np.asarray(predictor.predict(rows, as_pandas=False), dtype=np.float64).reshape(-1, 1)
         return float(np.abs(_as_rows(predictions, 1) - values).max() / (values.std() or 1))

@@ -1,8 +1,8 @@
 """Quantized graphs: weights as float16, or weights and activations as 8-bit integers.
 
 `halve` keeps the arithmetic: ONNX Runtime makes float32 of the weights once, as it loads them. It has few kernels that
-compute in float16 on x86, and goes back and forth for the rest. `to_int8` chooses between two ways of ONNX Runtime's
-own tools; docs/models-export.md has what was measured.
+compute in float16 on x86, and converts back and forth for the rest. `to_int8` chooses between two ways of ONNX
+Runtime's own tools; docs/models-export.md has the measurements.
 """
 
 import logging
@@ -22,14 +22,14 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 _LARGE_TENSOR = 4 << 10
 _GREATEST = float(np.finfo(np.float16).max)
 _AT_ONCE = 4
-# Weights of 7 bits: two products of 8 bits can exceed the 16 that processors without VNNI add them up in, and
-# the answers there would be others than those measured here. Each output has a scale of its own.
+# Weights of 7 bits: two products of 8 bits can exceed the 16 that processors without VNNI add them up in, and the
+# answers there would differ from those measured here. Each output has a scale of its own.
 _WEIGHTS: dict[str, Any] = {"weight_type": QuantType.QInt8, "reduce_range": True, "per_channel": True}
 _PRODUCTS = ["MatMul", "Gemm"]
 
 
 def halve(graph: bytes) -> bytes:
-    """The graph with its larger float32 tensors kept as float16, but for those with values beyond its range."""
+    """The graph with its larger float32 tensors kept as float16, except those with values beyond its range."""
     model = onnx.load_from_string(graph)
     casts = []
     for each in model.graph.initializer:
@@ -97,7 +97,7 @@ def _quantize_with_ranges(source: Path, target: Path, examples: _Examples) -> No
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Its tools advise to do what was done just before."""
+    """Silence its tools' advice to preprocess, which was done just before."""
     logging.disable(logging.WARNING)
     try:
         yield

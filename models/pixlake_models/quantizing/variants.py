@@ -1,4 +1,4 @@
-"""A quantized variant of a candidate: never the default, named for what it is, and written with what it costs.
+"""A quantized variant of a candidate: never the default, with the kind in its name, and written with its losses.
 
 It is compared with the bundle that it was made from, once that is proved equal to its model.
 """
@@ -35,7 +35,7 @@ Kind = Literal["fp16", "int8"]
 Vectors = NDArray[np.float32]
 
 LEAST_COSINE = {"fp16": 0.999, "int8": 0.98}
-"""On average. Pictures of one thing are 0.9 alike to CLIP models: a loss of 0.02 leaves most neighbours in place."""
+"""On average. Pictures of one thing have cosines of 0.9 in CLIP models: a loss of 0.02 keeps most neighbours."""
 LEAST_AGREEMENT = {"fp16": 0.95, "int8": 0.9}
 WEIGHTS = {"fp16": "float16, computed with as float32", "int8": "integers of 8 bits; compared with float32 in metrics"}
 _CALIBRATING, _MEASURING = 16, 256
@@ -68,9 +68,8 @@ def read_probes(folder: Path) -> Probes:
 
 
 def quantize(candidate: Candidate, kind: Kind, probes: Probes, name: str) -> Candidate:
-    """The variant `name` of the candidate as that is proved, whose `measure` compares the two.
-
-    NotServable for what takes more than an image, NotEqual for what does not answer as its model does.
+    """The variant `name` of the proved candidate, whose `measure` compares the two. NotServable for a model of more
+    than an image, NotEqual for a candidate whose answers differ from its model's.
     """
     if candidate.manifest.kind not in ("embedder", "image_classifier"):
         raise NotServable(f"only models of images alone are quantized, not a {candidate.manifest.kind}")
@@ -135,7 +134,7 @@ def _distribution(name: str, values: NDArray[np.float64], kind: Kind) -> Iterato
 
 
 def _nearest(vectors: Vectors) -> NDArray[np.int64]:
-    """For each vector the place of the one nearest to it, itself aside."""
+    """The index of each vector's nearest other vector."""
     likeness = vectors @ vectors.T
     np.fill_diagonal(likeness, -np.inf)
     nearest: NDArray[np.int64] = likeness.argmax(axis=1)
@@ -143,7 +142,7 @@ def _nearest(vectors: Vectors) -> NDArray[np.int64]:
 
 
 def _speed(whole: Callable[[Any], Any], variant: Callable[[Any], Any], examples: Sequence[Any], kind: Kind) -> Figure:
-    """How many times as fast as float32, on this processor; not kept, for it is another one next time."""
+    """The speed as a multiple of float32's, on this processor; not kept, for it differs between processors."""
     seconds = [min(_time(answer, examples[:_AT_ONCE]) for _ in range(3)) for answer in (whole, variant)]
     return Figure("times_as_fast", seconds[0] / seconds[1], group=kind, kept=False)
 

@@ -25,7 +25,7 @@ GRAPH, IMAGE, FEATURES, LOGITS = "model.onnx", "image", "features", "logits"
 
 
 class _Features(torch.nn.Module):
-    """What the last layer would see: of each map, pooled."""
+    """The input of the last layer: each map, pooled."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -40,8 +40,8 @@ class _Features(torch.nn.Module):
 def export_timm(request: Request) -> Candidate:
     """`request.answer` says whether features or classes are wanted.
 
-    Raises BadRequest for a model, weights or labels that are not to be had or do not fit, NotServable for what a
-    bundle has no words for.
+    Raises BadRequest for a model, weights or labels that are missing or do not fit, NotServable for a model that a
+    bundle cannot express.
     """
     if request.answer is None:
         raise BadRequest("a model of timm's is exported for its --features or to --classify")
@@ -105,7 +105,7 @@ def _export_classes(
 
 
 def _try_out(module: torch.nn.Module, preprocessing: Preprocessing) -> int:
-    """How many numbers it answers a picture with."""
+    """The length of its answer to a picture."""
     with torch.no_grad():
         answer = module(_blanks(preprocessing))
     if not isinstance(answer, Tensor) or answer.ndim != 2:
@@ -123,7 +123,7 @@ def _blanks(preprocessing: Preprocessing) -> Tensor:
 
 
 def _find_labels(request: Request, model: TimmModel, count: int) -> tuple[list[str], str]:
-    """The names of `count` classes, none twice, and who says so: a file, the weights, or ImageNet's classes."""
+    """The distinct names of `count` classes, and their source: a file, the weights, or ImageNet's classes."""
     if count < 2:
         raise BadRequest(f"{model.origin} has {count or 'no'} classes, a classifier two or more; it has --features")
     if request.labels:
@@ -141,7 +141,7 @@ def _find_labels(request: Request, model: TimmModel, count: int) -> tuple[list[s
 
 
 def _own_labels(model: TimmModel, count: int) -> list[str]:
-    """Those that came with the weights, by their descriptions where there are any."""
+    """The labels that came with the weights, by their descriptions where there are any."""
     names = model.settings.get("label_names") or ()
     names = [names[key] for key in sorted(names, key=int)] if isinstance(names, dict) else list(names)
     descriptions = model.settings.get("label_descriptions") or {}

@@ -1,4 +1,4 @@
-"""timm's networks by name, with timm's own weights or with somebody's file or folder."""
+"""Loads timm's networks by name, with timm's own weights or those of a file or folder."""
 
 import argparse
 import difflib
@@ -35,7 +35,7 @@ def load_timm(name: str, pretrained: str | None) -> TimmModel:
     """The network `name`, or `name.tag`, ready to answer.
 
     `pretrained` is a tag of timm's, a checkpoint, or a folder with config.json and weights; by default the weights are
-    those that timm names first. BadRequest if timm knows no such network, or the weights are another's, or not there.
+    those that timm names first. BadRequest if timm has no such network, or the weights are missing or of another one.
     """
     _check_name(name)
     if pretrained and _is_path(pretrained):
@@ -60,7 +60,7 @@ def _is_path(pretrained: str) -> bool:
 
 
 def _download(name: str) -> Any:
-    """The network with timm's weights, from its hub or from what was fetched before."""
+    """The network with timm's weights, from its hub or the cache."""
     try:
         return timm.create_model(name, pretrained=True)
     except Exception as error:  # of the hub, the network, the cache, or a tag that timm does not know
@@ -71,7 +71,7 @@ def _download(name: str) -> Any:
 
 
 def _load_local(architecture: str, path: Path) -> Any:
-    """The network with the weights in a file, or as a folder describes it in the way of timm's `save_for_hf`."""
+    """The network with the weights in a file, or as described by a folder that timm's `save_for_hf` wrote."""
     settings, arguments = _read_config(path, architecture) if path.is_dir() else ({}, {})
     weights = _find_weights(path)
     try:
@@ -83,7 +83,7 @@ def _load_local(architecture: str, path: Path) -> Any:
         settings["num_classes"] = classes
         network = timm.create_model(architecture, pretrained_cfg=settings, **{**arguments, "num_classes": classes})
         network.load_state_dict(state)
-    except Exception as error:  # whatever torch makes of a file that is none, or of another network's tensors
+    except Exception as error:  # torch's errors for a file without weights, or with another network's
         reason = str(error).strip().partition("\n")[0]
         raise BadRequest(f"{weights}: these are no weights of {architecture}: {reason}") from error
     return network
@@ -101,7 +101,7 @@ def _find_weights(path: Path) -> Path:
 
 
 def _read_config(folder: Path, architecture: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What config.json says of the pictures and the labels, and of how the network is built."""
+    """The settings of pictures and labels in config.json, and the network's arguments."""
     try:
         read = json.loads((folder / CONFIG).read_text())
         found, settings = read["architecture"], dict(read.get("pretrained_cfg", {}))
@@ -115,7 +115,7 @@ def _read_config(folder: Path, architecture: str) -> tuple[dict[str, Any], dict[
 
 
 def _count_classes(state: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
-    """As many as the last layer has rows; 0 where the weights have none."""
+    """The number of the last layer's rows; 0 where the weights have none."""
     named = settings.get("classifier") or ()
     layers = (named,) if isinstance(named, str) else named
     rows = (state[f"{layer}.weight"].shape[0] for layer in layers if f"{layer}.weight" in state)

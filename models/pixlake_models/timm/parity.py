@@ -1,8 +1,8 @@
-"""A network of timm's through timm, and through its bundle, from the same files.
+"""Compares a network of timm's in timm with its bundle, on the same files.
 
-A bundle sees timm's own pixels but for what docs/bundles.md says of JPEGs that are decoded smaller and of very narrow
-pictures. Where both see the same, and for those JPEGs, they must answer the same; how far they are apart for narrow
-pictures is measured beside, for that depends on the network.
+A bundle gets timm's own pixels, except for JPEGs that are decoded smaller and very narrow pictures (docs/bundles.md).
+For equal pixels, and for those JPEGs, the answers must be equal; for narrow pictures the difference is only measured,
+for it depends on the network.
 """
 
 import functools
@@ -32,8 +32,8 @@ Worst = Callable[[Matrix], np.float64]
 
 @dataclass(frozen=True)
 class _Seen:
-    """The files as timm and as the containers see them, and which of them are of the same pixels: each within half a
-    level of 255."""
+    """The files as timm and as the containers read them, and the ones with equal pixels: each within half a level of
+    255."""
 
     original: Original
     given: Sequence[Served]
@@ -41,7 +41,7 @@ class _Seen:
 
     @property
     def tensors(self) -> Sequence[NDArray[np.float32]]:
-        """Those that the containers make."""
+        """The containers' tensors."""
         return [each.tensor for each in self.given]
 
     @functools.cached_property
@@ -54,20 +54,20 @@ class _Seen:
     def smaller(self) -> NDArray[np.bool_]:
         return np.array([each.smaller for each in self.given])
 
-    def judge(self, choose: Worst, values: Matrix) -> tuple[float, float]:
-        """A figure's value, by the pictures that both see alike and the JPEGs decoded smaller, and without the latter;
-        no number where there are none to choose from, which holds no bound."""
+    def measure(self, choose: Worst, values: Matrix) -> tuple[float, float]:
+        """A figure's value over the pictures with equal pixels and the JPEGs decoded smaller, and without the latter;
+        NaN where there are none, which holds no bound."""
         return _choose(choose, values[self.alike | self.smaller]), _choose(choose, values[self.alike & ~self.smaller])
 
 
 def compare_features(embedder: Embedder, original: Original) -> Iterator[Figure]:
-    """`image_cosine`, the least of any picture but narrow ones that are seen otherwise, and what it means: how many are
-    seen alike, of all by kind, and between different pictures."""
+    """`image_cosine`, the least of any picture except narrow ones of other pixels, and figures to compare it with: the
+    share of equal pixels, of all by kind, and between different pictures."""
     seen, expected = _see(original, embedder.preprocessing), original.answers
     tensors = seen.tensors
     groups = (tensors[start : start + _AT_ONCE] for start in range(0, len(tensors), _AT_ONCE))
     near = cosines(expected, np.concatenate([embedder.embed_tensors(group) for group in groups]))
-    value, spared = seen.judge(np.min, near)
+    value, spared = seen.measure(np.min, near)
     yield Figure("image_cosine", value, least=LEAST_COSINE, spared=spared)
     yield from _describe_pixels(seen)
     yield Figure("image_cosine_of_all", float(near.min()))
@@ -76,16 +76,16 @@ def compare_features(embedder: Embedder, original: Original) -> Iterator[Figure]
 
 
 def compare_classes(classifier: Classifier, original: Original) -> Iterator[Figure]:
-    """`probability_difference`, the greatest of any class of any such picture, `top1_agreement` on them, and what that
-    means likewise."""
+    """`probability_difference`, the greatest of any class of any such picture, `top1_agreement` on them, and the same
+    figures to compare them with."""
     assert classifier.image_input
     seen = _see(original, classifier.image_input.preprocessing)
     expected = activate(original.answers.astype(np.float64), "softmax")
     found = predict_tensors(classifier, seen.tensors, expected.shape[1])
     far, agreed = np.abs(expected - found).max(axis=1), expected.argmax(axis=1) == found.argmax(axis=1)
-    value, spared = seen.judge(np.max, far)
+    value, spared = seen.measure(np.max, far)
     yield Figure("probability_difference", value, most=GREATEST_DIFFERENCE, spared=spared)
-    value, spared = seen.judge(np.mean, agreed)
+    value, spared = seen.measure(np.mean, agreed)
     yield Figure("top1_agreement", value, least=1, spared=spared)
     yield from _describe_pixels(seen)
     yield Figure("top1_agreement_of_all", float(agreed.mean()))

@@ -20,7 +20,7 @@ Transform = Callable[[Image.Image], torch.Tensor]
 def read_preprocessing(network: Any) -> tuple[Preprocessing, Transform]:
     """The network's preprocessing at evaluation, and the same as timm's own transform of a Pillow image.
 
-    NotServable for what a bundle has no words for.
+    NotServable for one that a bundle cannot express.
     """
     config = resolve_model_data_config(network)
     transform = create_transform(**config, is_training=False)
@@ -29,7 +29,7 @@ def read_preprocessing(network: Any) -> tuple[Preprocessing, Transform]:
     if channels != 3:
         raise NotServable(f"a bundle's pictures have three channels, this model's {channels}")
     if mode not in _RESIZES or crop > 1 or (mode != "center" and crop != 1):
-        raise NotServable(f"a bundle has no words for timm's crop_mode {mode!r} with crop_pct {crop:g}")
+        raise NotServable(f"a bundle cannot express timm's crop_mode {mode!r} with crop_pct {crop:g}")
     if mode == "center" and width != height:
         raise NotServable(f"timm rounds in its own way where it cuts {width} x {height} pixels out, which is no square")
     preprocessing = Preprocessing(
@@ -48,7 +48,7 @@ def read_preprocessing(network: Any) -> tuple[Preprocessing, Transform]:
 
 def _read_interpolation(name: str) -> Interpolation:
     if name not in _INTERPOLATIONS:
-        raise NotServable(f"a bundle has no words for the interpolation {name!r}, only for {tuple(_INTERPOLATIONS)}")
+        raise NotServable(f"a bundle cannot express the interpolation {name!r}, only {tuple(_INTERPOLATIONS)}")
     return _INTERPOLATIONS[name]
 
 

@@ -1,4 +1,4 @@
-"""The image network that training begins with, as the local timm folder that AutoGluon builds it from, offline."""
+"""The initial image network of a training, as the local timm folder that AutoGluon builds it from, offline."""
 
 import json
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ CONFIG, WEIGHTS = "config.json", ("model.safetensors", "pytorch_model.bin")
 
 @dataclass(frozen=True)
 class Backbone:
-    """`name` is what the person called it; `trained` tells whether its weights are more than random."""
+    """`name` is the user's; `trained` is false for random weights."""
 
     name: str
     folder: Path
@@ -27,10 +27,10 @@ class Backbone:
 
 
 def prepare_backbone(name: str, folder: Path, *, trained: bool, side: int | None, seed: int) -> Backbone:
-    """Put the network `name` into `folder`, to see pictures of `side` pixels (by default what it was made for).
+    """Put the network `name` into `folder`, for pictures of `side` pixels (by default its own size).
 
     `name` is a folder with a timm model (config.json and weights), or the name of one, whose trained weights timm gets
-    from its hub, or from the cache. BadRequest if it is none, or its weights cannot be had.
+    from its hub, or from the cache. BadRequest for any other name, or for missing weights.
     """
     torch.manual_seed(seed)
     model, config = _read_folder(Path(name), trained) if "/" in name else _create(name, trained)
@@ -58,7 +58,7 @@ def _create(name: str, trained: bool) -> tuple[Any, dict[str, Any]]:
 
 
 def _read_folder(folder: Path, trained: bool) -> tuple[Any, dict[str, Any]]:
-    """The network in a folder as timm's `save_for_hf` writes it; a classifier's last layer is left away."""
+    """The network in a folder as timm's `save_for_hf` writes it; without a classifier's last layer."""
     try:
         read = json.loads((folder / CONFIG).read_text())
         config = read.get("pretrained_cfg", {}) | {"architecture": read["architecture"]}
@@ -81,12 +81,12 @@ def _try_out(model: Any, name: str, side: int) -> None:
     try:
         with torch.no_grad():
             model.eval()(torch.zeros(1, 3, side, side))
-    except Exception as error:  # what a network raises on a size that it was not built for is its own affair
+    except Exception as error:  # each network has its own errors for a size that it does not support
         raise BadRequest(f"--backbone {name} takes no pictures of {side} pixels: {error}") from error
 
 
 def _preprocessing(config: dict[str, Any], side: int) -> Preprocessing:
-    """What AutoGluon's `resize_to_square` does."""
+    """The preprocessing of AutoGluon's `resize_to_square`."""
     return Preprocessing(
         width=side,
         height=side,

@@ -8,14 +8,14 @@ import pandas
 from pixlake.bundles.values import read_number
 from pixlake.errors import BadTable
 
-# A value that fewer rows than this share, on average, tells the rows apart rather than what they have in common.
+# Values shared by fewer rows than this, on average, identify rows rather than group them.
 _ROWS_A_CATEGORY = 4
 _MOST_CATEGORIES = 500
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """What was asked for of columns, before any kind is guessed."""
+    """The user's choices of columns, before any kind is guessed."""
 
     categorical: Collection[str] = ()
     ignored: Collection[str] = ()
@@ -36,25 +36,29 @@ class Columns:
 
     @property
     def types(self) -> dict[str, str]:
-        """As AutoGluon calls them."""
+        """The kinds by AutoGluon's names."""
         kinds = {"numerical": self.numerical, "categorical": self.categorical, "text": self.text}
         return {name: kind for kind, names in kinds.items() for name in names}
 
     def typed(self, table: pandas.DataFrame) -> pandas.DataFrame:
-        """The columns of a table of text as AutoGluon wants them: numbers as such, the rest as text."""
+        """The columns of a table of text as AutoGluon takes them: numbers as floats, the rest as text."""
         numbers = {name: table[name].map(_number).astype(float) for name in self.numerical}
         return table[list(self)].assign(**numbers)
 
 
 def choose_columns(table: pandas.DataFrame, wishes: Wishes) -> Columns:
-    """The kinds of a table's columns, all of them text. BadTable for a column in `wishes` that is not there."""
+    """The kinds of a table's columns, all of them text. BadTable for a missing column in `wishes`."""
     if absent := sorted({*wishes.categorical, *wishes.ignored} - set(table.columns)):
         listed = ", ".join(map(repr, table.columns))
         raise BadTable(f"there is no column {absent[0]!r} to learn from; there are {listed or 'none'}")
     found: dict[str, list[str]] = {"numerical": [], "categorical": [], "text": []}
     left_out = {}
     for name in table.columns:
-        kind = "ignored" if name in wishes.ignored else _judge(table[name].dropna(), name in wishes.categorical, wishes)
+        kind = (
+            "ignored"
+            if name in wishes.ignored
+            else _choose_kind(table[name].dropna(), name in wishes.categorical, wishes)
+        )
         if kind in found:
             found[kind].append(name)
         else:
@@ -62,12 +66,12 @@ def choose_columns(table: pandas.DataFrame, wishes: Wishes) -> Columns:
     return Columns(**{kind: tuple(names) for kind, names in found.items()}, left_out=left_out)
 
 
-def _judge(values: "pandas.Series[str]", told_category: bool, wishes: Wishes) -> str:
+def _choose_kind(values: "pandas.Series[str]", named_category: bool, wishes: Wishes) -> str:
     """A column's kind, or why it is left out."""
     distinct = values.nunique()
     if distinct < 2:
         return "the same in all rows" if distinct else "empty"
-    if told_category:
+    if named_category:
         return "categorical"
     if values.map(_number).notna().all():
         return "numerical"

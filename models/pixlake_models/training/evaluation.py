@@ -1,4 +1,4 @@
-"""Metrics of answers on held-out rows, and the baseline that knows the labels' frequencies alone."""
+"""Metrics of answers on held-out rows, and the baseline by the labels' frequencies alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Answers:
-    """Of a classifier: `truth` has each row's class as its index in `labels`, `probabilities` are `[n, classes]`."""
+    """A classifier's answers: `truth` has each row's class as its index in `labels`, `probabilities` are `[n,
+    classes]`."""
 
     labels: Sequence[str]
     truth: NDArray[np.int64]
@@ -63,7 +64,7 @@ def guess(labels: Sequence[str], learned: Sequence[str], truth: NDArray[np.int64
 
 @dataclass(frozen=True)
 class Bin:
-    """The answers of nearly one confidence: how many, how sure they were, how many of them right."""
+    """The answers of similar confidence: their number, mean confidence and accuracy."""
 
     rows: int
     confidence: float
@@ -71,7 +72,7 @@ class Bin:
 
 
 def reliability(answers: Answers, bins: int = BINS) -> list[Bin]:
-    """Bins of equal width over the confidence, the greatest probability; empty ones are left away."""
+    """Bins of equal width over the confidence, the greatest probability; empty ones are left out."""
     confidence = answers.probabilities.max(axis=1)
     right = answers.chosen == answers.truth
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)  # (0, 1/M], (1/M, 2/M], …
@@ -83,7 +84,7 @@ def reliability(answers: Answers, bins: int = BINS) -> list[Bin]:
 
 
 def calibration_error(answers: Answers, bins: int = BINS) -> float:
-    """By how much confidence and accuracy differ on average: the expected calibration error.
+    """The expected calibration error: the mean difference of confidence and accuracy.
 
     Section 2 of Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, with their 15
     bins; first in Naeini, Cooper, Hauskrecht, AAAI 2015.

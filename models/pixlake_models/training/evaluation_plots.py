@@ -36,7 +36,7 @@ def draw_confusion(answers: Answers, title: str, target: Path) -> None:
 
 
 def draw_reliability(answers: Answers, title: str, target: Path) -> None:
-    """Accuracy by confidence, a point as large as it has answers; on the diagonal a model means what it says."""
+    """Accuracy by confidence, a point as large as it has answers; on the diagonal a model is calibrated."""
     bins = reliability(answers, 10)
     figure, axes = _start(f"{title}\nexpected calibration error {calibration_error(answers):.3f}", (4.2, 4.5))
     axes.plot([0, 1], [0, 1], color=_PALE, zorder=1)
@@ -73,7 +73,7 @@ def _save(figure: Figure, target: Path) -> None:
 
 
 def _most_confused(answers: Answers) -> list[int]:
-    """All classes in their order, or those of the most wrong answers where they are too many for a picture."""
+    """All classes in their order, or those with the most wrong answers where there are too many to draw."""
     wrong = answers.truth[answers.truth != answers.chosen]
     counts = np.bincount(wrong, minlength=len(answers.labels))
     return sorted(np.argsort(-counts, kind="stable")[:_MOST_CLASSES].tolist())

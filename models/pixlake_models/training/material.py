@@ -1,4 +1,4 @@
-"""The records of a training, by its options; whatever is wrong with them is found before torch is loaded."""
+"""The records of a training, by its options; their faults are found before torch is loaded."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Request:
-    """What to train on. `pictures` is false for a model of the table alone."""
+    """The training to prepare. `pictures` is false for a model of the table alone."""
 
     upload: Path
     options: Options
@@ -44,14 +44,14 @@ class Material:
         return sum(bool(images) for images in self.records.images)
 
     def remarks(self) -> Iterator[str]:
-        """Lines for the person: what was found, left out or guessed."""
+        """Lines for the user on records, columns and guesses."""
         records, parts = self.records, self.parts
         yield f"{len(records.ids):,} records with the label {records.label!r}, {self.illustrated:,} of them with images"
         if records.unlabelled:
             yield f"left out: {records.unlabelled:,} records without a label"
         if parts.left_out:
             listed = ", ".join(f"{label!r} ({count})" for label, count in sorted(parts.left_out.items()))
-            yield f"left out: labels with too few records to learn and to judge: {listed}"
+            yield f"left out: labels with too few records to learn and to evaluate: {listed}"
         if self.rejects:
             first = "; ".join(f"{each.source}: {each.detail}" for each in self.rejects[:_SHOWN])
             yield f"left out: {len(self.rejects):,} bad rows or images, as in a run: {first}"
@@ -66,7 +66,7 @@ class Material:
 
 
 def gather(request: Request, work: Path) -> Material:
-    """Read the upload into `work` and divide its records. BadTable where they are not fit to learn from."""
+    """Read the upload into `work` and split its records. BadTable where a model cannot learn from them."""
     upload = read_upload(request.upload, request.options, work)
     records = select_records(upload)
     parts = divide(records.labels, request.problem, request.holdout, request.seed)
@@ -81,7 +81,7 @@ def gather(request: Request, work: Path) -> Material:
 
 
 def _check_pictures(found: Material, image_column: str | None) -> None:
-    """BadTable where too few records have images for a model that looks at them."""
+    """BadTable where too few records have images for a model that takes them."""
     if found.illustrated >= LEAST_ROWS:
         return
     by = f"named by the column {image_column!r}" if image_column else f"named like the ids in {found.id_column!r}"

@@ -1,6 +1,5 @@
-"""The pair of models for an upload's records: one that sees pictures and table, one for records without pictures.
-
-Both are trained on the same part of the records and judged on the same held-out part.
+"""The pair of models for an upload's records: one of pictures and table, one for records without pictures. Both are
+trained on the same part of the records and evaluated on the same held-out part.
 """
 
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ Figures = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Examples:
-    """Records ready to be learned. `rows` has the typed columns, `label`, and `image`: files with `;` between, or
+    """Records ready for training. `rows` has the typed columns, `label`, and `image`: files with `;` between, or
     null."""
 
     columns: Columns
@@ -37,21 +36,21 @@ class Examples:
         return rows[np.asarray(self.rows[self.image].notna(), dtype=np.bool_)[rows]]
 
     def table(self, rows: Rows, *, images: bool) -> pandas.DataFrame:
-        """What a model with or without images learns of the rows, or is asked about."""
+        """The columns of the rows that a model with or without images is trained or evaluated on."""
         names = [*self.columns, self.label, *([self.image] if images else [])]
         return self.rows.iloc[rows][names]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """One of the pair, and whether it looks at pictures."""
+    """One of the pair, and whether it takes pictures."""
 
     predictor: MultiModalPredictor
     images: bool
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Evaluation:
     """A model's answers on held-out `rows`: of a regression `values` beside the true ones, else `answers`.
     `figures` has the metrics, and the baseline's."""
 
@@ -63,7 +62,7 @@ class Judgement:
 
 
 def make_examples(records: Records, columns: Columns, files: tuple[tuple[Path, ...], ...], parts: Parts) -> Examples:
-    """The records with typed columns and labels, and the pictures that go with them."""
+    """The records with typed columns and labels, and their pictures."""
     image = "image"
     while image in {*columns, records.label}:
         image += "_"
@@ -84,7 +83,7 @@ def train_one(examples: Examples, recipe: Recipe, folder: Path, *, images: bool)
     return Trained(train(lesson, recipe, folder), images)
 
 
-def judge(model: Trained, examples: Examples, rows: Rows) -> Judgement:
+def evaluate(model: Trained, examples: Examples, rows: Rows) -> Evaluation:
     """Evaluate the model on held-out rows."""
     asked = examples.table(rows, images=model.images)
     learned = examples.rows[examples.label].iloc[examples.parts.learning].tolist()
@@ -93,11 +92,11 @@ def judge(model: Trained, examples: Examples, rows: Rows) -> Judgement:
         values = np.asarray(model.predictor.predict(asked, as_pandas=False), dtype=np.float64).reshape(-1)
         mean = np.full(len(truth), np.mean(learned))
         figures = {"heldout": measure_values(truth, values), "heldout_mean": measure_values(truth, mean)}
-        return Judgement(rows, None, truth, values, figures)
+        return Evaluation(rows, None, truth, values, figures)
     answers = _ask(model.predictor, asked, examples.label)
     guessed = measure(guess(answers.labels, learned, answers.truth))
     figures = {"heldout": measure(answers), "heldout_majority_class": guessed}
-    return Judgement(rows, answers, np.empty(0), np.empty(0), figures)
+    return Evaluation(rows, answers, np.empty(0), np.empty(0), figures)
 
 
 def _ask(predictor: MultiModalPredictor, asked: pandas.DataFrame, label: str) -> Answers:

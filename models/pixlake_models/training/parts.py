@@ -21,7 +21,7 @@ _VALIDATION = 0.15
 
 @dataclass(frozen=True)
 class Parts:
-    """Rows of the records, in no two parts the same; `left_out` counts the rows of each label with too few of them."""
+    """Disjoint rows of the records; `left_out` counts the rows of each label with too few of them."""
 
     problem: Problem
     learning: Rows
@@ -31,7 +31,7 @@ class Parts:
 
 
 def find_problem(labels: Sequence[str]) -> Problem:
-    """Numbers of many kinds are a value to be met, anything else names of classes."""
+    """A regression for many different numbers, else a classification."""
     distinct = set(labels)
     numbers = all(read_number(each) is not None for each in distinct)
     if numbers and len(distinct) > _MOST_CLASSES_OF_NUMBERS:
@@ -40,7 +40,7 @@ def find_problem(labels: Sequence[str]) -> Problem:
 
 
 def divide(labels: Sequence[str], problem: Problem | None, holdout: float, seed: int) -> Parts:
-    """Draw the parts, each class in its share. BadTable where there is nothing to learn, or too little."""
+    """Draw the parts, each class in its share. BadTable for too few labels or rows."""
     problem = problem or find_problem(labels)
     counts = Counter(labels)
     rare = {} if problem == "regression" else {each: n for each, n in counts.items() if n < _LEAST_OF_CLASS}
@@ -66,11 +66,11 @@ def _check(problem: Problem, labels: Sequence[str], rare: dict[str, int]) -> Non
     elif problem == "binary" and len(kinds) > 2:
         raise BadTable(f"a binary problem has two labels, not {len(kinds)}: {', '.join(sorted(kinds)[:5])}, …")
     if len(labels) < LEAST_ROWS:
-        raise BadTable(f"{len(labels)} labelled rows are too few to learn from and to judge by: {LEAST_ROWS} at least")
+        raise BadTable(f"{len(labels)} labelled rows are too few to learn and evaluate: {LEAST_ROWS} at least")
 
 
 def _draw(rows: Rows, classes: NDArray[np.generic], share: float, random: np.random.Generator) -> tuple[Rows, Rows]:
-    """(left, drawn), sorted; of each class its share, one at least."""
+    """(left, drawn), sorted; of each class its share, at least one."""
     drawn = []
     for each in np.unique(classes):
         mixed = random.permutation(rows[classes == each])

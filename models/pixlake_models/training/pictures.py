@@ -1,8 +1,7 @@
-"""Pictures as files that AutoGluon reads as the bundle will read the originals.
-
-AutoGluon takes the stored pixels: lying where EXIF says upright, with whatever a transparent pixel hides. A bundle
-takes what a viewer shows, and decodes a large JPEG smaller. So what would differ is decoded here, once, by the
-bundle's own code; that also spares every epoch the decoding of large photographs.
+"""Pictures as files that AutoGluon reads as the bundle will read the originals. AutoGluon takes the stored pixels: not
+rotated by EXIF, with the hidden colours of transparent pixels. A bundle takes the pixels that a viewer shows, and
+decodes a large JPEG smaller. So files that would differ are decoded here, once, by the bundle's own code, which also
+saves decoding large photographs in every epoch.
 """
 
 from collections.abc import Iterable, Sequence
@@ -72,6 +71,6 @@ def _prepare(original: Original, preprocessing: Preprocessing, target: Path) -> 
 
 
 def _read_alike(data: bytes, pixels: Image.Image) -> bool:
-    """Whether the file itself gives the same pixels to code that merely opens it."""
+    """Whether the file itself gives the same pixels when it is just opened."""
     with Image.open(BytesIO(data)) as image:
         return image.size == pixels.size and image.convert("RGB").tobytes() == pixels.tobytes()

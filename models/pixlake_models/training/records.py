@@ -14,7 +14,7 @@ from pixlake_models.training.upload import Upload
 
 @dataclass(frozen=True)
 class Records:
-    """A row each: `table` has the columns one may learn from as text, null where there is no value, `images` the
+    """A row each: `table` has the columns to learn from as text, null where there is no value, `images` the
     record's images. `unlabelled` counts the records that are left out."""
 
     label: str
@@ -26,7 +26,7 @@ class Records:
 
 
 def select_records(upload: Upload) -> Records:
-    """The records with a label. BadTable if it is not said which column that is, or if it is the id, too."""
+    """The records with a label. BadTable if no label column is named, or if it is the id column."""
     joined, label = upload.join.joined, upload.options.label_column
     if label is None:
         raise BadTable("which column is to be learned? Name it with --label, or as label_column in a pixlake.json")

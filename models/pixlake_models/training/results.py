@@ -9,7 +9,7 @@ from typing import Any
 
 from pixlake_models.autogluon.compile import AutoGluonSource, compile_autogluon
 from pixlake_models.training.evaluation_plots import draw_confusion, draw_reliability, draw_values
-from pixlake_models.training.pair import Examples, Figures, Judgement, Trained, judge
+from pixlake_models.training.pair import Evaluation, Examples, Figures, Trained, evaluate
 from pixlake_models.training.parts import Rows
 
 _PROOF_ROWS = 200
@@ -17,7 +17,7 @@ _PROOF_ROWS = 200
 
 @dataclass(frozen=True)
 class Entrant:
-    """A trained model, the folder of the bundle to be, and what the bundle says of where it comes from."""
+    """A trained model, the folder of the bundle to be, and the bundle's `source`."""
 
     model: Trained
     target: Path
@@ -25,7 +25,7 @@ class Entrant:
 
     @property
     def role(self) -> str:
-        """What it is in a `pixlake.json`."""
+        """Its role in a `pixlake.json`."""
         return "with_image" if self.model.images else "without_image"
 
 
@@ -40,13 +40,13 @@ class Result:
 
 
 def publish(entrants: Sequence[Entrant], examples: Examples, ids: Sequence[str], evaluation: Path) -> Result:
-    """Judge the models on the held-out records, write that to the folder `evaluation`, and compile them.
+    """Evaluate the models on the held-out records, write the evaluation to its folder, and compile them.
 
     Raises NotServable or NotEqual as compiling does, with the evaluation written.
     """
-    judged = {each.target.name: judge(each.model, examples, _heldout(each.model, examples)) for each in entrants}
-    figures = {each.target.name: _figures(each, entrants, judged, examples) for each in entrants}
-    _write_evaluation(judged, figures, ids, evaluation)
+    evaluated = {each.target.name: evaluate(each.model, examples, _heldout(each.model, examples)) for each in entrants}
+    figures = {each.target.name: _figures(each, entrants, evaluated, examples) for each in entrants}
+    _write_evaluation(evaluated, figures, ids, evaluation)
     models = {each.role: _compile(each, examples, figures[each.target.name]) for each in entrants}
     return Result(models, figures, evaluation)
 
@@ -57,13 +57,13 @@ def _heldout(model: Trained, examples: Examples) -> Rows:
 
 
 def _figures(
-    entrant: Entrant, others: Sequence[Entrant], judged: Mapping[str, Judgement], examples: Examples
+    entrant: Entrant, others: Sequence[Entrant], evaluated: Mapping[str, Evaluation], examples: Examples
 ) -> Figures:
-    """The metrics; of the table's model also on the records with pictures, which the other one answers."""
-    figures = judged[entrant.target.name].figures
+    """The metrics; for the table's model also on the records with pictures, to compare with the other one."""
+    figures = evaluated[entrant.target.name].figures
     if entrant.model.images or not any(each.model.images for each in others):
         return figures
-    illustrated = judge(entrant.model, examples, examples.illustrated(examples.parts.heldout))
+    illustrated = evaluate(entrant.model, examples, examples.illustrated(examples.parts.heldout))
     return figures | {"heldout_with_image": illustrated.figures["heldout"]}
 
 
@@ -82,35 +82,35 @@ def _compile(entrant: Entrant, examples: Examples, figures: Figures) -> str:
 
 
 def _write_evaluation(
-    judged: Mapping[str, Judgement], figures: Mapping[str, Figures], ids: Sequence[str], folder: Path
+    evaluated: Mapping[str, Evaluation], figures: Mapping[str, Figures], ids: Sequence[str], folder: Path
 ) -> None:
-    """The plots, `metrics.json`, and `heldout.csv` with each held-out record's truth and what each model answered."""
+    """The plots, `metrics.json`, and `heldout.csv` with each held-out record's truth and each model's answer."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n")
     with (folder / "heldout.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["model", "id", "truth", "answer", "score"])
-        for name, judgement in judged.items():
-            answers = zip(judgement.rows, _answers(judgement), strict=True)
+        for name, evaluation in evaluated.items():
+            answers = zip(evaluation.rows, _answers(evaluation), strict=True)
             writer.writerows([name, ids[row], *answer] for row, answer in answers)
-    for name, judgement in judged.items():
-        _draw(name, judgement, folder)
+    for name, evaluation in evaluated.items():
+        _draw(name, evaluation, folder)
 
 
-def _answers(judgement: Judgement) -> list[tuple[Any, ...]]:
+def _answers(evaluation: Evaluation) -> list[tuple[Any, ...]]:
     """(truth, answer, score) of each row; a value has no score."""
-    if judgement.answers is None:
-        values = zip(judgement.truth, judgement.values, strict=True)
+    if evaluation.answers is None:
+        values = zip(evaluation.truth, evaluation.values, strict=True)
         return [(f"{truth:g}", f"{value:g}", "") for truth, value in values]
-    answers = judgement.answers
+    answers = evaluation.answers
     scored = zip(answers.truth, answers.chosen, answers.probabilities.max(axis=1), strict=True)
     return [(answers.labels[truth], answers.labels[chosen], f"{score:.4f}") for truth, chosen, score in scored]
 
 
-def _draw(name: str, judgement: Judgement, folder: Path) -> None:
-    title = f"{name}: {len(judgement.rows)} held-out records"
-    if judgement.answers is None:
-        draw_values(judgement.truth, judgement.values, title, folder / f"{name}-values.png")
+def _draw(name: str, evaluation: Evaluation, folder: Path) -> None:
+    title = f"{name}: {len(evaluation.rows)} held-out records"
+    if evaluation.answers is None:
+        draw_values(evaluation.truth, evaluation.values, title, folder / f"{name}-values.png")
     else:
-        draw_confusion(judgement.answers, title, folder / f"{name}-confusion.png")
-        draw_reliability(judgement.answers, title, folder / f"{name}-reliability.png")
+        draw_confusion(evaluation.answers, title, folder / f"{name}-confusion.png")
+        draw_reliability(evaluation.answers, title, folder / f"{name}-reliability.png")

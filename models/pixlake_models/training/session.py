@@ -1,4 +1,5 @@
-"""A whole training: pictures prepared, the pair trained, judged on the same held-out records, compiled to bundles."""
+"""A whole training: pictures prepared, the pair trained, evaluated on the same held-out records, compiled to
+bundles."""
 
 import time
 from collections.abc import Callable
@@ -21,8 +22,8 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Network:
-    """The image network to begin with, as `prepare_backbone` has it. `images` is the most pictures of a record that
-    are looked at, by default all that any record has, up to 4."""
+    """The initial image network, as in `prepare_backbone`. `images` is the most pictures used of a record, by default
+    all that any record has, up to 4."""
 
     name: str
     trained: bool = True
@@ -32,9 +33,9 @@ class Network:
 
 @dataclass(frozen=True)
 class Session:
-    """What is learned and how. Without a network there is only a model of the table, without columns only one of the
-    pictures. The bundles go to `target` and `target`-table, the evaluation to `target`-evaluation, AutoGluon's own
-    folders into `trained`; `source` is what the bundles say of where they come from."""
+    """The material and settings of a training. Without a network there is only a model of the table, without columns
+    only one of the pictures. The bundles go to `target` and `target`-table, the evaluation to `target`-evaluation,
+    AutoGluon's own folders into `trained`; `source` is that of the bundles."""
 
     material: Material
     network: Network | None
@@ -45,16 +46,16 @@ class Session:
     work: Path
 
     def targets(self) -> dict[Path, bool]:
-        """Where the bundles go, and whether each looks at images."""
+        """The bundles' folders, and whether each model takes images."""
         found = {self.target: True} if self.network else {}
         table = self.target.with_name(self.target.name + TABLE_END)
         return found | ({table: False} if list(self.material.columns) else {})
 
 
 def train_pair(session: Session, say: Say) -> Result:
-    """Train, judge and compile.
+    """Train, evaluate and compile.
 
-    Raises BadRequest for a target or a network that will not do, NotServable or NotEqual as compiling does.
+    Raises BadRequest for an unusable target or network, NotServable or NotEqual as compiling does.
     """
     targets = session.targets()
     for target in targets:
@@ -91,7 +92,7 @@ def _prepare(session: Session, say: Say) -> tuple[Examples, Recipe]:
 
 
 def _describe(session: Session, recipe: Recipe, *, images: bool) -> dict[str, str]:
-    """The rest of what repeats the training."""
+    """The settings that reproduce the training."""
     described = {
         "label": session.material.records.label,
         "epochs": f"the best of at most {recipe.epochs}",

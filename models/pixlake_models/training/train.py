@@ -12,10 +12,10 @@ from pixlake_models.training.backbones import Backbone
 from pixlake_models.training.columns import Columns
 from pixlake_models.training.parts import Problem
 
-# AutoGluon's names; what is squashed loses nothing at the edges
+# AutoGluon's names; squashing loses nothing at the edges
 _RESIZING = ["resize_to_square"]
 _AUGMENTED = [*_RESIZING, "affine", "color_jitter"]
-_STEPS = 20  # an epoch at least, where rows are few
+_STEPS = 20  # at least, in an epoch of few rows
 _BATCHES = range(3, 7)  # as powers of two
 _COMMON: dict[str, Any] = {
     "data.categorical.minimum_cat_count": 3,
@@ -30,13 +30,13 @@ _COMMON: dict[str, Any] = {
     "model.categorical_mlp.dropout": 0.2,
     "model.numerical_mlp.dropout": 0.2,
 }
-_RATE = 1e-3  # of the last layers; AutoGluon lets it fall by a tenth a layer towards the picture
-_TEXT_RATE = 1e-4  # transformers forget what they knew at more
+_RATE = 1e-3  # of the last layers; AutoGluon reduces it by a tenth a layer towards the picture
+_TEXT_RATE = 1e-4  # higher rates make transformers forget their pretraining
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. `time_limit` is in seconds; `images` the most pictures of a record that are looked at."""
+    """The training settings. `time_limit` is in seconds; `images` the most pictures used of a record."""
 
     epochs: int
     seed: int = 0
@@ -48,8 +48,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one model learns, and the rows that choose its best epoch: tables with the columns of `columns`, `label`,
-    and `image`, files with `;` between, unless that is None."""
+    """One model's training rows, and the rows that choose its best epoch: tables with the columns of `columns`,
+    `label`, and `image`, files with `;` between, unless that is None."""
 
     problem: Problem
     columns: Columns
@@ -60,12 +60,12 @@ class Lesson:
 
 
 def train(lesson: Lesson, recipe: Recipe, folder: Path) -> MultiModalPredictor:
-    """Train in `folder`, which must not be there, and keep the epoch that does best on the validation rows."""
+    """Train in `folder`, which must not exist, and keep the best epoch on the validation rows."""
     types = lesson.columns.types | ({lesson.image: "image_path"} if lesson.image else {})
     predictor = MultiModalPredictor(
         label=lesson.label,
         problem_type=lesson.problem,
-        # of probabilities, not of answers: few rows tell epochs apart better so, and what they say can be trusted more
+        # of probabilities, not of answers: with few rows it tells epochs apart better, and calibrates better
         eval_metric="rmse" if lesson.problem == "regression" else "log_loss",
         path=str(folder),
         verbosity=0,
@@ -82,7 +82,7 @@ def train(lesson: Lesson, recipe: Recipe, folder: Path) -> MultiModalPredictor:
 
 
 def hyperparameters(lesson: Lesson, recipe: Recipe) -> dict[str, Any]:
-    """In AutoGluon's words: a network for each kind of column that there is, and one that brings them together."""
+    """In AutoGluon's terms: a network for each kind of column, and one that fuses them."""
     columns, backbone = lesson.columns, recipe.backbone
     batch = _batch_size(len(lesson.learning))
     settings = _COMMON | {"env.per_gpu_batch_size": batch, "env.batch_size": batch}

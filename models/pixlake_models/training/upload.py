@@ -1,6 +1,5 @@
-"""An upload read as `pixlake run` reads it: unzipped, its tables read and joined with its images, by the very steps.
-
-So what a record is in training it is in serving: the same rows, the same images, every value as text.
+"""An upload read as `pixlake run` reads it: unzipped, its tables read and joined with its images, by the same steps. So
+a record is the same in training and in serving: the same rows, the same images, every value as text.
 """
 
 import os
@@ -29,8 +28,8 @@ _NAME = "training"
 
 @dataclass(frozen=True)
 class Upload:
-    """Table and images, joined; `options` are those asked for and those of the upload's `pixlake.json`; `left_out` is
-    what would be in the table `rejects`."""
+    """Table and images, joined; `options` are those asked for and those of the upload's `pixlake.json`; `left_out` are
+    the rows for the table `rejects`."""
 
     join: Join
     options: Options
@@ -40,7 +39,7 @@ class Upload:
 def read_upload(path: Path, options: Options, work: Path) -> Upload:
     """The upload `path`: a zip, a folder, or a table with its images in folders beside it. `work` takes the images.
 
-    Raises BadUpload, BadTable or BadRequest as an execution would fail with.
+    Raises BadUpload, BadTable or BadRequest, as an execution would.
     """
     lake = f"file://{work.resolve()}"
     ingest = Ingest(_upload_uri(path, work), _NAME, options=options)
@@ -86,6 +85,6 @@ def _extract(planned: PlanAnswer, place: Work) -> None:
 
 
 def _rejected(place: Work) -> Iterator[Reject]:
-    """What Plan and Extract left out."""
+    """The rejects of Plan and Extract."""
     for info in storage.list_objects(storage.join(place.uri, "parts", "rejects")):
         yield from rejects.decode(storage.read(info.uri))

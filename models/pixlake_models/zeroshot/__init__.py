@@ -1,1 +1,1 @@
-"""A classifier of images out of labels in words. Imports onnx and `exporting` without its torch."""
+"""A classifier of images from labels in words. Imports onnx and `exporting` without its torch."""

@@ -1,4 +1,4 @@
-"""An image classifier out of an embedder and words: a picture gets the label whose texts its vector is closest to.
+"""An image classifier from an embedder and words: a picture gets the label whose texts its vector is closest to.
 
 "Learning Transferable Visual Models From Natural Language Supervision" (Radford et al. 2021, arXiv:2103.00020): section
 3.1.2 has the classifier, 3.1.4 the templates and the mean over prompts; "Sigmoid Loss for Language Image Pre-Training"
@@ -28,7 +28,7 @@ from pixlake_models.exporting.probabilities import predict_tensors
 from pixlake_models.zeroshot.graph import Vectors, append_labels
 
 CLIP_SCALE = 100.0
-"""What CLIP's training ends at, and does not exceed (section 2.5)."""
+"""The end value of CLIP's training, which it does not exceed (section 2.5)."""
 GREATEST_DIFFERENCE = 1e-5
 _PROMPTS_AT_ONCE = 64
 _PICTURES_AT_ONCE = 8
@@ -38,7 +38,7 @@ _SAME = 4  # decimals
 
 @dataclass(frozen=True)
 class Wording:
-    """The labels, the templates whose `{}` their texts fill, and what turns a cosine into a logit."""
+    """The labels, the templates whose `{}` their texts fill, and the scale and bias that turn a cosine into a logit."""
 
     labels: Sequence[Label]
     templates: Sequence[str]
@@ -51,7 +51,7 @@ class Wording:
         return "softmax" if self.bias is None else "sigmoid"
 
     def prompts(self) -> Iterator[tuple[int, str]]:
-        """Each label's place with each of its texts in each of the templates."""
+        """Each label's index with each of its texts in each template."""
         for index, label in enumerate(self.labels):
             for text in label.texts:
                 for template in self.templates:
@@ -69,7 +69,8 @@ class Worded:
 
 
 def put_into_words(folder: BundleFolder, wording: Wording) -> Worded:
-    """Raises BadRequest for an embedder that reads no texts, NotServable for words that it has no vector for."""
+    """The embedder with its vectors of the labels; BadRequest if it reads no texts, NotServable for words without a
+    vector."""
     if folder.manifest.text is None:
         raise BadRequest(f"{folder.model} reads no texts, so labels cannot be put into words for it")
     model = Embedder(folder)
@@ -77,8 +78,8 @@ def put_into_words(folder: BundleFolder, wording: Wording) -> Worded:
 
 
 def make_classifier(worded: Worded) -> Candidate:
-    """The classifier, to be proved and written. Its graph has the embedder's name for it, for that is what the tensors
-    beside it are named by."""
+    """The classifier, to be proved and written. Its graph has the name of the embedder's, which the tensors beside it
+    are named after."""
     source, wording = worded.folder.manifest, worded.wording
     embedding, read = source.output.tensor, worded.folder.read
     graph, logits = append_labels(
@@ -117,8 +118,8 @@ def embed_labels(embedder: Embedder, wording: Wording) -> Vectors:
 
 
 def find_alike(worded: Worded) -> Iterator[tuple[str, ...]]:
-    """The labels that share a vector, so that all but the first never win: words that the model does not know, or texts
-    that it cuts before they differ."""
+    """The labels that share a vector, so that all but the first never win: unknown words, or texts that are cut before
+    they differ."""
     _, places = np.unique(worded.vectors.round(_SAME), axis=0, return_inverse=True)
     for place, count in enumerate(np.bincount(places.ravel())):
         if count > 1:
@@ -127,7 +128,7 @@ def find_alike(worded: Worded) -> Iterator[tuple[str, ...]]:
 
 
 def _describe_source(worded: Worded) -> dict[str, str]:
-    """The embedder's own, for its licence holds on, and how this came out of it."""
+    """The embedder's own, for its licence still holds, and how this was made from it."""
     wording = worded.wording
     logit = f"{wording.scale:g} * cosine" + ("" if wording.bias is None else f" {wording.bias:+g}")
     made = {"embedder": worded.folder.model, "templates": " | ".join(wording.templates), "logit": logit}
@@ -145,7 +146,7 @@ def _measure(folder: BundleFolder, *, worded: Worded) -> list[Figure]:
 
 
 def _greatest_difference(classifier: Classifier, worded: Worded, pictures: Sequence[Picture]) -> float:
-    """Between the classifier's probabilities and what numpy makes of the embedder's vectors of the same pictures."""
+    """Between the classifier's probabilities and numpy's from the embedder's vectors of the same pictures."""
     model, wording = worded.model, worded.wording
     tensors = [
         tensor(decode_for(each.data, model.preprocessing, _MAX_PIXELS), model.preprocessing) for each in pictures

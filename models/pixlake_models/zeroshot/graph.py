@@ -1,4 +1,4 @@
-"""An embedder's graph, made to answer with a logit for each label; with `onnx` alone, whatever made it."""
+"""Extends an embedder's graph to return a logit for each label; with `onnx` alone, for any exporter's graph."""
 
 from collections.abc import Iterator
 
@@ -14,8 +14,8 @@ _PREFIX = "zero_shot"
 def append_labels(graph: bytes, output: str, vectors: Vectors, *, scale: float, bias: float) -> tuple[bytes, str]:
     """The graph with `scale * cosine + bias` as its only output, and that output's name.
 
-    `output` is the embedding, of any length; `vectors` `[labels, dimensions]` are of unit length. What the graph keeps
-    in a file beside it stays there. An embedding without a direction gives logits that are no numbers.
+    `output` is the embedding, of any length; `vectors` `[labels, dimensions]` are of unit length. Tensors in a file
+    beside the graph stay there. A zero embedding gives NaN logits.
     """
     model = onnx.load_from_string(graph)
     prefix = _free_prefix(model.graph)
@@ -34,7 +34,7 @@ def append_labels(graph: bytes, output: str, vectors: Vectors, *, scale: float, 
 
 
 def _nodes(embedding: str, prefix: str) -> Iterator[NodeProto]:
-    """In float64, for `scale` would make visible what float32 rounds; and of operators that mean the same in every
+    """In float64, for `scale` would magnify the rounding of float32; and with operators that are the same in every
     opset, so that the length is a product with ones, not a ReduceL2."""
 
     def node(operator: str, inputs: list[str], output: str) -> NodeProto:
@@ -53,7 +53,7 @@ def _nodes(embedding: str, prefix: str) -> Iterator[NodeProto]:
 
 
 def _free_prefix(graph: GraphProto) -> str:
-    """One that no name in the graph begins with."""
+    """A prefix of no name in the graph."""
     taken = {name for node in graph.node for name in (node.name, *node.input, *node.output)}
     prefix = _PREFIX
     while any(name.startswith(f"{prefix}/") for name in taken):

@@ -1,6 +1,6 @@
-"""Files as an uncompressed tar, the same bytes for the same files, and back, bounded by the tar's own size.
+"""Packs files into a reproducible uncompressed tar, and unpacks one, bounded by the tar's own size.
 
-Only plain files and folders go in and come out. Python's `data` filter keeps what comes out below the folder.
+Only plain files and folders go in and come out. Python's `data` filter keeps them below the folder.
 """
 
 import io
@@ -16,7 +16,7 @@ _MODE = 0o644
 
 
 def pack(files: Mapping[str, Path], target: Path) -> None:
-    """Write files, each under its name, as a tar that says nothing of who made it where and when."""
+    """Write files, each under its name, as a tar without owners and times."""
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
         for name, path in sorted(files.items()):
             member = tarfile.TarInfo(name)
@@ -26,9 +26,9 @@ def pack(files: Mapping[str, Path], target: Path) -> None:
 
 
 def unpack(chunks: Iterable[bytes | memoryview], size: int, folder: Path) -> int:
-    """Write what a tar of `size` bytes holds below `folder`, and return the number of files.
+    """Unpack a tar of `size` bytes below `folder`, and return the number of files.
 
-    BadBundle if it is no tar, holds more than plain files, or anything outside of the folder.
+    BadBundle if it is not a tar, or holds anything but plain files below the folder.
     """
     return _walk(chunks, size, folder)
 
@@ -65,7 +65,7 @@ def _check(member: tarfile.TarInfo, count: int, total: int, size: int) -> None:
 
 
 class _Source(io.RawIOBase):
-    """Chunks as the file that `tarfile` reads from its beginning to its end."""
+    """Chunks as a file that `tarfile` reads in one pass."""
 
     def __init__(self, chunks: Iterable[bytes | memoryview]) -> None:
         self._chunks: Iterator[bytes | memoryview] = iter(chunks)
@@ -82,7 +82,7 @@ class _Source(io.RawIOBase):
         return b"".join(parts)
 
     def drain(self) -> None:
-        """Take what follows the tar's end, for a checksum counts it."""
+        """Read the bytes after the tar's end, for a checksum covers them."""
         for _ in self._chunks:
             pass
 

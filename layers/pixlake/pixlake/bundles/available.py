@@ -1,4 +1,4 @@
-"""Why an upload was not predicted, or from less than its model reads, for whoever expected predictions."""
+"""Explains why an upload has no predictions, or has them from fewer columns than its model reads."""
 
 from collections.abc import Collection, Iterator
 
@@ -7,8 +7,8 @@ from pixlake.bundles.predictors import PredictorManifest
 from pixlake.bundles.roles import ORPHAN, WITH_IMAGE, WITHOUT_IMAGE, Model, list_bundles
 from pixlake.errors import BadBundle, BadRequest
 
-_MOST = 20  # models looked into and named: a lake may have hundreds
-_COLUMNS = 5  # named of those that are missing
+_MOST = 20  # models read and named: a lake may have hundreds
+_COLUMNS = 5  # missing columns named
 _ROWS = {WITH_IMAGE: "records with images", WITHOUT_IMAGE: "records without images", ORPHAN: "images without a record"}
 
 
@@ -29,7 +29,7 @@ def explain_unpredicted(lake: str, models: dict[str, Model]) -> str:
 
 
 def explain_missing_columns(models: dict[str, Model], columns: Collection[str]) -> Iterator[str]:
-    """A sentence for each classifier that reads columns which the table, of these `columns`, does not have."""
+    """A sentence for each classifier that reads columns missing from the table's `columns`."""
     for name, reads in {model.name: model.columns for model in models.values()}.items():
         if lacking := [column for column in reads if column not in columns]:
             others = f" and {len(lacking) - _COLUMNS:,} more" if len(lacking) > _COLUMNS else ""
@@ -40,7 +40,7 @@ def explain_missing_columns(models: dict[str, Model], columns: Collection[str]) 
 
 
 def _list_classifiers(lake: str) -> list[tuple[str, str]]:
-    """Names, and what each classifies; a damaged bundle is not among them."""
+    """The name and subject of each classifier; damaged bundles are left out."""
     found = []
     for name in list_bundles(lake)[:_MOST]:
         try:

@@ -1,7 +1,7 @@
 """The demo models, trained on emoji alone, and the sample upload that they are for.
 
 They come with Pixlake, so that a first run needs no download. On any other upload their answers mean little, so the
-run, its report and a search say that they are demo models, and which command makes a real one.
+run, its report and a search say that they are demo models, and name the command that makes a real one.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
-"""A bundle's folder: what it says it is, and its files, none of which is used unverified.
+"""A bundle's folder: its manifest and its files, each verified before use.
 
 In a lake `models/<name>/bundle.json` says which version is served. A pushed version's files have a folder of their own,
-`models/<name>/<version>/`, so they are never mixed with another's, and a run that began with it ends with it; a bundle
-that was only copied there has its files beside its `bundle.json`.
+`models/<name>/<version>/`, so versions never mix, and a run keeps the version that it began with; a bundle that was
+only copied there has its files beside its `bundle.json`.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from pixlake.errors import BadBundle, BadRequest, MissingObject
 from pixlake.lake import bundle_uri, check_identifier
 
 _PUSHED = re.compile(r"[0-9a-f]{12}/")
-# what protobuf can hold, what a tokenizer never needs, and all the memory that Lambda has
+# protobuf's limit, more than any tokenizer needs, and all the memory of a Lambda function
 _LARGEST_GRAPH = 2 << 30
 _LARGEST_TOKENIZER = 64 << 20
 _LARGEST_BUNDLE = 10 << 30
@@ -28,9 +28,9 @@ _LARGEST_BUNDLE = 10 << 30
 
 @dataclass(frozen=True)
 class BundleFolder:
-    """A bundle that is described and complete; `model` is `name@version`, as the tables have it.
+    """A complete bundle; `model` is `name@version`, as in the tables.
 
-    `document` is `bundle.json`'s bytes, `description` what they say, `sizes` the bytes of each other file.
+    `document` is `bundle.json`'s bytes, `description` their content, `sizes` the bytes of each other file.
     """
 
     uri: str
@@ -41,7 +41,7 @@ class BundleFolder:
 
     @property
     def manifest(self) -> Manifest:
-        """What a bundle of graphs says of itself; BadBundle for one that only AutoGluon can run."""
+        """The manifest of a bundle of graphs; BadBundle for one that only AutoGluon can run."""
         if isinstance(self.description, PredictorManifest):
             raise BadBundle(f"{self.uri}: {self.model} holds pickles, which only the AutoGluon container runs")
         return self.description
@@ -52,7 +52,7 @@ class BundleFolder:
 
     @property
     def pushed(self) -> bool:
-        """Whether it is a folder of this version alone, whose files nobody writes into."""
+        """Whether the folder is this version's own, whose files are never rewritten."""
         return self.uri.endswith(f"/{self.version}")
 
     @property
@@ -66,13 +66,13 @@ class BundleFolder:
         return len(self.document) + sum(self.sizes.values())
 
     def read(self, name: str) -> bytes:
-        """One file's bytes, verified; BadBundle if they are not what `bundle.json` says."""
+        """One file's bytes, verified; BadBundle if their checksum is not the one in `bundle.json`."""
         data = storage.read(storage.join(self.uri, name))
         self._compare(name, hashlib.sha256(data).hexdigest())
         return data
 
     def stream(self, name: str) -> Iterator[memoryview]:
-        """One file's bytes in chunks. What they are is known after the last: BadBundle comes then, as in `read`."""
+        """One file's bytes in chunks, verified after the last: BadBundle as in `read`."""
         digest = hashlib.sha256()
         for chunk in storage.stream(storage.join(self.uri, name)):
             digest.update(chunk)
@@ -90,7 +90,7 @@ class BundleFolder:
 
 
 def find_bundle(model: str, lake_uri: str | None) -> BundleFolder:
-    """The bundle in a folder of this machine, where there is a / in `model`; else the one of that name in the lake.
+    """The bundle in a local folder if `model` has a /, else the one of that name in the lake.
 
     Raises BadRequest for a name without a lake, and BadBundle as `open_folder` and `read_folder` do.
     """
@@ -152,7 +152,7 @@ def _check_names(uri: str, manifest: Manifest | PredictorManifest, found: Mappin
 
 
 def _check_sizes(uri: str, manifest: Manifest | PredictorManifest, sizes: Mapping[str, int]) -> None:
-    """Before anything is read into memory."""
+    """Check sizes before anything is read into memory."""
     limits: dict[str, int] = {}
     if isinstance(manifest, Manifest):
         limits = dict.fromkeys(manifest.graphs, _LARGEST_GRAPH) | dict.fromkeys(manifest.tokenizers, _LARGEST_TOKENIZER)
@@ -164,7 +164,7 @@ def _check_sizes(uri: str, manifest: Manifest | PredictorManifest, sizes: Mappin
 
 
 def _check_plain(uri: str) -> None:
-    """A link's target may lie outside of the folder, and may change."""
+    """Refuse links: a target may lie outside of the folder, and may change."""
     path = storage.local_path(uri)
     if path is not None and path.is_symlink():
         raise BadBundle(f"{uri}: it is a link, where a bundle has plain files; copy the file itself")

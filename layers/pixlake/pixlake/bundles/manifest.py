@@ -1,7 +1,7 @@
 """`bundle.json`, format 1, as docs/bundles.md specifies it.
 
-The structs are the format: a field that is not here is refused, so a bundle made for a later format, or for something
-else altogether, fails with a reason instead of answering wrongly. `pixlake.bundles.parsing` reads it.
+The structs are the format: unknown fields are refused, so a bundle of a later or another format fails with a reason
+instead of answering wrongly. `pixlake.bundles.parsing` reads it.
 """
 
 import hashlib
@@ -20,27 +20,27 @@ TokenId = Annotated[int, Meta(ge=0, lt=1 << 31)]
 Resize = Literal["squash", "shortest", "longest"]
 Interpolation = Literal["bicubic", "bilinear", "lanczos", "nearest"]
 Pixels = Literal["shown", "whole", "stored"]
-# of pixels in 0..1: what is beyond these is a mistake, and would leave what float32 can hold
+# of pixels in 0..1: values beyond these are mistakes, and would overflow float32
 Mean = Annotated[float, Meta(ge=-1_000, le=1_000)]
 Deviation = Annotated[float, Meta(ge=1e-6, le=1_000)]
 # of a cosine; CLIP's is at most 100
 Scale = Annotated[float, Meta(gt=0, le=10_000)]
 Bias = Annotated[float, Meta(ge=-1_000, le=1_000)]
 Cleaning = Literal["none", "whitespace", "lower", "canonical"]
-# \Z, since $ would take a line's end after it
+# \Z, since $ also matches before a last line break
 FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*\Z", max_length=255)]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A piece of `bundle.json`: immutable, and nothing in it is ignored."""
+    """A piece of `bundle.json`: immutable, unknown fields refused."""
 
 
 class Preprocessing(_Part, frozen=True):
     """From an image to a tensor; see `pixlake.images.preprocessing`.
 
-    `pixels` are those that a viewer shows, large JPEGs decoded smaller; the same of the `whole` picture, whatever its
-    size; or those that are stored, as most training code reads them: not turned, transparency dropped, whole too.
+    `pixels` are `shown` as in a viewer, large JPEGs decoded smaller; the same of the `whole` picture at any size; or
+    `stored`, as most training code reads them: whole, not rotated, transparency dropped.
     """
 
     width: Side
@@ -89,8 +89,8 @@ class NumericalInput(_Part, frozen=True, tag_field="type", tag="numerical"):
 class CategoricalInput(_Part, frozen=True, tag_field="type", tag="categorical"):
     """Int64 `[n]`: the index in `categories`, `unknown` for any other, `missing` for null or empty.
 
-    `compare` says when a value is a category: by its letters, as a number (`1`, `1.0`), or as `true` or `false` in any
-    case, for tables spell numbers and truth in their own ways.
+    `compare` matches a value to a category by its letters, as a number (`1`, `1.0`), or as `true` or `false` in any
+    case, for tables spell numbers and booleans in many ways.
     """
 
     tensor: str
@@ -104,8 +104,8 @@ class CategoricalInput(_Part, frozen=True, tag_field="type", tag="categorical"):
 class TokenSequence(_Part, frozen=True):
     """A record's texts as one sequence: `start`, the tokens of each column in turn, each closed by `end`.
 
-    Where `separate` is false one `end` closes all. A column's tokens and their `end` are of the segment that its place
-    in the list has, counted modulo `segments`.
+    Where `separate` is false one `end` closes all. The segment of a column's tokens and their `end` is its place in the
+    list, modulo `segments`.
     """
 
     columns: Annotated[tuple[str, ...], Meta(min_length=1)]
@@ -117,7 +117,7 @@ class TokenSequence(_Part, frozen=True):
 
     @property
     def added(self) -> int:
-        """How many tokens are not of the texts."""
+        """The number of tokens besides the texts' own."""
         return (self.start is not None) + (len(self.columns) if self.separate else 1)
 
 
@@ -151,7 +151,7 @@ Input = ImageInput | NumericalInput | CategoricalInput | TextInput
 
 
 class Output(_Part, frozen=True):
-    """Which tensor to read, and what to do to it."""
+    """The tensor to read, and the activation to apply."""
 
     tensor: str
     activation: Literal["none", "softmax", "sigmoid", "normalize"]

@@ -1,4 +1,4 @@
-"""From the bytes of `bundle.json`, which anybody may have written, to what they say or the reason why not; and back."""
+"""Reads `bundle.json`, which anybody may have written, into a manifest or the reason why not; and writes it."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,14 @@ from pixlake.bundles.values import read_value
 from pixlake.errors import BadBundle
 
 LARGEST_MANIFEST = 16 << 20
-"""Bytes. Room for 100,000 labels; read whole before anything of it can be judged."""
+"""Bytes: room for 100,000 labels. It is read whole before it can be checked."""
 _LARGEST_EXAMPLE = 64 << 20
 _FLOAT = 4
 _COLORS = 3
 
 
 class _Named(msgspec.Struct):
-    """The one field that says which struct the others are of."""
+    """The field that decides which struct the file is read into."""
 
     kind: str
 
@@ -38,7 +38,7 @@ def parse(data: bytes, where: str) -> Manifest | PredictorManifest:
 
 
 def _find_struct(data: bytes) -> type[Manifest] | type[PredictorManifest]:
-    """The one of its kind; of what cannot be read, the one whose errors are to tell why."""
+    """The struct of its kind; for unreadable bytes `Manifest`, whose errors say why."""
     try:
         kind = msgspec.json.decode(data, type=_Named).kind
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -47,12 +47,12 @@ def _find_struct(data: bytes) -> type[Manifest] | type[PredictorManifest]:
 
 
 def encode(manifest: Manifest | PredictorManifest) -> bytes:
-    """The bytes that say `manifest`, always the same: every field, in the order of the structs, indented by two."""
+    """The bytes of `manifest`, deterministic: every field, in the order of the structs, indented by two."""
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
 def _faults(manifest: Manifest | PredictorManifest) -> Iterator[str]:
-    """What the fields' types alone do not exclude."""
+    """Faults that the fields' types alone do not exclude."""
     if MANIFEST in manifest.files:
         yield f"files lists {MANIFEST} itself"
     if isinstance(manifest, PredictorManifest):
@@ -84,7 +84,7 @@ def _input_faults(manifest: Manifest) -> Iterator[str]:
 
 
 def _tensors(declared: Input) -> list[str]:
-    """The names of the graph's inputs that one declared input fills; the others, where there are any, come with it."""
+    """The names of the graph's inputs that one declared input fills: its own tensor, then the optional ones."""
     others: list[str | None] = []
     match declared:
         case ImageInput():
@@ -95,7 +95,7 @@ def _tensors(declared: Input) -> list[str]:
 
 
 def _text_faults(declared: TextInput) -> Iterator[str]:
-    """Of a classifier's text input; a text tower's has no column, and so no sequence of columns."""
+    """Faults of a classifier's text input; a text tower's has no column, and so no sequence of columns."""
     if declared.cleaning != "none":
         yield "a text column that is cleaned, which only a text tower's texts are"
     if declared.sequence is None:

@@ -1,7 +1,7 @@
 """`bundle.json` of the kind `autogluon`: a MultiModalPredictor as AutoGluon saved it, which only AutoGluon can run.
 
-Its one file is a tar of the predictor's folder, and holds pickles: loading it runs what its maker wrote. So nothing but
-the AutoGluon container opens it, and that only from the lake's `models/`.
+Its one file is a tar of the predictor's folder, and holds pickles: loading it runs its maker's code. So only the
+AutoGluon container opens it, and only from the lake's `models/`.
 """
 
 from typing import Annotated, Any, Literal
@@ -16,13 +16,13 @@ Form = Literal["path", "bytes"]
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """As in `manifest`: immutable, and nothing in it is ignored."""
+    """As in `manifest`: immutable, unknown fields refused."""
 
 
 class PredictorColumn(_Part, frozen=True):
     """A column of the table that the predictor was trained on.
 
-    `type` is what its cells were: AutoGluon knows a category by its value, and `3.0` is another than `"3"`.
+    `type` is the type of its cells: AutoGluon tells categories apart by value, and `3.0` is not `"3"`.
     """
 
     name: Annotated[str, Meta(min_length=1)]

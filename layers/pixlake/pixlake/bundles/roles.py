@@ -21,8 +21,8 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Model:
-    """`name` is `name@version`; `task` is what the state machine chooses the container by; `demo` is told of in
-    `bundles.demo`; `columns` are those of the table that it reads."""
+    """`name` is `name@version`; `task` chooses the container in the state machine; `demo` marks a demo model
+    (`bundles.demo`); `columns` are the table's columns that it reads."""
 
     name: str
     task: str
@@ -33,8 +33,8 @@ class Model:
 def resolve_models(lake: str, options: Options, autogluon: bool) -> dict[str, Model]:
     """Each model that is named, by role; `autogluon` says whether there is an AutoGluon container.
 
-    Raises BadBundle for one that is missing (with the names of those that are there), damaged, not of the kind that
-    its role takes, or that only a container can run that is not there.
+    Raises BadBundle for one that is missing (naming those that exist), damaged, of another kind than its role takes, or
+    that needs the AutoGluon container where there is none.
     """
     classifier = options.classifier
     named = {
@@ -73,7 +73,7 @@ def _check_graphs(folder: BundleFolder, role: str) -> None:
 
 
 def _check_predictor(described: PredictorManifest, role: str, autogluon: bool) -> None:
-    """It predicts records, or if it reads no columns, images."""
+    """A predictor predicts records, or images if it reads no columns."""
     subject = f"{role}: the bundle {described.name!r}"
     if role == EMBEDDER or (role == ORPHAN) != (not described.columns):
         raise BadBundle(f"{subject} is a predictor of {'records' if described.columns else 'images'}, not for this")
@@ -87,7 +87,7 @@ def _check_predictor(described: PredictorManifest, role: str, autogluon: bool) -
 
 
 def list_bundles(lake: str) -> list[str]:
-    """The names of a lake's bundles, in their order."""
+    """The names of a lake's bundles, sorted."""
     folder = bundle_uri(lake, "")
     names = (info.uri.removeprefix(folder).split("/") for info in storage.list_objects(folder))
     return sorted(parts[0] for parts in names if parts[1:] == [MANIFEST])

@@ -1,8 +1,8 @@
-"""Bundles into a lake and out of it, so that whoever loads one meanwhile gets one version whole.
+"""Pushes bundles into a lake and pulls them from it, so that a concurrent reader gets one version whole.
 
 A version's files go into a folder of their own, `bundle.json` last; then `models/<name>/bundle.json`, one object,
-replaced at once, names that version. The version that it replaces stays, and so does what is younger than a day: runs
-that began with it end with it, and two that push at once take nothing from each other.
+replaced atomically, names that version. The replaced version stays, and so do files younger than a day: a run keeps the
+version that it began with, and concurrent pushes delete nothing of each other.
 """
 
 import secrets
@@ -21,9 +21,9 @@ _KEPT = timedelta(days=1)
 
 
 def push_bundle(source: BundleFolder, lake_uri: str) -> None:
-    """Make `source` the bundle of its name. Again is no harm: it writes the same bytes to the same places.
+    """Make `source` the bundle of its name. Idempotent: it writes the same bytes to the same places.
 
-    BadBundle, and the lake serves what it served, if a file is not what `bundle.json` says.
+    BadBundle if a file's checksum is not the one in `bundle.json`; the lake then serves the version that it served.
     """
     home = bundle_uri(lake_uri, check_identifier("bundle", source.description.name))
     replaced = _served(home)
@@ -54,7 +54,7 @@ def pull_bundle(source: BundleFolder, folder: Path) -> None:
 
 
 def _served(home: str) -> str | None:
-    """The version that is asked for by the plain name, if there is any."""
+    """The version that the plain name serves, if any."""
     try:
         return version(storage.read(storage.join(home, MANIFEST)))
     except MissingObject:
@@ -64,7 +64,8 @@ def _served(home: str) -> str | None:
 def _stale(home: str, kept: set[str]) -> Iterator[str]:
     """The files of older versions, each `bundle.json` first: without it a folder is no bundle.
 
-    Files beside the `bundle.json` belong to a bundle that was copied there; they go one push later, like a version.
+    Files beside the `bundle.json` belong to a bundle that was copied there; they are deleted one push later, like a
+    version.
     """
     horizon = datetime.now(UTC) - _KEPT
     found = {info.uri.removeprefix(f"{home}/"): info for info in storage.list_objects(home)}

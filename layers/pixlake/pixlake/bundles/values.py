@@ -1,11 +1,11 @@
-"""What a table's cell means: cells are text, however a number or a truth value was spelled."""
+"""The value of a table's cell: cells are text, in any spelling of numbers and booleans."""
 
 import re
 from typing import Literal
 
-# ASCII digits with a point: what `float` takes beyond it (1_000, nan, infinity) is text in a table of values.
+# ASCII digits with a point: other forms that `float` takes (1_000, nan, infinity) are text in a table of values.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_TRUTH = {"true": True, "false": False}
+_BOOLEANS = {"true": True, "false": False}
 
 Comparison = Literal["text", "number", "boolean"]
 
@@ -16,11 +16,11 @@ def read_number(text: str) -> float | None:
 
 
 def read_value(text: str, comparison: Comparison) -> str | float | bool | None:
-    """What two cells have in common if they say the same; None for what is no number, or neither true nor false."""
+    """A cell's value to compare it by; None if it is not a number, or neither true nor false."""
     match comparison:
         case "text":
             return text
         case "number":
             return read_number(text)
         case "boolean":
-            return _TRUTH.get(text.strip().lower())
+            return _BOOLEANS.get(text.strip().lower())

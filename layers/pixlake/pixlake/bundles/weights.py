@@ -1,8 +1,8 @@
 """The tensors that a graph keeps in its `.data` file: mapped from there, or in memory.
 
-Mapped, they are used where they lie, or copied once to where the processor's kernels want them, and never in memory
-twice: 350 MB of weights load within 360 MiB, where bytes in memory make it 710. Only a pushed version's file on this
-machine is mapped, for nobody writes into one (docs/bundles.md); other files could change below the model's feet.
+Mapped, they are used in place, or copied once into the layout of the processor's kernels, and never in memory twice:
+350 MB of weights load within 360 MiB, against 710 from bytes in memory. Only a pushed version's file on this machine is
+mapped, for it is never rewritten (docs/bundles.md); other files could change under a loaded model.
 
 A graph may name any file for its tensors, and ONNX Runtime would open those below the folder that it is given.
 """
@@ -23,11 +23,11 @@ _LOOK_IN = "session.model_external_initializers_file_folder_path"
 _NOWHERE = "/dev/null/nowhere"
 
 Identity = tuple[int, ...]
-"""Device, inode, size and time of change: a file's, as long as nobody writes into it."""
+"""A file's device, inode, size and time of change: the same as long as nobody writes into it."""
 
 
 class Weights(Protocol):
-    """What a graph takes its tensors from."""
+    """The source of a graph's tensors."""
 
     @property
     def size(self) -> int:
@@ -37,15 +37,15 @@ class Weights(Protocol):
         """Let a session with `options` find them, and no other file."""
 
     def verify(self) -> None:
-        """Compare what was not compared yet; a session may be made meanwhile. BadBundle if it is damaged."""
+        """Verify the bytes not verified yet; a session may be made meanwhile. BadBundle if they are damaged."""
 
     def check_same(self) -> None:
-        """Once the session is made, and all is verified: BadBundle if it may have been made of another file."""
+        """After the session is made and the bytes are verified: BadBundle if it may be of another file."""
 
 
 @dataclass(frozen=True)
 class NoWeights:
-    """The graph holds its tensors itself. Others are looked for where none can ever be."""
+    """The graph holds its tensors itself. Others are looked for in a folder that cannot exist."""
 
     size: int = 0
 
@@ -78,18 +78,18 @@ class WeightsInMemory:
         options.add_external_initializers_from_files_in_memory([self.name], [self.data], [self.size])
 
     def verify(self) -> None:
-        """They are."""
+        """They were when they were read."""
 
     def check_same(self) -> None:
-        """No one else has them."""
+        """Only this process has them."""
 
 
 @dataclass(frozen=True)
 class MappedWeights:
     """The file `name` of a bundle on this machine, for a graph that names no other; ONNX Runtime refuses those
-    elsewhere. `identity` is the file's, as it was found.
+    elsewhere. `identity` is the file's when it was found.
 
-    A session may be made before they are verified, for they are numbers alone: where they lie, and as what, is in the
+    A session may be made before they are verified, for they are only numbers: their offsets and types are in the
     graph."""
 
     bundle: BundleFolder
@@ -108,7 +108,7 @@ class MappedWeights:
         self.bundle.verify([self.name])
 
     def check_same(self) -> None:
-        """A push replaces a damaged file: the session may have loaded the one, and the checksum be the other's."""
+        """A push replaces a damaged file: the session may have loaded one file and the checksum be the other's."""
         if _identify(self.path) != self.identity:
             raise BadBundle(f"{self.bundle.uri}/{self.name}: it was replaced while it was loaded; run again")
 
@@ -125,7 +125,7 @@ def find_weights(folder: BundleFolder, name: str, graph: bytes) -> Weights:
 
 
 def _identify(path: Path) -> Identity:
-    """Of a missing file none: it has been deleted since."""
+    """Empty for a missing file: it has been deleted since."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -134,8 +134,8 @@ def _identify(path: Path) -> Identity:
 
 
 def _names_others(folder: BundleFolder, file: str, graph: bytes) -> bool:
-    """Whether the graph could mean another file of the bundle, which may be unverified yet: protobuf keeps text as it
-    is, so a name that is not among a graph's bytes is not in it. Some file systems ignore case."""
+    """Whether the graph may refer to another file of the bundle, perhaps unverified: protobuf stores text verbatim, so
+    a graph refers to no name that its bytes lack. Some file systems ignore case."""
     others = {MANIFEST, *folder.manifest.files} - {file}
     rest = graph.lower().split(file.lower().encode())
     return any(other.lower().encode() in part for other in others for part in rest)

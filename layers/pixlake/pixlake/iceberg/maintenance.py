@@ -1,6 +1,6 @@
 """Maintenance of one table: small files merged, old snapshots expired, orphan files deleted.
 
-Each is safe beside commits: a conflict is retried or left to the next time, and an orphan is deleted only when it is
+Each is safe beside commits: a conflict is retried or left to the next run, and an orphan is deleted only when it is
 older than any commit can run.
 """
 
@@ -23,7 +23,7 @@ from pixlake.settings import CompactSettings
 
 
 def pack(table: Table, schema: TableSchema, deadline: float) -> None:
-    """Merge the small files of each partition, as long as that makes them fewer; what others write to can wait."""
+    """Merge the small files of each partition, as long as that makes them fewer; conflicts with other writers wait."""
     for partition in _partitions(table, schema):
         target = Target(table, schema, partition, CompactSettings.target_file_bytes, deadline, small_files=1)
         with suppress(CommitConflict):
@@ -45,7 +45,7 @@ def _partitions(table: Table, schema: TableSchema) -> list[str | None]:
     reraise=True,
 )
 def expire_snapshots(table: Table, before: datetime) -> int:
-    """Forget the snapshots that no moment since `before` needs; the current one always stays. Returns their number."""
+    """Expire the snapshots that no time since `before` needs, never the current one. Returns their number."""
     table.refresh()
     current = table.current_snapshot()
     expired = [
@@ -57,17 +57,18 @@ def expire_snapshots(table: Table, before: datetime) -> int:
 
 
 def choose_expired(snapshots: Sequence[Snapshot], before: datetime) -> list[int]:
-    """The ids of the snapshots older than `before` but for the newest of them, which was current at that moment."""
+    """The ids of the snapshots older than `before` except the newest of them, which was current at that time."""
     cutoff = before.timestamp() * 1000
     older = sorted((each for each in snapshots if each.timestamp_ms < cutoff), key=lambda each: each.timestamp_ms)
     return [each.snapshot_id for each in older[:-1]]
 
 
 def delete_orphans(table: Table, before: datetime) -> tuple[int, str]:
-    """Delete old files under the table that no snapshot leads to: what crashed commits and expired snapshots left.
+    """Delete old files under the table that no snapshot references: the remains of crashed commits and expired
+    snapshots.
 
-    Returns their number and, where none may be deleted, the reason: a table without a snapshot, or one below whose
-    location lies metadata of another, may have lost the pointer to what its files belong to.
+    Returns their number and, where none may be deleted, the reason: a table without a snapshot, or with metadata of
+    another table below its location, may have lost the pointer to its metadata.
     """
     name = ".".join(table.name())
     with translated(f"table {name}"):
@@ -85,7 +86,7 @@ def delete_orphans(table: Table, before: datetime) -> tuple[int, str]:
 
 
 def _referenced(table: Table) -> Iterator[str]:
-    """Every file that the table's metadata leads to."""
+    """Every file that the table's metadata references."""
     yield table.metadata_location
     yield from (entry.metadata_file for entry in table.metadata.metadata_log)
     yield from (statistics.statistics_path for statistics in table.metadata.statistics)

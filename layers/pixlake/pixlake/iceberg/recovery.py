@@ -1,4 +1,4 @@
-"""Tables registered again in a catalog that has lost, or never had, the pointers to them.
+"""Registers tables in a catalog that has lost, or never had, the pointers to them.
 
 The newest metadata file of each table is found in the warehouse. Which table it is follows from its location, whose
 last name is `<table>` or `<table>-<digits>`.
@@ -24,7 +24,7 @@ _LOCATION = re.compile(rf"/warehouse/(?P<table>{'|'.join(TABLES)})(?:-[0-9a-f]{{
 
 
 class _Metadata(msgspec.Struct, rename="kebab"):
-    """What is read of a metadata file."""
+    """The fields that are read of a metadata file."""
 
     table_uuid: str
     last_updated_ms: int
@@ -38,7 +38,7 @@ class _Metadata(msgspec.Struct, rename="kebab"):
 
 @dataclass(frozen=True)
 class Registration:
-    """What became of one table: `metadata` is the newest file, empty where there is none; `registered` whether the
+    """The result for one table: `metadata` is the newest file, empty where there is none; `registered` whether the
     catalog was changed to it."""
 
     table: str
@@ -59,7 +59,7 @@ def register_tables(lake_uri: str, catalog_uri: str) -> list[Registration]:
 
 
 def read_uuid(metadata_uri: str) -> str:
-    """The uuid of the table that a metadata file describes; empty for what is no such file."""
+    """The uuid of the table that a metadata file describes; empty for any other file."""
     try:
         return _read(metadata_uri).table_uuid
     except msgspec.MsgspecError:

@@ -1,5 +1,5 @@
-"""What the workers of an execution leave under `work/`. Imports `iceberg` and the shared modules.
+"""The files that an execution's workers leave under `work/`. Imports `iceberg` and the shared modules.
 
-`lost` finds missing parts, `rejected` the rejects of all steps, `handover` is what Athena is given to merge, and
-`leftovers` deletes what nobody needs any more.
+`lost` finds missing parts, `rejected` the rejects of all steps, `handover` prepares the merge by Athena, and
+`leftovers` deletes files that are no longer needed.
 """

@@ -1,8 +1,7 @@
-"""The state Compact where Athena merges: what only Pixlake can decide is decided here, the rest becomes statements.
+"""The state Compact where Athena merges: decisions that only Pixlake can make, and SQL statements for the rest.
 
-The parts stay where the workers wrote them. Beside them come the execution's rejects as Parquet, and the state
-machine runs the statements that the answer carries (`statemachine/compact_athena.asl.yaml`). Run again, it hands over
-the same.
+The parts stay where the workers wrote them, and the execution's rejects are written beside them as Parquet. The state
+machine runs the statements in the answer (`statemachine/compact_athena.asl.yaml`). A rerun gives the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ from pixlake.schemas import EMBEDDINGS, LINKS, PREDICTIONS, RECORDS, REJECTS
 from pixlake.settings import CompactSettings
 
 MERGED = {schema.name: schema for schema in (LINKS, RECORDS, EMBEDDINGS, PREDICTIONS, REJECTS)}
-"""The tables that Athena merges, by name. The one row of `executions` is Report's to commit, when all else is done."""
+"""The tables that Athena merges, by name. Report commits the one row of `executions` when all else is done."""
 _READERS = 16
 
 
@@ -53,14 +52,15 @@ def hand_over(
 def list_statements(run: Run, lake: str, folders: Mapping[str, str]) -> tuple[TableStatements, ...]:
     """The statements in the order in which they run, from the folder of each table's parts.
 
-    The tables are made to agree when all are merged: of two uploads at once, the later one there finds what both said.
+    The tables are made to agree after all are merged: of two concurrent uploads, the later one then finds the links of
+    both.
     """
     given = [(schema, run, lake, folders[name]) for name, schema in MERGED.items()]
     return (*starmap(write_statements, given), *filter(None, starmap(write_agreeing, given)))
 
 
 def _count_rows(parts: Sequence[str], io: FileIO) -> int:
-    """The rows of all parts, by their footers; Split cuts parts so that no key is in two of them."""
+    """The rows of all parts, by their footers; Split cuts batches so that no two parts share a key."""
 
     def count(uri: str) -> int:
         with io.new_input(uri).open() as file:

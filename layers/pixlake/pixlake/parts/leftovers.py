@@ -1,4 +1,4 @@
-"""What executions have left under `work/`, deleted once nobody needs it."""
+"""Deletes the files of executions under `work/` that are no longer needed."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from datetime import datetime
 
 from pixlake import storage
 
-_FOLDERS_DEEPER = {"map-runs"}  # folders of work/ that hold one folder a run themselves
+_FOLDERS_DEEPER = {"map-runs"}  # folders of work/ that hold a folder for each run
 
 
 def delete_work(lake: str, has_ended: Callable[[str], bool], before: datetime, idle: datetime) -> int:
-    """Delete the folders in which nothing was written since `before`, if their execution has ended or is long idle."""
+    """Delete folders unwritten since `before` whose execution has ended, and folders unwritten since `idle`."""
     root = storage.join(lake, "work")
     folders: dict[str, list[storage.ObjectInfo]] = defaultdict(list)
     for info in storage.list_objects(root):

@@ -1,5 +1,5 @@
-"""The batches that Split planned against the parts that are there. A batch without its part is lost: each of its rows
-is named in `rejects`, and too many of them fail the execution. No engine's tolerance is trusted for that."""
+"""Compares the batches that Split planned with the parts that exist. A batch without its part is lost: each of its rows
+is named in `rejects`, and too many lost batches fail the execution, whatever the interpreter tolerates."""
 
 from collections.abc import Sequence
 
@@ -47,12 +47,12 @@ def reject_rows(work: Work, io: FileIO, lost: Sequence[Batch]) -> list[Reject]:
 
 
 def part_id(uri: str) -> str:
-    """What a part's or a reject file's name ends with, without its extension."""
+    """The file name of a part or of rejects, without its extension."""
     return uri.rpartition("/")[2].rpartition(".")[0]
 
 
 def _stage(batch: Batch) -> Stage:
-    """What is classified is so in whichever container the task names."""
+    """The stage of a batch: CLASSIFY in either container."""
     return Stage.EMBED if batch.task == Stage.EMBED else Stage.CLASSIFY
 
 

@@ -1,6 +1,6 @@
 """The rows of `rejects` of one execution: those that its steps wrote, and those of lost batches.
 
-Either engine commits the same rows: the Lambda from memory, Athena from the files that `handover` writes of them.
+Both engines commit the same rows: the Lambda from memory, Athena from the file that `handover` writes.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class ExecutionRejects:
     lost: Sequence[Batch]
 
     def sources(self, files: Sequence[str], io: FileIO) -> list[TableRows]:
-        """The rejects that the steps wrote to `files`, and the rows of lost batches, whose own files tell only part."""
+        """The rejects that the steps wrote to `files`, and the rows of lost batches, whose own files are incomplete."""
         lost = {f"{batch.task}-{batch.batch_id}" for batch in self.lost}
         complete = [uri for uri in files if part_id(uri) not in lost]
         with ThreadPoolExecutor(_READERS) as pool:

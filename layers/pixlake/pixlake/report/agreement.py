@@ -1,4 +1,4 @@
-"""How often the predictions say what the upload's own table says, where it names a label column.
+"""The agreement of predictions with the labels in the upload's own table, where it names a label column.
 
 Both sides are streamed; of a large upload a sample of the records is compared, chosen by a hash of their ids.
 """
@@ -55,7 +55,7 @@ def compare_labels(
 
 
 def _sample(batches: Iterable[pa.RecordBatch], every: int, first: str, *more: str) -> Iterator[tuple[str, ...]]:
-    """Of the rows with a record and a value in `first`, those whose id's hash falls to the sample."""
+    """The rows with a record and a value in `first` whose id's hash falls into the sample."""
     for batch in batches:
         rows = batch.select(["record_id", first, *more])
         rows = rows.filter(pc.and_(pc.is_valid(rows.column(0)), pc.is_valid(rows.column(1))))

@@ -1,4 +1,4 @@
-"""What went wrong and what to do about it, from the little that Step Functions tells of it."""
+"""The cause of a failure and its remedy, from the error that Step Functions reports."""
 
 import re
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ _ADVICE = {
         f"Lambda failed through all retries. When it works, {_AGAIN}",
     ),
     "States.ExceedToleratedFailureThreshold": "More batches failed than are tolerated: see the logs of the Map's runs.",
-    # no errors but statuses, of which Step Functions tells no more
+    # statuses, for which Step Functions reports no error
     "ABORTED": f"Somebody stopped it. If it should go on after all, {_AGAIN}",
     "TIMED_OUT": f"The execution as a whole took too long. If it should go on, {_AGAIN}",
 }
@@ -70,8 +70,8 @@ class Cause:
 def explain(error: StateError, listing: Listing, shards: int) -> Cause:
     """The cause behind an execution's error.
 
-    A Map says nothing of why it failed, so the child that failed last does, of those that left a note: the notes of
-    children that succeeded in a redrive are older. Which step failed follows from what the steps have left.
+    A Map does not report why it failed, so its cause is the newest note of a failed child: the notes of children that
+    succeeded in a redrive are older. The failed step is found by the objects that the steps wrote.
     """
     if error.error == MAP_FAILED and (notes := listing.under("failures/")):
         return _explain_child(read_child_failure(max(notes, key=lambda note: note.last_modified).uri))
@@ -110,7 +110,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def find_step(listing: Listing, shards: int) -> str:
-    """The first step whose objects under `work/` are not all there; Report, the last one, leaves none."""
+    """The first step whose objects under `work/` are incomplete; Report, the last one, writes none."""
     if listing.under("compacted.json"):  # first, for a few batches may be lost
         return "Report"
     if not listing.under("shards.json"):

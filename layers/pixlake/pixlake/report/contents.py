@@ -1,4 +1,4 @@
-"""What the page of a good execution shows, read from the parts under `work/`."""
+"""The content of a successful execution's page, read from the parts under `work/`."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,7 +1,7 @@
-"""What one execution left under `work/`, listed once and read a few columns at a time.
+"""The objects of one execution under `work/`, listed once and read a few columns at a time.
 
 The report describes this execution, not the tables, which hold other uploads too. So it reads the parts that the
-workers wrote; they stay until the lake's clean-up takes them.
+workers wrote; they stay until maintenance deletes them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -62,7 +62,7 @@ def _read_part(part: ObjectInfo, columns: Sequence[str]) -> pa.Table:
 
 
 def count_shards(work: Work, listing: Listing) -> int:
-    """How many shards Plan cut; 0 where it did not come so far."""
+    """The number of shards that Plan cut; 0 if it failed before that."""
     return len(msgspec.json.decode(storage.read(work.shards), type=list[Any])) if listing.under("shards.json") else 0
 
 

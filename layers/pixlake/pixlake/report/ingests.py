@@ -1,4 +1,4 @@
-"""The input of an execution that failed, read as far as it can be: it may be what is wrong."""
+"""The input of a failed execution, read as far as possible: the input may be at fault."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ UNKNOWN_EXPERIMENT = "_unknown"
 
 @dataclass(frozen=True)
 class FailedIngest:
-    """What can be read of an input that may be what is wrong."""
+    """The readable part of an input that may be at fault."""
 
     upload_uri: str
     experiment_id: str
@@ -25,8 +25,8 @@ class FailedIngest:
 
 
 def read_ingest(ended: Ended) -> FailedIngest:
-    """What the input says of the upload, as far as it can be read; UNKNOWN_EXPERIMENT where it names none."""
-    fields = _said(_fields(ended.input))
+    """The upload that the input names, as far as it can be read; UNKNOWN_EXPERIMENT where it names none."""
+    fields = _upload_fields(_fields(ended.input))
     upload_uri = fields.get("upload_uri")
     upload_uri = upload_uri if isinstance(upload_uri, str) else ""
     experiment_id = fields.get("experiment_id") or experiment_of(upload_uri)
@@ -42,8 +42,8 @@ def _fields(text: str | None) -> dict[str, Any]:
         return {}
 
 
-def _said(fields: dict[str, Any]) -> dict[str, Any]:
-    """What an event of S3 says of its upload; other fields, which may be what is wrong, as they are."""
+def _upload_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """The upload's fields of an event of S3; other input, which may be at fault, as it is."""
     if "detail-type" not in fields:
         return fields
     try:

@@ -1,7 +1,7 @@
-"""The page itself: plain data in, HTML out.
+"""The HTML page, from plain data.
 
-Every text goes through Jinja2's escaping, and the page forbids scripts and loading anything by its own content security
-policy: names of files and labels come from whoever made the upload.
+Every text goes through Jinja2's escaping, and the page's content security policy forbids scripts and external assets:
+names of files and labels come from whoever made the upload.
 """
 
 import functools
@@ -28,7 +28,7 @@ _MAX_LABELS = 25
 
 @dataclass(frozen=True)
 class Plot:
-    """An SVG with its title, and a sentence on what it shows where that is not all."""
+    """An SVG with its title, and a sentence on its sample where it does not show all."""
 
     title: str
     svg: str
@@ -37,7 +37,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Page:
-    """What the page of a good execution shows."""
+    """The content of a successful execution's page."""
 
     run: Run
     plan: PlanAnswer
@@ -59,7 +59,7 @@ class Page:
 
 @dataclass(frozen=True)
 class FailurePage:
-    """What the page of a failed execution shows."""
+    """The content of a failed execution's page."""
 
     execution_id: str
     experiment_id: str

@@ -1,7 +1,7 @@
 """The page's plots as SVG, small and in the page's own colours, so that they follow light and dark.
 
 matplotlib draws in fixed colours; each of ours stands for a CSS variable and is replaced in the SVG. Text stays text,
-in the page's font. The figures are made without pyplot, which would keep global state and start slowly.
+in the page's font. The figures are made without pyplot, which keeps global state and starts slowly.
 """
 
 import io
@@ -100,11 +100,11 @@ def plot_values(tally: PredictionTally) -> str:
 
 @rc_context(_STYLE)
 def plot_sizes(tally: SizeTally) -> str:
-    """Width against height, both logarithmic; a dot's area grows with how many images have about that size."""
+    """Width against height, both logarithmic; a dot's area grows with the number of images of about that size."""
     figure, axes = _figure(2.9)
     cells = tally.cells.most_common(_MOST_CELLS)
     most = cells[0][1]
-    # Counts by powers of two: dots of one area are one shape in the SVG, which else grows with every dot.
+    # Counts by powers of two: dots of one area share a shape in the SVG, which otherwise grows with every dot.
     for level, dots in groupby(cells, lambda cell: cell[1].bit_length()):
         shown = np.array([cell for cell, _ in dots])
         area = 8 + 400 * math.sqrt(2**level / most / len(cells))

@@ -1,6 +1,6 @@
-"""The contact sheet: some images of the execution with what was predicted for them, the least certain ones among them.
+"""The contact sheet: a sample of the execution's images with their predictions, and the least certain predictions.
 
-Chosen by a hash of the image's path, so the same upload shows the same images, wherever they stand in it.
+The sample is chosen by a hash of the image's path, so the same upload shows the same images in any order.
 """
 
 import base64
@@ -23,15 +23,15 @@ SAMPLED = 40
 LEAST_CERTAIN = 16
 _THUMBNAIL = 160  # pixels; shown at about 110
 _MAX_BYTES = 64 << 20
-# for what is looked at once, an image need not be waited for as long as for its vector
+# a thumbnail is worth less waiting than a vector
 _LIMITS = Limits(max_pixels=50_000_000, seconds=2)
 _WORKERS = 4
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a caption says. `key` is the record's id, or the image's path where there is no record; a regression has
-    no `score`."""
+    """The content of a caption. `key` is the record's id, or the image's path where there is no record; a regression
+    has no `score`."""
 
     key: str
     label: str

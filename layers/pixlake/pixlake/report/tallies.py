@@ -1,6 +1,5 @@
-"""Counts that take one batch of rows at a time and stay small: they grow with the kinds of rows, not with the rows.
-
-What the plots and the reject list of the page are made of.
+"""Counts for the page's plots and reject list, one batch of rows at a time: they grow with the kinds of rows, not with
+their number.
 """
 
 import math
@@ -70,7 +69,7 @@ class SizeTally:
 
     @property
     def extent(self) -> str:
-        """The widths and heights there are, in words; empty where there is no image."""
+        """The range of widths and heights, in words; empty without images."""
         if not self.rows:
             return ""
         (narrow, low), (wide, high) = self.smallest, self.largest
@@ -92,7 +91,7 @@ def _rounded(pixels: int) -> int:
 
 @dataclass
 class RejectGroup:
-    """Rejects with one stage and reason: how many, and the first few."""
+    """The rejects of one stage and reason: their number, and the first few."""
 
     stage: str
     reason: str

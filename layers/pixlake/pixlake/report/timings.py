@@ -1,7 +1,7 @@
-"""How long each step took, as far as one Lambda can know: from when the objects under `work/` were last written.
+"""The duration of each step, estimated from the write times of the objects under `work/`.
 
 A step ends when its last object appears and begins when the step before it ended. Compact writes to the tables, not
-to `work/`, so it ends when the report begins. A step that was retried counts with its retries. On S3 these times are
+to `work/`, so it ends when the report begins. A step's time includes its retries. On S3 these times are
 whole seconds.
 """
 
@@ -11,7 +11,7 @@ from datetime import datetime
 
 from pixlake.report.gather import Listing
 
-# What each step leaves, in the order of the state machine.
+# The objects that each step writes, in the order of the state machine.
 _TRACES = {
     "Plan": ("members.jsonl", "shards.json", "tables/"),
     "Extract": ("extracted/",),
@@ -22,7 +22,7 @@ _TRACES = {
 
 @dataclass(frozen=True)
 class Step:
-    """One step: `start` and `took` in seconds, `objects` and `bytes` what it left under `work/`."""
+    """One step: `start` and `took` in seconds, `objects` and `bytes` those that it wrote under `work/`."""
 
     name: str
     start: float
@@ -32,7 +32,7 @@ class Step:
 
 
 def time_steps(listing: Listing, started_at: datetime, compacted_at: datetime) -> list[Step]:
-    """The steps that left something, and Compact, which ended at `compacted_at`."""
+    """The steps that wrote objects, and Compact, which ended at `compacted_at`."""
     steps: list[Step] = []
     end = started_at
     for name, prefixes in _TRACES.items():

@@ -1,4 +1,4 @@
-"""The tables of an upload that were not read: what nobody may learn from a list of rejects alone."""
+"""Warnings about the tables of an upload that were not read: a reject alone is too easily missed."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ _SHOWN = 3
 
 @dataclass
 class UnreadTables:
-    """Counts them among the rejects that pass."""
+    """Counts unread tables in a stream of rejects."""
 
     count: int = 0
     first: list[str] = field(default_factory=list)
 
     def watch(self, rejects: Iterable[Reject]) -> Iterator[Reject]:
-        """The rejects as they are."""
+        """Pass the rejects on unchanged, and count."""
         for reject in rejects:
             if words := _describe(reject):
                 self.count += 1

@@ -1,4 +1,4 @@
-"""Text and numbers from anywhere, made fit to be read: names of files and labels can hold anything."""
+"""Formats untrusted text and numbers for people: names of files and labels can hold any character."""
 
 import unicodedata
 from datetime import datetime
@@ -9,7 +9,7 @@ _JOINERS = "\u200c\u200d"  # emoji and Indic scripts need them
 
 
 def readable(text: str) -> str:
-    """`text` with each character that would hide or reorder others as its `\\u….` escape."""
+    """`text` with characters that would hide or reorder others as `\\u….` escapes."""
     return "".join(
         f"\\u{ord(char):04x}" if unicodedata.category(char) in _UNREADABLE and char not in _JOINERS else char
         for char in text

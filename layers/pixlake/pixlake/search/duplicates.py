@@ -1,12 +1,12 @@
 """Groups of images that are nearly the same: every pair of vectors with a cosine of at least a threshold, exactly.
 
-A million vectors make 5 x 10^11 pairs, so most are passed over by bounds that leave none out:
+A million vectors make 5 x 10^11 pairs, so most are skipped by bounds that miss none:
 
 - The vectors are ordered as by a k-d tree (Bentley 1975) over their leading principal components, and cut into blocks.
   A component is a projection, so two unit vectors a and b of cosine c are at most sqrt(2 - 2c) apart in it; two blocks
   whose boxes are further apart hold no pair.
-- With p the components kept and r the length of what they leave out, a·b <= p_a·p_b + r_a r_b (Cauchy-Schwarz). Only
-  pairs above the threshold by this are compared as a whole.
+- With p the components kept and r the length of the rest, a·b <= p_a·p_b + r_a r_b (Cauchy-Schwarz). Only pairs whose
+bound reaches the threshold are compared in full.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 _COMPONENTS = 64
 _BLOCK = 1_024  # vectors
-_SAMPLE = 16_384  # vectors that the components are found from
+_SAMPLE = 16_384  # vectors that the components are computed from
 _ROUNDING = 1e-5  # of sums of float32 products, about 1 in all
 
 Vectors = NDArray[np.float32]
@@ -24,10 +24,9 @@ Positions = NDArray[np.intp]
 
 
 def find_groups(vectors: Vectors, threshold: float) -> list[list[int]]:
-    """Rows of `vectors` (float32 `[n, d]`, of unit length) that are linked by pairs with a cosine of at least
-    `threshold`: groups of two or more, each in ascending order, by their first rows.
-
-    `vectors` may be mapped from a file; beside it there is memory for 65 of its columns.
+    """Groups of two or more rows of `vectors` (float32 `[n, d]`, of unit length), linked by pairs with a cosine of at
+    least `threshold`; each in ascending order, the groups by their first rows. `vectors` may be mapped from a file; 65
+    floats a vector are in memory besides.
     """
     links = _Links(len(vectors))
     for first, second in find_pairs(vectors, threshold):
@@ -64,7 +63,7 @@ def _confirm(
 
 
 def _encode(vectors: Vectors) -> Vectors:
-    """For each vector its leading components, and the length of the rest."""
+    """Each vector's leading components, and the length of the rest."""
     sample = vectors[:: -(-len(vectors) // _SAMPLE)].astype(np.float64)
     _, directions = np.linalg.eigh(sample.T @ sample)
     leading = directions[:, ::-1][:, :_COMPONENTS].astype(np.float32)
@@ -101,7 +100,7 @@ class _Links:
             self._parents[max(one, other)] = min(one, other)
 
     def groups(self) -> list[list[int]]:
-        """Those of two or more."""
+        """The sets of two or more rows."""
         found: dict[int, list[int]] = {}
         for row in range(len(self._parents)):
             if (root := self._root(row)) != row:

@@ -1,4 +1,4 @@
-"""The rows of the embeddings table nearest to a vector, in one pass over its files with a batch in memory at a time."""
+"""The rows of the embeddings table nearest to a vector, in one pass over its files, a batch in memory at a time."""
 
 import heapq
 from collections import Counter
@@ -30,7 +30,7 @@ class Hit:
 
 
 def read_batches(table: Table, experiment_id: str | None, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
-    """The current rows, of one experiment or of all; not those that Athena's MERGE has marked as deleted."""
+    """The current rows, of one experiment or of all, without those that Athena's MERGE has marked as deleted."""
     for file in list_existing(table, EMBEDDINGS, experiment_id):
         dead = file.dead(table.io)
         start = 0
@@ -41,7 +41,7 @@ def read_batches(table: Table, experiment_id: str | None, columns: Iterable[str]
 
 
 def count_models(batches: Iterable[pa.RecordBatch]) -> Counter[str]:
-    """How many vectors each `name@version` made, from batches with the column model."""
+    """The number of vectors by each `name@version`, from batches with the column model."""
     models: Counter[str] = Counter()
     for batch in batches:
         for entry in batch.column("model").value_counts():

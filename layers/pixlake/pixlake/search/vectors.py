@@ -1,4 +1,4 @@
-"""An experiment's vectors of one model as a matrix on disk, with what is known of each image."""
+"""An experiment's vectors of one model as a matrix on disk, with the columns that describe each image."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,13 +29,14 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Vectors:
-    """`values` are float32 `[n, d]`, mapped from a file; row by row of them `facts` has COLUMNS but the first two."""
+    """`values` are float32 `[n, d]`, mapped from a file; `facts` has the columns COLUMNS without the first two, row by
+    row."""
 
     values: NDArray[np.float32]
     facts: pa.Table
 
     def rank(self, rows: list[int]) -> list[Embedded]:
-        """The images of `rows`, that with most pixels first, then by path; the scores are to the first."""
+        """The images of `rows`, the one with most pixels first, then by path; scores are against the first."""
         images = list(zip(self.facts.take(rows).to_pylist(), rows, strict=True))
         images.sort(key=lambda image: (-image[0]["width"] * image[0]["height"], image[0]["image_path"]))
         first = self.values[images[0][1]]
@@ -44,7 +45,7 @@ class Vectors:
 
 @contextmanager
 def map_vectors(batches: Iterable[pa.RecordBatch], model: str) -> Iterator[Vectors]:
-    """The vectors of `model` out of batches with COLUMNS, of which there is one at least, while the block lasts."""
+    """The vectors of `model` from one or more batches with COLUMNS, for the block."""
     facts: list[pa.RecordBatch] = []
     with TemporaryDirectory(prefix="pixlake-") as folder:
         path = Path(folder) / "vectors"

@@ -1,7 +1,7 @@
 """The verified bytes of an upload's files: from one ranged read of a zip, or object by object.
 
-Both ways yield `Content`s, so that what takes them does not know where they come from. Sizes are counted while
-inflating, because a header can say anything.
+Both ways yield `Content`s, so consumers need not know the source. Sizes are counted while inflating, because a header
+cannot be trusted.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ from pixlake.zips.headers import LOCAL_BYTES, STORED, read_local_header
 from pixlake.zips.original import open_original
 
 _INFLATE_BYTES = 1 << 20
-# what is cheaper to read past than to ask for again
+# a gap up to this is cheaper to read than a second request
 _MAX_GAP_BYTES = 4 << 20
 _MAX_HEADER_BYTES = LOCAL_BYTES + 2 * 0xFFFF
 _RAW_DEFLATE = -15
@@ -41,7 +41,7 @@ class Content:
 
 
 def read_contents(upload_uri: str, members: Iterable[Member], version: Version = ANY) -> Iterator[Content]:
-    """The contents of `members`, which are all of a zip in this version, by offset, or none is."""
+    """The contents of `members`: all of a zip in this version, by offset, or none of a zip."""
     members = iter(members)
     first = next(members, None)
     if first is None:
@@ -87,7 +87,7 @@ def _read_zip(uri: str, members: list[Member], version: Version) -> Iterator[Con
 
 
 def _runs(members: list[Member]) -> Iterator[list[Member]]:
-    """Members that one read takes in, without too much between them that nobody wants."""
+    """Runs of members for one read each, without large gaps between members."""
     run = members[:1]
     for before, member in pairwise(members):
         if member.offset - (before.offset + before.compressed) > _MAX_GAP_BYTES:
@@ -114,7 +114,7 @@ def _read_member(cursor: Cursor, member: Member, limit: int) -> Iterator[bytes |
 
 
 def _inflate(pieces: Iterator[memoryview]) -> Iterator[bytes]:
-    """Chunks of at most `_INFLATE_BYTES`, however far the input blows up."""
+    """Chunks of at most `_INFLATE_BYTES`, whatever the input expands to."""
     inflater = zlib_ng.decompressobj(_RAW_DEFLATE)
     for piece in pieces:
         data: bytes | memoryview = piece

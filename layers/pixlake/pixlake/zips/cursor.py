@@ -6,9 +6,8 @@ from pixlake.errors import StorageError
 
 
 class Cursor:
-    """The bytes of `chunks`, of which the first lies at `position` of the object called `name`.
-
-    Raises StorageError where they end too soon: every range asked for lies inside the object.
+    """The bytes of `chunks`, the first at `position` of the object called `name`. Raises StorageError where they end
+    early: every range asked for lies inside the object.
     """
 
     def __init__(self, chunks: Iterator[memoryview], position: int, name: str) -> None:
@@ -19,7 +18,7 @@ class Cursor:
         self.position = position
 
     def seek(self, offset: int) -> None:
-        """Skip to `offset`, which is not behind."""
+        """Skip forward to `offset`."""
         for _ in self.pieces(offset - self.position):
             pass
 
@@ -34,7 +33,7 @@ class Cursor:
         return b"".join(self.pieces(length))
 
     def pieces(self, length: int) -> Iterator[memoryview]:
-        """The next `length` bytes as they come, without copying; what is not consumed is not skipped."""
+        """The next `length` bytes as they come, without copying; unconsumed bytes are not skipped."""
         while length:
             if self._used == len(self._chunk):
                 self._refill()

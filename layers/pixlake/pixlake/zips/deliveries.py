@@ -1,4 +1,4 @@
-"""Putting contents into the lake, many at once, in bounded memory."""
+"""Writes contents to the lake, many at once, in bounded memory."""
 
 import threading
 from collections.abc import Iterator
@@ -18,9 +18,8 @@ Outcome = Image | Reject
 
 
 def deliver_all(upload_uri: str, members: list[Member], writes_in_flight: int, version: Version = ANY) -> list[Outcome]:
-    """Put the members at their `image_uri`s; what became of each, in their order.
-
-    Raises BadUpload for a bomb, StorageError where the store fails; in neither case goes on to the end.
+    """Put the members at their `image_uri`s; returns their outcomes, in order. Raises BadUpload for a bomb and
+    StorageError where the store fails, and stops there.
     """
     with ThreadPoolExecutor(writes_in_flight, thread_name_prefix="deliver") as pool:
         deliveries = _Deliveries(pool)
@@ -37,8 +36,8 @@ def deliver_all(upload_uri: str, members: list[Member], writes_in_flight: int, v
 class _Deliveries:
     """Takes contents one after the other; each becomes an Image, once it is in the lake, or a Reject.
 
-    A content of up to 8 MiB is written in the background, whole and verified first; at once where it comes from a file
-    of this machine and goes to one. A larger one flows through at once in parts, and appears only if it proves right.
+    A content of up to 8 MiB is verified and then written whole, in the background; from a local file to a local file,
+    in the foreground. A larger one is streamed in parts in the foreground, and appears only if it is verified.
     """
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
@@ -49,11 +48,11 @@ class _Deliveries:
 
     @property
     def failed(self) -> bool:
-        """Whether a write has failed, so that going on is in vain; `outcomes` raises the failure."""
+        """Whether a write has failed, so that the rest can stop; `outcomes` raises the failure."""
         return self._failed.is_set()
 
     def deliver(self, content: Content) -> None:
-        """Read the content's bytes, or leave that to the background where their order does not matter."""
+        """Read the content's bytes, in the background where their order does not matter."""
         member = content.member
         if member.size > _WHOLE_BYTES:
             self._outcomes.append(_deliver_parts(member, content.chunks))
@@ -75,7 +74,7 @@ class _Deliveries:
         self._outcomes.append(future)
 
     def outcomes(self) -> list[Outcome]:
-        """What became of each content, in their order; waits for the background. Raises what a write raised."""
+        """The outcome of each content, in order; waits for the background and raises the error of a write."""
         return [outcome.result() if isinstance(outcome, Future) else outcome for outcome in self._outcomes]
 
     def _settle(self, member: Member, done: Future[Outcome]) -> None:
@@ -112,7 +111,7 @@ def _reject(member: Member, error: BadMember) -> Reject:
 
 
 class _Room:
-    """As many bytes as may be in memory at once."""
+    """A limit on the bytes in memory at once."""
 
     def __init__(self, size: int) -> None:
         self._free = size

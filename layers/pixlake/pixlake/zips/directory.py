@@ -1,7 +1,7 @@
 """A zip's central directory, read by ranged reads (PKWARE APPNOTE 6.3.10, sections 4.3 to 4.5).
 
-The directory is the one truth about the zip; where two readings of the file are possible, it is refused, since what
-one program checks another would then unpack. Memory does not grow with the number of members.
+The directory is the one truth about the zip. A file that can be read in two ways is refused, since one program would
+check other members than another unpacks. Memory does not grow with the number of members.
 """
 
 import struct
@@ -24,7 +24,7 @@ _NONE_16, _NONE_32 = 0xFFFF, 0xFFFF_FFFF
 
 @dataclass(frozen=True)
 class Directory:
-    """Where the central directory of a zip lies."""
+    """The place of a zip's central directory."""
 
     original: Original
     offset: int
@@ -55,7 +55,7 @@ def find_directory(original: Original) -> Directory:
 
 
 def _find_end(uri: str, tail: bytes) -> int:
-    """The end record is the one whose comment reaches the file's last byte. Two such would be read differently."""
+    """The offset of the end record: the one whose comment reaches the file's last byte. Two such are ambiguous."""
     found = []
     at = tail.find(_END_SIGNATURE)
     while at >= 0:
@@ -70,7 +70,7 @@ def _find_end(uri: str, tail: bytes) -> int:
 
 
 def _read_end64(original: Original, locator: bytes, locator_at: int) -> tuple[int, tuple[int, ...]] | None:
-    """Where the ZIP64 end record lies, and its fields in the order of the end record's; None where there is none."""
+    """The ZIP64 end record's offset, and its fields in the order of the end record's; None where there is none."""
     signature, _, at, _ = _LOCATOR.unpack(locator)
     if signature != _LOCATOR_SIGNATURE:
         return None

@@ -1,11 +1,11 @@
-"""What a source finds in an upload, before anything is decided about it."""
+"""The entries that a source finds in an upload, before any decision about them."""
 
 from enum import IntEnum
 from typing import NamedTuple
 
 
 class Kind(IntEnum):
-    """What is done with an entry."""
+    """The use of an entry."""
 
     IGNORED = 0
     IMAGE = 1
@@ -19,7 +19,7 @@ class Entry(NamedTuple):
 
     In a zip, `offset` to `end` is the least that its local header, name and data take up; `name_crc` is the CRC-32 of
     the name's raw bytes. Elsewhere `source_uri` is the object, and `tag` tells its versions apart.
-    A rejected one says why. (A tuple, since there may be millions, and each is a row of `inventory`.)
+    A rejected one has `reason` and `detail`. (A tuple, since there may be millions, and each is a row of `inventory`.)
     """
 
     path: str

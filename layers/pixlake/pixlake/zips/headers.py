@@ -1,4 +1,5 @@
-"""A zip member's two headers: the one in the central directory, which counts, and the local one, which must agree.
+"""A zip member's two headers: the one in the central directory, which is authoritative, and the local one, which must
+agree.
 
 PKWARE APPNOTE 6.3.10, sections 4.3.7 (local), 4.3.12 (central), 4.5.3 (ZIP64) and 4.6.9 (Unicode path).
 """
@@ -66,7 +67,7 @@ class CentralHeader(NamedTuple):
 def read_entry(header: CentralHeader, variable: bytes, limit: int) -> Entry:
     """The entry for one header and the name, fields and comment behind it; all data ends before the offset `limit`.
 
-    Raises BadUpload for what refuses the upload: an unsafe path, a link, encryption, damage.
+    Raises BadUpload for an unsafe path, a link, encryption and damage.
     """
     raw = variable[: header.name_length]
     fields = dict(_extra_fields(variable[header.name_length : header.name_length + header.extra_length]))
@@ -105,7 +106,7 @@ def read_local_header(cursor: Cursor, member: Member, limit: int) -> None:
 
 
 def _extra_fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Ids and contents; what is left over at the end is ignored, as it is by every program."""
+    """Ids and contents; bytes left over at the end are ignored, as by every program."""
     at = 0
     while at + 4 <= len(data):
         kind, length = struct.unpack_from("<HH", data, at)
@@ -116,7 +117,7 @@ def _extra_fields(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _wide_sizes(header: CentralHeader, field: bytes) -> tuple[int, int, int]:
-    """Size, compressed size and offset: those that the header leaves out stand in the ZIP64 field, in this order."""
+    """Size, compressed size and offset: those that the header leaves out are in the ZIP64 field, in this order."""
     values = []
     at = 0
     for narrow in (header.size, header.compressed, header.offset):

@@ -1,7 +1,7 @@
 """All entries of one upload, on disk, and the decisions that need all of them at once.
 
 Two million members would take gigabytes as objects. SQLite's private temporary database keeps them outside memory,
-sorts them there, and vanishes with its connection. It takes a few hundred bytes of temporary disk an entry.
+sorts them there, and is deleted with its connection. It takes a few hundred bytes of temporary disk an entry.
 """
 
 import hashlib
@@ -63,17 +63,16 @@ def open_inventory() -> Iterator["Inventory"]:
 
 
 class Inventory:
-    """Filled once by `fill`, then asked."""
+    """Filled once by `fill`, then queried."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self.fingerprint = ""
 
     def fill(self, entries: Iterable[Entry], limits: PlanSettings) -> None:
-        """Take all entries in, refuse what no upload may have, and settle which of equal names counts.
-
-        Afterwards `fingerprint` is hex digits that follow from the paths and contents of what is used.
-        Raises BadUpload `too_many_members`, `too_large`, `too_large_tables`, `ratio`, `overlapping_members`.
+        """Store all entries, refuse forbidden ones, and choose among those of equal names. Afterwards `fingerprint` is
+        a hex digest of the paths and contents of the entries that are used. Raises BadUpload `too_many_members`,
+        `too_large`, `too_large_tables`, `ratio`, `overlapping_members`.
         """
         rows = ((None, *entry, _fold(entry)) for entry in _within(entries, limits))
         self._database.executemany(f"INSERT INTO entry VALUES (?, {_PLACES})", rows)
@@ -90,11 +89,11 @@ class Inventory:
         return self._kept(Kind.IMAGE)
 
     def options(self) -> Entry | None:
-        """The `pixlake.json` that counts."""
+        """The `pixlake.json` that is used."""
         return next((kept.entry for kept in self._kept(Kind.OPTIONS)), None)
 
     def rejects(self) -> Iterator[Reject]:
-        """What was left out, and what was kept under another key, sorted."""
+        """The entries left out, and those kept under another key, sorted."""
         found = self._database.execute(
             f"SELECT path, reason, detail FROM entry WHERE kind = {Kind.REJECTED:d} "
             "UNION ALL SELECT source, reason, detail FROM reject ORDER BY 1, 2, 3"
@@ -118,7 +117,8 @@ class Inventory:
             last_end, last_path = end, path
 
     def _settle_names(self) -> str:
-        """Of equal paths the last counts, as with `unzip -o`; of paths that differ in case all do, each by its key."""
+        """Of equal paths the last is used, as by `unzip -o`; paths that differ in case are all used, each under its own
+        key."""
         digest = hashlib.sha256()
         found = self._database.execute(
             f"SELECT fold, path, position, size, crc, tag FROM entry WHERE {_WANTED} ORDER BY fold, path, position"
@@ -136,7 +136,7 @@ class Inventory:
         return digest.hexdigest()
 
     def _drop_older(self, path: str, same: Iterator[tuple[object, ...]]) -> tuple[object, ...]:
-        """The last of them; one reject for all others, which its key could not tell apart."""
+        """The last of them; one reject for all others, for the key of a reject could not tell them apart."""
         count, last = 1, next(same)
         for newer in same:
             self._decide(last[2], _Verdict.DROPPED)
@@ -146,7 +146,7 @@ class Inventory:
         return last
 
     def _settle_options(self) -> None:
-        """`pixlake.json` counts at the root, else in the only folder there is; elsewhere it is an unknown file."""
+        """`pixlake.json` is used at the root, else in the only folder; elsewhere it is an unknown file."""
         used = names.OPTIONS_NAME
         if not self._database.execute("SELECT 1 FROM entry WHERE path = ?", (used,)).fetchone():
             top = "substr(path, 1, instr(path, '/'))"
@@ -171,12 +171,12 @@ def _fold(entry: Entry) -> str:
     return "" if entry.kind in (Kind.IGNORED, Kind.REJECTED) else names.fold(entry.path)
 
 
-# a small blank bitmap deflates beyond any ratio and hurts nobody
+# a small blank bitmap deflates beyond any ratio and is harmless
 _HARMLESS = 1_000_000
 
 
 def _within(entries: Iterable[Entry], limits: PlanSettings) -> Iterator[Entry]:
-    """The entries, as long as they keep to the limits. What the headers declare is held to while inflating."""
+    """The entries, as long as they keep to the limits. The declared sizes are enforced while inflating."""
     size = compressed = tables = 0
     for count, entry in enumerate(entries, 1):
         size += entry.size

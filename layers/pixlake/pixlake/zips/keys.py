@@ -1,8 +1,8 @@
-"""Where a file of the upload goes below its folder in the lake.
+"""The keys of an upload's files below its folder in the lake.
 
 Any path must work on S3 (1,024 bytes a key) and on any disk (255 bytes a name, case ignored, characters and names
-that Windows forbids), and no two may meet. So: percent-encoding, which `urllib.parse.unquote` undoes, and for what is
-too long or differs only in case a `~` with a digest; `~` stands nowhere else.
+that Windows forbids), and no two may be equal. So: percent-encoding, which `urllib.parse.unquote` undoes, and for paths
+that are too long or differ only in case a `~` with a digest; `~` is used for nothing else.
 """
 
 import functools
@@ -29,7 +29,7 @@ def image_key(path: str, *, case_collision: bool = False) -> str:
 
 
 def table_key(path: str, *, case_collision: bool = False) -> str:
-    """The path itself, for people and for `rejects`; the key as for images where it would not do."""
+    """The path itself, for people and for `rejects`; the key as for images where the path is not usable."""
     *folders, name = path.split("/")
     if case_collision or "~" in path or "%" in path or len(path.encode()) > _MAX_KEY_BYTES:
         return image_key(path, case_collision=case_collision)

@@ -1,7 +1,7 @@
-"""From the bytes of a name to a safe path in the upload, and from that to what the file is.
+"""Turns the bytes of a name into a safe path in the upload, and that into the kind of file.
 
-A name is an attack until shown otherwise: it may point outside the upload, differ between programs that read it, or
-hide characters. Such a name refuses the whole upload, for no honest tool writes it.
+Names are untrusted: one may point outside the upload, be read differently by other programs, or hide characters. Such a
+name refuses the whole upload, for no honest tool writes it.
 """
 
 import re
@@ -20,7 +20,7 @@ _UNSAFE_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DRIVE = re.compile("[A-Za-z]:")
 # Windows drops trailing dots and spaces, so ".. " and "..." climb there
 _PARENT = re.compile(r"\.\.[. ]*")
-# what Finder leaves in a folder that has an icon of its own
+# Finder's file in a folder that has an icon of its own
 _FOLDER_ICON = re.compile(r"(?:^|/)Icon\r\Z")
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini"})
 
@@ -49,7 +49,7 @@ def decode_name(raw: bytes, flags: int, host: int, unicode_name: bytes | None) -
 def clean_path(name: str) -> str:
     """`name` as a relative path in NFC with single slashes; empty for the upload's own folder, and a folder's icon.
 
-    Backslashes that stand alone are separators (Windows tools write them); mixed with slashes they are a trick.
+    Backslashes without slashes are separators (Windows tools write them); mixed with slashes they are an attack.
     Raises BadUpload `unsafe_path`.
     """
     if not name.isascii():
@@ -80,7 +80,7 @@ def _problem(name: str) -> str:
 
 
 def classify(path: str) -> Kind:
-    """What to do with the file at this path. A `pixlake.json` in a folder is only a candidate."""
+    """The use of the file at this path. A `pixlake.json` in a folder is only a candidate."""
     parts = path.split("/")
     if any(part.startswith(".") or part == "__MACOSX" for part in parts) or parts[-1].lower() in _CLUTTER:
         return Kind.IGNORED
@@ -93,6 +93,6 @@ def classify(path: str) -> Kind:
 
 
 def fold(path: str) -> str:
-    """Equal for paths that a disk which ignores case, or normalises names, would take for one."""
+    """Equal for paths that are one on a disk that ignores case or normalises names."""
     folded = path.casefold()
     return folded if folded.isascii() else unicodedata.normalize("NFC", folded)

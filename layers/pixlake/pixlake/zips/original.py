@@ -1,7 +1,6 @@
-"""One content of the object that was uploaded: reads far apart, by Plan and each child of Extract, are all of it.
-
-A bucket that keeps versions gives the planned one, whatever has replaced it since. Elsewhere a replaced upload is
-refused, for its directory would be read with another's members.
+"""One version of the uploaded object, which Plan and each child of Extract read at different times. A versioned bucket
+gives the planned version, whatever has replaced it since. Elsewhere a replaced upload is refused, for its directory
+would be read with another's members.
 """
 
 from collections.abc import Iterator
@@ -32,7 +31,7 @@ class Original:
 
 
 def open_original(uri: str, version: Version = ANY) -> Original:
-    """The object in this version; by default in the newest, which it then stays."""
+    """The object in this version; by default fixed to the newest."""
     info = storage.head(uri, version.id)
     if version.etag not in (None, info.etag):
         raise _changed(uri)

@@ -1,4 +1,4 @@
-"""What Plan takes out of an upload, and what it writes for the steps after it."""
+"""The files that Plan reads from an upload, and those that it writes for later steps."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -40,7 +40,8 @@ def read_options(upload_uri: str, entry: Entry | None, version: Version = ANY) -
 
 
 def write_tables(run: Run, work: Work, inventory: Inventory) -> int:
-    """Put the tables into `Work.tables`; return their number. Not left to Extract: a damaged one refuses the upload."""
+    """Put the tables into `Work.tables`; return their number. Done before Extract, for a damaged one refuses the
+    upload."""
     count = 0
     found = inventory.tables()
     while kept := list(islice(found, _TABLES_AT_ONCE)):
@@ -57,7 +58,7 @@ def write_tables(run: Run, work: Work, inventory: Inventory) -> int:
 
 
 def write_rejects(work: Work, inventory: Inventory) -> int:
-    """Write what is left out, and return the number."""
+    """Write the rejects of the inventory, and return their number."""
     encoder = msgspec.json.Encoder()
     count = 0
 
@@ -101,7 +102,7 @@ def _member(entry: Entry, uri: str) -> Member:
 
 
 def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Fewer and larger pieces, since each is a call into the store."""
+    """Joined into fewer pieces, since each is a call into the store."""
     buffer = bytearray()
     for line in lines:
         buffer += line

@@ -1,4 +1,4 @@
-"""Cutting the images into shards: neighbours in the zip, so that a shard is one ranged read."""
+"""Cuts the images into shards of neighbours in the zip, so that a shard is one ranged read."""
 
 from collections.abc import Iterable, Iterator
 
@@ -17,7 +17,7 @@ class ShardCutter:
         self._shards: list[Shard] = []
 
     def lines(self, members: Iterable[Member]) -> Iterator[bytes]:
-        """The lines of `Work.members`; afterwards `shards` knows the byte range of each shard in them."""
+        """The lines of `Work.members`; afterwards `shards` has the byte range of each shard in them."""
         encoder = msgspec.json.Encoder()
         offset = start = count = size = 0
         for member in members:
@@ -37,7 +37,7 @@ class ShardCutter:
 
     @property
     def members(self) -> int:
-        """How many members all shards hold."""
+        """The number of members in all shards."""
         return sum(shard.count for shard in self._shards)
 
     def _cut(self, start: int, end: int, count: int, size: int) -> None:

@@ -1,7 +1,7 @@
-"""What is in an upload, whatever it is: a zip, a folder, a listing of loose objects, or one object.
+"""Lists an upload: a zip, a folder, a listing of loose objects, or one object.
 
-Each source yields the same entries; `contents` reads them. A folder's and a listing's objects stay where they are
-until `extract` copies them.
+Each source yields the same entries; `contents` reads them. The objects of a folder and a listing stay in place until
+`extract` copies them.
 """
 
 import os
@@ -29,8 +29,8 @@ _MAX_LINE_BYTES = 64 << 10
 
 
 class Source(Protocol):
-    """An upload that can be listed. `modified`, in UTC, is known once all entries are. `version` is a zip's; the others
-    are many objects, or one that is read at once."""
+    """An upload that can be listed. `modified`, in UTC, is known after all entries. `version` is a zip's; the other
+    sources are many objects, or one that is read at once."""
 
     modified: datetime
     version: Version
@@ -110,7 +110,7 @@ class _Folder:
             raise StorageError(f"{self._uri}: {error}") from error
 
     def _walk(self, root: str) -> Iterator[Entry]:
-        """In an order that follows from the names. Not by the store's listing, which would follow links elsewhere."""
+        """In the order of the names. Not by the store's listing, which would follow links elsewhere."""
         pending = [(root, "")]
         while pending:
             folder, below = pending.pop()
@@ -189,12 +189,12 @@ def _lines(uri: str) -> Iterator[bytes]:
 
 
 def _printable(name: str) -> str:
-    """`name` with escapes in place of what cannot be shown."""
+    """`name` with unprintable characters escaped."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
 
 
 def _entry(name: str, info: ObjectInfo) -> Entry:
-    """What an object is, by its name. Unlike a zip's, an unsafe name is no one's trick, and only that object is left
+    """The entry of an object, by its name. Unlike in a zip, an unsafe name is no attack, and only that object is left
     out."""
     try:
         path = names.clean_path(name)
