@@ -22,6 +22,7 @@ _BATCH_ROWS, _BATCH_CHARACTERS = 10_000, 4 << 20
 _RESUMPTIONS = 100  # each reads as much as a row may have, so their number must not depend on the file
 # A line put behind the last: a record that takes it in has a quote that nothing closed.
 END = "\0"
+_LINE = 32  # what a line of a record counts beside its characters, for each is kept
 UNCLOSED, TOO_LONG = "unclosed_quote", "too_long"
 
 
@@ -200,7 +201,7 @@ class _Lines:
             self.ended = True
             return f"{END}\n"
         self._record.append(line)
-        self.length += len(line.text)
+        self.length += len(line.text) + _LINE
         if line.cut or self.length > MAX_ROW_BYTES:
             raise _Overlong
         return line.text
