@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from pixlake.iceberg.lakes import Lake
+from pixlake.iceberg.uploads import AGREEING
 from pixlake.parts.handover import MERGED
 from pixlake_cli.engine import definition
 from pixlake_cli.engine.engine import Engine
@@ -22,6 +23,7 @@ from tests.project import ROOT, read_definition
 from tests.workflow.athenas import MORE, RETRYABLE, Queries, answering
 
 MACHINE = ROOT / "statemachine/compact_athena.asl.yaml"
+LINKED = ["CREATE"]  # links are merged from the parts of records
 ONCE = ["CREATE", "MERGE", "ALTER", "OPTIMIZE", "VACUUM"]
 
 
@@ -78,12 +80,13 @@ def test_an_upload_becomes_rows_on_athena(scale: Scale, athena: Athena, tmp_path
         "predictions": 2,
         "records": 2,
         "rejects": 1,
+        "links": 1,
     }
     (done,) = rows(scale.lake, "executions", outcome.output["experiment_id"])
     totals = ("images", "records", "embedded", "predicted", "rejected")
     assert {key: done[key] for key in totals} == {key: outcome.output[key] for key in totals}
     assert all(rows(scale.lake, name) == [] for name in MERGED)
-    assert [it["QueryString"].split()[0] for it in queries.asked] == ONCE * len(MERGED)
+    assert [it["QueryString"].split()[0] for it in queries.asked] == ONCE * (len(MERGED) + len(AGREEING))
     asked = [(it["WorkGroup"], it["QueryExecutionContext"]) for it in queries.asked]
     assert asked == [("merges", {"Database": "pets"})] * len(asked)
 
@@ -96,9 +99,9 @@ def test_optimize_and_vacuum_are_repeated_until_athena_is_done(scale: Scale, ath
     queries = Queries(athena.run, refusals=refusals)
     outcome = scale.run(table, queries)
     assert outcome.status == "SUCCEEDED", (outcome.error, outcome.cause)
-    assert queries.verbs("records") == ["CREATE", "MERGE", "ALTER", *["OPTIMIZE"] * 4, "VACUUM"]
+    assert queries.verbs("records") == [*LINKED, "CREATE", "MERGE", "ALTER", *["OPTIMIZE"] * 4, "VACUUM", *ONCE]
     assert queries.verbs("rejects") == ["CREATE", "MERGE", "ALTER", "OPTIMIZE", *["VACUUM"] * 3]
-    assert queries.verbs("predictions") == ONCE
+    assert queries.verbs("predictions") == ONCE * 2
 
 
 def test_a_merge_conflict_is_retried_and_a_packing_conflict_left_to_the_next_upload(
@@ -109,7 +112,7 @@ def test_a_merge_conflict_is_retried_and_a_packing_conflict_left_to_the_next_upl
     queries = Queries(athena.run, refusals=refusals)
     outcome = scale.run(table, queries)
     assert outcome.status == "SUCCEEDED", (outcome.error, outcome.cause)
-    assert queries.verbs("records") == ["CREATE", "MERGE", *ONCE]
+    assert queries.verbs("records") == [*LINKED, "CREATE", "MERGE", *ONCE, *ONCE]
     assert len(athena.rows("records")) == 2
 
 
