@@ -19,6 +19,7 @@ COMMANDS = {
     "duplicates": "pixlake_cli.commands.duplicates:duplicates",
     "classify": "pixlake_cli.commands.classify:classify",
     "export": "pixlake_cli.commands.export:export",
+    "serve": "pixlake_cli.commands.serve:serve",
     "tables": "pixlake_cli.commands.tables:tables",
     "maintain": "pixlake_cli.commands.maintain:maintain",
     "models": "pixlake_cli.commands.models:models",

@@ -14,15 +14,12 @@ def choose_classifier(lake_uri: str, wanted: str | None) -> BundleFolder:
     Raises MissingObject where there is none, BadBundle for one that does not classify images, and BadRequest where
     several could answer.
     """
-    there = list_bundles(lake_uri)
     if wanted is not None:
-        if wanted.partition("@")[0] not in there:
-            raise MissingObject(f"{lake_uri} has no model {wanted!r}; there are: {', '.join(there) or 'none'}")
-        folder = open_folder(lake_uri, wanted)
+        folder = find_bundle(lake_uri, wanted)
         if not _classifies_images(folder):
-            raise BadBundle(f"{folder.model} does not classify images; there are: {', '.join(there)}")
+            raise BadBundle(f"{folder.model} does not classify images; there are: {', '.join(list_bundles(lake_uri))}")
         return folder
-    folders = list(_classifiers(lake_uri, there))
+    folders = list(_classifiers(lake_uri, list_bundles(lake_uri)))
     own = [folder for folder in folders if not folder.demo] or folders
     if not own:
         raise MissingObject(
@@ -33,6 +30,14 @@ def choose_classifier(lake_uri: str, wanted: str | None) -> BundleFolder:
         names = ", ".join(folder.model.partition("@")[0] for folder in own)
         raise BadRequest(f"several classifiers of images are there, so name one as the model: {names}")
     return own[0]
+
+
+def find_bundle(lake_uri: str, wanted: str) -> BundleFolder:
+    """The bundle of this name; MissingObject, with the names of those that are there, where there is none."""
+    there = list_bundles(lake_uri)
+    if wanted.partition("@")[0] not in there:
+        raise MissingObject(f"{lake_uri} has no model {wanted!r}; there are: {', '.join(there) or 'none'}")
+    return open_folder(lake_uri, wanted)
 
 
 def _classifies_images(folder: BundleFolder) -> bool:
