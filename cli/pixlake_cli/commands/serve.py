@@ -37,8 +37,9 @@ def serve(lake: Lake, port: int, host: str) -> None:
 
     app = make_app(lake.existing(), hosts=_names(host))
     listening = _listen(host, port)
+    # it would tell of requests that the end cuts off; the app itself tells of its errors
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS
+        app, log_level="critical", access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS
     )
     address = f"[{host}]" if ":" in host else host
     click.echo(f"http://{address}:{listening.getsockname()[1]}/ serves {lake.uri}; Ctrl-C ends it", err=True)

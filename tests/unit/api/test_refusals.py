@@ -12,8 +12,8 @@ from pixlake.api.app import make_app
 from pixlake.api.bodies import Limits
 from pixlake.errors import AccessDenied, CatalogError
 from pixlake.iceberg.lakes import Lake
+from tests.builders.galleries import ADDRESS, EXPERIMENT
 from tests.builders.pictures import png
-from tests.unit.api.conftest import ADDRESS, EXPERIMENT
 
 POSTS = ("/classify", "/embed", "/search")
 

@@ -14,8 +14,8 @@ from pixlake.api.bodies import Limits
 from pixlake.iceberg.lakes import Lake
 from pixlake.inference.loaded import load_embedder
 from tests.builders.commands import run
+from tests.builders.galleries import ADDRESS, EXPERIMENT, OTHER
 from tests.builders.zoo import put_rows
-from tests.unit.api.conftest import ADDRESS, EXPERIMENT, OTHER
 
 
 def test_it_is_healthy_and_describes_every_route(client: TestClient, gallery: Lake) -> None:

@@ -25,7 +25,7 @@ def make_page() -> Page:
         "default-src 'none'",
         f"style-src {_hash(style)}",
         f"script-src {_hash(script)}",
-        "img-src 'self' blob:",
+        "img-src 'self' blob: data:",
         "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",

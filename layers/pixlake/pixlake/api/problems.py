@@ -36,8 +36,9 @@ async def answer_disconnect(_: Request, __: Exception) -> Response:
     return Response(status_code=400)
 
 
-async def answer_unknown(_: Request, __: Exception) -> Response:
-    """A fault of the app, whose trace is in the log."""
+async def answer_unknown(request: Request, error: Exception) -> Response:
+    """A fault of the app, whose trace is for the log."""
+    _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return make_problem(500, "the server failed; its log says why")
 
 

@@ -46,7 +46,8 @@ async function classify(image, signal) {
     find("classes").caption.textContent = `by ${answer.model}${"value" in answer ? `: ${answer.value}` : ""}`;
     find("classes").hidden = false;
   } catch (error) {
-    if (error.name === "AbortError" || error.status === 404) return;
+    // where there is no classifier, and where the search says the same
+    if (error.name === "AbortError" || [400, 404, 413].includes(error.status)) return;
     find("unclassified").textContent = `Not classified: ${error.message}`;
     find("unclassified").hidden = false;
   }
