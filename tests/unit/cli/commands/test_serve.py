@@ -1,51 +1,21 @@
 """`pixlake serve`, as a process of its own on a free port of the loopback address."""
 
-import json
 import os
-import re
 import signal
 import socket
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pixlake.iceberg.lakes import Lake
 from tests.builders.commands import run
 from tests.builders.galleries import fill
-
-_PATIENCE = 120
+from tests.builders.servers import PATIENCE, ask, serving
 
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return fill(Lake.at(str(tmp_path_factory.mktemp("served"))))
-
-
-@contextmanager
-def serving(lake: Lake) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process and its address, once it is healthy."""
-    command = [Path(sys.executable).with_name("pixlake"), "serve", "--lake", str(lake.folder), "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr
-        try:
-            found = re.match(r"(http://127\.0\.0\.1:\d+)/ serves ", process.stderr.readline())
-            assert found
-            assert ask(f"{found[1]}/health")["status"] == "ok"
-            yield process, found[1]
-        finally:
-            process.kill()
-
-
-def ask(address: str, body: bytes | None = None, kind: str = "application/json") -> Any:
-    request = urllib.request.Request(address, body, {"Content-Type": kind} if body else {})
-    with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
-        return json.load(answer)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 0)])
@@ -60,7 +30,7 @@ def test_it_answers_until_it_is_told_to_end(lake: Lake, number: signal.Signals, 
             slow.sendall(b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
             assert ask(f"{address}/classify", red, "image/png")["label"] == "red"
             process.send_signal(number)
-            assert process.wait(_PATIENCE) == code
+            assert process.wait(PATIENCE) == code
         assert process.stderr
         assert "Traceback" not in process.stderr.read()
 
