@@ -12,6 +12,7 @@ from pixlake.api.app import make_app
 from pixlake.api.bodies import Limits
 from pixlake.errors import AccessDenied, CatalogError
 from pixlake.iceberg.lakes import Lake
+from pixlake.images import decoders
 from tests.builders.galleries import ADDRESS, EXPERIMENT
 from tests.builders.pictures import png
 
@@ -32,13 +33,13 @@ def check(answer: Any, status: int, said: str, lake: Lake) -> None:
 
 @pytest.mark.parametrize("path", POSTS)
 def test_hostile_images_are_refused_by_what_is_wrong(path: str, client: TestClient, gallery: Lake, red: bytes) -> None:
-    wide = png(60_000, 60_000, 8, 2, b"\0" * 100)
     cases: list[tuple[int, str, bytes, str]] = [
         (400, "empty", b"", "image/png"),
         (400, "not_an_image", b"GIF? no", "image/png"),
         (400, "not_an_image", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml"),
         (400, "", red[: len(red) // 2], "image/png"),
-        (413, "too_many_pixels", wide, "image/png"),
+        (413, "too_many_pixels", png(30_000, 30_000, 8, 2, b"\0" * 100), "image/png"),
+        (413, "side_too_long", png(100_000, 10, 8, 2, b"\0" * 100), "image/png"),
         (415, "not application/pdf", red, "application/pdf"),
         (400, "hex digits", b"0g", "text/plain"),
         (400, "hex digits", b"abc", "text/plain"),
@@ -65,6 +66,11 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(path: str, galler
     check(client.post(path, content=body()), 413, "1,000 bytes", gallery)
     if path == "/search":
         check(client.post(path, json={"text": "x" * 2_000}), 413, "1,000 bytes", gallery)
+
+
+def test_an_image_that_takes_its_decoder_too_long_is_refused(gallery: Lake, red: bytes) -> None:
+    limits = Limits(image=decoders.Limits(seconds=0.0))
+    check(TestClient(make_app(gallery, limits), ADDRESS).post("/embed", content=red), 400, "too_slow", gallery)
 
 
 def test_a_declared_size_is_believed_without_reading(gallery: Lake) -> None:

@@ -29,8 +29,10 @@ from pixlake.api.thumbnails import LARGEST, SMALLEST, draw_thumbnail
 from pixlake.cores import available_cores
 from pixlake.errors import BadImage
 from pixlake.iceberg.lakes import Lake
-from pixlake.inference.answers import Answer, classify_images, describe, embed_image, embed_text
+from pixlake.images.decoders import Decoders
+from pixlake.inference.answers import Answer, classify_images, describe
 from pixlake.inference.choosing import choose_classifier, find_bundle
+from pixlake.inference.embedder import Embedder
 from pixlake.inference.loaded import load_classifier, load_embedder
 from pixlake.search.nearest import Hit, Vector
 from pixlake.search.resident import Resident
@@ -57,6 +59,7 @@ class Api:
     def __init__(self, lake: Lake, limits: Limits) -> None:
         self._lake, self._limits = lake, limits
         self._resident, self._cores = Resident(lake), CapacityLimiter(available_cores())
+        self._decoders = Decoders(limits.image)
         self._page = make_page()
         self._description = _describe_api()
 
@@ -114,7 +117,7 @@ class Api:
         headers = {"Cache-Control": _CACHED, "ETag": f'"{hashlib.sha256(f"{size} {uri}".encode()).hexdigest()[:32]}"'}
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
-        drawn = await self._compute(draw_thumbnail, self._lake, uri, size, self._limits.max_pixels)
+        drawn = await self._compute(draw_thumbnail, self._lake, uri, size, self._decoders)
         return Response(drawn, headers=headers, media_type="image/webp")
 
     async def _read_query(self, request: Request) -> Search | bytes:
@@ -128,7 +131,7 @@ class Api:
     def _classify(self, data: bytes, model: str | None, top: int) -> Answer:
         chosen = choose_classifier(self._lake.uri, model).model
         classifier = load_classifier(self._lake.uri, chosen)
-        (answer,) = classify_images(classifier, [("", data)], top, self._limits.max_pixels)
+        (answer,) = classify_images(classifier, [("", data)], top, self._decoders)
         if answer.error:
             raise answer.error
         return answer
@@ -137,7 +140,7 @@ class Api:
         """The vector by the model that is wanted, else by the one that most vectors of the lake are of."""
         model = find_bundle(self._lake.uri, wanted).model if wanted else self._resident.read().choose(None)
         embedder = load_embedder(self._lake.uri, model)
-        return embedder.model, _finite(embed_image(embedder, data, self._limits.max_pixels))
+        return embedder.model, self._embed_image(embedder, data)
 
     def _search(self, query: Search | bytes, count: int, experiment: str | None, wanted: str | None) -> list[Hit]:
         embeddings = self._resident.read(experiment)
@@ -149,8 +152,12 @@ class Api:
             return self._resident.read(query.like.experiment_id).find_vector(model, query.like.image_path)
         embedder = load_embedder(self._lake.uri, model)
         if isinstance(query, bytes):
-            return _finite(embed_image(embedder, query, self._limits.max_pixels))
-        return _finite(embed_text(embedder, query.text or ""))
+            return self._embed_image(embedder, query)
+        return _finite(embedder.embed_texts([query.text or ""]))
+
+    def _embed_image(self, embedder: Embedder, data: bytes) -> Vector:
+        loaded = self._decoders.load(data, embedder.preprocessing)
+        return _finite(embedder.embed_tensors([loaded.tensor]))
 
     def _find_image(self, experiment: str, path: str) -> str:
         return self._resident.read(experiment).find_uri(path)
@@ -166,9 +173,11 @@ def _one_line(answer: Answer) -> str:
     return f"{answer.classes[0].label} {answer.classes[0].score:.4f}\n"
 
 
-def _finite(vector: Vector) -> Vector:
-    if not np.isfinite(vector).all():
+def _finite(vectors: Vector) -> Vector:
+    """The only vector; BadImage where it is no number."""
+    if not np.isfinite(vectors).all():
         raise BadImage("bad_embedding", "the model answered with no number")
+    vector: Vector = vectors[0]
     return vector
 
 

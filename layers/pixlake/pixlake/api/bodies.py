@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
+
+from pixlake.images import decoders
 
 # What curl's --data-binary says where nothing else is said; browsers say nothing of files that they do not know.
 _RAW = frozenset({"", "application/octet-stream", "application/x-www-form-urlencoded"})
@@ -16,12 +18,12 @@ _FORM, _HEX = "multipart/form-data", "text/plain"
 
 @dataclass(frozen=True)
 class Limits:
-    """What strangers may ask for: bytes and seconds of a body, pixels of an image, requests with a body at once."""
+    """What strangers may ask for: bytes and seconds of a body, what an image may take, requests with a body at once."""
 
     body_bytes: int = 20 << 20
     body_seconds: float = 30.0
-    max_pixels: int = 100_000_000
     at_once: int = 32
+    image: decoders.Limits = field(default_factory=decoders.Limits)
 
 
 def media_type(request: Request) -> str:

@@ -14,7 +14,7 @@ from pixlake.iceberg.lakes import Lake
 
 RETRY_SECONDS = 2
 _LOG = logging.getLogger(__name__)
-_TOO_LARGE = frozenset({"too_many_pixels"})
+_TOO_LARGE = frozenset({"too_large", "too_many_pixels", "side_too_long"})
 
 
 def make_problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **more: str) -> Response:

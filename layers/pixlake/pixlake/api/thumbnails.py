@@ -3,17 +3,19 @@
 import io
 from pathlib import Path
 
+from PIL import Image
+
 from pixlake import storage
 from pixlake.errors import BadImage, MissingObject
 from pixlake.iceberg.lakes import Lake
-from pixlake.images.decoding import decode
+from pixlake.images.decoders import Decoders
 
 SMALLEST, LARGEST = 16, 1_024
 _MAX_BYTES = 256 << 20
 _QUALITY = 80
 
 
-def draw_thumbnail(lake: Lake, uri: str, side: int, max_pixels: int) -> bytes:
+def draw_thumbnail(lake: Lake, uri: str, side: int, decoders: Decoders) -> bytes:
     """A WebP of the image at `uri`, at most `side` pixels wide and high.
 
     MissingObject for one that is gone, cannot be shown, or lies outside of the lake's images.
@@ -23,12 +25,11 @@ def draw_thumbnail(lake: Lake, uri: str, side: int, max_pixels: int) -> bytes:
     try:
         if storage.head(uri).size > _MAX_BYTES:
             raise MissingObject("the image is too large to be shown")
-        pixels = decode(storage.read(uri), max_pixels=max_pixels, least=lambda _: (side, side)).pixels
+        pixels = decoders.shrink(storage.read(uri), side).pixels
     except BadImage as error:
         raise MissingObject(f"the image cannot be shown: {error}") from error
-    pixels.thumbnail((side, side))
     target = io.BytesIO()
-    pixels.save(target, "WEBP", quality=_QUALITY)
+    Image.fromarray(pixels).save(target, "WEBP", quality=_QUALITY)
     return target.getvalue()
 
 
