@@ -13,6 +13,7 @@ from pixlake.api.app import Api, make_app
 from pixlake.api.bodies import Limits
 from pixlake.iceberg.lakes import Lake
 from pixlake.inference.loaded import load_embedder
+from tests.builders import tiny
 from tests.builders.commands import run
 from tests.builders.galleries import ADDRESS, EXPERIMENT, OTHER
 from tests.builders.zoo import put_rows
@@ -87,6 +88,22 @@ def test_a_search_is_by_text_or_by_an_image_of_the_lake(client: TestClient, gall
     assert (first["image_path"], first["score"]) == ("of/green.png", pytest.approx(1))
     among = client.post("/search", json={"like": like, "experiment": OTHER}).json()
     assert [hit["experiment_id"] for hit in among] == [OTHER]
+
+
+def test_the_model_is_named_and_a_demo_model_says_so(own_gallery: Lake) -> None:
+    assert own_gallery.folder
+    client = TestClient(make_app(own_gallery), ADDRESS)
+    models, demo = tiny.BundleLake(own_gallery.folder), {"rebuild": "make demo-models"}
+    answer = client.post("/search?n=1", content=_png((1, 2, 3)))
+    assert answer.headers["pixlake-model"].startswith("tiny@")
+    assert "pixlake-notice" not in answer.headers
+    model = models.embedder("emoji", source=demo)
+    put_rows(own_gallery, "embeddings", [{"image_path": "a", "embedding": [1.0] * 4, "model": model}], "demo", "demo")
+    graph = tiny.image_graph(np.eye(3, dtype=np.float32))
+    models.classifier("groups", graph, [tiny.image_input()], kind="image_classifier", source=demo)
+    for path in ("/search?model=emoji", "/classify?model=groups"):
+        notice = client.post(path, content=_png((1, 2, 3))).headers["pixlake-notice"]
+        assert "is a demo model, trained on emoji alone" in notice
 
 
 def test_a_commit_is_found_by_the_next_search(own_gallery: Lake) -> None:

@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from importlib.resources import files
 from typing import Any, ParamSpec, TypeVar
@@ -23,6 +23,7 @@ import pixlake
 from pixlake.api.asked import MOST, Like, Search, check_number, parse_search, read_number, wants_text
 from pixlake.api.bodies import Limits, media_type, read_body, read_image
 from pixlake.api.guard import LOOPBACK, Guard
+from pixlake.api.notices import MODEL, Notices
 from pixlake.api.pages import make_page
 from pixlake.api.problems import HANDLERS
 from pixlake.api.thumbnails import LARGEST, SMALLEST, draw_thumbnail
@@ -59,7 +60,7 @@ class Api:
     def __init__(self, lake: Lake, limits: Limits) -> None:
         self._lake, self._limits = lake, limits
         self._resident, self._cores = Resident(lake), CapacityLimiter(available_cores())
-        self._decoders = Decoders(limits.image)
+        self._decoders, self._notices = Decoders(limits.image), Notices(lake.uri)
         self._page = make_page()
         self._description = _describe_api()
 
@@ -88,7 +89,9 @@ class Api:
         top, model = read_number(request, "top", 1, 1, MOST), request.query_params.get("model")
         data = await read_image(request, self._limits)
         answer = await self._compute(self._classify, data, model, top)
-        return PlainTextResponse(_one_line(answer)) if wants_text(request) else _json(describe(answer))
+        if wants_text(request):
+            return PlainTextResponse(_one_line(answer))
+        return _json(describe(answer), await self._compute(self._notices.of_class, answer.model))
 
     async def embed(self, request: Request) -> Response:
         data = await read_image(request, self._limits)
@@ -103,8 +106,9 @@ class Api:
         body = query if isinstance(query, Search) else Search()
         count = read_number(request, "n", 10, 1, MOST) if body.n is None else check_number("n", body.n, 1, MOST)
         experiment, model = body.experiment or asked.get("experiment"), body.model or asked.get("model")
-        hits = await self._compute(self._search, query, count, experiment, model)
-        return _json([asdict(hit) for hit in hits])
+        chosen, hits = await self._compute(self._search, query, count, experiment, model)
+        notice = await self._compute(self._notices.of_search, chosen, hits)
+        return _json([asdict(hit) for hit in hits], {MODEL: chosen, **notice})
 
     async def experiments(self, _: Request) -> Response:
         counts = await self._compute(self._resident.count)
@@ -142,10 +146,13 @@ class Api:
         embedder = load_embedder(self._lake.uri, model)
         return embedder.model, self._embed_image(embedder, data)
 
-    def _search(self, query: Search | bytes, count: int, experiment: str | None, wanted: str | None) -> list[Hit]:
+    def _search(
+        self, query: Search | bytes, count: int, experiment: str | None, wanted: str | None
+    ) -> tuple[str, list[Hit]]:
+        """The model, and what is nearest by it."""
         embeddings = self._resident.read(experiment)
         model = embeddings.choose(wanted)
-        return embeddings.find_nearest(model, self._vector(query, model), count)
+        return model, embeddings.find_nearest(model, self._vector(query, model), count)
 
     def _vector(self, query: Search | bytes, model: str) -> Vector:
         if isinstance(query, Search) and isinstance(query.like, Like):
@@ -163,8 +170,8 @@ class Api:
         return self._resident.read(experiment).find_uri(path)
 
 
-def _json(answer: Any) -> Response:
-    return Response(msgspec.json.encode(answer), media_type="application/json")
+def _json(answer: Any, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")
 
 
 def _one_line(answer: Answer) -> str:

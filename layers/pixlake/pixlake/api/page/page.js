@@ -32,15 +32,15 @@ async function run(search, signal) {
   if (image) classify(image, signal);
   const body = image ?? JSON.stringify(search.like ? { like: search.like } : { text: search.text });
   const headers = { "Content-Type": image ? "application/octet-stream" : "application/json" };
-  const hits = await ask(`search?${asked}`, { method: "POST", body, headers, signal });
+  const { found: hits, model } = await ask(`search?${asked}`, { method: "POST", body, headers, signal });
   find("results").replaceChildren(...hits.map((hit) => draw(hit, search)));
-  say(hits.length ? `${hits.length} most similar images, best first` : "Nothing found.");
+  say(hits.length ? `${hits.length} most similar images by ${model}, best first` : "Nothing found.");
 }
 
 async function classify(image, signal) {
   try {
     const headers = { "Content-Type": "application/octet-stream" };
-    const answer = await ask(`classify?top=${CLASSES}`, { method: "POST", body: image, headers, signal });
+    const { found: answer } = await ask(`classify?top=${CLASSES}`, { method: "POST", body: image, headers, signal });
     const classes = answer.classes ?? (answer.label === null ? [] : [answer]);
     find("classes").tBodies[0].replaceChildren(...classes.map(draw_class));
     find("classes").caption.textContent = `by ${answer.model}${"value" in answer ? `: ${answer.value}` : ""}`;
@@ -62,7 +62,11 @@ async function ask(path, options) {
   }
   const found = await answer.json().catch(() => ({}));
   if (!answer.ok) throw Object.assign(new Error(found.detail || `The server answered ${answer.status}.`), { status: answer.status });
-  return found;
+  if (answer.headers.has("Pixlake-Notice")) {
+    find("notice").textContent = answer.headers.get("Pixlake-Notice").replaceAll("`", "");
+    find("notice").hidden = false;
+  }
+  return { found, model: answer.headers.get("Pixlake-Model") };
 }
 
 function draw(hit, search) {
@@ -96,7 +100,7 @@ function draw_class(each) {
 function describe(search) {
   const image = images[search.image];
   find("query").hidden = !image && !search.like;
-  find("classes").hidden = find("unclassified").hidden = true;
+  find("classes").hidden = find("unclassified").hidden = find("notice").hidden = true;
   find("name").textContent = name_of(search);
   if (preview) URL.revokeObjectURL(preview);
   preview = image ? URL.createObjectURL(image) : null;
@@ -142,7 +146,7 @@ function select_experiment(name = "") {
 }
 
 async function list_experiments() {
-  for (const each of await ask("experiments")) {
+  for (const each of (await ask("experiments")).found) {
     const option = [...find("experiment").options].find((known) => known.value === each.experiment_id);
     const text = `${each.experiment_id} (${each.vectors.toLocaleString("en")})`;
     if (option) option.textContent = text; else find("experiment").add(new Option(text, each.experiment_id));
