@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pixlake.errors import MissingObject
 from pixlake.iceberg.lakes import Lake
 
 if TYPE_CHECKING:
@@ -19,10 +18,7 @@ def choose_vectors(table: "Table", lake: Lake, experiment: str | None, wanted: s
     from pixlake.search.nearest import choose_model, count_models, read_batches
 
     models = count_models(read_batches(table, experiment, ["model"]))
-    if not models:
-        where = f"experiment {experiment!r} of {lake.uri}" if experiment else lake.uri
-        raise MissingObject(f"{where} has no embeddings yet: `pixlake run` with an embedder makes them")
-    chosen = choose_model(models, wanted)
+    chosen = choose_model(models, wanted, f"experiment {experiment!r} of {lake.uri}" if experiment else lake.uri)
     if len(models) > 1 and wanted is None:
         others = ", ".join(sorted(models.keys() - {chosen}))
         click.echo(f"the vectors are those of {chosen}; --model chooses another: {others}", err=True)

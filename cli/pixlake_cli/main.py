@@ -20,6 +20,7 @@ COMMANDS = {
     "classify": "pixlake_cli.commands.classify:classify",
     "export": "pixlake_cli.commands.export:export",
     "delete": "pixlake_cli.commands.delete:delete",
+    "serve": "pixlake_cli.commands.serve:serve",
     "tables": "pixlake_cli.commands.tables:tables",
     "maintain": "pixlake_cli.commands.maintain:maintain",
     "models": "pixlake_cli.commands.models:models",

@@ -3,18 +3,15 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from pixlake.errors import BadBundle, BadRequest, MissingObject
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.lakes import lake_option
 
 if TYPE_CHECKING:
-    from pixlake.bundles.folders import BundleFolder
     from pixlake.inference.answers import Answer
 
 
@@ -39,9 +36,10 @@ def classify(images: tuple[Path, ...], lake: Lake, model: str | None, top: int, 
     from pixlake.bundles.demo import write_notice
     from pixlake.images.decoders import Decoders, Limits
     from pixlake.inference.answers import classify_images
+    from pixlake.inference.choosing import choose_classifier
     from pixlake.inference.classifier import Classifier
 
-    folder = _choose(lake.uri, model)
+    folder = choose_classifier(lake.uri, model)
     if folder.demo and (notice := write_notice({"orphan": folder.model}, on_sample=False)):
         click.echo(f"notice: {notice}", err=True)
     decoders = Decoders(Limits())
@@ -52,70 +50,15 @@ def classify(images: tuple[Path, ...], lake: Lake, model: str | None, top: int, 
     sys.exit(1 if failed else 0)
 
 
-def _choose(lake_uri: str, wanted: str | None) -> "BundleFolder":
-    """The bundle that is wanted, or the only one that classifies images; of those that are not the demo's, if any."""
-    from pixlake.bundles.folders import open_folder
-    from pixlake.bundles.roles import list_bundles
-
-    there = list_bundles(lake_uri)
-    if wanted is not None:
-        if wanted.partition("@")[0] not in there:
-            raise MissingObject(f"{lake_uri} has no model {wanted!r}; there are: {', '.join(there) or 'none'}")
-        folder = open_folder(lake_uri, wanted)
-        if not _takes_images(folder):
-            raise BadBundle(f"{folder.model} does not classify images; there are: {', '.join(there)}")
-        return folder
-    folders = list(_classifiers(lake_uri, there))
-    own = [folder for folder in folders if not folder.demo] or folders
-    if not own:
-        raise MissingObject(
-            f"{lake_uri} has no classifier of images; `pixlake models zero-shot`, `export --classify` and `train` make"
-            " one, and `pixlake models push` puts it there"
-        )
-    if len(own) > 1:
-        raise BadRequest(f"choose one with --model: {', '.join(folder.model.partition('@')[0] for folder in own)}")
-    return own[0]
-
-
-def _classifiers(lake_uri: str, names: Iterable[str]) -> "Iterator[BundleFolder]":
-    """The bundles that classify images; a damaged one is told of only when it is asked for."""
-    from pixlake.bundles.folders import open_folder
-
-    for name in names:
-        try:
-            folder = open_folder(lake_uri, name)
-        except (BadBundle, BadRequest):
-            continue
-        if _takes_images(folder):
-            yield folder
-
-
-def _takes_images(folder: "BundleFolder") -> bool:
-    from pixlake.bundles.manifest import Manifest
-
-    described = folder.description
-    return isinstance(described, Manifest) and described.kind != "embedder" and described.image_input is not None
-
-
 def _print_lines(answers: "Iterable[Answer]") -> bool:
-    """Whether an image failed; `classes` are those asked for, of which the best is the answer."""
+    """Whether an image failed."""
+    from pixlake.inference.answers import describe
+
     failed = False
     for answer in answers:
         failed = failed or answer.error is not None
-        click.echo(json.dumps(_as_object(answer), ensure_ascii=False))
+        click.echo(json.dumps({"image": answer.image, **describe(answer)}, ensure_ascii=False))
     return failed
-
-
-def _as_object(answer: "Answer") -> dict[str, Any]:
-    best = asdict(answer.classes[0]) if answer.classes else {"label": None, "score": None, "class_id": None}
-    found: dict[str, Any] = {"image": answer.image, **best, "model": answer.model}
-    if len(answer.classes) > 1:
-        found["classes"] = [asdict(each) for each in answer.classes]
-    if answer.value is not None:
-        found["value"] = answer.value
-    if answer.error:
-        found |= {"reason": answer.error.reason, "detail": answer.error.detail}
-    return found
 
 
 def _print_table(answers: "Iterable[Answer]") -> bool:

@@ -70,8 +70,8 @@ def _find(lake: Lake, experiment: str, model: str | None, threshold: float) -> "
 
     table = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings")
     chosen = choose_vectors(table, lake, experiment, model)
-    with map_vectors(read_batches(table, experiment, COLUMNS), chosen) as vectors:
-        groups = [vectors.rank(rows) for rows in find_groups(vectors.values, threshold)]
+    vectors = map_vectors(read_batches(table, experiment, COLUMNS), chosen)
+    groups = [vectors.rank(rows) for rows in find_groups(vectors.values, threshold)]
     return sorted(groups, key=lambda group: group[0].image_path)
 
 

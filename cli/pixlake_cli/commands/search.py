@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pixlake.search.nearest import Hit
 
 _MAX_PIXELS = 100_000_000
-_COLUMNS = ("model", "embedding", "image_path", "record_id", "experiment_id", "image_uri")
 
 
 @click.command()
@@ -46,7 +45,7 @@ def search(
     """
     from pixlake.iceberg.catalog import load_table, open_catalog
     from pixlake.inference.loaded import open_embedder
-    from pixlake.search.nearest import find_nearest, read_batches
+    from pixlake.search.nearest import COLUMNS, find_nearest, read_batches
 
     if not query.strip():
         raise BadRequest("give the name of an image file, or a text that is not empty")
@@ -56,7 +55,7 @@ def search(
     is_image = _is_image(query)
     embedder = open_embedder(lake.uri, chosen)
     vector = _embed(query, embedder, is_image=is_image)
-    hits = find_nearest(read_batches(table, experiment, _COLUMNS), chosen, vector, count)
+    hits = find_nearest(read_batches(table, experiment, COLUMNS), chosen, vector, count)
     if embedder.demo:
         _notify(chosen, hits)
     if sheet:

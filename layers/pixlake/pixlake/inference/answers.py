@@ -1,7 +1,8 @@
 """What a classifier says of single images, outside of any upload."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from pixlake.concurrency import map_bounded
 from pixlake.cores import available_cores
@@ -72,3 +73,16 @@ def rank(prediction: Prediction, top: int) -> tuple[Class, ...]:
     probabilities = prediction.probabilities or {}
     classes = [Class(label, score, index) for index, (label, score) in enumerate(probabilities.items())]
     return tuple(sorted(classes, key=lambda each: -each.score)[:top])
+
+
+def describe(answer: Answer) -> dict[str, Any]:
+    """For JSON: the best class, and `classes` where more than one was asked for; `value` or the error if it has one."""
+    best = asdict(answer.classes[0]) if answer.classes else {"label": None, "score": None, "class_id": None}
+    found: dict[str, Any] = {**best, "model": answer.model}
+    if len(answer.classes) > 1:
+        found["classes"] = [asdict(each) for each in answer.classes]
+    if answer.value is not None:
+        found["value"] = answer.value
+    if answer.error:
+        found |= {"reason": answer.error.reason, "detail": answer.error.detail}
+    return found

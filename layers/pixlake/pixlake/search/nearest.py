@@ -9,13 +9,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pyiceberg.io import FileIO
 from pyiceberg.table import Table
 
 from pixlake.errors import MissingObject
-from pixlake.iceberg.existing import list_existing
+from pixlake.iceberg.existing import ExistingFile, list_existing
 from pixlake.schemas import EMBEDDINGS
 
 _SHOWN = ("image_path", "record_id", "experiment_id", "image_uri")
+COLUMNS = ("model", "embedding", *_SHOWN)
+
+Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,17 @@ class Hit:
 def read_batches(table: Table, experiment_id: str | None, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
     """The current rows, of one experiment or of all, without those that Athena's MERGE has marked as deleted."""
     for file in list_existing(table, EMBEDDINGS, experiment_id):
-        dead = file.dead(table.io)
-        start = 0
-        for batch in file.rows.batches(list(columns)):
-            alive = ~np.isin(np.arange(start, start + batch.num_rows), dead)
-            start += batch.num_rows
-            yield batch if alive.all() else batch.filter(pa.array(alive))
+        yield from read_file(file, table.io, columns)
+
+
+def read_file(file: ExistingFile, io: FileIO, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
+    """Those of one of its files."""
+    dead = file.dead(io)
+    start = 0
+    for batch in file.rows.batches(list(columns)):
+        alive = ~np.isin(np.arange(start, start + batch.num_rows), dead)
+        start += batch.num_rows
+        yield batch if alive.all() else batch.filter(pa.array(alive))
 
 
 def count_models(batches: Iterable[pa.RecordBatch]) -> Counter[str]:
@@ -49,38 +58,56 @@ def count_models(batches: Iterable[pa.RecordBatch]) -> Counter[str]:
     return models
 
 
-def choose_model(models: Counter[str], wanted: str | None) -> str:
-    """The model that made most vectors, of those that `wanted` (a name, or name@version) allows."""
+def choose_model(models: Counter[str], wanted: str | None, where: str = "the table") -> str:
+    """The model that made most vectors, of those that `wanted` (a name, or name@version) allows.
+
+    MissingObject where none of them does, or where there are no vectors at all in `where`.
+    """
+    if not models:
+        raise MissingObject(f"{where} has no embeddings yet: `pixlake run` with an embedder makes them")
     allowed = {model: count for model, count in models.items() if wanted in (None, model, model.partition("@")[0])}
     if not allowed:
-        there = ", ".join(sorted(models)) or "none"
+        there = ", ".join(sorted(models))
         raise MissingObject(f"no embeddings by the model {wanted}; there are embeddings by: {there}")
     return max(allowed, key=lambda model: (allowed[model], model))
 
 
-def find_nearest(batches: Iterable[pa.RecordBatch], model: str, query: NDArray[np.float32], count: int) -> list[Hit]:
+def find_nearest(batches: Iterable[pa.RecordBatch], model: str, query: Vector, count: int) -> list[Hit]:
     """The `count` images with the greatest cosine to `query`, best first; all vectors have unit length.
 
-    The batches have the columns model, embedding and those of a Hit.
+    The batches have COLUMNS.
     """
+    mine = (batch.filter(pc.equal(batch.column("model"), model)) for batch in batches)
+    return rank(((matrix(rows, len(query)), rows) for rows in mine), query, count)
+
+
+def rank(blocks: Iterable[tuple[Vector, pa.RecordBatch | pa.Table]], query: Vector, count: int) -> list[Hit]:
+    """The same of vectors as matrices, `[n, d]`, each with its images row by row; equals are sorted by their paths."""
     best: list[Hit] = []
-    for batch in batches:
-        rows = batch.filter(pc.equal(batch.column("model"), model))
-        scores = _cosines(rows.column("embedding"), query)
-        candidates = np.flatnonzero(scores >= (best[-1].score if len(best) == count else -np.inf))
-        candidates = candidates[np.argsort(-scores[candidates], kind="stable")[:count]]
-        best = heapq.nsmallest(count, [*best, *_hits(rows, scores, candidates)], key=_rank)
+    for vectors, images in blocks:
+        scores = vectors @ query
+        places = _best_places(scores, best[-1].score if len(best) == count else -np.inf, count)
+        best = heapq.nsmallest(count, [*best, *_hits(images, scores, places)], key=_rank)
     return best
 
 
-def _cosines(vectors: pa.ListArray, query: NDArray[np.float32]) -> NDArray[np.float32]:
-    matrix = vectors.flatten().to_numpy(zero_copy_only=False).reshape(len(vectors), len(query))
-    scores: NDArray[np.float32] = matrix @ query
-    return scores
+def matrix(rows: pa.RecordBatch, dimensions: int) -> Vector:
+    """The vectors of a batch, float32 `[n, dimensions]`."""
+    vectors: Vector = rows.column("embedding").flatten().to_numpy(zero_copy_only=False)
+    return vectors.reshape(rows.num_rows, dimensions)
 
 
-def _hits(rows: pa.RecordBatch, scores: NDArray[np.float32], places: NDArray[np.intp]) -> Iterator[Hit]:
-    for place, row in zip(places.tolist(), rows.select(list(_SHOWN)).take(pa.array(places)).to_pylist(), strict=True):
+def _best_places(scores: Vector, least: float, count: int) -> NDArray[np.intp]:
+    """Where the `count` greatest scores of at least `least` are, greatest first; never where there is no number."""
+    if len(scores) > count:
+        # no number sorts last, and is never as great as the least
+        least = max(least, -float(np.partition(-scores, count - 1)[count - 1]))
+    candidates = np.flatnonzero(scores >= least)
+    return candidates[np.argsort(-scores[candidates], kind="stable")[:count]]
+
+
+def _hits(images: pa.RecordBatch | pa.Table, scores: Vector, places: NDArray[np.intp]) -> Iterator[Hit]:
+    for place, row in zip(places.tolist(), images.select(list(_SHOWN)).take(pa.array(places)).to_pylist(), strict=True):
         yield Hit(score=float(scores[place]), **row)
 
 

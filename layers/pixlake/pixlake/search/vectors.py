@@ -1,10 +1,10 @@
-"""An experiment's vectors of one model as a matrix on disk, with the columns that describe each image."""
+"""Vectors of one model as a matrix on disk, with the columns that describe each image."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -29,30 +29,48 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Vectors:
-    """`values` are float32 `[n, d]`, mapped from a file; `facts` has the columns COLUMNS without the first two, row by
-    row."""
+    """`values` are float32 `[n, d]`, mapped from a file; `facts` has the other columns, row by row."""
 
     values: NDArray[np.float32]
     facts: pa.Table
 
     def rank(self, rows: list[int]) -> list[Embedded]:
         """The images of `rows`, the one with most pixels first, then by path; scores are against the first."""
-        images = list(zip(self.facts.take(rows).to_pylist(), rows, strict=True))
+        images = list(zip(self.facts.select(_FACTS).take(rows).to_pylist(), rows, strict=True))
         images.sort(key=lambda image: (-image[0]["width"] * image[0]["height"], image[0]["image_path"]))
         first = self.values[images[0][1]]
         return [Embedded(**facts, score=float(first @ self.values[row])) for facts, row in images]
 
 
-@contextmanager
-def map_vectors(batches: Iterable[pa.RecordBatch], model: str) -> Iterator[Vectors]:
-    """The vectors of `model` from one or more batches with COLUMNS, for the block."""
-    facts: list[pa.RecordBatch] = []
-    with TemporaryDirectory(prefix="pixlake-") as folder:
-        path = Path(folder) / "vectors"
-        with path.open("wb") as file:
-            for batch in batches:
-                rows = batch.filter(pc.equal(batch.column("model"), model))
-                facts.append(rows.select(_FACTS))
-                file.write(rows.column("embedding").flatten().to_numpy(zero_copy_only=False).tobytes())
-        table = pa.Table.from_batches(facts)
-        yield Vectors(np.memmap(path, np.float32, "r").reshape(table.num_rows, -1), table)
+def map_vectors(batches: Iterable[pa.RecordBatch], model: str) -> Vectors:
+    """The vectors of `model` out of batches with COLUMNS, of which there is one at least."""
+    return map_models(batches)[model]
+
+
+def map_models(batches: Iterable[pa.RecordBatch]) -> dict[str, Vectors]:
+    """The vectors of each model out of batches with COLUMNS, and what else they have, with one batch in memory."""
+    spools: dict[str, _Spool] = {}
+    with ExitStack() as stack:
+        for batch in batches:
+            for model in batch.column("model").unique().to_pylist():
+                if model not in spools:
+                    spools[model] = _Spool(stack.enter_context(TemporaryFile(prefix="pixlake-")))
+                spools[model].add(batch.filter(pc.equal(batch.column("model"), model)))
+        return {model: spool.map() for model, spool in spools.items()}
+
+
+class _Spool:
+    """Vectors on their way to a file that has no name, and is gone with the last use of its map."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._facts: list[pa.RecordBatch] = []
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        self._facts.append(rows.drop_columns(["model", "embedding"]))
+        self._file.write(rows.column("embedding").flatten().to_numpy(zero_copy_only=False).tobytes())
+
+    def map(self) -> Vectors:
+        facts = pa.Table.from_batches(self._facts)
+        self._file.flush()
+        return Vectors(np.memmap(self._file, np.float32, "r").reshape(facts.num_rows, -1), facts)

@@ -70,7 +70,7 @@ def test_which_model_is_asked_and_what_is_said_where_none_can_be(lake: Path, tmp
     path = put(tmp_path / "red.png", RED)
     BundleLake(lake).classifier("others", tiny.image_graph(np.eye(3, dtype=np.float32)), [tiny.image_input()])
     cases: list[tuple[list[object], int, str]] = [
-        (["--lake", lake], 2, "choose one with --model: colors, others"),
+        (["--lake", lake], 2, "name one as the model: colors, others"),
         (["--lake", lake, "--model", "none"], 1, "there are: colors, others, vectors"),
         (["--lake", lake, "--model", "vectors"], 1, "does not classify images"),
         (["--lake", tmp_path / "empty"], 1, "pixlake models push"),

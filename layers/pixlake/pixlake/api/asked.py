@@ -1,0 +1,55 @@
+"""What a request asks for, checked: parameters of its address, and the JSON of a search."""
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+MOST = 1_000
+
+
+class Like(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An image of the lake that has a vector."""
+
+    experiment_id: str
+    image_path: str
+
+
+class Search(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a search: by a text, or by an image of the lake. The others are parameters of the address, too."""
+
+    text: str | None = None
+    like: Like | None = None
+    n: int | None = None
+    experiment: str | None = None
+    model: str | None = None
+
+
+def parse_search(body: bytes) -> Search:
+    """HTTPException with 400 for what is no JSON, and with 422 for what is no search."""
+    try:
+        search = msgspec.json.decode(body, type=Search)
+    except msgspec.ValidationError as error:
+        raise HTTPException(422, str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise HTTPException(400, "the body is no JSON") from None
+    if (search.text is None) == (search.like is None) or (search.text is not None and not search.text.strip()):
+        raise HTTPException(422, 'give "text" that is not empty, or "like" an image of the lake')
+    return search
+
+
+def read_number(request: Request, name: str, default: int, least: int, most: int) -> int:
+    """A whole number of the address; HTTPException with 422 for any other."""
+    text = request.query_params.get(name, str(default))
+    return check_number(name, int(text) if text.isdecimal() and text.isascii() and len(text) < 9 else -1, least, most)
+
+
+def check_number(name: str, value: int, least: int, most: int) -> int:
+    """`value` if it is in the range; HTTPException with 422 where it is not."""
+    if not least <= value <= most:
+        raise HTTPException(422, f"{name} is a whole number from {least:,} to {most:,}")
+    return value
+
+
+def wants_text(request: Request) -> bool:
+    """Whether the answer shall be a line of text."""
+    return request.headers.get("accept", "").partition(";")[0].strip().lower() == "text/plain"
