@@ -1,4 +1,4 @@
-"""The template's stack on MiniStack: its S3, EventBridge, Step Functions and Glue, and the laptop's functions beside it.
+"""The template's stack on MiniStack (S3, EventBridge, Step Functions, Glue), with the laptop's functions beside it.
 
 What MiniStack 1.5 does otherwise than AWS, and what these tests therefore cannot show:
 - A Retrier's MaxDelaySeconds and JitterStrategy are not read; no wait is longer than 60 seconds.
@@ -17,11 +17,11 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 import pytest
@@ -35,38 +35,51 @@ from pixlake_cli.engine.sandbox import Answer, failure
 from pixlake_cli.engine.template import ACCOUNT, MACHINE, REGION, RULE, Resolver, machine_arn
 from tests.doubles import aws
 from tests.project import ROOT, read_template
+from tests.workflow.athenas import Queries
 
 PYTHON = ROOT / ".venv-engines/bin/python"
 SERVER = Path(__file__).with_name("ministack_server.py")
 UPLOADS = "uploads"
 PATIENCE = 120.0
+Found = TypeVar("Found")
 
 
 class Functions(Engine):
-    """The template's functions, some of whose batches fail: the next `to_lose` that are asked for, for good."""
+    """The template's functions, some of whose batches fail as they are told to."""
 
-    to_lose = 0
-    lost: frozenset[str] = frozenset()
-    _turn = threading.Lock()
+    def __init__(self, lake: Lake, parameters: Mapping[str, str]) -> None:
+        super().__init__(lake.uri, lake.catalog_uri, parameters, ROOT)
+        self._turn = threading.Lock()
+        self.fail([])
 
-    def lose(self, count: int) -> None:
-        self.to_lose, self.lost = count, frozenset()
+    def fail(self, orders: Sequence[Sequence[str]]) -> None:
+        """The next batches that are asked for fail by these errors, one after another; then all is well."""
+        self._orders = list(orders)
+        self.attempts: dict[str, int] = {}
+        self._errors: dict[str, list[str]] = {}
 
     def invoke(self, function: str, payload: bytes) -> Answer:
         batch = json.loads(payload).get("batch", {}).get("batch_id")
+        error = self._next_error(batch) if batch else ""
+        return failure(error, "as told") if error else super().invoke(function, payload)
+
+    def _next_error(self, batch: str) -> str:
         with self._turn:
-            if batch and len(self.lost) < self.to_lose:
-                self.lost |= {batch}
-        return failure("ValueError", "as told") if batch in self.lost else super().invoke(function, payload)
+            if batch not in self._errors:
+                self._errors[batch] = list(self._orders.pop(0)) if self._orders else []
+            self.attempts[batch] = self.attempts.get(batch, 0) + 1
+            return self._errors[batch].pop(0) if self._errors[batch] else ""
 
 
 @dataclass
 class Stack:
-    """A deployed stack; `told` are the status events that a rule passed on to a function, with its answers."""
+    """A deployed stack. `athena` answers its queries; `told` are the events of an execution's end that a rule passed on
+    to a function, with what that answered."""
 
     functions: Functions
     lake: Lake
     told: list[tuple[dict[str, Any], Answer]] = field(default_factory=list)
+    athena: Queries | None = None
 
     def __post_init__(self) -> None:
         self.s3, self.machines, self.events, self.glue = (
@@ -96,7 +109,10 @@ class Stack:
         return found[0]
 
     def answer(self, function: str, payload: bytes) -> Answer:
-        """Lambda's part."""
+        """The part of Lambda, and of Athena."""
+        if function == "Athena" and self.athena is not None:
+            reason = self.athena.ask(json.loads(payload))
+            return Answer(json.dumps(self.athena.execution(reason)).encode(), failed=bool(reason))
         answer = self.functions.invoke(function, payload)
         event = json.loads(payload)
         if event.get("source") == "aws.states":
@@ -136,12 +152,10 @@ class Stack:
         assert answer["FailedEntryCount"] == 0
 
     def _executions(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.machines.list_executions(stateMachineArn=machine_arn("IngestStateMachine"))[
-            "executions"
-        ]
-        return found
+        listed = self.machines.list_executions(stateMachineArn=machine_arn("IngestStateMachine"))
+        return list(listed["executions"])
 
-    def _wait(self, look: Any) -> Any:
+    def _wait(self, look: Callable[[], Found]) -> Found:
         until = time.monotonic() + PATIENCE
         while not (found := look()):
             assert time.monotonic() < until, "nothing came"
@@ -160,7 +174,9 @@ def open_stack(folder: Path, parameters: Mapping[str, str], models: Path) -> Ite
         for name, value in reached.items():
             patch.setenv(name, value)
         patch.setattr(pool, "environment", lambda *given: {**plain(*given), **reached})
-        functions = Functions(lake.uri, lake.catalog_uri, parameters, ROOT)
+        # a store is kept for the life of a process, and the stack before this had another address
+        storage._bucket.cache_clear()
+        functions = Functions(lake, parameters)
         stack = Stack(functions, lake)
         endpoints = Endpoints(lake.uri, stack.answer)
         try:
@@ -203,7 +219,7 @@ def _ministack(folder: Path, port: int, functions: str) -> Iterator[None]:
         "LOG_LEVEL": "WARNING",
     }
     with (folder / "ministack.log").open("wb") as log:
-        command = [PYTHON, "-P", SERVER, functions]
+        command = [str(PYTHON), "-P", str(SERVER), functions]
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=settings)
     try:
         _wait_for(port, process)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pixlake_cli.engine.events import status_change
 from tests.builders.model_lakes import image, make_zip, rows
 from tests.engines.stacks import Stack, open_stack
 from tests.project import ROOT
@@ -30,13 +31,17 @@ def test_the_sample_put_into_the_bucket_becomes_rows(stack: Stack) -> None:
     assert stack.told == []
 
 
-def test_a_refused_upload_is_recorded_by_the_event_of_its_end(stack: Stack, tmp_path: Path) -> None:
+def test_a_refused_upload_is_recorded_by_the_event_of_its_end_which_is_as_the_laptop_sends_it(stack: Stack, tmp_path: Path) -> None:
     members: dict[str, Any] = {"../evil.png": image()}
     ended = stack.upload("uploads/evil/evil.zip", make_zip(tmp_path / "evil.zip", members).read_bytes())
     assert (ended["status"], ended["error"]) == ("FAILED", "BadUpload")
     event, answer = stack.heard(ended["executionArn"])
     assert not answer.failed, answer.payload
     assert (event["detail"]["status"], event["detail"]["name"]) == ("FAILED", ended["name"])
+    laptops = status_change(ended)
+    assert {**event["detail"], **laptops["detail"]} == event["detail"]
+    same = ("source", "detail-type", "account", "region", "resources")
+    assert [event[name] for name in same] == [laptops[name] for name in same]
     (row,) = rows(stack.lake, "executions", "evil")
     assert (row["execution_id"], row["status"]) == (ended["name"], "FAILED")
     (reject,) = rows(stack.lake, "rejects", "evil")
