@@ -16,6 +16,7 @@ QUICK := $(PYTEST) --hypothesis-profile=quick tests/unit
 READERS := .venv-readers
 SAM := .venv-sam
 CHECKOV := .venv-checkov
+ENGINES := .venv-engines
 CHROMIUM ?= chromium
 # the processors that are built for: x86_64 or arm64
 ARCHITECTURE ?= x86_64
@@ -23,7 +24,7 @@ ARCHITECTURE ?= x86_64
 CONTAINERS := $(filter-out functions/classify_autogluon/%,$(wildcard functions/*/requirements.txt))
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs report-picture unit test test-3.13 test-wheel test-readers sam validate lint-template arm64 build autogluon-image test-containers requirements
+.PHONY: help setup demo lint docs report-picture unit test test-3.13 test-wheel test-engines test-readers sam validate lint-template arm64 build autogluon-image test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -80,6 +81,14 @@ $(VENV_313)/.ready: requirements/dev.txt $(VENV)/.ready
 test-wheel: setup ## install the wheel into a new environment and run the sample there
 	$(VENV)/bin/python -m pytest tests/wheel
 
+test-engines: setup $(ENGINES)/.ready ## the state machine on a second interpreter, MiniStack, from an object put into its S3 to rows
+	$(VENV)/bin/python -m pytest tests/engines
+
+$(ENGINES)/.ready: requirements/engines.txt $(VENV)/.ready
+	@test -x $(ENGINES)/bin/python || $(VENV)/bin/python -m venv $(ENGINES)
+	VIRTUAL_ENV=$(ENGINES) $(VENV)/bin/uv pip sync -q --require-hashes requirements/engines.txt
+	@touch $@
+
 test-readers: $(READERS)/.ready ## the blocks of docs/python.md, with pandas and Polars
 	$(READERS)/bin/python -m pytest tests/readers
 
@@ -134,7 +143,7 @@ test-containers: setup lint-template arm64 ## build, then run the functions in t
 	  else echo "NOT RUN, no Docker engine: sam build, and the functions in their containers"; fi
 
 requirements: setup ## pin all requirements again, the deployed ones to what the tests use
-	cd requirements && for names in "../pyproject.toml dev" sam checkov uv; do ../$(VENV)/bin/uv pip compile -q \
+	cd requirements && for names in "../pyproject.toml dev" sam checkov engines uv; do ../$(VENV)/bin/uv pip compile -q \
 	  --python-version 3.11 --generate-hashes $$names.in -o $${names##* }.txt || exit 1; done
 	cd requirements && ../$(VENV)/bin/uv pip compile -q --python-version 3.11 --generate-hashes -c dev.txt readers.in -o readers.txt
 	for folder in layers/pixlake $(dir $(CONTAINERS)); do $(VENV)/bin/uv pip compile -q \

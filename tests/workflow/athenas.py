@@ -46,6 +46,12 @@ class Queries:
         self.run(sql)
         return ""
 
+    def execution(self, reason: str) -> dict[str, Any]:
+        """The last query as Athena describes it after its end."""
+        status: dict[str, Any] = {"State": "FAILED" if reason else "SUCCEEDED", "StateChangeReason": reason}
+        status["AthenaError"] = {"ErrorMessage": reason, "Retryable": reason.startswith(RETRYABLE)}
+        return {"QueryExecution": {"QueryExecutionId": str(len(self.asked)), "Status": status}}
+
     def verbs(self, table: str) -> list[str]:
         """The first words of the statements about one table."""
         return [it["QueryString"].split()[0] for it in self.asked if table in it["QueryString"][:60]]
@@ -59,13 +65,12 @@ def answering(queries: Queries) -> Iterator[None]:
 
     def start(self: Any, env: Any, **_: Any) -> None:
         assert self.resource.resource_arn == "arn:aws:states:::athena:startQueryExecution.sync"
-        env.stack.append({"QueryExecutionId": str(len(queries.asked))})
+        env.stack.append({})
 
     def wait(self: Any, env: Any, normalised_parameters: Any, **_: Any) -> None:
+        env.stack.pop()
         reason = queries.ask(normalised_parameters)
-        status: dict[str, Any] = {"State": "FAILED" if reason else "SUCCEEDED", "StateChangeReason": reason}
-        status["AthenaError"] = {"ErrorMessage": reason, "Retryable": reason.startswith(RETRYABLE)}
-        outcome = {"QueryExecution": {**env.stack.pop(), "Status": status}}
+        outcome = queries.execution(reason)
         if reason:
             raise FailureEventException(_failed(self, env, json.dumps(outcome, separators=(",", ":"))))
         env.stack.append(outcome)

@@ -1,0 +1,61 @@
+"""MiniStack with its calls to Lambda and Athena sent on: `python ministack_server.py URL`, in `.venv-engines`.
+
+Its own way from an invocation to an execution's error stays; replaced is what runs a function's code, whether a state
+machine or a rule invokes it, by a request to `URL`, which answers as Lambda's Invoke does. Athena's `.sync`, which
+MiniStack does not have, goes there as the function named Athena. And its S3, which forgets the Range of a request that
+names a version, is reminded.
+"""
+
+import functools
+import json
+import sys
+from typing import Any
+from urllib.request import Request, urlopen
+
+from ministack.app import main
+from ministack.services import lambda_svc, s3, stepfunctions
+
+Record = dict[str, Any]
+
+
+def find(reference: str) -> tuple[Record, Record, str]:
+    """Every function is there: whoever answers at `URL` knows those of the template."""
+    name = reference.rpartition(":")[2]
+    return {"name": name}, {"FunctionName": name}, name
+
+
+def invoke(url: str, function: Record, event: Any) -> Record:
+    """In place of running it: what MiniStack takes for the function's answer, or its error."""
+    address = f"{url}/2015-03-31/functions/{function['name']}/invocations"
+    with urlopen(Request(address, json.dumps(event).encode(), method="POST")) as answer:
+        body = json.load(answer)
+        return {"body": body, "error": "X-Amz-Function-Error" in answer.headers}
+
+
+def ask_athena(url: str, _resource: str, parameters: Record) -> Any:
+    """One query; a failed one is named as Step Functions names it."""
+    answer = invoke(url, {"name": "Athena"}, parameters)
+    if answer["error"]:
+        raise stepfunctions._ExecutionError("States.TaskFailed", json.dumps(answer["body"], separators=(",", ":")))
+    return answer["body"]
+
+
+def get_range(get: Any, bucket: str, key: str, headers: Record, query: Record | None = None) -> tuple[int, Record, Any]:
+    """MiniStack's answer to a GET, cut to the range where it is whole."""
+    status, given, body = get(bucket, key, headers, query)
+    if status != 200 or "range" not in headers:
+        return status, given, body
+    start, end = s3._parse_range(headers["range"], len(body))
+    part = body[start : end + 1]
+    cut = {"Content-Length": str(len(part)), "Content-Range": f"bytes {start}-{end}/{len(body)}"}
+    return 206, {**given, **cut}, part
+
+
+if __name__ == "__main__":
+    url = sys.argv.pop()
+    lambda_svc._get_func_record_for_ref = find
+    lambda_svc._execute_function_with_config_scope = functools.partial(invoke, url)
+    s3._get_object = functools.partial(get_range, s3._get_object)
+    athena = "arn:aws:states:::athena:startQueryExecution"
+    stepfunctions._SERVICE_DISPATCH[athena] = functools.partial(ask_athena, url)
+    main()

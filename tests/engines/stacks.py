@@ -1,0 +1,244 @@
+"""The template's stack on MiniStack (S3, EventBridge, Step Functions, Glue), with the laptop's functions beside it.
+
+What MiniStack 1.5 does otherwise than AWS, and what these tests therefore cannot show:
+- A Retrier's MaxDelaySeconds and JitterStrategy are not read; no wait is longer than 60 seconds.
+- A Map's ResultWriter writes nothing.
+- An execution is never timed out (its TimeoutSeconds is not read), and cannot be redriven.
+- An execution nested by `startExecution.sync:2` that fails hands its own error and cause to the outer one; AWS says
+  States.TaskFailed, with the inner execution as JSON for its cause. It sends no status event either.
+- A rule's target has no retries and no dead letter queue, and S3's events come once.
+- Athena has no `.sync`, and S3 answers a Range of a named version with the whole object: `ministack_server` adds both.
+Waits are shortened to a hundredth.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+import pytest
+
+from pixlake import storage
+from pixlake.iceberg.lakes import Lake
+from pixlake_cli.engine import definition, pool
+from pixlake_cli.engine.endpoints import BUCKET, Endpoints
+from pixlake_cli.engine.engine import Engine
+from pixlake_cli.engine.sandbox import Answer, failure
+from pixlake_cli.engine.template import ACCOUNT, MACHINE, REGION, RULE, Resolver, machine_arn
+from tests.doubles import aws
+from tests.project import ROOT, read_template
+from tests.workflow.athenas import Queries
+
+PYTHON = ROOT / ".venv-engines/bin/python"
+SERVER = Path(__file__).with_name("ministack_server.py")
+UPLOADS = "uploads"
+PATIENCE = 120.0
+Found = TypeVar("Found")
+
+
+class Functions(Engine):
+    """The template's functions, some of whose batches fail as they are told to."""
+
+    def __init__(self, lake: Lake, parameters: Mapping[str, str]) -> None:
+        super().__init__(lake.uri, lake.catalog_uri, parameters, ROOT)
+        self._turn = threading.Lock()
+        self.fail([])
+
+    def fail(self, orders: Sequence[Sequence[str]]) -> None:
+        """The next batches that are asked for fail by these errors, one after another; then all is well."""
+        self._orders = list(orders)
+        self.attempts: dict[str, int] = {}
+        self._errors: dict[str, list[str]] = {}
+
+    def invoke(self, function: str, payload: bytes) -> Answer:
+        batch = json.loads(payload).get("batch", {}).get("batch_id")
+        error = self._next_error(batch) if batch else ""
+        return failure(error, "as told") if error else super().invoke(function, payload)
+
+    def _next_error(self, batch: str) -> str:
+        with self._turn:
+            if batch not in self._errors:
+                self._errors[batch] = list(self._orders.pop(0)) if self._orders else []
+            self.attempts[batch] = self.attempts.get(batch, 0) + 1
+            return self._errors[batch].pop(0) if self._errors[batch] else ""
+
+
+@dataclass
+class Stack:
+    """A deployed stack. `athena` answers its queries; `told` are the events of an execution's end that a rule passed on
+    to a function, with what that answered."""
+
+    functions: Functions
+    lake: Lake
+    told: list[tuple[dict[str, Any], Answer]] = field(default_factory=list)
+    athena: Queries | None = None
+
+    def __post_init__(self) -> None:
+        self.s3, self.machines, self.events, self.glue = (
+            boto3.client(name, region_name=REGION) for name in ("s3", "stepfunctions", "events", "glue")
+        )
+
+    def upload(self, key: str, data: bytes) -> dict[str, Any]:
+        """Put an object, which the template's rule makes an execution of; how that ended."""
+        known = {it["executionArn"] for it in self._executions()}
+        self.s3.put_object(Bucket=UPLOADS, Key=key, Body=data)
+        (begun,) = self._wait(lambda: [it for it in self._executions() if it["executionArn"] not in known])
+        return self.ended(begun["executionArn"])
+
+    def ended(self, execution: str) -> dict[str, Any]:
+        """An execution as Step Functions describes it after its end."""
+
+        def look() -> dict[str, Any]:
+            found: dict[str, Any] = self.machines.describe_execution(executionArn=execution)
+            return found if found["status"] != "RUNNING" else {}
+
+        return self._wait(look)
+
+    def heard(self, execution: str) -> tuple[dict[str, Any], Answer]:
+        """The event of an execution that a rule passed on, and what the function answered."""
+        found = self._wait(lambda: [it for it in self.told if it[0]["detail"]["executionArn"] == execution])
+        assert len(found) == 1
+        return found[0]
+
+    def answer(self, function: str, payload: bytes) -> Answer:
+        """The part of Lambda, and of Athena."""
+        if function == "Athena" and self.athena is not None:
+            reason = self.athena.ask(json.loads(payload))
+            return Answer(json.dumps(self.athena.execution(reason)).encode(), failed=bool(reason))
+        answer = self.functions.invoke(function, payload)
+        event = json.loads(payload)
+        if event.get("source") == "aws.states":
+            self.told.append((event, answer))
+        return answer
+
+    def deploy(self) -> None:
+        """Buckets, database, state machines and rules, as the template has them."""
+        template = read_template()
+        resources = template["Resources"]
+        machines = [name for name, it in resources.items() if it["Type"] == MACHINE]
+        names = {"LakeBucket": BUCKET, "UploadsBucket": UPLOADS, **{name: machine_arn(name) for name in machines}}
+        resolver = Resolver(template, {}, names)
+        for bucket in (BUCKET, UPLOADS):
+            self.s3.create_bucket(Bucket=bucket)
+        configuration = resources["UploadsBucket"]["Properties"]["NotificationConfiguration"]
+        assert configuration == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+        self.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
+        self.s3.put_bucket_notification_configuration(
+            Bucket=UPLOADS, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        database = resolver.resolve(resources["TablesDatabase"]["Properties"]["DatabaseInput"])
+        self.glue.create_database(DatabaseInput=database)
+        for name in machines:
+            properties = resources[name]["Properties"]
+            substitutions = resolver.resolve(properties["DefinitionSubstitutions"])
+            machine = definition.load(ROOT / properties["DefinitionUri"], substitutions)
+            role = f"arn:aws:iam::{ACCOUNT}:role/{name}"
+            self.machines.create_state_machine(name=name, definition=json.dumps(machine), roleArn=role)
+        for name, rule in resources.items():
+            if rule["Type"] == RULE:
+                self._rule(name, resolver.resolve(rule["Properties"]))
+
+    def _rule(self, name: str, properties: Mapping[str, Any]) -> None:
+        self.events.put_rule(Name=name, EventPattern=json.dumps(properties["EventPattern"]))
+        answer = self.events.put_targets(Rule=name, Targets=properties["Targets"])
+        assert answer["FailedEntryCount"] == 0
+
+    def _executions(self) -> list[dict[str, Any]]:
+        listed = self.machines.list_executions(stateMachineArn=machine_arn("IngestStateMachine"))
+        return list(listed["executions"])
+
+    def _wait(self, look: Callable[[], Found]) -> Found:
+        until = time.monotonic() + PATIENCE
+        while not (found := look()):
+            assert time.monotonic() < until, "nothing came"
+            time.sleep(0.05)
+        return found
+
+
+@contextmanager
+def open_stack(folder: Path, parameters: Mapping[str, str], models: Path) -> Iterator[Stack]:
+    """A stack of these parameters, with the bundles in the folder `models`."""
+    port = _free_port()
+    reached = aws.environment(f"http://127.0.0.1:{port}")
+    lake = Lake.at(f"s3://{BUCKET}")
+    plain = pool.environment
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in reached.items():
+            patch.setenv(name, value)
+        patch.setattr(pool, "environment", lambda *given: {**plain(*given), **reached})
+        # a store is kept for the life of a process, and the stack before this had another address
+        storage._bucket.cache_clear()
+        functions = Functions(lake, parameters)
+        stack = Stack(functions, lake)
+        endpoints = Endpoints(lake.uri, stack.answer)
+        try:
+            with _ministack(folder, port, endpoints.url):
+                stack.deploy()
+                put_models(models, lake)
+                yield stack
+        finally:
+            functions.close()
+            endpoints.shutdown()
+            endpoints.server_close()
+
+
+def put_models(folder: Path, lake: Lake) -> None:
+    for file in folder.rglob("*"):
+        if file.is_file():
+            storage.write(storage.join(lake.uri, "models", *file.relative_to(folder).parts), file.read_bytes())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _ministack(folder: Path, port: int, functions: str) -> Iterator[None]:
+    """The server for the length of the block; its log is beside what else it writes, in `folder`."""
+    settings = {
+        "PATH": os.environ["PATH"],
+        "TMPDIR": str(folder),
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "MINISTACK_REGION": REGION,
+        "SFN_WAIT_SCALE": "0.01",
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+    }
+    with (folder / "ministack.log").open("wb") as log:
+        command = [str(PYTHON), "-P", str(SERVER), functions]
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=settings)
+    try:
+        _wait_for(port, process)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + 60
+    while True:
+        assert process.poll() is None, "MiniStack ended: see ministack.log"
+        with closing(socket.socket()) as probe:
+            if not probe.connect_ex(("127.0.0.1", port)):
+                return
+        assert time.monotonic() < until
+        time.sleep(0.05)

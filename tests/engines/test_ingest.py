@@ -1,0 +1,49 @@
+"""The main job on a second interpreter, from an object put into the bucket to rows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixlake_cli.engine.events import status_change
+from tests.builders.model_lakes import image, make_zip, rows
+from tests.engines.stacks import Stack, open_stack
+from tests.project import ROOT
+
+COUNTS = ("embedded", "predicted", "records", "rejected")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with open_stack(tmp_path_factory.mktemp("ingest"), {}, ROOT / "bundles") as opened:
+        yield opened
+
+
+def test_the_sample_put_into_the_bucket_becomes_rows(stack: Stack) -> None:
+    ended = stack.upload("uploads/emoji/emoji.zip", (ROOT / "samples/emoji.zip").read_bytes())
+    assert ended["status"] == "SUCCEEDED", (ended.get("error"), ended.get("cause"))
+    (row,) = rows(stack.lake, "executions", "emoji")
+    assert (row["execution_id"], row["status"]) == (ended["name"], "SUCCEEDED")
+    assert [row[name] for name in COUNTS] == [642, 608, 608, 9]
+    tables = ("embeddings", "predictions", "records", "rejects")
+    assert [len(rows(stack.lake, table, "emoji")) for table in tables] == [642, 608, 608, 9]
+    assert stack.told == []
+
+
+def test_a_refused_upload_is_recorded_by_the_event_of_its_end_which_is_as_the_laptop_sends_it(stack: Stack, tmp_path: Path) -> None:
+    members: dict[str, Any] = {"../evil.png": image()}
+    ended = stack.upload("uploads/evil/evil.zip", make_zip(tmp_path / "evil.zip", members).read_bytes())
+    assert (ended["status"], ended["error"]) == ("FAILED", "BadUpload")
+    event, answer = stack.heard(ended["executionArn"])
+    assert not answer.failed, answer.payload
+    assert (event["detail"]["status"], event["detail"]["name"]) == ("FAILED", ended["name"])
+    laptops = status_change(ended)
+    assert {**event["detail"], **laptops["detail"]} == event["detail"]
+    same = ("source", "detail-type", "account", "region", "resources")
+    assert [event[name] for name in same] == [laptops[name] for name in same]
+    (row,) = rows(stack.lake, "executions", "evil")
+    assert (row["execution_id"], row["status"]) == (ended["name"], "FAILED")
+    (reject,) = rows(stack.lake, "rejects", "evil")
+    assert reject["source"] == "s3://uploads/uploads/evil/evil.zip"
+    assert "../evil.png" in reject["detail"]

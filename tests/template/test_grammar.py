@@ -1,0 +1,117 @@
+"""Every statement that Athena is given is in its grammar.
+
+SELECT and MERGE are Trino's, and parsed by its own. Table definitions are Hive's, OPTIMIZE and VACUUM Athena's alone:
+these are held against the syntax lines of Athena's guide.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from trino_query_parser import TrinoSyntaxError, parse_statement
+
+from pixlake.iceberg.statements import write_statements
+from pixlake.messages import Run, TableStatements
+from pixlake.parts.handover import MERGED
+from pixlake_cli.engine.interpreter import Outcome
+from pixlake_cli.engine.progress import Progress
+from pixlake_cli.engine.summary import Ended
+from tests.project import ROOT, read_template, saved_queries
+
+RUN = Run("it's", "my pets", "s3://uploads/a.zip", "0" * 16, "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGE = ROOT / "layers/pixlake/pixlake/report/templates/page.html"
+
+NAME = r"[a-z_][a-z0-9_]*"
+TEXT = r"'(?:[^']|'')*'"
+KIND = r"(?:string|boolean|int|bigint|float|double|timestamp|array<float>|array<string>|map<string,(?:string|double)>)"
+COLUMNS = rf"\(`{NAME}` {KIND}(?:, `{NAME}` {KIND})*\)"
+PROPERTIES = rf"\({TEXT} = {TEXT}(?:, {TEXT} = {TEXT})*\)"
+SYNTAX = {
+    "register": rf"CREATE EXTERNAL TABLE IF NOT EXISTS `{NAME}` {COLUMNS} PARTITIONED BY {COLUMNS}"
+    rf" STORED AS PARQUET LOCATION 's3://[^']+/' TBLPROPERTIES {PROPERTIES}",
+    "keep": rf"ALTER TABLE {NAME} SET TBLPROPERTIES {PROPERTIES}",
+    "optimize": rf"OPTIMIZE {NAME} REWRITE DATA USING BIN_PACK WHERE (?P<predicate>.+)",
+    "vacuum": rf"VACUUM {NAME}",
+}
+# of an Iceberg table; Athena refuses any other
+ICEBERG_PROPERTIES = {
+    *("format", "write_compression", "optimize_rewrite_data_file_threshold", "optimize_rewrite_delete_file_threshold"),
+    *("vacuum_min_snapshots_to_keep", "vacuum_max_snapshot_age_seconds", "vacuum_max_metadata_files_to_keep"),
+}
+
+
+def written() -> dict[str, TableStatements]:
+    return {name: write_statements(schema, RUN, "s3://lake", f"parts/{name}") for name, schema in MERGED.items()}
+
+
+def commands(path: Path) -> Iterator[str]:
+    """The SQL of each `pixlake query "…"` that a page shows."""
+    yield from re.findall(r'pixlake query "([^"]+)"', path.read_text())
+
+
+def summaries() -> Iterator[str]:
+    """The queries that a run names at its end."""
+    for output in ({"predicted": 1}, {"records": 1}, {"embedded": 1}):
+        outcome = Outcome("e", "SUCCEEDED", output)
+        ended = Ended(outcome, Progress({}, lambda _: None), "my-pets", Path("/lake"), 1.0)
+        yield from re.findall(r'pixlake query "([^"]+)"', ended.summary())
+
+
+def statements() -> dict[str, str]:
+    """All that Trino's grammar has, by where they come from."""
+    found = saved_queries(read_template())
+    found |= {f"merge {name}": it.merge for name, it in written().items()}
+    for page in PAGES:
+        found |= {f"{page.name} {number}": sql for number, sql in enumerate(commands(page))}
+    found |= {f"summary {number}": sql for number, sql in enumerate(summaries())}
+    (demo,) = re.findall(r"^DEMO_QUERY := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    (report,) = re.findall(r"<code>(SELECT .+?)</code>", PAGE.read_text())
+    return found | {"make demo": demo, "report": re.sub(r"\{\{.+?\}\}", "x", report)}
+
+
+STATEMENTS = statements()
+
+
+def parse(sql: str) -> None:
+    """TrinoSyntaxError where Trino's grammar has no such statement, SyntaxError for names quoted as Hive quotes them:
+    Trino's grammar has them, and its parser refuses them."""
+    if "`" in sql:
+        raise SyntaxError("backquoted identifiers are not supported")
+    parse_statement(sql)
+
+
+def test_statements_come_from_everywhere() -> None:
+    sources = {name.partition(" ")[0] for name in STATEMENTS}
+    assert {"README.md", "cli.md", "merge", "summary", "make", "report", "NearestImagesQuery"} <= sources
+    shown = sum(len(re.findall(r"pixlake query\b[^`\n]*SELECT", page.read_text())) for page in PAGES)
+    assert shown == sum(".md " in name for name in STATEMENTS)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_trinos_grammar_has_the_statement(name: str) -> None:
+    parse(STATEMENTS[name])
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT FROM records", "SELECT 1;", "SELECT `a` FROM records", "VACUUM records", "SELECT TOP 1 a FROM b"]
+)
+def test_what_is_no_statement_of_trinos_is_told(sql: str) -> None:
+    with pytest.raises((TrinoSyntaxError, SyntaxError)):
+        parse(sql)
+
+
+@pytest.mark.parametrize("kind", SYNTAX)
+@pytest.mark.parametrize("table", MERGED)
+def test_athenas_own_statements_follow_its_syntax_lines(table: str, kind: str) -> None:
+    sql = getattr(written()[table], kind)
+    found = re.fullmatch(SYNTAX[kind], sql)
+    assert found, sql
+    if "predicate" in found.groupdict():
+        parse(f"SELECT 1 FROM {table} WHERE {found['predicate']}")
+
+
+def test_an_iceberg_table_gets_properties_that_athena_knows() -> None:
+    for table in written().values():
+        assert set(re.findall(r"'([^']+)' = ", table.keep)) <= ICEBERG_PROPERTIES
