@@ -1,7 +1,7 @@
 """A search over HTTP on a lake of random vectors: the first, those after it, and the one after a commit.
 
-The app answers in this process, so that what is measured is its work and not the loopback network's. Beside it: numpy's
-product with the matrix in memory, and the ten best of it.
+The app runs in this process, so that its work is measured without the loopback network. Its peer is numpy's product
+with the matrix in memory, and the ten best of it.
 
     python -m benchmarks.api --vectors 100000
 """

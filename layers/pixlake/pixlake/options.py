@@ -40,7 +40,7 @@ def parse_setting(setting: str) -> dict[str, Any]:
 
 
 def _nearest(message: str) -> str:
-    """The field that an unknown one, named in backticks, may have been meant for."""
+    """The known field nearest to an unknown one, named in backticks."""
     unknown = re.search(r"`([^`$]+)`", message)
     names = {name.rpartition(".")[2]: name for name in FIELDS}
     found = get_close_matches(unknown[1].rpartition(".")[2], names, 1) if unknown else []

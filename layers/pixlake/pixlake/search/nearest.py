@@ -40,7 +40,7 @@ def read_batches(table: Table, experiment_id: str | None, columns: Iterable[str]
 
 
 def read_file(file: ExistingFile, io: FileIO, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
-    """Those of one of its files."""
+    """The current rows of one of its files."""
     dead = file.dead(io)
     start = 0
     for batch in file.rows.batches(list(columns)):
@@ -98,9 +98,9 @@ def matrix(rows: pa.RecordBatch, dimensions: int) -> Vector:
 
 
 def _best_places(scores: Vector, least: float, count: int) -> NDArray[np.intp]:
-    """Where the `count` greatest scores of at least `least` are, greatest first; never where there is no number."""
+    """The indices of the `count` greatest scores of at least `least`, greatest first; NaN is never among them."""
     if len(scores) > count:
-        # no number sorts last, and is never as great as the least
+        # NaN sorts last, and is never at least `least`
         least = max(least, -float(np.partition(-scores, count - 1)[count - 1]))
     candidates = np.flatnonzero(scores >= least)
     return candidates[np.argsort(-scores[candidates], kind="stable")[:count]]

@@ -1,7 +1,7 @@
-"""The vectors of a lake, kept from one question to the next and read as the table is when it is asked.
+"""The vectors of a lake, kept between requests; each request sees the table's current snapshot.
 
-A data file never changes, so its vectors are read once, when first asked for; a commit costs its new files, and what is
-no file of the table any more is forgotten.
+A data file never changes, so its vectors are read once, when first asked for; a commit costs its new files, and files
+that left the table are dropped.
 """
 
 import threading
@@ -43,7 +43,7 @@ class Embeddings:
         return rank(((vectors.values, vectors.facts) for vectors in mine), query, count)
 
     def find_uri(self, image_path: str) -> str:
-        """Where an image lies; MissingObject for one that has no vector."""
+        """The URI of an image; MissingObject for one without a vector."""
         for block in self.blocks:
             for vectors in block.values():
                 if (row := _find(vectors, image_path)) >= 0:
@@ -83,7 +83,7 @@ class Resident:
             return Embeddings([self._load(file, table) for file in wanted], where)
 
     def count(self) -> dict[str, int]:
-        """How many vectors each experiment has, as its files say; no vector is read."""
+        """The number of vectors of each experiment, from its files' metadata; no vector is read."""
         with self._turn:
             self._refresh()
             counts: Counter[str] = Counter()
@@ -92,7 +92,7 @@ class Resident:
             return dict(sorted(counts.items()))
 
     def _refresh(self) -> Table:
-        """The table as it is now; its files are listed again where it has another snapshot than before."""
+        """The table as it is now; its files are listed again for a new snapshot."""
         self._catalog = self._catalog or open_catalog(self.lake.uri, self.lake.catalog_uri)
         table = load_table(self._catalog, EMBEDDINGS.name)
         if self._table is None or table.metadata.current_snapshot_id != self._table.metadata.current_snapshot_id:
@@ -114,5 +114,5 @@ def _experiment(file: ExistingFile) -> str:
 
 
 def _key(file: ExistingFile) -> _Key:
-    """Deletes take rows from a file without another name for it."""
+    """The file with its deletes, which take rows from it under the same name."""
     return file.file.file_path, *(delete.file_path for delete in file.deletes)

@@ -43,12 +43,12 @@ class Vectors:
 
 
 def map_vectors(batches: Iterable[pa.RecordBatch], model: str) -> Vectors:
-    """The vectors of `model` out of batches with COLUMNS, of which there is one at least."""
+    """The vectors of `model` from one or more batches with COLUMNS."""
     return map_models(batches)[model]
 
 
 def map_models(batches: Iterable[pa.RecordBatch]) -> dict[str, Vectors]:
-    """The vectors of each model out of batches with COLUMNS, and what else they have, with one batch in memory."""
+    """The vectors of each model from batches with COLUMNS, and the other columns, with one batch in memory."""
     spools: dict[str, _Spool] = {}
     with ExitStack() as stack:
         for batch in batches:
@@ -60,7 +60,7 @@ def map_models(batches: Iterable[pa.RecordBatch]) -> dict[str, Vectors]:
 
 
 class _Spool:
-    """Vectors on their way to a file that has no name, and is gone with the last use of its map."""
+    """Writes vectors to a nameless file, which is deleted with the last use of its map."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
