@@ -2,7 +2,9 @@
 
 import json
 import shlex
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -138,3 +140,11 @@ def test_a_failed_map_is_explained_by_its_failed_child(tmp_path: Path) -> None:
     bad = ended(Outcome("e", "FAILED", error="States.ExceedToleratedFailureThreshold", state="Extract"), tmp_path)
     bad.progress.answered("ExtractFunction", failure("BadUpload", "damaged: b.png"))
     assert "Extract failed with BadUpload: damaged: b.png" in bad.explanation(Path("/logs"))
+
+
+def test_a_failed_run_without_a_report_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work" / "e").mkdir(parents=True)
+    bad = ended(Outcome("e", "FAILED", error="StorageError", state="Split"), tmp_path, played=False)
+    assert "No report could be written: RecordFailure's log says why. Logs: /logs" in bad.explanation(Path("/logs"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=0))
+    assert f"No report could be written: the disk of {tmp_path} is full." in bad.explanation(Path("/logs"))
