@@ -40,8 +40,7 @@ def delete_rows(catalog: Catalog, experiment_id: str) -> None:
     """
     for name in _tables(catalog):
         with translated(f"table {name}"):
-            if _count(catalog, name, experiment_id):
-                _delete(catalog, name, experiment_id)
+            _delete(catalog, name, experiment_id)
 
 
 @retry(
@@ -54,8 +53,9 @@ def _delete(catalog: Catalog, name: str, experiment_id: str) -> None:
     table = load_table(catalog, name)
     horizon = f"{COMPLETE}{experiment_id}"
     with table.transaction() as transaction:
-        transaction.delete(_of(experiment_id), snapshot_properties={DELETED: experiment_id})
-        if horizon in table.properties:
+        if table.scan(_of(experiment_id)).count():
+            transaction.delete(_of(experiment_id), snapshot_properties={DELETED: experiment_id})
+        if horizon in table.properties:  # of a complete upload, also where that left no row
             transaction.remove_properties(horizon)
 
 
