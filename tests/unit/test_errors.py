@@ -72,6 +72,7 @@ def test_an_exception_of_ours_is_below_one_of_the_tree(path: Path) -> None:
     elsewhere = {
         name: above for name, above in written.items() if name not in CLASSES and any(map(is_exception, above))
     }
+    elsewhere = {name: above for name, above in elsewhere.items() if above != {"BaseException"}}  # a signal, no error
     assert [name for name, above in elsewhere.items() if not above & {"BadInput", "TransientError"}] == []
 
 

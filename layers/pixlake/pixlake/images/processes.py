@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from struct import calcsize, pack, unpack
 from typing import Any
 
+from pixlake.errors import BadInput, TransientError
 from pixlake.images import wire
 from pixlake.images.decoding import MAX_SIDE
 
@@ -36,11 +37,11 @@ _LONGEST_TEXT = 64 << 10
 _PATIENCE = 8
 
 
-class Died(Exception):
+class Died(TransientError):
     """The decoder ended within a job, or answered what no decoder answers."""
 
 
-class TooSlow(Exception):
+class TooSlow(BadInput):
     """The decoder took more than its seconds for a job."""
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, TextIO
 import numpy as np
 import pyarrow as pa
 
-from pixlake.errors import BadTable
+from pixlake.errors import BadInput, BadTable
 from pixlake.tables.dialects import Dialect
 from pixlake.tables.faults import Fault, Faults
 from pixlake.tables.room import MAX_ROW_BYTES, Room, drop_long, too_long
@@ -151,7 +151,7 @@ def _read_from(lines: "_Lines", dialect: Dialect) -> Iterator[Record]:
             return
 
 
-class _Overlong(Exception):
+class _Overlong(BadInput):
     """A record has more characters than a row may have."""
 
 
