@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 MODELS = ROOT / ".venv-models"
 PREDICTORS = {"adoption": ("table, texts, photos", 200), "adoption-table": ("table alone", 1000)}
 """The inputs of each, and the number of rows after the first."""
-_PEERS = ROOT / "benchmarks" / "start_peers.py"
+_OURS, _PEERS = (ROOT / "benchmarks" / f"start_{whose}.py" for whose in ("ours", "peers"))
 _SAME = 1e-3
 
 
@@ -56,63 +56,20 @@ class Contest:
     rows: int = 0
 
 
-PHOTO = """
-import sys
-from pathlib import Path
-from benchmarks.embed import photograph
-Path(sys.argv[1]).write_bytes(photograph(0, (1152, 864)))
-"""
-VECTOR = """
-import sys
-from pixlake.inference.loaded import open_embedder
-from pixlake.images.preprocessing import decode_for
-lake, model, photo = sys.argv[1:]
-embedder = open_embedder(lake, model)
-picture = decode_for(open(photo, "rb").read(), embedder.preprocessing, 100_000_000)
-print("answer", float(embedder.embed_images([picture.pixels])[0, 0]), flush=True)
-"""
-PREDICTION = """
-import csv, itertools, sys, time
-from pathlib import Path
-from pixlake.images.decoders import Decoders, Limits
-from pixlake.inference.loaded import load_classifier
-lake, model, table, count = sys.argv[1:]
-classifier = load_classifier(lake, model, threads=1)
-decoders = Decoders(Limits())
-with open(table, newline="") as file:
-    rows = list(csv.DictReader(file))
-def example(row):
-    names = [name for name in row["photos"].split(";") if name][:classifier.most_images]
-    photos = [(Path(table).parent / name).read_bytes() for name in names]
-    images = [classifier.prepare_image(photo, decoders) for photo in photos]
-    return classifier.make_example(row, images)
-print("answer", classifier.predict([example(rows[0])])[0].label, flush=True)
-from pixlake.inference.batches import grouped
-from pixlake.cores import available_cores
-from pixlake.concurrency import mapped
-begun, source = time.perf_counter(), itertools.islice(itertools.cycle(rows), int(count))
-def answer(group):
-    return classifier.predict([example(row) for row in group])
-threads = available_cores()
-assert sum(map(len, mapped(grouped(source, 32), answer, workers=threads, ahead=threads))) == int(count)
-print("seconds", time.perf_counter() - begun)
-"""
-
-
 def prepare(folder: Path) -> list[Contest]:
     """Models, bundles and inputs in `folder`."""
     # in a process of its own: files that this one imports stay in the file cache
-    subprocess.run([sys.executable, "-c", PHOTO, folder / "photo.jpg"], check=True, env=_offline())
+    subprocess.run([sys.executable, _OURS, "photo", folder / "photo.jpg"], check=True, env=_offline())
     _peer("make", folder)
     lake = folder / "lake"
     for name in ("clip", *PREDICTORS):
         subprocess.run([_program("pixlake"), "models", "push", folder / name, "--lake", lake], check=True)
-    python, peer = sys.executable, [str(MODELS / "bin" / "python"), "-W", "ignore", str(_PEERS)]
+    ours, peer = [sys.executable, str(_OURS)], [str(MODELS / "bin" / "python"), "-W", "ignore", str(_PEERS)]
     uri, photo, table = lake.as_uri(), str(folder / "photo.jpg"), str(folder / "pets" / "pets.csv")
     return [
         Contest(
             "first vector, ViT-B/32",
-            [python, "-c", VECTOR, uri, "clip", photo],
+            [*ours, "vector", uri, "clip", photo],
             [*peer, "vector", str(folder / "clip.pt"), photo],
             1.5,
             12,
@@ -120,7 +77,7 @@ def prepare(folder: Path) -> list[Contest]:
         *(
             Contest(
                 f"first prediction, {of}",
-                [python, "-c", PREDICTION, uri, name, table, str(rows)],
+                [*ours, "prediction", uri, name, table, str(rows)],
                 [*peer, "prediction", str(folder / "predictors" / name), table, str(rows)],
                 1.0,
                 25,
