@@ -4,6 +4,7 @@ What MiniStack 1.5 does otherwise than AWS, and what these tests therefore canno
 - A Retrier's MaxDelaySeconds and JitterStrategy are not read; no wait is longer than 60 seconds.
 - A Map's ResultWriter writes nothing.
 - DescribeExecution answers an output of a failed execution, which its event rightly leaves out.
+- An inline Map, of whose items one has failed, goes on with the others before it fails; AWS stops them.
 - An execution is never timed out (its TimeoutSeconds is not read), and cannot be redriven.
 - An execution nested by `startExecution.sync:2` that fails hands its own error and cause to the outer one; AWS says
   States.TaskFailed, with the inner execution as JSON for its cause. It sends no status event either.

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from trino_query_parser import TrinoSyntaxError, parse_statement
 
-from pixlake.iceberg.statements import write_statements
 from pixlake.messages import Run, TableStatements
-from pixlake.parts.handover import MERGED
+from pixlake.parts.handover import MERGED, list_statements
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.progress import Progress
 from pixlake_cli.engine.summary import Ended
@@ -43,7 +42,12 @@ ICEBERG_PROPERTIES = {
 
 
 def written() -> dict[str, TableStatements]:
-    return {name: write_statements(schema, RUN, "s3://lake", f"parts/{name}") for name, schema in MERGED.items()}
+    """The statements of an execution, by table and their place among them."""
+    listed = list_statements(RUN, "s3://lake", {name: f"parts/{name}" for name in MERGED})
+    return {f"{table.table} {place}": table for place, table in enumerate(listed)}
+
+
+WRITTEN = written()
 
 
 def commands(path: Path) -> Iterator[str]:
@@ -62,7 +66,7 @@ def summaries() -> Iterator[str]:
 def statements() -> dict[str, str]:
     """All that Trino's grammar has, by where they come from."""
     found = saved_queries(read_template())
-    found |= {f"merge {name}": it.merge for name, it in written().items()}
+    found |= {f"merge {name}": it.merge for name, it in WRITTEN.items()}
     for page in PAGES:
         found |= {f"{page.name} {number}": sql for number, sql in enumerate(commands(page))}
     found |= {f"summary {number}": sql for number, sql in enumerate(summaries())}
@@ -103,15 +107,15 @@ def test_what_is_no_statement_of_trinos_is_told(sql: str) -> None:
 
 
 @pytest.mark.parametrize("kind", SYNTAX)
-@pytest.mark.parametrize("table", MERGED)
-def test_athenas_own_statements_follow_its_syntax_lines(table: str, kind: str) -> None:
-    sql = getattr(written()[table], kind)
+@pytest.mark.parametrize("name", WRITTEN)
+def test_athenas_own_statements_follow_its_syntax_lines(name: str, kind: str) -> None:
+    sql = getattr(WRITTEN[name], kind)
     found = re.fullmatch(SYNTAX[kind], sql)
     assert found, sql
     if "predicate" in found.groupdict():
-        parse(f"SELECT 1 FROM {table} WHERE {found['predicate']}")
+        parse(f"SELECT 1 FROM {WRITTEN[name].table} WHERE {found['predicate']}")
 
 
 def test_an_iceberg_table_gets_properties_that_athena_knows() -> None:
-    for table in written().values():
+    for table in WRITTEN.values():
         assert set(re.findall(r"'([^']+)' = ", table.keep)) <= ICEBERG_PROPERTIES
