@@ -29,7 +29,7 @@ HEAVY = {
 # What comes with a declared package, or with an extra of one.
 BROUGHT = {"botocore": "boto3", "sqlalchemy": "pyiceberg"}
 # What a worker process starts by its name.
-STARTED = {"awslambdaric"}
+STARTED = {"awslambdaric", "python-multipart"}  # the second by Starlette, for forms
 
 
 def normalize(name: str) -> str:
