@@ -31,6 +31,24 @@ def test_the_sample_put_into_the_bucket_becomes_rows(stack: Stack) -> None:
     assert stack.told == []
 
 
+@pytest.mark.parametrize("name", ['1+1 "cheese" a%20b\\.zip', "Ünï 日本 🐈.ZIP"])
+def test_any_name_of_an_upload_is_read(stack: Stack, tmp_path: Path, name: str) -> None:
+    data = make_zip(tmp_path / "pets.zip", {"pets.csv": "id\n1\n"}).read_bytes()
+    ended = stack.upload(f"uploads/named/{name}", data)
+    assert ended["status"] == "SUCCEEDED", (ended.get("error"), ended.get("cause"))
+    uploads = [row["upload_uri"] for row in rows(stack.lake, "executions", "named")]
+    assert f"s3://uploads/uploads/named/{name}" in uploads
+
+
+def test_a_key_forges_no_input(stack: Stack, tmp_path: Path) -> None:
+    secret = make_zip(tmp_path / "secret.zip", {"secret.csv": "id\n1\n"}).read_bytes()
+    assert stack.upload("uploads/theirs/secret.zip", secret)["status"] == "SUCCEEDED"
+    theirs = "s3://uploads/uploads/theirs/secret.zip"
+    forged = stack.upload(f'uploads/mine/x","upload_uri":"{theirs}","experiment_id":"mine","z":".zip', b"")
+    assert (forged["status"], forged["error"]) == ("FAILED", "BadRequest")
+    assert rows(stack.lake, "records", "mine") == []
+
+
 def test_a_refused_upload_is_recorded_by_the_event_of_its_end(stack: Stack, tmp_path: Path) -> None:
     members: dict[str, Any] = {"../evil.png": image()}
     ended = stack.upload("uploads/evil/evil.zip", make_zip(tmp_path / "evil.zip", members).read_bytes())
