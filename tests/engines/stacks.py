@@ -90,10 +90,20 @@ class Stack:
 
     def upload(self, key: str, data: bytes) -> dict[str, Any]:
         """Put an object, which the template's rule makes an execution of; how that ended."""
+        (ended,) = self.upload_all({key: data})
+        return ended
+
+    def upload_all(self, objects: Mapping[str, bytes]) -> list[dict[str, Any]]:
+        """Put all of them before any execution has ended."""
         known = {it["executionArn"] for it in self._executions()}
-        self.s3.put_object(Bucket=UPLOADS, Key=key, Body=data)
-        (begun,) = self._wait(lambda: [it for it in self._executions() if it["executionArn"] not in known])
-        return self.ended(begun["executionArn"])
+        for key, data in objects.items():
+            self.s3.put_object(Bucket=UPLOADS, Key=key, Body=data)
+
+        def look() -> list[str]:
+            begun = {it["executionArn"] for it in self._executions()} - known
+            return sorted(begun) if len(begun) == len(objects) else []
+
+        return [self.ended(execution) for execution in self._wait(look)]
 
     def ended(self, execution: str) -> dict[str, Any]:
         """An execution as Step Functions describes it after its end."""
