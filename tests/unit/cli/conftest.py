@@ -1,8 +1,12 @@
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from pixlake.iceberg.lakes import Lake
+from pixlake_cli.sql import limited
+from pixlake_cli.sql.limited import Limits
+from pixlake_cli.sql.worker import Request, answer
 from tests.builders.zoo import fill
 
 
@@ -16,3 +20,14 @@ def zoo_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 def own_zoo_lake(tmp_path: Path) -> Lake:
     """The same, for one test to change."""
     return fill(Lake.at(str(tmp_path / "lake")))
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Queries are answered here, for a process of its own takes a second; tests/attacks have one."""
+    spill = tmp_path_factory.mktemp("spill")
+
+    def write_rows(lake: Lake, sql: str, kind: str, target: IO[bytes], limits: Limits) -> None:
+        answer(Request(sql, str(lake.folder or lake.uri), kind, limits.memory, str(spill), 1 << 30), target)
+
+    monkeypatch.setattr(limited, "write_rows", write_rows)

@@ -9,6 +9,8 @@ from pixlake.errors import BadRequest, MissingObject
 from pixlake.iceberg.lakes import Lake
 from tests.builders.zoo import folder_of
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 
 def test_a_table_is_read_as_it_is_now(zoo_lake: Lake) -> None:
     lake = pixlake.open(folder_of(zoo_lake))

@@ -20,6 +20,8 @@ from tests.builders.zoo import EMBEDDINGS, MODEL, folder_of, put_rows
 
 PATHS = ["car.png", "cat.png", "lion.png"]
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 
 @pytest.fixture
 def zoo(own_zoo_lake: Lake) -> Lake:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -12,9 +12,6 @@ import pytest
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.output import TABLE_ROWS
-from pixlake_cli.sql import limited
-from pixlake_cli.sql.limited import Limits
-from pixlake_cli.sql.worker import Request, answer
 from tests.builders.commands import run
 from tests.builders.zoo import fill, folder_of, put_rows
 from tests.project import ROOT, read_template, saved_queries
@@ -23,15 +20,7 @@ Query = Callable[[str], list[dict[str, Any]]]
 HOUR = "2026-11-20T09:30:00Z"
 
 
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Queries are answered here, for a process of its own takes a second; the attacks have one."""
-    spill = tmp_path_factory.mktemp("spill")
-
-    def write_rows(lake: Lake, sql: str, kind: str, target: IO[bytes], limits: Limits) -> None:
-        answer(Request(sql, str(lake.folder or lake.uri), kind, limits.memory, str(spill), 1 << 30), target)
-
-    monkeypatch.setattr(limited, "write_rows", write_rows)
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
 @pytest.fixture
