@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import psutil
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from pixlake.errors import BadImage
 from pixlake.images.decoders import Decoders, Limits
 from pixlake.images.processes import Processes
+from tests.project import ROOT
 
 GOOD = b"pass"
 LIMITS = Limits(max_pixels=100_000_000, seconds=0.5, memory=2 << 30)
@@ -171,13 +171,12 @@ time.sleep(0.2)
 print(processes._nursery.pid, decoder, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    root = str(Path(__file__).resolve().parents[3])
     done = subprocess.run(
         [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": root},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == -signal.SIGKILL
     left = [int(each) for each in done.stdout.split()]

@@ -40,7 +40,7 @@ class Throttled:
     def _take(self) -> bool:
         with self._lock:
             now = time.monotonic()
-            self.burst, self._at = min(20.0, self.burst + (now - self._at) * self.rate), now
+            self.burst, self._at = min(10.0, self.burst + (now - self._at) * self.rate), now
             if self.burst < 1:
                 self.refused += 1
                 return False
@@ -51,7 +51,7 @@ class Throttled:
 @pytest.fixture
 def throttled(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Throttled, str]]:
     """The store and a bucket in it."""
-    store = Throttled(DomainDispatcherApplication(create_backend_app), rate=100, burst=20)
+    store = Throttled(DomainDispatcherApplication(create_backend_app), rate=20, burst=10)
     server = make_server("127.0.0.1", 0, store, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -67,7 +67,7 @@ def throttled(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Throttled, str]
 
 def test_extract_outlasts_a_store_that_answers_503_above_a_rate(throttled: tuple[Throttled, str]) -> None:
     store, uri = throttled
-    images = {f"{number:03d}.png": str(number).encode() for number in range(100)}
+    images = {f"{number:03d}.png": str(number).encode() for number in range(40)}
     bench = Bench(uri)
     planned = bench.plan(bench.put("a.zip", zipped(images)))
     extracted = bench.extract(planned)

@@ -6,8 +6,6 @@ import pytest
 from pixlake.zips import deliveries
 from tests.builders.executions import Execution, TableLake
 from tests.builders.reports import MakeExecution, ReportedExecution, build_execution
-from tests.builders.split_inputs import Upload
-from tests.builders.tiny import BundleLake
 from tests.builders.uploads import Bench
 
 
@@ -17,19 +15,6 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     if request.param == "in the background":
         monkeypatch.setattr(deliveries, "_stays_here", lambda _content: False)
     return Bench(f"file://{tmp_path}")
-
-
-@pytest.fixture
-def upload(tmp_path: Path) -> Upload:
-    """What Plan and Extract leave to Split."""
-    return Upload(tmp_path)
-
-
-@pytest.fixture
-def bundle_lake(tmp_path: Path) -> BundleLake:
-    """A lake for model bundles and batches."""
-    (tmp_path / "lake/models").mkdir(parents=True)
-    return BundleLake(tmp_path / "lake")
 
 
 @pytest.fixture
