@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixlake.matching.names import Matches, match_names, parse_names
+from pixlake.matching.names import Matches, comparable, find_owners, parse_names
 from tests.builders.examples import examples
 
 
 def match(paths: list[str], ids: list[str]) -> tuple[list[int], list[list[str]]]:
     """The record of each image, and the images of each record."""
-    found = match_names(parse_names(pa.array(paths, pa.string())), pa.array(ids, pa.string()))
+    names = parse_names(pa.array(paths, pa.string()))
+    owners = find_owners(names.stems, names.bases, names.numbers, comparable(pa.array(ids, pa.string())))
+    found = owners.matches(len(ids))
     return found.record_of_image.tolist(), [[paths[image] for image in images] for images in lists(found)]
 
 

@@ -95,16 +95,11 @@ class Owners:
         return group(self.records, order[np.searchsorted(self.records[order], 0) :], count)
 
 
-def match_names(names: ImageNames, ids: pa.Array) -> Matches:
-    """Match images, in order of their paths, with unique `ids`. A whole stem wins over a stem before `-N`.
-
-    Images of a record are in the order of N, an image without N first, then of their paths.
-    """
-    return find_owners(names.stems, names.bases, names.numbers, comparable(ids)).matches(len(ids))
-
-
 def find_owners(stems: pa.Array, bases: pa.Array, numbers: Positions, keys: pa.Array) -> Owners:
-    """The records whose keys are the stems, or else the bases, of images; null is no key."""
+    """The records whose keys are the stems, or else the bases, of images; null is no key.
+
+    A record's images are in the order of N, an image without N first, then of their paths.
+    """
     whole, based = find(stems, keys), find(bases, keys)
     return Owners(np.where(whole >= 0, whole, based), np.where(whole >= 0, -1, numbers))
 
