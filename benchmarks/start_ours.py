@@ -20,12 +20,12 @@ def answer_vector(lake: str, model: str, photo: str) -> None:
     """As `pixlake search` has it."""
     from pathlib import Path
 
-    from pixlake.images.preprocessing import decode_for
+    from pixlake.images.decoders import Decoders, Limits
     from pixlake.inference.loaded import open_embedder
 
     embedder = open_embedder(lake, model)
-    picture = decode_for(Path(photo).read_bytes(), embedder.preprocessing, 100_000_000)
-    print("answer", float(embedder.embed_images([picture.pixels])[0, 0]), flush=True)
+    loaded = Decoders(Limits()).load(Path(photo).read_bytes(), embedder.preprocessing)
+    print("answer", float(embedder.embed_tensors([loaded.tensor])[0, 0]), flush=True)
 
 
 def answer_predictions(lake: str, model: str, table: str, count: str) -> None:

@@ -9,12 +9,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pixlake import storage
 from pixlake.errors import BadRequest, PixlakeError
-from pixlake.images.decoding import decode
+from pixlake.images.decoders import Decoders, Limits
 from pixlake.report.words import shorten
 
 _SIDE, _GAP, _CAPTION = 176, 14, 40  # pixels
 _COLUMNS = 5
-_MAX_PIXELS = 100_000_000
 _PAPER, _FRAME, _INK, _QUIET = "#ffffff", "#eef1f3", "#1a2026", "#5c6773"
 
 
@@ -52,19 +51,19 @@ def write_sheet(path: Path, sheet: bytes) -> None:
 
 def _draw_rows(rows: Sequence[Sequence[Shown]], columns: int) -> bytes:
     size = (_GAP + columns * (_SIDE + _GAP), _GAP + max(1, len(rows)) * (_SIDE + _CAPTION + _GAP))
-    sheet = Image.new("RGB", size, _PAPER)
+    sheet, decoders = Image.new("RGB", size, _PAPER), Decoders(Limits())
     for row, images in enumerate(rows):
         for column, image in enumerate(images[:columns]):
-            _draw(sheet, image, _GAP + column * (_SIDE + _GAP), _GAP + row * (_SIDE + _CAPTION + _GAP))
+            _draw(sheet, image, decoders, _GAP + column * (_SIDE + _GAP), _GAP + row * (_SIDE + _CAPTION + _GAP))
     target = BytesIO()
     sheet.save(target, "PNG")
     return target.getvalue()
 
 
-def _draw(sheet: Image.Image, hit: Shown, left: int, top: int) -> None:
+def _draw(sheet: Image.Image, hit: Shown, decoders: Decoders, left: int, top: int) -> None:
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((left, top, left + _SIDE - 1, top + _SIDE - 1), fill=_FRAME)
-    image = _read(hit.image_uri)
+    image = _read(hit.image_uri, decoders)
     if image:
         sheet.paste(image, (left + (_SIDE - image.width) // 2, top + (_SIDE - image.height) // 2))
     draw.text((left, top + _SIDE + 3), f"{hit.score:.3f}", fill=_INK, font=ImageFont.load_default(15))
@@ -72,10 +71,8 @@ def _draw(sheet: Image.Image, hit: Shown, left: int, top: int) -> None:
     draw.text((left, top + _SIDE + 22), name, fill=_QUIET, font=ImageFont.load_default(12))
 
 
-def _read(uri: str) -> Image.Image | None:
+def _read(uri: str, decoders: Decoders) -> Image.Image | None:
     try:
-        image = decode(storage.read(uri), max_pixels=_MAX_PIXELS, least=lambda _: (_SIDE, _SIDE)).pixels
+        return Image.fromarray(decoders.shrink(storage.read(uri), _SIDE).pixels)
     except PixlakeError:
         return None
-    image.thumbnail((_SIDE, _SIDE))
-    return image

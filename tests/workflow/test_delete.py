@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from pixlake.iceberg.lakes import Lake
+from pixlake.schemas import TABLES
 from pixlake_cli.engine.engine import Engine
 from tests.builders.commands import run
 from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
 from tests.project import ROOT
 
-TABLES = ("embeddings", "predictions", "records", "rejects", "executions")
 SECRET = "Wanda-Wolkenstein"
 
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pixlake.inference.embedder import Embedder
     from pixlake.search.nearest import Hit
 
-_MAX_PIXELS = 100_000_000
-
 
 @click.command()
 @click.argument("query", metavar="IMAGE|TEXT")
@@ -78,13 +76,13 @@ def _is_image(query: str) -> bool:
 
 def _embed(query: str, embedder: "Embedder", *, is_image: bool) -> "NDArray[np.float32]":
     """The query's vector by the model that made the table's."""
-    from pixlake.images.preprocessing import decode_for, tensor
+    if is_image:
+        from pixlake.images.decoders import Decoders, Limits
 
-    if not is_image:
-        vectors = embedder.embed_texts([query])
+        loaded = Decoders(Limits()).load(Path(query).read_bytes(), embedder.preprocessing)
+        vectors = embedder.embed_tensors([loaded.tensor])
     else:
-        picture = decode_for(Path(query).read_bytes(), embedder.preprocessing, _MAX_PIXELS)
-        vectors = embedder.embed_tensors([tensor(picture, embedder.preprocessing)])
+        vectors = embedder.embed_texts([query])
     vector: NDArray[np.float32] = vectors[0]
     return vector
 

@@ -92,6 +92,16 @@ def _said(day: int, contents: tuple[dict[str, str | None], set[str], bool, bool,
     return Said(day, records, [path for path in owners if not owners[path]], by_image, classified, complete)
 
 
+def put_two_at_once(catalog: MemoryCatalog, some: list[Said], turns: list[bool]) -> dict[str, list[dict[str, Any]]]:
+    """The rows after the first two uploads, at once, on top of the others; the tables agree."""
+    tables = Tables(catalog)
+    tables.put(*some[2:])
+    interleave(tables.steps(some[0]), tables.steps(some[1]), turns)
+    rows = tables.rows()
+    assert_agreement(rows)
+    return rows
+
+
 @settings(max_examples=14)
 @given(uploads(complete=True))
 def test_any_sequence_of_uploads_ends_as_a_dictionary_ends(catalog: MemoryCatalog, some: list[Said]) -> None:
@@ -107,11 +117,7 @@ def test_any_sequence_of_uploads_ends_as_a_dictionary_ends(catalog: MemoryCatalo
 def test_two_uploads_at_once_end_as_one_after_the_other(
     catalog: MemoryCatalog, some: list[Said], turns: list[bool]
 ) -> None:
-    tables = Tables(catalog)
-    tables.put(*some[2:])
-    interleave(tables.steps(some[0]), tables.steps(some[1]), turns)
-    rows = tables.rows()
-    assert_agreement(rows)
+    rows = put_two_at_once(catalog, some, turns)
     assert tabulate(rows) == expected(*some) == expected(*reversed(some))
 
 
@@ -120,11 +126,7 @@ def test_two_uploads_at_once_end_as_one_after_the_other(
 def test_a_complete_upload_and_others_at_once_agree(
     catalog: MemoryCatalog, some: list[Said], turns: list[bool]
 ) -> None:
-    tables = Tables(catalog)
-    tables.put(*some[2:])
-    interleave(tables.steps(some[0]), tables.steps(some[1]), turns)
-    rows = tables.rows()
-    assert_agreement(rows)
+    rows = put_two_at_once(catalog, some, turns)
     found, must = tabulate(rows), expected(*some[2:], *some[:2])
     assert (found["records"], found["embeddings"]) == (must["records"], must["embeddings"])
 

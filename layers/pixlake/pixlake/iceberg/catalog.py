@@ -108,12 +108,11 @@ def table_names(catalog: Catalog) -> set[str]:
 
 def make_namespace(catalog: Catalog) -> set[str]:
     """Make the namespace if it is not there; its tables."""
-    try:
-        return {identifier[-1] for identifier in catalog.list_tables(catalog.name)}
-    except NoSuchNamespaceError:
+    there = table_names(catalog)
+    if not there:
         with suppress(NamespaceAlreadyExistsError):
             catalog.create_namespace(catalog.name)
-        return set()
+    return there
 
 
 def _create_table(catalog: Catalog, lake_uri: str, table: TableSchema) -> None:

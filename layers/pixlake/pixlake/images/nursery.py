@@ -9,44 +9,20 @@ import os
 import signal
 import socket
 import sys
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from struct import calcsize, pack, unpack
 from typing import NoReturn
 
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    Jpeg2KImagePlugin,
-    JpegImagePlugin,
-    MpoImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    QoiImagePlugin,
-    TgaImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import AvifImagePlugin
 
 from pixlake.images.confinement import confine, die_with_parent
 from pixlake.images.jobs import NumpyWanted, serve
 from pixlake.images.wire import FORK_WITH_NUMPY, KILL, REPLY, REQUEST
 
 # what decoding would import, for a decoder can open no file
-PLUGINS = (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    Jpeg2KImagePlugin,
-    JpegImagePlugin,
-    MpoImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    QoiImagePlugin,
-    TgaImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+for _format in ("Bmp", "Gif", "Jpeg2K", "Jpeg", "Mpo", "Png", "Ppm", "Qoi", "Tga", "Tiff", "WebP"):
+    import_module(f"PIL.{_format}ImagePlugin")
 _TEXT = ("ascii", "latin-1", "utf-16", "utf-16-be", "utf-16-le", "cp1252")
 
 

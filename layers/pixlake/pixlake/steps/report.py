@@ -24,21 +24,19 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
     A second run writes the same row and page in the same places, but for the moment that they say. The row comes first:
     a failure that is recorded late, after a redrive, finds it, and leaves the page alone.
     """
-    run, compact = request.run, request.compact
+    run = request.run
     written_at = datetime.now(UTC)
     listing = list_work(Work(settings.lake_uri, run.execution_id))
     sample, uncertain = read_tiles(listing)
     sizes = read_sizes(listing)
-    notice = _notice(request)
     catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
     unread = UnreadTables()
     rejects = group_rejects(unread.watch(read_rejects(listing)))
-    warnings = (*unread.warnings(), *request.split.warnings)
     page = Page(
         run=run,
         plan=request.plan,
         split=request.split,
-        compact=compact,
+        compact=request.compact,
         steps=time_steps(listing, datetime.fromisoformat(run.started_at), written_at),
         plots=draw_plots(listing, sizes),
         sizes=sizes,
@@ -46,15 +44,20 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         sample=sample,
         least_certain=uncertain,
         rejects=rejects,
-        warnings=warnings,
+        warnings=(*unread.warnings(), *request.split.warnings),
         unpredicted=_unpredicted(request),
         written_at=written_at,
-        notice=notice,
+        notice=_notice(request),
         database=catalog.name,
     )
     commit_ending(catalog, _ending(request))
     uri = report_uri(settings.lake_uri, run.execution_id)
     storage.write(uri, render_page(page).encode(), "text/html; charset=utf-8")
+    return _answer(request, uri, page)
+
+
+def _answer(request: ReportRequest, uri: str, page: Page) -> ReportAnswer:
+    run, compact = request.run, request.compact
     return ReportAnswer(
         execution=run.execution_id,
         status="SUCCEEDED",
@@ -65,10 +68,10 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         predicted=compact.predicted,
         rejected=compact.rejected,
         report_uri=uri,
-        notice=notice,
-        warnings=warnings,
-        unpredicted=_unpredicted(request),
-        reasons=count_reasons(rejects),
+        notice=page.notice,
+        warnings=page.warnings,
+        unpredicted=page.unpredicted,
+        reasons=count_reasons(page.rejects),
         effects=compact.effects,
     )
 
