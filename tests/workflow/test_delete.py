@@ -70,14 +70,15 @@ def test_nothing_is_left_of_it_and_the_same_upload_comes_back(lake: Lake, tmp_pa
     gone = run("delete", "--experiment", "mine", "--lake", lake.folder, "--yes")
     assert (gone.exit_code, "holds nothing of an experiment 'mine'" in gone.stderr) == (1, True)
 
-    age(lake)
-    run("maintain", "--lake", lake.folder, "--snapshot-days", "0")
-    assert files_with(lake, SECRET) == []
-
     execute(lake, (upload, "mine", "mine-2"))
     assert [row["record_id"] for row in rows(lake, "records", "mine")] == ["1", "2"]
     assert len(rows(lake, "embeddings", "mine")) == 2
     assert everything(lake, "other") == others
+
+    assert run("delete", "--experiment", "mine", "--lake", lake.folder, "--yes").exit_code == 0
+    age(lake)
+    run("maintain", "--lake", lake.folder, "--snapshot-days", "0")
+    assert files_with(lake, SECRET) == []
 
 
 def age(lake: Lake) -> None:
