@@ -101,18 +101,23 @@ def connect(lake_uri: str, catalog_uri: str) -> Catalog:
 def table_names(catalog: Catalog) -> set[str]:
     """The tables that it has; none where the namespace is not there."""
     try:
-        return {identifier[-1] for identifier in catalog.list_tables(catalog.name)}
+        return _listed(catalog)
     except NoSuchNamespaceError:
         return set()
 
 
 def make_namespace(catalog: Catalog) -> set[str]:
-    """Make the namespace if it is not there; its tables."""
-    there = table_names(catalog)
-    if not there:
+    """Make the namespace if it is not there; its tables. One without tables is there: no function may make it."""
+    try:
+        return _listed(catalog)
+    except NoSuchNamespaceError:
         with suppress(NamespaceAlreadyExistsError):
             catalog.create_namespace(catalog.name)
-    return there
+        return set()
+
+
+def _listed(catalog: Catalog) -> set[str]:
+    return {identifier[-1] for identifier in catalog.list_tables(catalog.name)}
 
 
 def _create_table(catalog: Catalog, lake_uri: str, table: TableSchema) -> None:
