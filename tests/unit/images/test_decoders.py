@@ -1,7 +1,5 @@
 """Decoders answer as decoding in this process does, pixel for pixel."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -38,7 +36,7 @@ def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("size", [(64, 48), (1_300, 900)])
+@pytest.mark.parametrize("size", [(64, 48), (520, 360)])
 def test_every_format_is_decoded_alike(decoders: Decoders, kind: str, size: tuple[int, int]) -> None:
     data, wanted = encode(noise(*size), kind), spec(width=32, height=24)
     found = decoders.load(data, wanted)
@@ -95,15 +93,3 @@ def test_there_are_as_many_decoders_as_ask_at_once(processes: Processes) -> None
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: decoders.shrink(data, 8), range(40)))
     assert before <= len(processes._idle) <= max(before, 4)
-
-
-def test_nothing_is_said_at_the_end_of_a_process_that_decoded() -> None:
-    program = """
-import sys
-from pixlake.images.decoders import Decoders, Limits
-print(Decoders(Limits(10_000, 30, 1 << 30)).shrink(sys.stdin.buffer.read(), 8).pixels.shape)
-"""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], input=encode(halves()), capture_output=True, check=False
-    )
-    assert (done.stdout, done.stderr, done.returncode) == (b"(6, 8, 3)\n", b"", 0)

@@ -51,6 +51,27 @@ def test_the_pairs_are_those_of_all_pairs(
     assert found ^ {(int(one), int(other)) for one, other in expected} <= {(int(a), int(b)) for a, b in near}
 
 
+@examples(40)
+@given(st.integers(0, 2**32), st.integers(0, 60), st.sampled_from([0.0, 0.05]), st.sampled_from([0.5, 0.99]))
+def test_the_groups_are_the_components_of_all_pairs(seed: int, count: int, noise: float, threshold: float) -> None:
+    vectors = clustered(seed, count, 3, noise)
+    groups = {row: {row} for row in range(count)}
+    for one, other in pairs(vectors, threshold):
+        groups[one] |= groups[other]
+        for row in groups[one]:
+            groups[row] = groups[one]
+    expected = sorted({tuple(sorted(group)) for group in groups.values() if len(group) > 1})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duplicates, "_BLOCK", 4)
+        assert find_groups(vectors, threshold) == [list(group) for group in expected]
+
+
+def test_many_that_are_nearly_the_same_are_one_group() -> None:
+    vectors = np.tile(np.array([[0.6, 0.8]], dtype=np.float32), (1_500, 1))
+    vectors[:, 0] += np.linspace(0, 1e-3, 1_500, dtype=np.float32)
+    assert find_groups(vectors, 0.99) == [list(range(1_500))]
+
+
 def test_what_is_linked_by_others_is_one_group() -> None:
     angles = np.radians([0, 90, 8, 200, 16, 91])
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
@@ -59,6 +80,6 @@ def test_what_is_linked_by_others_is_one_group() -> None:
 
 
 def test_the_same_vector_many_times_is_one_group() -> None:
-    vectors = np.tile(np.array([[0.6, 0.8]], dtype=np.float32), (3_000, 1))
-    assert find_groups(vectors, 0.99) == [list(range(3_000))]
+    vectors = np.tile(np.array([[0.6, 0.8]], dtype=np.float32), (100_000, 1))
+    assert find_groups(vectors, 0.99) == [list(range(100_000))]
     assert find_groups(vectors[:1], 0.99) == find_groups(vectors[:0], 0.99) == []

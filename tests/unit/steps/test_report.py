@@ -40,6 +40,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_page(build_execution(tmp_path_factory.mktemp("lake")))
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_the_answer_is_the_totals_and_the_page_is_where_it_says(reported: ReportedExecution) -> None:
     answer = report(reported.request, settings(reported))
     compact = reported.request.compact
@@ -107,6 +108,7 @@ def test_a_missing_image_has_an_empty_frame(reported: ReportedExecution) -> None
     assert write_page(reported).count("not shown") == 40 + 16
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_names_from_the_upload_are_escaped(make_execution: MakeExecution) -> None:
     hostile = Reject(
         "<img src=x onerror=alert(1)>\u202egnp.exe", "embed", "<i>reason</i>", "\x00\x1b[31m" + "x" * 9_000
@@ -131,6 +133,7 @@ def test_rejects_are_grouped_with_the_first_few_of_each(page: str) -> None:
     assert page.index("truncated") < page.index("duplicate_id")
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_the_page_stays_small_whatever_was_rejected(make_execution: MakeExecution) -> None:
     flood = tuple(Reject("s" * 5_000, "embed", f"reason_{n % 900}", "d" * 5_000) for n in range(5_000))
     page = write_page(make_execution(images=300, hostile=flood))

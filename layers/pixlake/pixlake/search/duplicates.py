@@ -5,6 +5,7 @@ A million vectors make 5 x 10^11 pairs, so most are skipped by bounds that miss 
 - The vectors are ordered as by a k-d tree (Bentley 1975) over their leading principal components, and cut into blocks.
   A component is a projection, so two unit vectors a and b of cosine c are at most sqrt(2 - 2c) apart in it; two blocks
   whose boxes are further apart hold no pair.
+- Rows that are equal are one: a thousand blank images have the vector of one.
 - With p the components kept and r the length of the rest, a·b <= p_a·p_b + r_a r_b (Cauchy-Schwarz). Only pairs whose
 bound reaches the threshold are compared in full.
 """
@@ -29,17 +30,22 @@ def find_groups(vectors: Vectors, threshold: float) -> list[list[int]]:
     floats a vector are in memory besides.
     """
     links = _Links(len(vectors))
-    for first, second in find_pairs(vectors, threshold):
-        links.join(first.tolist(), second.tolist())
+    firsts = _find_firsts(vectors)
+    links.join(np.arange(len(vectors)), firsts)
+    for first, second in find_pairs(vectors, threshold, np.unique(firsts)):
+        links.join(first, second)
     return links.groups()
 
 
-def find_pairs(vectors: Vectors, threshold: float) -> Iterator[tuple[Positions, Positions]]:
-    """The rows of each such pair, once, as two arrays of equal length."""
-    if len(vectors) < 2:
+def find_pairs(
+    vectors: Vectors, threshold: float, rows: Positions | None = None
+) -> Iterator[tuple[Positions, Positions]]:
+    """The rows of each such pair, once, as two arrays of equal length; of all rows, or among these."""
+    rows = np.arange(len(vectors)) if rows is None else rows
+    if len(rows) < 2:
         return
     codes = _encode(vectors)
-    blocks = _cut(codes[:, :-1], np.arange(len(vectors)))
+    blocks = _cut(codes[:, :-1], rows)
     low = np.array([codes[block, :-1].min(axis=0) for block in blocks])
     high = np.array([codes[block, :-1].max(axis=0) for block in blocks])
     reach = max(2 - 2 * (threshold - _ROUNDING), 0)
@@ -50,6 +56,17 @@ def find_pairs(vectors: Vectors, threshold: float) -> Iterator[tuple[Positions, 
             first, second = block[left], blocks[other][right]
             kept = first < second if other == index else np.ones(len(first), np.bool_)
             yield from _confirm(vectors, first[kept], second[kept], threshold)
+
+
+def _find_firsts(vectors: Vectors) -> Positions:
+    """For each row the first row that is equal to it."""
+    seen: dict[int, int] = {}
+    firsts = np.arange(len(vectors))
+    for row, vector in enumerate(vectors):
+        first = seen.setdefault(hash(vector.tobytes()), row)
+        if first != row and np.array_equal(vectors[first], vector):
+            firsts[row] = first
+    return firsts
 
 
 def _confirm(
@@ -89,26 +106,31 @@ def _cut(codes: Vectors, rows: Positions) -> list[Positions]:
 
 
 class _Links:
-    """Disjoint sets of rows, by union and find with halved paths (Tarjan and van Leeuwen 1984)."""
+    """Disjoint sets of rows: roots hook onto smaller roots, many at once (Shiloach and Vishkin 1982)."""
 
     def __init__(self, count: int) -> None:
-        self._parents = list(range(count))
+        self._parents = np.arange(count)
 
-    def join(self, first: list[int], second: list[int]) -> None:
-        for one, other in zip(first, second, strict=True):
-            one, other = self._root(one), self._root(other)
-            self._parents[max(one, other)] = min(one, other)
+    def join(self, first: Positions, second: Positions) -> None:
+        while True:
+            one, other = self._roots(first), self._roots(second)
+            apart = one != other
+            if not apart.any():
+                return
+            first, second = one[apart], other[apart]
+            np.minimum.at(self._parents, np.maximum(first, second), np.minimum(first, second))
 
     def groups(self) -> list[list[int]]:
         """The sets of two or more rows."""
         found: dict[int, list[int]] = {}
-        for row in range(len(self._parents)):
-            if (root := self._root(row)) != row:
+        for row, root in enumerate(self._roots(np.arange(len(self._parents))).tolist()):
+            if root != row:
                 found.setdefault(root, [root]).append(row)
-        return list(found.values())
+        return sorted(found.values())
 
-    def _root(self, row: int) -> int:
-        parents = self._parents
-        while parents[row] != row:
-            parents[row] = row = parents[parents[row]]
-        return row
+    def _roots(self, rows: Positions) -> Positions:
+        found: Positions = self._parents[rows]
+        while ((above := self._parents[found]) != found).any():
+            found = above
+        self._parents[rows] = found
+        return found

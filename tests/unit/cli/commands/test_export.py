@@ -16,22 +16,28 @@ from pixlake.errors import MissingObject
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.exports import export_webdataset
 from tests.builders.commands import run
-from tests.builders.zoo import EMBEDDINGS, MODEL, folder_of, put_rows
+from tests.builders.zoo import EMBEDDINGS, MODEL, fill, folder_of, put_rows
 
 PATHS = ["car.png", "cat.png", "lion.png"]
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
-@pytest.fixture
-def zoo(own_zoo_lake: Lake) -> Lake:
+def fill_with_images(lake: Lake) -> Lake:
     """The zoo with its image files, and vectors of another model that are not exported."""
+    fill(lake)
     for path in PATHS:
-        place = folder_of(own_zoo_lake) / "images" / path
+        place = folder_of(lake) / "images" / path
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(path.encode())
-    put_rows(own_zoo_lake, "embeddings", [EMBEDDINGS[0] | {"model": "other@0"}], "other")
-    return own_zoo_lake
+    put_rows(lake, "embeddings", [EMBEDDINGS[0] | {"model": "other@0"}], "other")
+    return lake
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """For reading only."""
+    return fill_with_images(Lake.at(str(tmp_path_factory.mktemp("zoo"))))
 
 
 def export(lake: Lake, kind: str, output: Path, *arguments: object) -> None:
@@ -113,7 +119,8 @@ def test_webdataset_begins_another_tar_where_one_is_full(zoo: Lake, tmp_path: Pa
         assert (len(list((tmp_path / name).iterdir())), len(members(tmp_path / name))) == (tars, 9)
 
 
-def test_an_image_that_the_lake_lost_ends_the_export_and_leaves_nothing(zoo: Lake, tmp_path: Path) -> None:
+def test_an_image_that_the_lake_lost_ends_the_export_and_leaves_nothing(tmp_path: Path) -> None:
+    zoo = fill_with_images(Lake.at(str(tmp_path / "lake")))
     (folder_of(zoo) / "images/cat.png").unlink()
     arguments = ("--lake", zoo.folder, "--experiment", "zoo", "--format", "webdataset", "--output", tmp_path / "out")
     result = run("export", *arguments)

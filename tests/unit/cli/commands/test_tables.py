@@ -8,6 +8,8 @@ from pixlake.schemas import TABLES
 from tests.builders.commands import run
 from tests.builders.zoo import put_rows
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 
 def test_tables_lists_rows_files_and_columns_of_each_table(own_zoo_lake: Lake) -> None:
     put_rows(own_zoo_lake, "records", [{"record_id": "new", "image_paths": [], "attributes": []}], "2")
