@@ -20,28 +20,6 @@ _READERS = 16
 _SHARD_BYTES = 1 << 30
 _VECTOR = "embedding"
 
-_IMAGES = """
-SELECT e.image_path, e.record_id, e.width, e.height, e.sha256, e.image_uri, e.model, e.uploaded_at,
-  coalesce(p.label, o.label) AS label, coalesce(p.score, o.score) AS score, coalesce(p.value, o.value) AS value,
-  coalesce(p.model, o.model) AS predicted_by, r.attributes, e.embedding
-FROM embeddings e
-LEFT JOIN predictions p ON p.experiment_id = e.experiment_id AND p.record_id = e.record_id
-LEFT JOIN predictions o ON o.experiment_id = e.experiment_id AND o.image_path = e.image_path
-LEFT JOIN records r ON r.experiment_id = e.experiment_id AND r.record_id = e.record_id
-WHERE e.experiment_id = {experiment} AND e.model = {model}
-"""
-
-
-def select_images(experiment: str, model: str, where: str | None) -> str:
-    """SQL in Athena's dialect: a row for each image, with its vector by `model`, its record and its prediction."""
-    images = _IMAGES.format(experiment=_literal(experiment), model=_literal(model))
-    # on lines of its own, so that a comment in the condition ends with it
-    return images if where is None else f"SELECT * FROM ({images}) AS images\nWHERE (\n{where}\n)"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
 
 def export_parquet(rows: pa.RecordBatchReader, target: IO[bytes]) -> None:
     """One Parquet file."""

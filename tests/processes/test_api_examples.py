@@ -23,8 +23,9 @@ def test_each_example_is_answered_as_the_page_says(tmp_path: Path) -> None:
     (tmp_path / "cat.png").write_bytes((tmp_path / "lake/images/of/red.png").read_bytes())
     with serving(lake) as (_, address):
         answers = [answer(example, address, tmp_path) for example in EXAMPLES]
-    by_image, by_text, by_like, classes, line, from_hex, vector, health, experiments, picture = answers
+    by_image, by_text, by_where, by_like, classes, line, from_hex, vector, health, experiments, picture = answers
     assert len(by_image) == len(by_text) == 3
+    assert {hit["image_path"] for hit in by_where} == {hit["image_path"] for hit in by_like}
     assert by_like[0]["image_path"] == "of/red.png"
     assert len(classes["classes"]) == 3
     assert line == "red {score:.4f}\n".format(**from_hex)

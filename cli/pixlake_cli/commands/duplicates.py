@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pixlake.iceberg.lakes import Lake
+from pixlake.search import NEARLY_SAME
 from pixlake_cli.embedded import choose_vectors
 from pixlake_cli.lakes import tables_option
 
@@ -26,7 +27,7 @@ _SHEET_GROUPS = 25
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1, min_open=True),
-    default=0.97,
+    default=NEARLY_SAME,
     show_default=True,
     metavar="COSINE",
     help="Images are linked from this cosine of their vectors on.",

@@ -38,6 +38,7 @@ def export(lake: Lake, experiment: str, kind: str, output: Path, model: str | No
     """
     from pixlake.iceberg.catalog import load_table, open_catalog
     from pixlake_cli import exports
+    from pixlake_cli.sql.images import COLUMNS, select_images
     from pixlake_cli.sql.limited import read_rows
 
     if output.is_dir() and kind != "webdataset":
@@ -45,7 +46,7 @@ def export(lake: Lake, experiment: str, kind: str, output: Path, model: str | No
     lake = lake.existing()
     table = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings")
     chosen = choose_vectors(table, lake, experiment, model)
-    with read_rows(lake, exports.select_images(experiment, chosen, where)) as rows:
+    with read_rows(lake, select_images(COLUMNS, chosen, experiment, where)) as rows:
         if kind == "webdataset":
             with draft_folder(output) as folder:
                 exports.export_webdataset(rows, folder)

@@ -1,7 +1,6 @@
 """`pixlake search`: the images of a lake that are most like an image or a text."""
 
 import json
-import mimetypes
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,15 +10,14 @@ import click
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
+from pixlake.search import NEARLY_SAME
 from pixlake_cli.embedded import choose_vectors
 from pixlake_cli.lakes import tables_option
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Iterator
 
-    from pixlake.inference.embedder import Embedder
-    from pixlake.search.nearest import Hit
+    from pixlake.search.nearest import Block, Hit
 
 
 @click.command()
@@ -27,33 +25,51 @@ if TYPE_CHECKING:
 @tables_option
 @click.option("-n", "count", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many to find.")
 @click.option("--experiment", metavar="ID", help="Search one experiment only.")
+@click.option("--where", metavar="SQL", help="Only images for which this condition in Athena's SQL holds.")
+@click.option("--distinct", is_flag=True, help=f"Leave out what has a cosine of {NEARLY_SAME} to a better one.")
 @click.option("--model", metavar="NAME", help="Search the vectors of this model. Default: the one with most vectors.")
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects, best first.")
 @click.option("--sheet", type=click.Path(path_type=Path, dir_okay=False), help="Write a contact sheet (PNG) too.")
 def search(
-    query: str, lake: Lake, count: int, experiment: str | None, model: str | None, as_json: bool, sheet: Path | None
+    query: str,
+    lake: Lake,
+    count: int,
+    experiment: str | None,
+    where: str | None,
+    distinct: bool,
+    model: str | None,
+    as_json: bool,
+    sheet: Path | None,
 ) -> None:
     """Find the images most like an image, or most like a text where the model reads texts.
 
-    The name of an existing file is an image, anything else a text. Scores are cosines, at most 1.
+    An image is an existing file, a URI, - for standard input, or the path of an image in the lake; anything else is a
+    text. Scores are cosines, at most 1. --where takes a condition on experiment_id and the columns of `pixlake export`.
 
     \b
       pixlake search cat.jpg --lake lake
       pixlake search "a red flower" --lake lake -n 25 --sheet found.png
+      pixlake search pets/cat.png --lake lake --where "label = 'cat' AND element_at(attributes, 'age') > '3'"
     """
     from pixlake.iceberg.catalog import load_table, open_catalog
     from pixlake.inference.loaded import open_embedder
-    from pixlake.search.nearest import COLUMNS, find_nearest, read_batches
+    from pixlake.search.nearest import COLUMNS, find_hits, keep, read_batches, read_blocks
+    from pixlake_cli.asking import embed_query, find_vector
+    from pixlake_cli.sql.images import choose_images
 
     if not query.strip():
         raise BadRequest("give the name of an image file, or a text that is not empty")
     lake = lake.existing()
     table = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings")
     chosen = choose_vectors(table, lake, experiment, model)
-    is_image = _is_image(query)
     embedder = open_embedder(lake.uri, chosen)
-    vector = _embed(query, embedder, is_image=is_image)
-    hits = find_nearest(read_batches(table, experiment, COLUMNS), chosen, vector, count)
+
+    def read() -> "Iterator[Block]":
+        return read_blocks(read_batches(table, experiment, COLUMNS), chosen)
+
+    vector = embed_query(query, embedder, lambda: find_vector(read(), query))
+    images = None if where is None else choose_images(lake, chosen, experiment, where)
+    hits = find_hits(lambda: keep(read(), images), vector, count, NEARLY_SAME if distinct else None)
     if embedder.demo:
         _notify(chosen, hits)
     if sheet:
@@ -64,27 +80,6 @@ def search(
         click.echo(json.dumps([asdict(hit) for hit in hits], indent=1, ensure_ascii=False))
     else:
         _print(hits)
-
-
-def _is_image(query: str) -> bool:
-    """Whether it names a file; BadRequest for the name of an image that is not there."""
-    is_image = len(query) < 4096 and Path(query).is_file()
-    if not is_image and (mimetypes.guess_type(query)[0] or "").startswith("image/"):
-        raise BadRequest(f"there is no image {query}")
-    return is_image
-
-
-def _embed(query: str, embedder: "Embedder", *, is_image: bool) -> "NDArray[np.float32]":
-    """The query's vector by the model that made the table's."""
-    if is_image:
-        from pixlake.images.decoders import Decoders, Limits
-
-        loaded = Decoders(Limits()).load(Path(query).read_bytes(), embedder.preprocessing)
-        vectors = embedder.embed_tensors([loaded.tensor])
-    else:
-        vectors = embedder.embed_texts([query])
-    vector: NDArray[np.float32] = vectors[0]
-    return vector
 
 
 def _notify(model: str, hits: "list[Hit]") -> None:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # what is under way when the server is told to end
 _GRACE_SECONDS = 1
+# of the condition of one search
+_CONDITION_MEMORY, _CONDITION_SECONDS = 1 << 30, 60.0
 
 
 @click.command()
@@ -34,8 +37,11 @@ def serve(lake: Lake, port: int, host: str) -> None:
     import uvicorn
 
     from pixlake.api.app import make_app
+    from pixlake_cli.sql.images import choose_images
+    from pixlake_cli.sql.limited import Limits
 
-    app = make_app(lake.existing(), hosts=_names(host))
+    limits = Limits(_CONDITION_MEMORY, _CONDITION_SECONDS)
+    app = make_app(lake.existing(), hosts=_names(host), choose=partial(choose_images, limits=limits))
     listening = _listen(host, port)
     # it would tell of requests that the end cuts off; the app itself tells of its errors
     config = uvicorn.Config(

@@ -4,6 +4,7 @@ import io
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
@@ -11,8 +12,10 @@ from starlette.testclient import TestClient
 import pixlake
 from pixlake.api.app import Api, make_app
 from pixlake.api.bodies import Limits
+from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
 from pixlake.inference.loaded import load_embedder
+from pixlake.search.chosen import Chosen
 from tests.builders import tiny
 from tests.builders.commands import run
 from tests.builders.galleries import ADDRESS, EXPERIMENT, OTHER
@@ -132,3 +135,35 @@ def _png(color: tuple[int, int, int]) -> bytes:
     target = io.BytesIO()
     Image.new("RGB", (8, 8), color).save(target, "PNG")
     return target.getvalue()
+
+
+def test_a_search_finds_what_a_condition_chooses(gallery: Lake, red: bytes) -> None:
+    asked = []
+
+    def choose(lake: Lake, model: str, experiment: str | None, where: str) -> Chosen:
+        asked.append((lake, model.partition("@")[0], experiment, where))
+        if where == "wrong":
+            raise BadRequest(f"no column wrong in {lake.uri}")
+        return Chosen.of([pa.RecordBatch.from_pylist([{"experiment_id": EXPERIMENT, "image_path": "of/dark.png"}])])
+
+    with TestClient(make_app(gallery, choose=choose), ADDRESS) as client:
+        (hit,) = client.post("/search?where=a+%3D+1&experiment=colors", content=red).json()
+        (same,) = client.post("/search", json={"text": "red", "where": "b"}).json()
+        wrong = client.post("/search", json={"text": "red", "where": "wrong"})
+    assert (hit["image_path"], same["image_path"]) == ("of/dark.png", "of/dark.png")
+    assert asked[:2] == [(gallery, "tiny", "colors", "a = 1"), (gallery, "tiny", None, "b")]
+    assert (wrong.status_code, wrong.json()["detail"]) == (422, "no column wrong in the lake")
+
+
+def test_a_condition_is_refused_where_nothing_evaluates_it(client: TestClient, red: bytes) -> None:
+    answer = client.post("/search?where=a", content=red)
+    assert (answer.status_code, answer.json()["detail"]) == (422, "this server takes no condition")
+
+
+def test_distinct_leaves_out_copies(client: TestClient, red: bytes) -> None:
+    everything = client.post("/search", content=red).json()
+    distinct = client.post("/search?distinct=true", content=red).json()
+    assert [hit["image_path"] for hit in everything[:2]] == ["of/red.png"] * 2, "one in each experiment"
+    assert distinct == [everything[0], *everything[2:]]
+    assert client.post("/search", json={"text": "red", "distinct": True}).json() != everything
+    assert client.post("/search?distinct=1", content=red).status_code == 422

@@ -14,13 +14,14 @@ import msgspec
 import numpy as np
 from anyio import CapacityLimiter
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 import pixlake
-from pixlake.api.asked import MOST, Like, Search, check_number, parse_search, read_number, wants_text
+from pixlake.api.asked import MOST, Like, Search, check_number, parse_search, read_flag, read_number, wants_text
 from pixlake.api.bodies import Limits, media_type, read_body, read_image
 from pixlake.api.guard import LOOPBACK, Guard
 from pixlake.api.notices import MODEL, Notices
@@ -35,8 +36,13 @@ from pixlake.inference.answers import Answer, classify_images, describe
 from pixlake.inference.choosing import choose_classifier, find_bundle
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.loaded import load_classifier, load_embedder
+from pixlake.search import NEARLY_SAME
+from pixlake.search.chosen import Chosen
 from pixlake.search.nearest import Hit, Vector
 from pixlake.search.resident import Resident
+
+ChooseImages = Callable[[Lake, str, str | None, str], Chosen]
+"""The images with a vector by a model, of one experiment or all, for which a condition in SQL holds."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,10 +51,18 @@ _THUMBNAIL = 256
 _CACHED = "private, max-age=300"
 
 
-def make_app(lake: Lake, limits: Limits | None = None, hosts: Collection[str] = LOOPBACK) -> ASGIApp:
-    """The ASGI app over a lake; it answers under the names `hosts`, or under any where there are none."""
+def make_app(
+    lake: Lake,
+    limits: Limits | None = None,
+    hosts: Collection[str] = LOOPBACK,
+    choose: ChooseImages | None = None,
+) -> ASGIApp:
+    """The ASGI app over a lake; it answers under the names `hosts`, or under any where there are none.
+
+    `choose` evaluates the condition of a search; without it one that has a condition is refused.
+    """
     limits = limits or Limits()
-    api = Api(lake, limits)
+    api = Api(lake, limits, choose)
     app = Starlette(routes=api.routes(), exception_handlers=HANDLERS)
     app.state.lake = lake
     return Guard(app, hosts, limits.at_once)
@@ -57,8 +71,8 @@ def make_app(lake: Lake, limits: Limits | None = None, hosts: Collection[str] = 
 class Api:
     """The answers to each route, for one lake."""
 
-    def __init__(self, lake: Lake, limits: Limits) -> None:
-        self._lake, self._limits = lake, limits
+    def __init__(self, lake: Lake, limits: Limits, choose: ChooseImages | None = None) -> None:
+        self._lake, self._limits, self._choose = lake, limits, choose
         self._resident, self._cores = Resident(lake), CapacityLimiter(available_cores())
         self._decoders, self._notices = Decoders(limits.image), Notices(lake.uri)
         self._page = make_page()
@@ -106,7 +120,9 @@ class Api:
         body = query if isinstance(query, Search) else Search()
         count = read_number(request, "n", 10, 1, MOST) if body.n is None else check_number("n", body.n, 1, MOST)
         experiment, model = body.experiment or asked.get("experiment"), body.model or asked.get("model")
-        chosen, hits = await self._compute(self._search, query, count, experiment, model)
+        where = body.where or asked.get("where")
+        distinct = read_flag(request, "distinct") if body.distinct is None else body.distinct
+        chosen, hits = await self._compute(self._search, query, count, experiment, model, where, distinct)
         notice = await self._compute(self._notices.of_search, chosen, hits)
         return _json([asdict(hit) for hit in hits], {MODEL: chosen, **notice})
 
@@ -147,12 +163,25 @@ class Api:
         return embedder.model, self._embed_image(embedder, data)
 
     def _search(
-        self, query: Search | bytes, count: int, experiment: str | None, wanted: str | None
+        self,
+        query: Search | bytes,
+        count: int,
+        experiment: str | None,
+        wanted: str | None,
+        where: str | None,
+        distinct: bool,
     ) -> tuple[str, list[Hit]]:
         """The model, and what is nearest by it."""
         embeddings = self._resident.read(experiment)
         model = embeddings.choose(wanted)
-        return model, embeddings.find_nearest(model, self._vector(query, model), count)
+        images = None if where is None else self._images(model, experiment, where)
+        vector = self._vector(query, model)
+        return model, embeddings.find_nearest(model, vector, count, images, NEARLY_SAME if distinct else None)
+
+    def _images(self, model: str, experiment: str | None, where: str) -> Chosen:
+        if self._choose is None:
+            raise HTTPException(422, "this server takes no condition")
+        return self._choose(self._lake, model, experiment, where)
 
     def _vector(self, query: Search | bytes, model: str) -> Vector:
         if isinstance(query, Search) and isinstance(query.like, Like):

@@ -22,6 +22,8 @@ class Search(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n: int | None = None
     experiment: str | None = None
     model: str | None = None
+    where: str | None = None
+    distinct: bool | None = None
 
 
 def parse_search(body: bytes) -> Search:
@@ -41,6 +43,14 @@ def read_number(request: Request, name: str, default: int, least: int, most: int
     """A whole number of the address; HTTPException with 422 for any other."""
     text = request.query_params.get(name, str(default))
     return check_number(name, int(text) if text.isdecimal() and text.isascii() and len(text) < 9 else -1, least, most)
+
+
+def read_flag(request: Request, name: str) -> bool:
+    """`true` or `false` of the address, false where it has none; HTTPException with 422 for any other."""
+    text = request.query_params.get(name, "false")
+    if text not in ("true", "false"):
+        raise HTTPException(422, f"{name} is true or false")
+    return text == "true"
 
 
 def check_number(name: str, value: int, least: int, most: int) -> int:

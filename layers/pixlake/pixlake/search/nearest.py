@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,17 @@ from pyiceberg.table import Table
 from pixlake.errors import MissingObject
 from pixlake.iceberg.existing import ExistingFile, list_existing
 from pixlake.schemas import EMBEDDINGS
+from pixlake.search.chosen import Chosen
 
 _SHOWN = ("image_path", "record_id", "experiment_id", "image_uri")
 COLUMNS = ("model", "embedding", *_SHOWN)
 
+# candidates for each hit, of which near-duplicates are left out
+_SPARE = 4
+
 Vector = NDArray[np.float32]
+Block = tuple[Vector, pa.RecordBatch | pa.Table]
+"""Vectors of unit length, `[n, d]`, and their images row by row."""
 
 
 @dataclass(frozen=True)
@@ -77,24 +83,78 @@ def find_nearest(batches: Iterable[pa.RecordBatch], model: str, query: Vector, c
 
     The batches have COLUMNS.
     """
-    mine = (batch.filter(pc.equal(batch.column("model"), model)) for batch in batches)
-    return rank(((matrix(rows, len(query)), rows) for rows in mine), query, count)
+    return rank(read_blocks(batches, model), query, count)
 
 
-def rank(blocks: Iterable[tuple[Vector, pa.RecordBatch | pa.Table]], query: Vector, count: int) -> list[Hit]:
-    """The same of vectors as matrices, `[n, d]`, each with its images row by row; equals are sorted by their paths."""
-    best: list[Hit] = []
+def find_hits(
+    blocks: Callable[[], Iterable[Block]], query: Vector, count: int, distinct: float | None = None
+) -> list[Hit]:
+    """The `count` nearest of vectors with their images, and where `distinct` is given none of that cosine to another.
+
+    `distinct` is below 1. The blocks may be read several times.
+    """
+    return rank(blocks(), query, count) if distinct is None else rank_distinct(blocks, query, count, distinct)
+
+
+def read_blocks(batches: Iterable[pa.RecordBatch], model: str) -> Iterator[Block]:
+    """The vectors of one model, from batches with COLUMNS."""
+    for batch in batches:
+        mine = batch.filter(pc.equal(batch.column("model"), model))
+        if mine.num_rows:
+            yield matrix(mine), mine
+
+
+def keep(blocks: Iterable[Block], chosen: Chosen | None) -> Iterator[Block]:
+    """The blocks with the images that were chosen, or as they are."""
+    for vectors, images in blocks:
+        marks = None if chosen is None else chosen.mark(images)
+        if marks is None or marks.true_count == images.num_rows:
+            yield vectors, images
+        elif marks.true_count:
+            yield vectors[marks.to_numpy(zero_copy_only=False)], images.filter(marks)
+
+
+def rank(blocks: Iterable[Block], query: Vector, count: int) -> list[Hit]:
+    """The `count` nearest of vectors with their images; equals are sorted by their paths."""
+    return [hit for hit, _ in _rank(blocks, query, count)]
+
+
+def rank_distinct(blocks: Callable[[], Iterable[Block]], query: Vector, count: int, threshold: float) -> list[Hit]:
+    """The same without an image whose cosine to a better hit is at least `threshold`.
+
+    Each pass over the blocks leaves out what is near the hits that are there already.
+    """
+    found: list[tuple[Hit, Vector]] = []
+    while len(found) < count:
+        candidates = _rank(_apart(blocks(), [vector for _, vector in found], threshold), query, _SPARE * count)
+        for hit, vector in candidates:
+            if all(vector @ other < threshold for _, other in found):
+                found.append((hit, vector))
+        if not candidates:
+            break
+    return [hit for hit, _ in found[:count]]
+
+
+def _apart(blocks: Iterable[Block], found: list[Vector], threshold: float) -> Iterator[Block]:
+    for vectors, images in blocks:
+        apart = (vectors @ np.array(found).T < threshold).all(axis=1) if found else np.ones(len(vectors), np.bool_)
+        yield vectors[apart], images.filter(pa.array(apart))
+
+
+def _rank(blocks: Iterable[Block], query: Vector, count: int) -> list[tuple[Hit, Vector]]:
+    best: list[tuple[Hit, Vector]] = []
     for vectors, images in blocks:
         scores = vectors @ query
-        places = _best_places(scores, best[-1].score if len(best) == count else -np.inf, count)
-        best = heapq.nsmallest(count, [*best, *_hits(images, scores, places)], key=_rank)
+        places = _best_places(scores, best[-1][0].score if len(best) == count else -np.inf, count)
+        found = zip(_hits(images, scores, places), vectors[places], strict=True)
+        best = heapq.nsmallest(count, [*best, *found], key=_order)
     return best
 
 
-def matrix(rows: pa.RecordBatch, dimensions: int) -> Vector:
-    """The vectors of a batch, float32 `[n, dimensions]`."""
+def matrix(rows: pa.RecordBatch) -> Vector:
+    """The vectors of a batch of at least one row, float32 `[n, d]`."""
     vectors: Vector = rows.column("embedding").flatten().to_numpy(zero_copy_only=False)
-    return vectors.reshape(rows.num_rows, dimensions)
+    return vectors.reshape(rows.num_rows, -1)
 
 
 def _best_places(scores: Vector, least: float, count: int) -> NDArray[np.intp]:
@@ -111,5 +171,6 @@ def _hits(images: pa.RecordBatch | pa.Table, scores: Vector, places: NDArray[np.
         yield Hit(score=float(scores[place]), **row)
 
 
-def _rank(hit: Hit) -> tuple[float, str, str]:
+def _order(found: tuple[Hit, Vector]) -> tuple[float, str, str]:
+    hit, _ = found
     return -hit.score, hit.experiment_id, hit.image_path

@@ -6,6 +6,7 @@ that left the table are dropped.
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pyarrow.compute as pc
@@ -17,7 +18,17 @@ from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.existing import ExistingFile, list_existing
 from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import EMBEDDINGS
-from pixlake.search.nearest import COLUMNS, Hit, Vector, choose_model, rank, read_file
+from pixlake.search.chosen import Chosen
+from pixlake.search.nearest import (
+    COLUMNS,
+    Block,
+    Hit,
+    Vector,
+    choose_model,
+    find_hits,
+    keep,
+    read_file,
+)
 from pixlake.search.vectors import Vectors, map_models
 
 _Key = tuple[str, ...]
@@ -37,10 +48,16 @@ class Embeddings:
             models.update({model: len(vectors.values) for model, vectors in block.items()})
         return choose_model(models, wanted, self.where)
 
-    def find_nearest(self, model: str, query: Vector, count: int) -> list[Hit]:
-        """The `count` images with the greatest cosine to `query`, best first."""
-        mine = (block[model] for block in self.blocks if model in block)
-        return rank(((vectors.values, vectors.facts) for vectors in mine), query, count)
+    def find_nearest(
+        self, model: str, query: Vector, count: int, chosen: Chosen | None = None, distinct: float | None = None
+    ) -> list[Hit]:
+        """The `count` images with the greatest cosine to `query`, best first; of those chosen, and where `distinct` is
+        given none with such a cosine to a better one.
+        """
+        return find_hits(lambda: self._read(model, chosen), query, count, distinct)
+
+    def _read(self, model: str, chosen: Chosen | None) -> Iterator[Block]:
+        return keep(((block[model].values, block[model].facts) for block in self.blocks if model in block), chosen)
 
     def find_uri(self, image_path: str) -> str:
         """The URI of an image; MissingObject for one without a vector."""

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.table import Table
@@ -17,12 +18,14 @@ from pixlake.iceberg.existing import list_existing
 from pixlake.iceberg.lakes import Lake
 from pixlake.inference.loaded import load_embedder
 from pixlake.schemas import EMBEDDINGS
-from pixlake.search import nearest
+from pixlake.search import NEARLY_SAME, nearest
 from pixlake.search.nearest import choose_model, count_models, find_nearest
+from pixlake_cli.main import cli
 from tests.builders import tiny
 from tests.builders.commands import run
 from tests.builders.zoo import folder_of, put_rows
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
 COLORS = {"red": (250, 10, 10), "dark": (120, 0, 0), "green": (10, 250, 10), "blue": (10, 10, 250)}
 
 
@@ -85,6 +88,57 @@ def test_one_experiment_only(gallery: Lake) -> None:
     hits = search(gallery, folder_of(gallery) / "images" / "red.png", "--experiment", "colors", "-n", "99")
     assert len(hits) == len(COLORS)
     assert {hit["experiment_id"] for hit in hits} == {"colors"}
+
+
+def test_a_condition_chooses_among_all_columns(gallery: Lake) -> None:
+    records = [
+        {"record_id": name, "image_paths": [f"{name}.png"], "attributes": [("price", str(price))]}
+        for price, name in enumerate(COLORS)
+    ]
+    put_rows(gallery, "records", records, "prices", "colors")
+    query = folder_of(gallery) / "images" / "red.png"
+    for where, found in (
+        ("CAST(element_at(attributes, 'price') AS integer) >= 2", ["green.png", "blue.png"]),
+        ("record_id LIKE '%r%' AND experiment_id = 'colors' -- and a comment", ["red.png", "dark.png", "green.png"]),
+        ("label = 'none'", []),
+    ):
+        hits = search(gallery, query, "--model", "tiny", "--where", where)
+        assert sorted(hit["image_path"] for hit in hits) == sorted(found)
+    wrong = run("search", query, "--model", "tiny", "--lake", gallery.folder, "--where", "nothing = 1")
+    assert (wrong.exit_code, "nothing" in wrong.stderr) == (2, True)
+
+
+def test_distinct_leaves_out_what_is_nearly_a_better_hit(gallery: Lake) -> None:
+    embedder = load_embedder(gallery.uri, "tiny")
+    copy = embedder.embed_images([Image.new("RGB", (30, 20), (249, 11, 10))])[0].tolist()
+    put_rows(
+        gallery, "embeddings", [{"image_path": "copy.png", "embedding": copy, "model": embedder.model}], "c", "colors"
+    )
+    query = (folder_of(gallery) / "images" / "red.png", "--model", "tiny", "--experiment", "colors")
+    everything = search(gallery, *query)
+    assert [hit["image_path"] for hit in everything[:3]] == ["red.png", "copy.png", "dark.png"]
+    assert everything[1]["score"] > NEARLY_SAME > everything[2]["score"]
+    assert search(gallery, *query, "--distinct") == [everything[0], *everything[2:]]
+    assert search(gallery, *query, "--distinct", "-n", 2) == [everything[0], everything[2]]
+
+
+def test_an_image_comes_from_a_file_a_uri_the_lake_or_standard_input(gallery: Lake) -> None:
+    place = folder_of(gallery) / "images" / "red.png"
+    expected = search(gallery, place, "--model", "tiny")
+    assert search(gallery, f"file://{place}", "--model", "tiny") == expected
+    assert search(gallery, "red.png", "--model", "tiny") == expected
+    piped = CliRunner().invoke(
+        cli, ["search", "-", "--model", "tiny", "--lake", str(gallery.folder), "--json"], place.read_bytes()
+    )
+    assert json.loads(piped.stdout) == expected
+    again = {
+        "image_path": "red.png",
+        "embedding": [1.0, 0.0, 0.0, 0.0],
+        "model": load_embedder(gallery.uri, "tiny").model,
+    }
+    put_rows(gallery, "embeddings", [again], "again", "others")
+    both = run("search", "red.png", "--model", "tiny", "--lake", gallery.folder)
+    assert (both.exit_code, "in the experiments colors, others: choose by --experiment" in both.stderr) == (2, True)
 
 
 def test_the_sheet_shows_the_hits(gallery: Lake, tmp_path: Path) -> None:

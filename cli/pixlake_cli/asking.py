@@ -1,0 +1,71 @@
+"""What a search is asked for: an image from somewhere, or a text."""
+
+import mimetypes
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixlake.errors import BadRequest, MissingObject
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pixlake.inference.embedder import Embedder
+    from pixlake.search.nearest import Block, Vector
+
+_STDIN = "-"
+
+
+def embed_query(query: str, embedder: "Embedder", in_lake: Callable[[], "Vector"]) -> "Vector":
+    """The vector of an image (a file, a URI, `-`), of a text, or else `in_lake`, for what is named like an image.
+
+    Raises BadRequest for an image that is nowhere, BadImage for one that cannot be decoded, and MissingObject or
+    StorageError for a URI.
+    """
+    data = _read_image(query)
+    if data is not None:
+        from pixlake.images.decoders import Decoders, Limits
+
+        loaded = Decoders(Limits()).load(data, embedder.preprocessing)
+        vector: Vector = embedder.embed_tensors([loaded.tensor])[0]
+        return vector
+    if not (mimetypes.guess_type(query)[0] or "").startswith("image/"):
+        text: Vector = embedder.embed_texts([query])[0]
+        return text
+    try:
+        return in_lake()
+    except MissingObject as error:
+        raise BadRequest(f"there is no image {query}, neither as a file nor in the lake: {error}") from error
+
+
+def find_vector(blocks: "Iterable[Block]", image_path: str) -> "Vector":
+    """The vector of an image in the lake.
+
+    Raises MissingObject where there is none, and BadRequest where several experiments have one.
+    """
+    found: dict[str, Vector] = {}
+    for vectors, images in blocks:
+        for place in _places(images, image_path):
+            found[images["experiment_id"][place].as_py()] = vectors[place]
+    if not found:
+        raise MissingObject("no vector of that path")
+    if len(found) > 1:
+        raise BadRequest(f"{image_path} is in the experiments {', '.join(sorted(found))}: choose by --experiment")
+    return next(iter(found.values()))
+
+
+def _places(images: "pa.RecordBatch | pa.Table", image_path: str) -> list[int]:
+    import pyarrow.compute as pc
+
+    return [int(place) for place in pc.indices_nonzero(pc.equal(images["image_path"], image_path)).to_pylist()]
+
+
+def _read_image(query: str) -> bytes | None:
+    if query == _STDIN:
+        return sys.stdin.buffer.read()
+    if query.startswith(("s3://", "file://")):
+        from pixlake import storage
+
+        return storage.read(query)
+    return Path(query).read_bytes() if len(query) < 4096 and Path(query).is_file() else None
