@@ -76,7 +76,7 @@ def run(
 ) -> None:
     """Put UPLOAD through the whole state machine, into the tables of a lake on this machine.
 
-    UPLOAD is a zip or a folder of images, with or without a table (CSV, TSV, JSON Lines, Parquet) and a pixlake.json;
+    UPLOAD is a zip or a folder of images, with or without a table (CSV, TSV, Excel, JSON, Parquet) and a pixlake.json;
     or image files, which together make one upload. Several zips or folders run one after another.
 
     \b

@@ -116,8 +116,17 @@ class Ended:
         return StateError(self.outcome.error, self.outcome.cause)
 
     def _query(self) -> str:
-        where = f"WHERE experiment_id = '{self.experiment_id}'"
-        if self.outcome.output.get("predicted"):
-            return f"SELECT label, count(*) AS n FROM predictions {where} GROUP BY label ORDER BY n DESC"
-        table = "records" if self.outcome.output.get("records") else "embeddings"
-        return f"SELECT count(*) AS n FROM {table} {where}"
+        """What a person looks at next: what was left out, else the results with the rows that they are for."""
+        output, mine = self.outcome.output, f"experiment_id = '{self.experiment_id}'"
+        if output.get("rejected"):
+            return f"SELECT reason, source, detail FROM rejects WHERE {mine} ORDER BY processed_at DESC LIMIT 50"
+        if output.get("predicted") and output.get("records"):
+            return (
+                "SELECT record_id, label, score, image_paths, attributes FROM records LEFT JOIN predictions"
+                f" USING (experiment_id, record_id) WHERE {mine} ORDER BY score LIMIT 20"
+            )
+        if output.get("predicted"):
+            return f"SELECT image_path, label, score FROM predictions WHERE {mine} ORDER BY score LIMIT 20"
+        if output.get("records"):
+            return f"SELECT record_id, image_paths, attributes FROM records WHERE {mine} LIMIT 20"
+        return f"SELECT image_path, width, height FROM embeddings WHERE {mine} LIMIT 20"

@@ -6,7 +6,7 @@ IMAGE_EXTENSIONS = frozenset(
         *("tif", "tiff", "ppm", "pgm", "pbm", "pnm", "tga", "ico"),
     }
 )
-TABLE_EXTENSIONS = frozenset({"csv", "tsv", "tab", "psv", "jsonl", "ndjson", "parquet"})
+TABLE_EXTENSIONS = frozenset({"csv", "tsv", "tab", "psv", "json", "jsonl", "ndjson", "parquet", "xlsx", "xlsm"})
 
 
 def extension(path: str) -> str:

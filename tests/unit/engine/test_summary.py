@@ -102,8 +102,9 @@ def test_the_summary_of_a_run_that_succeeded(tmp_path: Path) -> None:
         "pets: 5 images, 4 records, 5 embedded, 4 predicted, 0 rejected",
         "Seconds: 3.2 (Plan 0.2)",
         "Report:  /lake/reports/e.html",
-        'Query:   pixlake query "SELECT label, count(*) AS n FROM predictions '
-        f"WHERE experiment_id = 'pets' GROUP BY label ORDER BY n DESC\" --lake {tmp_path}",
+        'Query:   pixlake query "SELECT record_id, label, score, image_paths, attributes FROM records LEFT JOIN '
+        "predictions USING (experiment_id, record_id) WHERE experiment_id = 'pets' ORDER BY score LIMIT 20\" "
+        f"--lake {tmp_path}",
     ]
     assert good.result() == {
         "execution": "e",
@@ -115,6 +116,27 @@ def test_the_summary_of_a_run_that_succeeded(tmp_path: Path) -> None:
         "timings": {"Plan": 0.25},
         "report": "/lake/reports/e.html",
     }
+
+
+@pytest.mark.parametrize(
+    ("output", "beginning"),
+    [
+        ({"images": 5, "records": 4, "predicted": 4, "rejected": 1}, "SELECT reason, source, detail FROM rejects "),
+        ({"images": 5, "predicted": 5}, "SELECT image_path, label, score FROM predictions "),
+        ({"images": 5, "records": 4}, "SELECT record_id, image_paths, attributes FROM records "),
+        ({"images": 5}, "SELECT image_path, width, height FROM embeddings "),
+    ],
+)
+def test_the_query_shows_what_there_is_to_look_at(tmp_path: Path, output: dict[str, int], beginning: str) -> None:
+    summary = ended(Outcome("e", "SUCCEEDED", output), tmp_path).summary()
+    assert summary.splitlines()[-1].startswith(f'Query:   pixlake query "{beginning}')
+
+
+def test_a_table_that_was_not_read_is_the_first_line(tmp_path: Path) -> None:
+    output = {"records": 1, "rejected": 1, "warnings": ["A table was not read: a.xls"], "reasons": {"other": 1}}
+    good = ended(Outcome("e", "SUCCEEDED", output), tmp_path)
+    assert good.summary().splitlines()[0] == "Warning: A table was not read: a.xls."
+    assert next(iter(good.result()["warnings"])) == "A table was not read: a.xls"
 
 
 def test_what_the_report_says_of_its_models_is_said_here_too(tmp_path: Path) -> None:

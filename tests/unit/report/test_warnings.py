@@ -1,5 +1,6 @@
 """What may have gone wrong stands at the top of the page, and in the answer for the terminal."""
 
+import pytest
 from msgspec.structs import replace
 
 from pixlake import rejects, storage
@@ -19,15 +20,15 @@ def write(reported: ReportedExecution, request: ReportRequest) -> tuple[str, Rep
 def test_warnings_come_first(reported: ReportedExecution) -> None:
     split = replace(reported.request.split, warnings=("None of 33 <b>records</b> have an image",))
     left = [
-        Reject("a/catalog.xlsx", "plan", "unsupported_type", "neither"),
+        Reject("a/catalog.xls", "plan", "unsupported_type", "neither"),
         Reject("b.txt", "plan", "unsupported_type", ""),
     ]
     rejects.write(reported.work.rejects("plan", "00009"), left)
     page, answer = write(reported, replace(reported.request, split=split))
-    unread = "A table was not read: 'a/catalog.xlsx'; save it as CSV, JSON Lines or Parquet"
+    unread = "A table was not read: 'a/catalog.xls'; save it as CSV, Excel (.xlsx), JSON or Parquet"
     assert answer.warnings == (unread, "None of 33 <b>records</b> have an image")
     assert (
-        page.index("catalog.xlsx")
+        page.index("catalog.xls")
         < page.index("None of 33 &lt;b&gt;records&lt;/b&gt; have an image.")
         < page.index("What ran")
     )
@@ -57,6 +58,21 @@ def test_many_unread_tables_are_counted() -> None:
         Reject("pixlake.json", "plan", "unsupported_type", ""),
         Reject("c.csv", "split", "unreadable_table", "it is empty"),
     ]
+    left.insert(0, Reject("d.xlsx!2", "split", "other_sheet", "other columns"))
     assert list(unread.watch(left)) == left
-    assert unread.warnings()[0] == "A table was not read: '0.xls'; save it as CSV, JSON Lines or Parquet"
-    assert unread.warnings()[3:] == ("7 more tables were not read: see the rejects",)
+    assert unread.warnings()[0] == "A table was not read: '0.xls'; save it as CSV, Excel (.xlsx), JSON or Parquet"
+    assert unread.warnings()[3:] == ("Tables or sheets that were not read beside these: 8, see the rejects",)
+
+
+@pytest.mark.parametrize(
+    ("reason", "warning"),
+    [
+        ("other_sheet", "A sheet was not read: because"),
+        ("unreadable_table", "A table was not read: because"),
+        ("unsupported_type", "A table was not read: because"),
+    ],
+)
+def test_what_of_the_tables_was_not_read_says_why(reason: str, warning: str) -> None:
+    unread = UnreadTables()
+    list(unread.watch([Reject("a.json", "split", reason, "because")]))
+    assert unread.warnings() == (warning,)

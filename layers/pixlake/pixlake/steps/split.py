@@ -26,7 +26,7 @@ from pixlake.matching.outputs import (
 )
 from pixlake.messages import Batch, ItemList, SplitAnswer, SplitRequest
 from pixlake.settings import SplitSettings
-from pixlake.tables.union import read_tables
+from pixlake.tables.union import UNREADABLE_TABLE, read_tables
 
 
 def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
@@ -39,11 +39,12 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
     work = Work(settings.lake_uri, request.run.execution_id)
     models = resolve_models(settings.lake_uri, request.options, autogluon=bool(settings.autogluon_image))
     images = read_images(work, request.shards.count)
-    tables, unreadable = read_tables(work, settings.table_memory)
+    tables, left_out = read_tables(work, settings.table_memory)
+    unreadable = [reject for reject in left_out if reject.reason == UNREADABLE_TABLE]
     if request.options.complete and unreadable:
         raise BadTable(f"{unreadable[0].detail}; the records of a complete upload would be gone from the lake")
     found = join(images, tables, request.options, _keyed(request, settings))
-    rejected = write_rejects(work, chain(unreadable, found.rejects()))
+    rejected = write_rejects(work, chain(left_out, found.rejects()))
     write_records(work, request.run, found.joined)
     batches = _write_batches(work, models, found.joined, Limits(settings.batch_rows, settings.batch_bytes))
     return SplitAnswer(

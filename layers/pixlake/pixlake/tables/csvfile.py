@@ -31,7 +31,7 @@ def read_csv(path: str, file: TextFile, room: Room) -> TableFile:
     if not header:
         raise BadTable(f"{path}: a quote in its first line is never closed, so it names no columns")
     if any("\0" in name for name in header):
-        raise BadTable(f"{path}: it is not text; save the table as CSV, JSON Lines or Parquet")
+        raise BadTable(f"{path}: it is not text; save the table as CSV, Excel (.xlsx), JSON or Parquet")
     names = unique_names([name.replace(UNREADABLE, "\N{REPLACEMENT CHARACTER}") for name in header])
     check_names(path, names)
     found = read_fast(file, dialect, names, room) or read_carefully(file, dialect, names, room)

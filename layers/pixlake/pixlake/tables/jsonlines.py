@@ -1,9 +1,10 @@
 """A table of JSON Lines: an object a line, its values as text."""
 
 import io
+import math
 from array import array
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Any
 
 import msgspec
 import numpy as np
@@ -22,18 +23,27 @@ _BUFFER_BYTES = 1 << 20
 _UNREADABLE = UNREADABLE.encode()
 
 
+# A row's number from 0, its length, and its values as text or what is wrong with it.
+Line = tuple[int, int, dict[str, str | None] | Fault]
+
+
 def read_json_lines(path: str, file: TextFile, room: Room) -> TableFile:
     """The table `file`, which lies at `path` in the upload; BadTable if it is too large for `room`.
 
     Columns are the names of all objects, as first met.
     """
+    return collect(path, _read_lines(file), room)
+
+
+def collect(path: str, lines: Iterable[Line], room: Room) -> TableFile:
+    """The table of these rows; BadTable if it is too large for `room`."""
     faults = Faults()
     rows = array("q")
     parts: list[pa.Table] = []
     names: dict[str, None] = {}
     before = room.taken
     text = 0
-    for numbers, objects in _batches(path, file, faults):
+    for numbers, objects in _batches(path, lines, faults):
         names.update(dict.fromkeys(name for each in objects for name in each))
         check_names(path, names)
         room.taken = before
@@ -56,16 +66,14 @@ def _places(rows: Rows) -> Rows:
     return rows + 1
 
 
-def _batches(path: str, file: TextFile, faults: Faults) -> Iterator[tuple[list[int], list[dict[str, str | None]]]]:
-    """Line numbers from 0 and the objects on these lines; what is no object goes into `faults`."""
-    decoder = msgspec.json.Decoder(dict[str, Any])
+def _batches(
+    path: str, lines: Iterable[Line], faults: Faults
+) -> Iterator[tuple[list[int], list[dict[str, str | None]]]]:
+    """Row numbers and the rows; what is no row goes into `faults`."""
     numbers: list[int] = []
     objects: list[dict[str, str | None]] = []
     size = good = 0
-    for number, line in enumerate(_lines(file)):
-        if not line.strip():
-            continue
-        read = _read_line(decoder, number, line)
+    for number, length, read in lines:
         if isinstance(read, Fault):
             faults.add(read)
             faults.check(path, good)
@@ -73,12 +81,21 @@ def _batches(path: str, file: TextFile, faults: Faults) -> Iterator[tuple[list[i
         good += 1
         numbers.append(number)
         objects.append(read)
-        size += len(line)
+        size += length
         if len(numbers) == _BATCH_ROWS or size > _BATCH_BYTES:
             yield numbers, objects
             numbers, objects, size = [], [], 0
     if numbers:
         yield numbers, objects
+
+
+def _read_lines(file: TextFile) -> Iterator[Line]:
+    """The lines that are not empty."""
+    decoder = msgspec.json.Decoder(dict[str, Any])
+    with file.open_bytes() as raw, io.BufferedReader(raw, _BUFFER_BYTES) as buffered:
+        for number, line in enumerate(bounded_lines(buffered)):
+            if line.strip():
+                yield number, len(line), _read_line(decoder, number, line)
 
 
 def _read_line(
@@ -95,14 +112,13 @@ def _read_line(
         return Fault(number, "unreadable_row", f"the line is not a JSON object: {error}")
 
 
-def _lines(file: TextFile) -> Iterator[bytes]:
+def bounded_lines(file: IO[bytes]) -> Iterator[bytes]:
     """The lines; of one that is too long only its beginning, which is too long, too."""
-    with file.open_bytes() as raw, io.BufferedReader(raw, _BUFFER_BYTES) as lines:
-        while line := lines.readline(MAX_ROW_BYTES + 1):
-            rest = line
-            while len(rest) > MAX_ROW_BYTES and not rest.endswith(b"\n"):
-                rest = lines.readline(MAX_ROW_BYTES + 1)
-            yield line
+    while line := file.readline(MAX_ROW_BYTES + 1):
+        rest = line
+        while len(rest) > MAX_ROW_BYTES and not rest.endswith(b"\n"):
+            rest = file.readline(MAX_ROW_BYTES + 1)
+        yield line
 
 
 def _columns(objects: Sequence[dict[str, str | None]]) -> pa.RecordBatch:
@@ -112,12 +128,16 @@ def _columns(objects: Sequence[dict[str, str | None]]) -> pa.RecordBatch:
 
 
 def to_text(value: Any) -> str | None:
-    """A decoded value as text: a whole number without `.0`, what is nested as JSON, null and the empty text as None.
+    """A decoded value as text: a whole number without `.0`, what is nested as JSON; null, NaN and the empty
+    text as None.
 
     Raises RecursionError for what is nested deeper than Python goes.
     """
     if value is None or type(value) is str:
         return value or None
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 63:
-        return str(int(value))
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        if value.is_integer() and abs(value) < 1 << 63:
+            return str(int(value))
     return msgspec.json.encode(value).decode()

@@ -15,11 +15,15 @@ from pixlake.formats import extension
 from pixlake.lake import Work
 from pixlake.rejects import Reject, Stage
 from pixlake.tables.csvfile import read_csv
+from pixlake.tables.jsonarray import NoTable, read_json
 from pixlake.tables.jsonlines import read_json_lines
 from pixlake.tables.parquetfile import read_parquet
 from pixlake.tables.room import TABLE_MEMORY, Room, text_bytes
 from pixlake.tables.tablefile import Rows, TableFile
 from pixlake.tables.text import open_text_file
+from pixlake.tables.workbook import Workbook, read_workbook
+
+UNREADABLE_TABLE = "unreadable_table"
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def and_more(path: str, reason: str, count: int) -> Reject:
 
 
 def read_tables(work: Work, memory: int = TABLE_MEMORY) -> tuple[Tables, list[Reject]]:
-    """The table files, those of most columns first, and a reject for each of which nothing can be read.
+    """The table files, those of most columns first, and a reject for each that cannot be read.
 
     The order matters where files have rows of one id: the first row stays, and a wide table says more than a list
     of answers to be handed in.
@@ -94,12 +98,18 @@ def read_tables(work: Work, memory: int = TABLE_MEMORY) -> tuple[Tables, list[Re
         path = unquote(uri.removeprefix(work.tables + "/"))
         taken = room.taken
         try:
-            files.append(_read(path, uri, room))
+            found = _read(path, uri, room)
+        except NoTable as error:
+            rejects.append(Reject(path, Stage.SPLIT, "unsupported_type", str(error)))
         except BadTable as error:
             room.taken = taken
-            rejects.append(Reject(path, Stage.SPLIT, "unreadable_table", str(error)))
-    if rejects and not files:
-        raise BadTable("; ".join(reject.detail for reject in rejects))
+            rejects.append(Reject(path, Stage.SPLIT, UNREADABLE_TABLE, str(error)))
+        else:
+            files += found.files
+            rejects += found.left_out
+    unreadable = [reject.detail for reject in rejects if reject.reason == UNREADABLE_TABLE]
+    if unreadable and not files:
+        raise BadTable("; ".join(unreadable))
     files.sort(key=lambda file: (-file.columns.num_columns, file.path))
     rejects.sort(key=attrgetter("source"))
     _check_together(files, memory)
@@ -127,16 +137,27 @@ def lay_together(files: Sequence[TableFile]) -> Tables:
     return Tables(slices, union)
 
 
-def _read(path: str, uri: str, room: Room) -> TableFile:
+def _read(path: str, uri: str, room: Room) -> Workbook:
+    """Its tables: one, or of a workbook one a sheet."""
+    is_workbook = extension(path) in ("xlsx", "xlsm")
+    found = read_workbook(path, uri, room) if is_workbook else Workbook([_read_file(path, uri, room)], [])
+    for file in found.files:
+        _check_readable(file)
+    return found
+
+
+def _read_file(path: str, uri: str, room: Room) -> TableFile:
     kind = extension(path)
     if kind == "parquet":
-        file = read_parquet(path, uri, room)
-    elif kind in ("jsonl", "ndjson"):
-        file = read_json_lines(path, open_text_file(uri, path), room)
-    else:
-        file = read_csv(path, open_text_file(uri, path), room)
+        return read_parquet(path, uri, room)
+    text = open_text_file(uri, path)
+    if kind in ("jsonl", "ndjson"):
+        return read_json_lines(path, text, room)
+    return read_json(path, text, room) if kind == "json" else read_csv(path, text, room)
+
+
+def _check_readable(file: TableFile) -> None:
     if file.faults.count and not len(file.rows):
         first = file.faults.first[0]
         place = file.places(np.array([first.row]))[0]
-        raise BadTable(f"{path}: none of its {file.faults.count:,} rows can be read; line {place}: {first.detail}")
-    return file
+        raise BadTable(f"{file.path}: none of its {file.faults.count:,} rows can be read; line {place}: {first.detail}")

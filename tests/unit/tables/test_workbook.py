@@ -1,0 +1,161 @@
+"""Workbooks: cells as a person reads them, the sheets that belong together, and what a hostile one costs."""
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixlake.errors import BadTable
+from pixlake.tables import room, workbook
+from pixlake.tables.room import Room
+from pixlake.tables.sheets import to_text
+from pixlake.tables.workbook import Workbook, read_workbook
+from tests.builders import workbooks
+
+Read = Callable[[bytes], Workbook]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    """A function that reads the bytes of a workbook."""
+
+    def read(data: bytes) -> Workbook:
+        path = tmp_path / "a.xlsx"
+        path.write_bytes(data)
+        return read_workbook("a.xlsx", f"file://{path}", Room())
+
+    return read
+
+
+def rows(read: Read, cells: Sequence[Sequence[Any]]) -> list[dict[str, str | None]]:
+    (file,) = read(workbooks.workbook({"Objects": cells})).files
+    found: list[dict[str, str | None]] = file.columns.to_pylist()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("00017", "00017"),
+        (17, "17"),
+        (17.0, "17"),
+        (-0.0, "0"),
+        (7.25, "7.25"),
+        (4006381333931, "4006381333931"),
+        (1e300, "1e+300"),
+        ("  x\ny", "  x\ny"),
+        (True, "true"),
+        (date(2026, 1, 5), "2026-01-05"),
+        (datetime(2026, 1, 5, 10, 30), "2026-01-05T10:30:00"),
+        (time(9, 5), "09:05:00"),
+        (timedelta(hours=30, minutes=5), "30:05:00"),
+        ("", None),
+        ("#N/A", None),
+    ],
+)
+def test_cells_are_text_as_a_person_reads_them(read: Read, cell: Any, text: str | None) -> None:
+    assert rows(read, [["id", "v"], ["a", cell]]) == [{"id": "a", "v": text}]
+
+
+def test_a_whole_number_that_was_computed_has_no_fraction() -> None:
+    assert [to_text(cell) for cell in (17.0, -0.0, 1e15, 5)] == ["17", "0", "1000000000000000", "5"]
+
+
+def test_rows_have_the_numbers_that_the_program_shows(read: Read) -> None:
+    (file,) = read(workbooks.workbook({"Objects": [["id"], [], ["a"], [None], ["b"]]})).files
+    assert (file.columns.to_pylist(), list(file.places(file.rows))) == ([{"id": "a"}, {"id": "b"}], [3, 5])
+
+
+def test_a_title_above_the_header_is_no_row(read: Read) -> None:
+    cells = [["Catalogue of 2026"], [], ["id", "name"], ["a", "x"]]
+    assert rows(read, cells) == [{"id": "a", "name": "x"}]
+
+
+def test_a_header_above_an_index_without_a_name_is_the_header(read: Read) -> None:
+    assert rows(read, [[None, "name"], [0, "x"], [1, "y"]]) == [
+        {"column_1": "0", "name": "x"},
+        {"column_1": "1", "name": "y"},
+    ]
+
+
+def test_a_table_may_begin_anywhere_in_its_sheet(read: Read) -> None:
+    assert rows(read, [[], [None, None, "id", "name"], [None, None, "a", "x"]]) == [{"id": "a", "name": "x"}]
+
+
+def test_columns_without_name_and_values_are_none(read: Read) -> None:
+    cells = [["id", None, "name", None], ["a", None, "x", " note"], ["b", None, "y", None]]
+    assert rows(read, cells)[0] == {"id": "a", "name": "x", "column_4": " note"}
+
+
+def test_sheets_with_the_same_columns_are_one_table(read: Read) -> None:
+    found = read(
+        workbooks.workbook(
+            {
+                "2025": [["id", "name"], ["a", "x"]],
+                "2026": [["name", "id", "price"], ["y", "b", 3]],
+                "Empty": [],
+                "Greeting": [["hello"]],
+            }
+        )
+    )
+    assert [file.path for file in found.files] == ["a.xlsx!2025", "a.xlsx!2026"]
+    assert [file.columns.to_pylist() for file in found.files] == [
+        [{"id": "a", "name": "x"}],
+        [{"name": "y", "id": "b", "price": "3"}],
+    ]
+    assert not found.left_out
+
+
+def test_a_sheet_with_other_columns_is_named(read: Read) -> None:
+    sheets: dict[str, list[list[Any]]] = {
+        "Read me": [["about", "this file"], ["field", "meaning"]],
+        "Objects": [["id", "name", "year", "place", "photo"], ["a", "x", 1900, "Ulm", "a.jpg"]],
+        "Codes": [["code", "meaning"], ["1", "one"]],
+        "Lists": [["secret"], ["1"]],
+    }
+    found = read(workbooks.workbook(sheets, hidden=["Lists"]))
+    assert [file.path for file in found.files] == ["a.xlsx"]
+    assert [(left.source, left.reason) for left in found.left_out] == [
+        ("a.xlsx!Read me", "other_sheet"),
+        ("a.xlsx!Codes", "other_sheet"),
+    ]
+    assert "'Objects'" in found.left_out[1].detail
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "cannot be read as a workbook"),
+        (b"id,name\n1,x\n", "cannot be read as a workbook"),
+        (workbooks.workbook({"Empty": []}), "no visible sheet has a row of column names"),
+    ],
+)
+def test_what_holds_no_sheet_is_no_table(read: Read, data: bytes, words: str) -> None:
+    with pytest.raises(BadTable, match=rf"a\.xlsx: .*{words}"):
+        read(data)
+
+
+def test_two_cells_far_apart_end_the_reader_alone(read: Read) -> None:
+    with pytest.raises(BadTable, match=r"takes more than .* bytes of memory.*save it as CSV"):
+        read(workbooks.far_apart())
+
+
+def test_a_sheet_that_inflates_for_ever_is_stopped(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbook, "SECONDS", 1)
+    with pytest.raises(BadTable, match=r"takes more than 1 seconds"):
+        read(workbooks.long_drawn(50_000_000))
+
+
+def test_a_row_above_the_limit_is_a_fault(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_CELL_BYTES", 1_000)
+    (file,) = read(workbooks.workbook({"Objects": [["id"], ["a"], ["x" * 1_001], ["b"]]})).files
+    assert file.columns.to_pylist() == [{"id": "a"}, {"id": "b"}]
+    assert [(fault.row + 1, fault.reason) for fault in file.faults.first] == [(3, "too_long")]
+
+
+def test_workbooks_have_a_greatest_size(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbook, "MAX_BYTES", 1_000)
+    with pytest.raises(BadTable, match=r"more than 1,000 bytes"):
+        read(workbooks.workbook({"Objects": [["id"], ["a"]]}))
