@@ -5,14 +5,17 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pixlake.errors import BadTable
 from pixlake.tables import room, workbook
 from pixlake.tables.room import Room
 from pixlake.tables.sheets import to_text
+from pixlake.tables.union import read_tables
 from pixlake.tables.workbook import Workbook, read_workbook
 from tests.builders import workbooks
+from tests.builders.split_inputs import Upload
 
 Read = Callable[[bytes], Workbook]
 
@@ -35,28 +38,28 @@ def rows(read: Read, cells: Sequence[Sequence[Any]]) -> list[dict[str, str | Non
     return found
 
 
-@pytest.mark.parametrize(
-    ("cell", "text"),
-    [
-        ("00017", "00017"),
-        (17, "17"),
-        (17.0, "17"),
-        (-0.0, "0"),
-        (7.25, "7.25"),
-        (4006381333931, "4006381333931"),
-        (1e300, "1e+300"),
-        ("  x\ny", "  x\ny"),
-        (True, "true"),
-        (date(2026, 1, 5), "2026-01-05"),
-        (datetime(2026, 1, 5, 10, 30), "2026-01-05T10:30:00"),
-        (time(9, 5), "09:05:00"),
-        (timedelta(hours=30, minutes=5), "30:05:00"),
-        ("", None),
-        ("#N/A", None),
-    ],
-)
-def test_cells_are_text_as_a_person_reads_them(read: Read, cell: Any, text: str | None) -> None:
-    assert rows(read, [["id", "v"], ["a", cell]]) == [{"id": "a", "v": text}]
+CELLS: list[tuple[Any, str | None]] = [
+    ("00017", "00017"),
+    (17, "17"),
+    (17.0, "17"),
+    (-0.0, "0"),
+    (7.25, "7.25"),
+    (4006381333931, "4006381333931"),
+    (1e300, "1e+300"),
+    ("  x\ny", "  x\ny"),
+    (True, "true"),
+    (date(2026, 1, 5), "2026-01-05"),
+    (datetime(2026, 1, 5, 10, 30), "2026-01-05T10:30:00"),
+    (time(9, 5), "09:05:00"),
+    (timedelta(hours=30, minutes=5), "30:05:00"),
+    ("", None),
+    ("#N/A", None),
+]
+
+
+def test_cells_are_text_as_a_person_reads_them(read: Read) -> None:
+    found = rows(read, [["id", "v"], *(["a", cell] for cell, _ in CELLS)])
+    assert found == [{"id": "a", "v": text} for _, text in CELLS]
 
 
 def test_a_whole_number_that_was_computed_has_no_fraction() -> None:
@@ -159,3 +162,23 @@ def test_workbooks_have_a_greatest_size(read: Read, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(workbook, "MAX_BYTES", 1_000)
     with pytest.raises(BadTable, match=r"more than 1,000 bytes"):
         read(workbooks.workbook({"Objects": [["id"], ["a"]]}))
+
+
+def test_rows_are_named_by_workbook_sheet_and_row(upload: Upload) -> None:
+    upload.put_table("h.xlsx", workbooks.workbook({"1": [["id"], ["08"]], "2": [["id"], [], [9]]}))
+    tables = read_tables(upload.work)[0]
+    assert tables.columns["id"].to_pylist() == ["08", "9"]
+    assert tables.places(np.arange(2)) == ["h.xlsx!1:2", "h.xlsx!2:3"]
+
+
+def test_a_hostile_workbook_costs_only_itself(upload: Upload) -> None:
+    upload.put_table("bad.xlsx", workbooks.far_apart())
+    upload.put_table(
+        "good.xlsx", workbooks.workbook({"Codes": [["code"], ["x"]], "Objects": [["id", "a", "b"], ["1", "", ""]]})
+    )
+    tables, rejects = read_tables(upload.work)
+    assert tables.columns["id"].to_pylist() == ["1"]
+    assert [(reject.source, reject.reason) for reject in rejects] == [
+        ("bad.xlsx", "unreadable_table"),
+        ("good.xlsx!Codes", "other_sheet"),
+    ]
