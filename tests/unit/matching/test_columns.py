@@ -70,6 +70,8 @@ def test_some_empty_and_repeated_ids_do_not_matter() -> None:
         (["x", "filename"], "x"),
         (["name", "image_path"], "name"),
         (["code", "name"], "code"),
+        (["answer_yes", "answer_no", "place"], "answer_yes"),
+        (["x", "Artikelnummer"], "Artikelnummer"),
     ],
 )
 def test_without_images_a_column_named_like_an_id_is_the_id(names: list[str], column: str) -> None:
@@ -100,6 +102,38 @@ def test_with_an_image_column_the_name_comes_first() -> None:
 def test_without_a_column_of_unique_values_the_table_is_refused() -> None:
     with pytest.raises(BadTable, match=r"set id_column in pixlake.json to one of 'a', 'b'"):
         find_id({"a": ["1", "1"], "b": ["2", None]}, [])
+
+
+def find_doubtful(columns: Mapping[str, Sequence[str]]) -> tuple[str, bool]:
+    profiles = [Profile(name, pa.chunked_array([values], pa.string()), 10) for name, values in columns.items()]
+    choice = choose_id(profiles, parse_paths(pa.array([], pa.string())), None, None)
+    return choice.column, choice.doubtful
+
+
+AMOUNTS = [str(n * 7919 % 10_007) for n in range(1, 11)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "column", "doubtful"),
+    [
+        ({"country": ["a", "b"] * 5, "population": AMOUNTS}, "population", True),
+        ({"population": AMOUNTS, "country": ["a", "b"] * 5}, "population", True),
+        ({"country": ["a", "b"] * 5, "docno": AMOUNTS}, "docno", False),
+        ({"case": [str(n * 3) for n in range(10)], "country": ["a", "b"] * 5}, "case", False),
+        ({"name": [f"van {n}" for n in range(10)], "city": [f"c{n}" for n in range(10)]}, "name", False),
+        ({"country": ["a", "b"] * 5, "first_name": [f"n{n}" for n in range(10)]}, "first_name", True),
+    ],
+)
+def test_amounts_and_half_names_that_differ_by_chance_are_doubtful(
+    columns: Mapping[str, Sequence[str]], column: str, doubtful: bool
+) -> None:
+    assert find_doubtful(columns) == (column, doubtful)
+
+
+def test_columns_that_tell_the_rows_apart_only_together_are_named() -> None:
+    columns = {"amount": ["1.5"] * 6, "firm": ["a", "a", "a", "b", "b", "b"], "year": ["1", "2", "3"] * 2}
+    with pytest.raises(BadTable, match=r"only 'firm' and 'year' together do: join them into one column, and name it"):
+        find_id(columns, [])
 
 
 def test_a_configured_column_that_is_missing_is_refused() -> None:

@@ -231,6 +231,23 @@ def test_a_key_that_only_counts_the_rows_is_called_that(tmp_path: Path) -> None:
     assert "only a row number" in Museum(tmp_path).put(text, images).answer.id_column_why
 
 
+def test_many_rows_without_an_id_of_their_own_are_said(tmp_path: Path) -> None:
+    found = Museum(tmp_path).put("id,group,extra\n" + "".join(f"{n % 6},{n // 6},{n}.5\n" for n in range(12)), [])
+    assert (found.answer.id_column, found.answer.records, found.answer.rejected) == ("id", 6, 6)
+    assert "6 of 12 rows are left out: 'id' is empty there, or an earlier row has the same id" in found.said
+
+
+def test_a_doubtful_key_is_said_with_the_columns_that_are_one_together(tmp_path: Path) -> None:
+    rows = [
+        f"land {country},{1950 + year},{(5 * country + year) * 7919 % 10_007}"
+        for country in range(1, 5)
+        for year in range(5)
+    ]
+    found = Museum(tmp_path).put("\n".join(["country,year,population", *rows]), [])
+    assert found.answer.id_column == "population"
+    assert "'country' and 'year' together tell the rows apart" in found.said
+
+
 @pytest.mark.parametrize("kind", ["class_id", "category_id", "breed_code"])
 def test_images_of_one_kind_are_not_one_record(tmp_path: Path, kind: str) -> None:
     images = [f"{n}.jpg" for n in range(30)]

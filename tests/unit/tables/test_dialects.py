@@ -25,6 +25,11 @@ from pixlake.tables.dialects import Dialect, choose_dialect
         ('id,text\n1,"say \\"yes, no\\" now"\n2,b\n', Dialect(",", escape="\\")),
         ('id,path\n1,"C:\\"\n2,"D:\\"\n', Dialect(",")),
         ("name\nx\ny\n", Dialect(",")),
+        ("a b c\n1 2 3\n4 5 6\n", Dialect(" ")),
+        ("'OBS' 'GPA' 'X Y'\n1 2.66 20\n2 2.9 'n a'\n", Dialect(" ", quote="'")),
+        ("full name\nJane Doe\nJohn Roe\n", Dialect(",")),
+        ("title of the work\nA walk\nTwo men in a boat\n", Dialect(",")),
+        ("a b c\n", Dialect(",")),
         ("id,name", Dialect(",")),
     ],
 )

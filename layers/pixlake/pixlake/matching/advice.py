@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from pixlake.matching.join import Join
-from pixlake.matching.profiles import Profile
+from pixlake.matching.pairs import find_pair
+from pixlake.matching.profiles import NEARLY, Profile
 from pixlake.matching.references import AMBIGUOUS, MISSING
 
 _EXAMPLES = 3
@@ -21,14 +22,23 @@ _WHAT_TO_SET = (
 
 def advise(join: Join) -> tuple[str, ...]:
     """Warnings, a sentence or three each; none where all is as it should be."""
-    return (*_doubtful(join), *_row_number(join), *_merged(join), *_ambiguous(join), *_few(join))
+    return (
+        *_doubtful(join),
+        *_row_number(join),
+        *_left_out(join),
+        *_merged(join),
+        *_ambiguous(join),
+        *_few(join),
+    )
 
 
 def _doubtful(join: Join) -> Iterator[str]:
     if join.doubtful:
+        pair = find_pair([_column(join, name) for name in join.tables.columns.column_names])
+        together = f" {pair[0]!r} and {pair[1]!r} together tell the rows apart." if pair else ""
         yield (
             f"No column looks like a key; {join.id_column!r} was taken, for its values are all there and all different."
-            " Put a column into the table that identifies each row, and name it in id_column"
+            f"{together} Put a column into the table that identifies each row, and name it in id_column"
         )
 
 
@@ -38,6 +48,16 @@ def _row_number(join: Join) -> Iterator[str]:
             f"The id column {join.id_column!r} is only a row number: where rows are added, left out or sorted, another"
             " upload gives these ids to others. Put a column into the table that identifies each row, and name it in"
             " id_column"
+        )
+
+
+def _left_out(join: Join) -> Iterator[str]:
+    """Where a column was taken for the id though many rows have none of their own."""
+    rows, count = join.tables.columns.num_rows, len(join.records.empty) + len(join.records.repeated)
+    if count > (1 - NEARLY) * rows:
+        yield (
+            f"{count:,} of {rows:,} rows are left out: {join.id_column!r} is empty there, or an earlier row has the"
+            " same id. If each row is a record of its own, name in id_column a column that tells them apart"
         )
 
 

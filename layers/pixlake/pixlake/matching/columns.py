@@ -5,7 +5,7 @@ called like a key, then one that is complete and unique. A column that names ima
 do, and the index that a data frame was saved with comes last.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from pixlake.errors import BadTable
 from pixlake.matching.loosely import PathNames, without_zeros
 from pixlake.matching.names import comparable
+from pixlake.matching.pairs import find_pair
 from pixlake.matching.profiles import MOSTLY, NEARLY, Profile, called_like_images, looks_like_images, sample
 from pixlake.matching.references import References, read_references, settle
 from pixlake.matching.repeats import find_repeated
@@ -46,6 +47,9 @@ def choose_id(profiles: Sequence[Profile], names: PathNames, told: str | None, i
         chosen = next(profile for profile in profiles if profile.name == choice.column)
         counts = chosen.row_number or (chosen.counts_rows and not choice.by_images)
         return replace(choice, why=f"{choice.why}; only a row number") if counts else choice
+    if pair := find_pair(profiles):
+        both = f"only {pair[0]!r} and {pair[1]!r} together do: join them into one column, and name it in id_column"
+        raise BadTable(f"no column tells the rows apart, {both} in pixlake.json")
     listed = ", ".join(repr(profile.name) for profile in profiles)
     raise BadTable(f"no column tells the rows apart; set id_column in pixlake.json to one of {listed}")
 
@@ -79,7 +83,9 @@ def _ways(
     pictures = [each for each in profiles if each not in index and (each.names_images or each.name == image_column)]
     things = [each for each in profiles if each not in index and each not in pictures]
     picture_keys = [each for each in pictures if each.image_key and each.name != image_column]
-    ways = [partial(_by_images, things, names), partial(_by_name, things)]
+    named = {each.name.casefold() for each in profiles}
+    keys = [each for each in things if not _answers(each.name.casefold(), named)]
+    ways = [partial(_by_images, things, names), partial(_by_name, keys)]
     yield from ways if image_column is None else reversed(ways)
     if image_column is not None:
         yield partial(_by_repeats, things, next(each for each in profiles if each.name == image_column))
@@ -169,6 +175,11 @@ def _by_name(
     )
 
 
+def _answers(name: str, names: Container[str]) -> bool:
+    """Whether a column's `no` is an answer and no number: beside `smoker_no` there is `smoker_yes`."""
+    return name.endswith("no") and f"{name[:-2]}yes" in names
+
+
 def _by_repeats(things: Sequence[Profile], images: Profile) -> Choice | None:
     """By rows that repeat an id and agree in all but the image."""
     found = find_repeated(things, images)
@@ -186,4 +197,4 @@ def _by_values(profiles: Sequence[Profile], plain: bool = True) -> Choice | None
         return None
     best = min(whole, key=lambda each: 3 if each.plainness is None else each.plainness)
     why = f"{best.name}: the first column whose {best.rows:,} values are all different"
-    return Choice(best.name, why, doubtful=best.plainness is None and best.rows > 0)
+    return Choice(best.name, why, doubtful=best.rows > 0 and best.doubtful(first=best is profiles[0]))

@@ -36,14 +36,17 @@ _KEY_NAMES = (
         NEARLY,
     ),
     (re.compile(rf"(.*{_SEPARATE})?(number|no|nr|num|code|key|ref|reference)\.?", re.I), NEARLY),
-    (re.compile(r".*[a-z0-9](Number|No|Nr|Num|Code|Key|Sku|SKU)"), NEARLY),
+    (re.compile(r".*[a-z0-9](Number|No|Nr|Num|Code|Key|Sku|SKU)|(?i:.*nummer)"), NEARLY),
 )
 _ROW_NUMBER = re.compile(
     r"|unnamed[:_ ]*\d+|column_\d+|__index_level_\d+__|level_\d+|\.\.\.\d+"
     r"|index|x|#|obs|rownames|row[ _.-]?(no|num|number)?",
     re.I,
 )
-_TIME = re.compile(r".*(year|date|month|day|time|timestamp|period)", re.I)
+_TIME = re.compile(r".*(year|quarter|month|week|date|day|time|timestamp|period)", re.I)
+_NAME = re.compile(r"(full[ _.-]?)?name|title", re.I)
+_HALF_A_NAME = re.compile(r"(first|middle|last|given|family|fore|sur)[ _.-]?names?", re.I)
+_GLUED_KEY = re.compile(r".*(no|nr|num|cod|id)", re.I)  # too little to go by, but for numbers that are all different
 _INTEGER, _DECIMAL = r"^\s*[+-]?[0-9]+\s*$", r"^\s*[+-]?[0-9]*[.,][0-9]+(?:[eE][+-]?[0-9]+)?\s*$"
 _LONG = 50  # characters; what is longer on the average is written for people
 
@@ -104,9 +107,12 @@ class Profile:
     @cached_property
     def row_number(self) -> bool:
         """Whether it is the index that a data frame was saved with: nameless or called so, and counting upwards."""
-        if not _ROW_NUMBER.fullmatch(self.name) or self.share_of(_INTEGER) < 1:
-            return False
-        numbers = _numbers(self.sample)
+        return bool(_ROW_NUMBER.fullmatch(self.name)) and self._ascends
+
+    @cached_property
+    def _ascends(self) -> bool:
+        """Whether its values are whole numbers, each above the one before."""
+        numbers = _numbers(self.sample) if self.share_of(_INTEGER) >= 1 else ()
         return bool(len(numbers) and np.all(np.diff(numbers) > 0))
 
     @cached_property
@@ -120,17 +126,24 @@ class Profile:
 
     @cached_property
     def plainness(self) -> int | None:
-        """What a key without a key's name looks like: 0 codes and times, 1 names, 2 whole numbers; None for measures
-        and free text."""
-        if not len(self.sample) or self.share_of(_DECIMAL) >= MOSTLY:
+        """What a key without a key's name looks like: 0 codes and times, 1 names, 2 whole numbers; None for measures,
+        free text, and half of a person's name."""
+        if not len(self.sample) or self.share_of(_DECIMAL) >= MOSTLY or _HALF_A_NAME.fullmatch(self.name):
             return None
         if pc.mean(pc.utf8_length(self.sample)).as_py() > _LONG or self.share_of(r"[\r\n]") > 0:
             return None
-        if _TIME.fullmatch(self.name):
+        if _TIME.fullmatch(self.name) or _NAME.fullmatch(self.name):
             return 0
         if self.share_of(_INTEGER) >= MOSTLY:
             return 2
         return 1 if self.share_of(r"\S\s+\S") >= 1 - NEARLY else 0
+
+    def doubtful(self, first: bool) -> bool:
+        """Whether values that are all different say little of it, `first` if no column is before it: measures, free
+        text, and numbers that neither go up in the first column nor are called a bit like a key."""
+        if self.plainness != 2:
+            return self.plainness is None
+        return not (first and self._ascends) and not _GLUED_KEY.fullmatch(self.name)
 
     def share_of(self, pattern: str) -> float:
         """The share of the sampled values that the pattern is found in."""

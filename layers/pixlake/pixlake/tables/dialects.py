@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 _DELIMITERS = ",;\t|^~:"
 _BY_EXTENSION = {"tsv": "\t", "tab": "\t", "psv": "|"}
@@ -29,7 +30,7 @@ def choose_dialect(sample: str, whole: bool, extension: str = "csv") -> Dialect:
     """The dialect of a table whose text begins with `sample` (all of it if `whole`).
 
     Best is what makes most rows as wide as the header, then what leaves fewest values in quotes, then what has most
-    columns. A header in which no delimiter occurs is a table of one column.
+    columns. A header in which no delimiter occurs is a table of one column, or of several with spaces between.
     """
     default = Dialect(_BY_EXTENSION.get(extension, ","))
     best, best_score = default, (0.0, 0.0, 1)
@@ -37,7 +38,14 @@ def choose_dialect(sample: str, whole: bool, extension: str = "csv") -> Dialect:
         score = _score(_records(sample, whole, dialect))
         if score[2] > 1 and score > best_score:
             best, best_score = dialect, score
-    return best
+    return best if best_score[2] > 1 else _spaced(sample, whole) or default
+
+
+def _spaced(sample: str, whole: bool) -> Dialect | None:
+    """Spaces, where they make at least three columns of each row: two words may be a name."""
+    scored = [(_score(_records(sample, whole, Dialect(" ", quote))), quote) for quote in _QUOTES]
+    (fitting, _, width), quote = max(scored, key=itemgetter(0))
+    return Dialect(" ", quote) if fitting == 1 and width > 2 else None
 
 
 def _candidates(sample: str, first: str) -> Iterator[Dialect]:
