@@ -48,10 +48,11 @@ lint: setup ## ruff, mypy and the layers of imports
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-docs: setup ## docs/cli.md from the commands' help, docs/pixlake-json.md and docs/limits.md from what the code reads
+docs: setup ## docs/cli.md from the commands' help; pixlake-json, limits and joins.md from what the code reads and finds
 	$(VENV)/bin/python -m pixlake_cli.manual > docs/cli.md
 	$(VENV)/bin/python -m pixlake_cli.fields > docs/pixlake-json.md
 	$(VENV)/bin/python -m benchmarks.limits > docs/limits.md
+	$(VENV)/bin/python -m tests.builders.shapes > docs/joins.md
 
 report-picture: setup ## docs/report.png, the sample's report as Chromium shows it (CHROMIUM names it)
 	$(VENV)/bin/python docs/report_picture.py $(CHROMIUM) docs/report.png

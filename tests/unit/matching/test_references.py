@@ -51,6 +51,8 @@ def resolve(cell: str | None, paths: list[str] = PATHS) -> list[str | int]:
         (" d.png ", ["deep/er/d.png"]),
         ("d.png;c.JPG", ["deep/er/d.png", "test/c.JPG"]),
         ("d.png | c.JPG |", ["deep/er/d.png", "test/c.JPG"]),
+        ("d.png, c.JPG,e f.png", ["deep/er/d.png", "test/c.JPG", "e f.png"]),
+        ("d.png, and more", [MISSING]),
         ("x;y.png", ["x;y.png"]),
         ('["d.png", "x;y.png", null, "z.jpg"]', ["deep/er/d.png", "x;y.png", MISSING]),
         ("[]", []),

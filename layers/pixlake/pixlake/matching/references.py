@@ -14,12 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pixlake.formats import IMAGE_EXTENSIONS
 from pixlake.matching.names import Matches, Positions, comparable
 
 MISSING, AMBIGUOUS = -1, -2
 _SEPARATORS = r"\s*[;|]\s*"
 _EXTENSION = r"(?s)\.([^./]*)$"
 _QUERY = r"[?#].*$"
+_IMAGE = rf"[^,;|]+\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})(?:[?#][^\s,;|]*)?"
+_COMMA_LIST = rf"(?i)^{_IMAGE}(?:\s*,\s*{_IMAGE})+$"
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def settle(references: References, columns: pa.Table, paths: pa.Array) -> Refere
 def read_references(cells: pa.Array, paths: pa.Array) -> References:
     """The references in `cells`, resolved among `paths`.
 
-    A cell is a JSON list, several names with `;` or `|` between, or one name that may hold these characters.
+    A cell is a JSON list, several names with `;` or `|` between (or commas, where each is an image file's), or one name
+    that may hold these characters.
     """
     rows, texts = _flatten(cells, paths)
     distinct = texts.dictionary_encode()
@@ -95,7 +99,8 @@ def _flatten(cells: pa.Array, paths: pa.Array) -> tuple[Positions, pa.Array]:
     lists, single = _json_lists(cells.filter(pa.array(listed)).to_pylist()), cells.filter(pa.array(~listed))
     known = pa.chunked_array([paths, pc.replace_substring_regex(paths, "(?s)^.*/", "")])
     whole = pc.is_in(single, known.combine_chunks())
-    split = pc.split_pattern_regex(single, _SEPARATORS)
+    commas = pc.match_substring_regex(single, _COMMA_LIST)
+    split = pc.split_pattern_regex(pc.if_else(commas, pc.replace_substring(single, ",", ";"), single), _SEPARATORS)
     split = pc.if_else(whole, _lists_of_one(single), split)
     rows = [np.flatnonzero(~listed)[pc.list_parent_indices(split).to_numpy()]]
     texts = [pc.list_flatten(split)]
