@@ -14,6 +14,7 @@ from pixlake.errors import BadRequest, PixlakeError, StorageError
 COMMANDS = {
     "check": "pixlake_cli.commands.check:check",
     "run": "pixlake_cli.commands.run:run",
+    "retry": "pixlake_cli.commands.retry:retry",
     "query": "pixlake_cli.commands.query:query",
     "search": "pixlake_cli.commands.search:search",
     "duplicates": "pixlake_cli.commands.duplicates:duplicates",

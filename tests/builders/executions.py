@@ -91,7 +91,11 @@ class Execution:
         rows = [{"image_path": path, "image_uri": f"s3://lake/{path}", "record_id": None} for path in paths]
         self._plan(Batch(batch_id, "embed", "image", MODEL, len(paths), 0), pa.Table.from_pylist(rows, EMBED_BATCH))
         if not lost:
-            parquet.write_part(self.work.part("embeddings", batch_id), EMBEDDINGS, self._embeddings(paths))
+            self.embedded(batch_id, paths)
+
+    def embedded(self, batch_id: str, paths: Sequence[str]) -> None:
+        """The part of a batch."""
+        parquet.write_part(self.work.part("embeddings", batch_id), EMBEDDINGS, self._embeddings(paths))
 
     def classify(
         self, batch_id: str, record_ids: Sequence[str | None], lost: bool = False, task: str = "classify"
@@ -103,7 +107,11 @@ class Execution:
         batch = Batch(batch_id, task, "tabular", "m@1", len(record_ids), 0)
         self._plan(batch, pa.Table.from_pylist(rows, CLASSIFY_BATCH))
         if not lost:
-            parquet.write_part(self.work.part("predictions", batch_id), PREDICTIONS, self._predictions(record_ids))
+            self.predicted(batch_id, record_ids)
+
+    def predicted(self, batch_id: str, record_ids: Sequence[str | None]) -> None:
+        """The part of a batch."""
+        parquet.write_part(self.work.part("predictions", batch_id), PREDICTIONS, self._predictions(record_ids))
 
     def records(self, part_id: str, record_ids: Sequence[str]) -> None:
         rows = [

@@ -9,12 +9,13 @@ from pixlake.messages import Ended
 from pixlake.report.ingests import UNKNOWN_EXPERIMENT, FailedIngest, read_ingest
 from tests.unit.test_triggers import TIME, created
 
+LAKE = "file:///no-such-lake"
 STARTED = datetime(2026, 11, 21, 11, tzinfo=UTC)
 
 
 def read(given: object) -> FailedIngest:
     milliseconds = round(STARTED.timestamp() * 1000)
-    return read_ingest(Ended("run-1", "FAILED", milliseconds, milliseconds, json.dumps(given)))
+    return read_ingest(Ended("run-1", "FAILED", milliseconds, milliseconds, json.dumps(given)), LAKE)
 
 
 @pytest.mark.parametrize("name", ["a.zip", '"a" b+c\\d.zip', "new\nline.zip", "日本.zip"])

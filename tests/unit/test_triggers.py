@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pixlake.errors import BadRequest
-from pixlake.messages import Ingest, Options, plain
+from pixlake.messages import Ingest, Options, PlanRequest, RetryRequest, plain
 from pixlake.triggers import read_ingest, read_request
 
 TIME = "2026-11-21T10:00:00Z"
@@ -104,9 +104,21 @@ def test_an_input_that_is_neither_is_refused(given: Any) -> None:
         read_ingest(given)
 
 
+def test_a_person_asks_for_a_retry() -> None:
+    request = read_request({"execution_id": "e", "started_at": TIME, "ingest": {"retry": "earlier"}})
+    assert request == RetryRequest("e", TIME, "earlier")
+
+
+@pytest.mark.parametrize("given", [{"retry": 7}, {"retry": "earlier", "upload_uri": "s3://up/a.zip"}])
+def test_a_retry_that_asks_for_more_is_refused(given: Any) -> None:
+    with pytest.raises(BadRequest, match="Retry: "):
+        read_request({"execution_id": "e", "started_at": TIME, "ingest": given})
+
+
 def test_plans_event_holds_the_input_as_it_was_given() -> None:
     request = read_request({"execution_id": "e", "started_at": TIME, "ingest": created("uploads/pets/a.zip")})
     assert (request.execution_id, request.started_at) == ("e", TIME)
+    assert isinstance(request, PlanRequest)
     assert request.ingest.experiment_id == "pets"
     with pytest.raises(BadRequest, match="started_at"):
         read_request({"execution_id": "e", "ingest": {}})

@@ -27,7 +27,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request
 
 from pixlake.bundles.folders import open_folder
-from pixlake.errors import BadUpload
+from pixlake.errors import BadRequest, BadUpload
 from pixlake.failures import MAP_FAILED
 from pixlake.inference.predictor import Predictor, unpack_predictor
 from pixlake.messages import (
@@ -43,6 +43,7 @@ from pixlake.messages import (
     PlanAnswer,
     PlanRequest,
     ReportRequest,
+    RetryRequest,
     Shard,
     SplitRequest,
     parse,
@@ -178,6 +179,7 @@ def asked(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> dict[
     steps = Steps(recorder, client)
     steps.ingest("uploads/pets/a.zip", "first")
     steps.ingest("uploads/pets/folder/", "second", engine=Engine.ATHENA)
+    steps.retry("first")
     steps.refuse("uploads/pets/evil.zip", "third")
     steps.maintain()
     return recorder.asked
@@ -247,6 +249,17 @@ class Steps:
             self.step("ReportFunction", report, asking, ReportSettings(self.lake, self.new_catalog()))
             self.step("ReportFunction", report, asking, ReportSettings(self.lake, settings.catalog_uri))
             self.catalog_uri = settings.catalog_uri
+
+    def retry(self, execution: str) -> None:
+        """Run again what an execution lost; of another there is nothing left."""
+        request = RetryRequest("retried", "2026-11-21T00:00:00Z", execution)
+        planned = self.step("PlanFunction", plan, request, PlanSettings(self.lake))
+        again = SplitRequest(planned.run, planned.options, planned.shards)
+        joined = self.step("SplitFunction", split, again, SplitSettings(self.lake))
+        settings = CompactSettings(self.lake, self.catalog_uri)
+        self.step("CompactFunction", compact, CompactRequest(planned.run, joined, planned.options), settings)
+        with pytest.raises(BadRequest):
+            self.step("PlanFunction", plan, replace(request, retry="gone"), PlanSettings(self.lake))
 
     def refuse(self, key: str, execution: str) -> None:
         with pytest.raises(BadUpload):

@@ -1,11 +1,8 @@
 """`pixlake run`: the whole main job on one machine, without an account and without a container engine."""
 
-import json
-import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +12,12 @@ from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
 from pixlake.models_python import find_models_python
 from pixlake.options import parse_setting
-from pixlake_cli.engine.display import shown
 from pixlake_cli.engine.engine import Engine
-from pixlake_cli.engine.inputs import Upload, find_uploads
-from pixlake_cli.engine.progress import Progress
-from pixlake_cli.engine.provision import name_execution, put_models
+from pixlake_cli.engine.inputs import find_uploads
+from pixlake_cli.engine.provision import put_models
 from pixlake_cli.engine.root import ROOT
-from pixlake_cli.engine.summary import Ended
 from pixlake_cli.lakes import lake_option
+from pixlake_cli.running import execute, interruptible, tell
 
 # Comes with Pixlake, so a first run embeds something.
 DEFAULT_EMBEDDER = "emoji-clip"
@@ -95,13 +90,12 @@ def run(
     if not containers:
         # on a laptop it stands in for the AutoGluon container
         parameters["AutoGluonImage"] = str(find_models_python() or "")
-    with _interruptible(), Engine(lake.uri, lake.catalog_uri, parameters, containers=containers) as engine:
+    with interruptible(), Engine(lake.uri, lake.catalog_uri, parameters, containers=containers) as engine:
         ended = []
         for upload in found:
-            ended.append(_run_one(engine, lake.folder, upload, options, begun))
-            click.echo(ended[-1].summary() if ended[-1].good else ended[-1].explanation(engine.logs), err=True)
-            if as_json:
-                click.echo(json.dumps(ended[-1].result()))
+            request = {"upload_uri": upload.uri, "experiment_id": upload.experiment_id, "options": options}
+            ended.append(execute(engine, lake.folder, upload, request, begun))
+            tell(ended[-1], engine.logs, as_json=as_json)
             begun = time.monotonic()
     if open_report and ended[-1].report:
         click.launch(ended[-1].report)
@@ -125,31 +119,3 @@ def _make_options(
 def _default_embedder(lake: Path) -> str:
     """The one that comes with Pixlake, where it is in the lake."""
     return DEFAULT_EMBEDDER if (lake / "models" / DEFAULT_EMBEDDER / "bundle.json").exists() else ""
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM and Ctrl-C end the run in good order: workers gone, and a word about what is left."""
-
-    def stop(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo("Stopped. Each table is as it was or complete; run it again whenever you like.", err=True)
-        sys.exit(130)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-# `begun` is when the person began to wait: for a first upload, before the engine was up
-def _run_one(engine: Engine, lake: Path, upload: Upload, options: Mapping[str, Any], begun: float) -> Ended:
-    name = name_execution(upload, lake)
-    request = {"upload_uri": upload.uri, "experiment_id": upload.experiment_id, "options": options}
-    click.echo(f"{upload.shown} as experiment {upload.experiment_id}, execution {name}", err=True)
-    with shown() as show:
-        progress = Progress(engine.states(), show)
-        outcome = engine.execute(name, request, progress)
-    return Ended(outcome, progress, upload.experiment_id, lake, round(time.monotonic() - begun, 1))

@@ -106,6 +106,11 @@ class Work:
         """All rows of the execution for `rejects`, Parquet: Compact adds it to the parts where Athena merges."""
         return join(self.uri, "merged", "rejects", "rows.parquet")
 
+    @property
+    def withdrawn_rejects(self) -> str:
+        """Rows of `rejects` that a retry takes back, Parquet: Compact adds it where Athena merges."""
+        return join(self.uri, "withdrawn", "rejects", "rows.parquet")
+
     def rejects(self, stage: str, part_id: str) -> str:
         """JSON Lines of `rejects.Reject`. Written before the part that completes the same work."""
         return join(self.uri, "parts", "rejects", f"{stage}-{part_id}.jsonl")
@@ -114,6 +119,11 @@ class Work:
     def compacted(self) -> str:
         """JSON of `messages.CompactAnswer`: Compact's last object, where it has committed every table itself."""
         return join(self.uri, "compacted.json")
+
+    @property
+    def finished(self) -> str:
+        """JSON of `messages.Finished`, for a retry (`retries`). Compact writes it when it knows what was lost."""
+        return join(self.uri, "finished.json")
 
     def failure(self, child: str) -> str:
         """The error of a Map's child (`extract-000003`, `embed-000001`) that failed for good (`failures`)."""

@@ -92,7 +92,8 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `upload_id` is 16 hex digits of the upload's content: the same upload has the same one. `started_at` is written as
     `processed_at`, so that a step run twice writes the same bytes. `upload_version` is the version id of a zip in a
-    bucket that keeps versions, `upload_etag` its ETag: every read is of this one.
+    bucket that keeps versions, `upload_etag` its ETag: every read is of this one. `retry_of` is the execution of the
+    same upload of which this one runs again what was lost.
     """
 
     execution_id: str
@@ -103,6 +104,7 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     started_at: str
     upload_version: str | None = None
     upload_etag: str | None = None
+    retry_of: str | None = None
 
 
 class ItemList(msgspec.Struct, frozen=True):
@@ -116,6 +118,14 @@ class PlanRequest(msgspec.Struct, frozen=True):
     execution_id: str
     started_at: str
     ingest: Ingest
+
+
+class RetryRequest(msgspec.Struct, frozen=True):
+    """Plan's request where the execution's input names an earlier execution: run what that one lost."""
+
+    execution_id: str
+    started_at: str
+    retry: str
 
 
 class PlanAnswer(msgspec.Struct, frozen=True):
@@ -185,6 +195,13 @@ class CompactRequest(msgspec.Struct, frozen=True):
     run: Run
     split: SplitAnswer
     options: Options = Options()
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """What a retry needs of an execution: Compact's request, and the batches whose rows it did not commit."""
+
+    request: CompactRequest
+    lost: tuple["Batch", ...]
 
 
 class Effect(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,6 +1,6 @@
 """The inputs that start an execution: S3's event of a new object, as EventBridge delivers it, or one that a person
-wrote. The event is passed whole, never through a text template, so a key may hold any character: EventBridge does not
-encode keys, unlike S3's older notifications.
+wrote, for an upload or for a retry (`{"retry": "<execution>"}`). The event is passed whole, never through a text
+template, so a key may hold any character: EventBridge does not encode keys, unlike S3's older notifications.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from pixlake.errors import BadRequest
-from pixlake.messages import Ingest, PlanRequest, parse
+from pixlake.messages import Ingest, PlanRequest, RetryRequest, parse
 
 _KEY = re.compile(r"uploads/([^/]+)/")
 
@@ -37,6 +37,12 @@ class ObjectCreated(msgspec.Struct, frozen=True):
     detail: _Detail
 
 
+class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The input by which a person has an earlier execution's lost batches run again: its name."""
+
+    retry: str
+
+
 class _Started(msgspec.Struct, frozen=True):
     """Plan's event: `ingest` is the execution's unparsed input."""
 
@@ -45,10 +51,17 @@ class _Started(msgspec.Struct, frozen=True):
     ingest: Any
 
 
-def read_request(event: Any) -> PlanRequest:
+def read_request(event: Any) -> PlanRequest | RetryRequest:
     """Plan's event; BadRequest says which field does not fit."""
     started = parse(event, _Started)
+    if retried := read_retry(started.ingest):
+        return RetryRequest(started.execution_id, started.started_at, retried)
     return PlanRequest(started.execution_id, started.started_at, read_ingest(started.ingest))
+
+
+def read_retry(given: Any) -> str:
+    """The execution that an input asks to retry, empty for any other input; BadRequest where more is asked for."""
+    return parse(given, Retry).retry if isinstance(given, dict) and "retry" in given else ""
 
 
 def read_ingest(given: Any) -> Ingest:

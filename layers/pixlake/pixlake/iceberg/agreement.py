@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from pixlake.iceberg.existing import KeyRange
+from pixlake.iceberg.existing import KeyRange, key_range
 from pixlake.iceberg.keys import encode_keys, key_columns, uploaded_of
 from pixlake.iceberg.links import Links, find_sorted, read_links
 from pixlake.messages import Effect
@@ -55,6 +55,29 @@ class Agreement:
     def apply(self, rows: pa.Table) -> pa.Table:
         """The rows with the values that they must have."""
         return rows
+
+
+@dataclass(frozen=True)
+class Withdrawal(Agreement):
+    """Some rows of a table of which no two have one key hold no longer: those of the encoded `keys`, sorted."""
+
+    schema: TableSchema = field(kw_only=True)
+    keys: pa.Array = field(kw_only=True)
+
+    @classmethod
+    def of(cls, rows: pa.Table, schema: TableSchema) -> "Withdrawal":
+        """The withdrawal of `rows`."""
+        encoded = [encode_keys(batch, schema) for batch in rows.to_batches()]
+        return cls(schema=schema, keys=pa.concat_arrays(encoded).sort() if encoded else pa.array([], pa.large_string()))
+
+    def concerns(self, table: Table, file: DataFile) -> bool:
+        if not len(self.keys):
+            return False
+        return key_range(self.keys[0].as_py(), self.keys[-1].as_py(), self.schema).may_meet(table, file)
+
+    def outdated(self, keys: pa.Array, ranks: np.ndarray) -> Mask:
+        gone: Mask = pc.is_in(keys, value_set=self.keys).to_numpy(zero_copy_only=False)
+        return gone | super().outdated(keys, ranks)
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,20 @@ def write_agreeing(schema: TableSchema, run: Run, lake: str, folder: str) -> Tab
     return structs.replace(write_statements(schema, run, lake, folder), merge=write(_text(run.experiment_id)))
 
 
+def write_withdrawal(schema: TableSchema, run: Run, lake: str, folder: str) -> TableStatements:
+    """The statements that delete the rows of a table that `folder` below the execution's work folder holds."""
+    parts, _ = _register(schema, lake, folder)
+    merge = "\n".join(
+        [
+            f"MERGE INTO {_name(schema.name)} AS target",
+            f"USING ({_newest(schema, parts, run)}) AS source",
+            f"ON {' AND '.join(_matches(schema, run))}",
+            "WHEN MATCHED THEN DELETE",
+        ]
+    )
+    return structs.replace(write_statements(schema, run, lake, folder), merge=merge)
+
+
 def _set_owners(experiment: str) -> str:
     return f"""MERGE INTO embeddings AS target
 USING (

@@ -2,7 +2,7 @@
 
 Reading (`extracted`) and writing (`outputs`) are apart from the decisions, which touch nothing outside: columns
 (`profiles`, `columns`, `keyed`, `choices`), images (`names`, `loosely`, `references`), rows (`records`, `repeats`),
-what comes of them (`join`, `advice`), and batches (`cutting`).
+what comes of them (`join`, `advice`), and batches (`cutting`; `retried` for those of an earlier execution).
 
 What is decided here, where the data leaves a choice:
 

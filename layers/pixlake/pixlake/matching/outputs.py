@@ -53,7 +53,7 @@ def write_records(work: Work, run: Run, joined: Joined) -> None:
     def write(job: tuple[int, tuple[int, int]]) -> None:
         number, (start, stop) = job
         columns = _record_columns(run, joined, np.arange(start, stop))
-        _write(work.part(RECORDS.name, f"{number:05d}"), RECORDS.columns, columns)
+        write_file(work.part(RECORDS.name, f"{number:05d}"), RECORDS.columns, columns)
 
     parts = enumerate(cut(joined.attribute_sizes, _PART_ROWS, _PART_BYTES))
     for _ in map_bounded(write, parts, _PARTS_IN_FLIGHT):
@@ -72,7 +72,7 @@ def write_embed_batches(work: Work, model: str, joined: Joined, limits: Limits) 
         batch, images = job
         owners = joined.matches.record_of_image[images]
         columns = [*joined.image_columns(images), joined.ids.take(pa.array(owners, mask=owners < 0))]
-        _write(work.batch(batch.batch_id), EMBED_BATCH, columns)
+        write_file(work.batch(batch.batch_id), EMBED_BATCH, columns)
         return batch
 
     return list(map_bounded(write, jobs, _BATCHES_IN_FLIGHT))
@@ -93,7 +93,7 @@ def write_classify_batches(work: Work, groups: Iterable[Group], joined: Joined, 
     def write(job: tuple[Batch, Positions]) -> Batch:
         batch, positions = job
         make = {"image+tabular": _illustrated, "tabular": _tabular, "image": _orphaned}[batch.modality]
-        _write(work.batch(batch.batch_id), CLASSIFY_BATCH, make(joined, positions))
+        write_file(work.batch(batch.batch_id), CLASSIFY_BATCH, make(joined, positions))
         return batch
 
     return list(map_bounded(write, _classify_jobs(groups, joined, limits), _BATCHES_IN_FLIGHT))
@@ -172,7 +172,8 @@ def _time(text: str) -> pa.Scalar:
     return pa.scalar(datetime.fromisoformat(text), RECORDS.columns.field("uploaded_at").type)
 
 
-def _write(uri: str, schema: pa.Schema, columns: list[pa.Array]) -> None:
+def write_file(uri: str, schema: pa.Schema, columns: list[pa.Array]) -> None:
+    """Write one Parquet file of these columns, cast to the schema's types."""
     arrays = [
         column if column.type == field.type else column.cast(field.type)
         for column, field in zip(columns, schema, strict=True)

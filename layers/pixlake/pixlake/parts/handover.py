@@ -15,9 +15,11 @@ from pyiceberg.io import FileIO
 
 from pixlake import parquet
 from pixlake.iceberg.merge import index_keys
-from pixlake.iceberg.statements import write_agreeing, write_statements
+from pixlake.iceberg.statements import write_agreeing, write_statements, write_withdrawal
+from pixlake.lake import Work
 from pixlake.messages import CompactAnswer, Run, TableStatements
 from pixlake.parts.rejected import ExecutionRejects
+from pixlake.parts.withdrawn import find_withdrawn
 from pixlake.schemas import EMBEDDINGS, LINKS, PREDICTIONS, RECORDS, REJECTS
 from pixlake.settings import CompactSettings
 
@@ -44,9 +46,20 @@ def hand_over(
     merged = work.merged_rejects
     parquet.write_part(merged, REJECTS, pa.Table.from_batches(batches, REJECTS.columns))
     folders = {name: f"parts/{name}" for name in MERGED}
-    folders[REJECTS.name] = merged.removeprefix(f"{work.uri}/").rpartition("/")[0]
+    folders[REJECTS.name] = _folder(work, merged)
     folders[LINKS.name] = folders[RECORDS.name]
-    return msgspec.structs.replace(answer, statements=list_statements(request.run, settings.lake_uri, folders))
+    statements = list_statements(request.run, settings.lake_uri, folders)
+    withdrawn = find_withdrawn(request, settings.lake_uri, rejected, io)
+    if withdrawn.num_rows:
+        parquet.write_part(work.withdrawn_rejects, REJECTS, withdrawn)
+        folder = _folder(work, work.withdrawn_rejects)
+        statements = (*statements, write_withdrawal(REJECTS, request.run, settings.lake_uri, folder))
+    return msgspec.structs.replace(answer, statements=statements)
+
+
+def _folder(work: Work, uri: str) -> str:
+    """The folder of a file, below the execution's."""
+    return uri.removeprefix(f"{work.uri}/").rpartition("/")[0]
 
 
 def list_statements(run: Run, lake: str, folders: Mapping[str, str]) -> tuple[TableStatements, ...]:

@@ -27,7 +27,7 @@ def find_lost(work: Work, planned: int, parts: dict[str, list[str]], tolerated_p
         return []
     batches = msgspec.json.decode(storage.read(work.batches), type=list[Batch])
     found = {(table, part_id(uri)) for table, uris in parts.items() for uri in uris}
-    lost = [batch for batch in batches if (_TABLES[_stage(batch)], batch.batch_id) not in found]
+    lost = [batch for batch in batches if (_TABLES[stage_of(batch)], batch.batch_id) not in found]
     if 100 * len(lost) > tolerated_percent * len(batches):
         names = ", ".join(batch.batch_id for batch in lost[:5])
         raise TooManyLost(
@@ -39,8 +39,9 @@ def find_lost(work: Work, planned: int, parts: dict[str, list[str]], tolerated_p
 
 def reject_rows(work: Work, io: FileIO, lost: Sequence[Batch]) -> list[Reject]:
     """A reject for each row of the lost batches, by image path, or by record id where it is a record."""
+    remedy = f"run it again: pixlake retry {work.execution_id}"
     return [
-        Reject(source, _stage(batch), REASON, f"batch {batch.batch_id} gave no result; upload it again")
+        Reject(source, stage_of(batch), REASON, f"batch {batch.batch_id} gave no result; {remedy}")
         for batch in lost
         for source in _sources(work, io, batch)
     ]
@@ -51,13 +52,13 @@ def part_id(uri: str) -> str:
     return uri.rpartition("/")[2].rpartition(".")[0]
 
 
-def _stage(batch: Batch) -> Stage:
+def stage_of(batch: Batch) -> Stage:
     """The stage of a batch: CLASSIFY in either container."""
     return Stage.EMBED if batch.task == Stage.EMBED else Stage.CLASSIFY
 
 
 def _sources(work: Work, io: FileIO, batch: Batch) -> list[str]:
-    columns = ["image_path"] if _stage(batch) == Stage.EMBED else ["record_id", "image_paths"]
+    columns = ["image_path"] if stage_of(batch) == Stage.EMBED else ["record_id", "image_paths"]
     with io.new_input(work.batch(batch.batch_id)).open() as file:
         rows = pq.read_table(file, columns=columns).to_pylist()
     return [row.get("image_path") or row.get("record_id") or row["image_paths"][0] for row in rows]

@@ -9,7 +9,9 @@ import msgspec
 from pixlake.errors import BadRequest
 from pixlake.lake import check_identifier, experiment_of
 from pixlake.messages import Ended, plain
+from pixlake.retries import read_finished
 from pixlake.triggers import read_ingest as read_given
+from pixlake.triggers import read_retry
 
 # No experiment can have this name, for one starts with a letter or a digit.
 UNKNOWN_EXPERIMENT = "_unknown"
@@ -24,9 +26,11 @@ class FailedIngest:
     uploaded_at: datetime
 
 
-def read_ingest(ended: Ended) -> FailedIngest:
-    """The upload that the input names, as far as it can be read; UNKNOWN_EXPERIMENT where it names none."""
-    fields = _upload_fields(_fields(ended.input))
+def read_ingest(ended: Ended, lake: str) -> FailedIngest:
+    """The upload that the input names, as far as it can be read; UNKNOWN_EXPERIMENT where it names none. That of a
+    retry is in the files of the earlier execution in the lake."""
+    fields = _fields(ended.input)
+    fields = _retried(fields, lake) if "retry" in fields else _upload_fields(fields)
     upload_uri = fields.get("upload_uri")
     upload_uri = upload_uri if isinstance(upload_uri, str) else ""
     experiment_id = fields.get("experiment_id") or experiment_of(upload_uri)
@@ -39,6 +43,13 @@ def _fields(text: str | None) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text or "", type=dict[str, Any])
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
+        return {}
+
+
+def _retried(fields: dict[str, Any], lake: str) -> dict[str, Any]:
+    try:
+        return plain(read_finished(lake, read_retry(fields)).request.run)
+    except BadRequest:
         return {}
 
 

@@ -18,16 +18,18 @@ from pyiceberg.table import Table
 from pixlake import storage
 from pixlake.errors import BadUpload
 from pixlake.experiments import Experiment, keep_experiment
-from pixlake.iceberg.agreement import find_horizon
+from pixlake.iceberg.agreement import Withdrawal, find_horizon
 from pixlake.iceberg.catalog import load_table, open_catalog
-from pixlake.iceberg.commit import Target, commit_sources
+from pixlake.iceberg.commit import Origin, Target, commit_upload
 from pixlake.iceberg.rows import ParquetRows
 from pixlake.iceberg.uploads import AGREEING, UploadCommit
 from pixlake.lake import Work
-from pixlake.messages import Batch, CompactAnswer, CompactRequest, Effect
+from pixlake.messages import Batch, CompactAnswer, CompactRequest, Effect, Finished
 from pixlake.parts.handover import hand_over
 from pixlake.parts.lost import find_lost
 from pixlake.parts.rejected import ExecutionRejects
+from pixlake.parts.withdrawn import find_withdrawn
+from pixlake.retries import write_finished
 from pixlake.schemas import EMBEDDINGS, PREDICTIONS, RECORDS, REJECTS
 from pixlake.settings import CompactSettings, Engine
 
@@ -62,6 +64,7 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
     catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
     execution = ExecutionRejects(request, work, lost)
     _keep_key(request, settings)
+    write_finished(work, Finished(request, tuple(lost)))
     if settings.compaction_engine is Engine.ATHENA:
         _refuse_older(request, load_table(catalog, RECORDS.name))
         return hand_over(execution, parts, load_table(catalog, REJECTS.name).io, settings)
@@ -133,7 +136,9 @@ class _Job:
         table, partition = load_table(self.catalog, REJECTS.name), self.request.run.experiment_id
         target = Target(table, REJECTS, partition, self.settings.target_file_bytes, self.deadline)
         sources = self.execution.sources(parts[REJECTS.name], target.table.io)
-        return commit_sources(target, sources, self._commit_id(REJECTS.name))
+        withdrawn = find_withdrawn(self.request, self.settings.lake_uri, sources, target.table.io)
+        agreement = Withdrawal.of(withdrawn, REJECTS)
+        return commit_upload(target, sources, Origin(self._commit_id(REJECTS.name), agree=lambda: agreement)).given
 
     def _commit_id(self, table: str) -> str:
         return commit_id(self.request, self.execution.lost, table)
@@ -153,6 +158,7 @@ def commit_id(request: CompactRequest, lost: Sequence[Batch], table: str) -> str
         split.id_column,
         missing,
         table,
+        *([run.retry_of] if run.retry_of else []),
     ]
     return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

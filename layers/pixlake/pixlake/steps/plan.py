@@ -6,21 +6,27 @@ change.
 
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from pixlake.errors import BadRequest, BadUpload
 from pixlake.lake import Work, check_identifier, experiment_of, make_upload_id
-from pixlake.messages import Ingest, ItemList, Options, PlanAnswer, PlanRequest, Run
+from pixlake.messages import Ingest, ItemList, Options, PlanAnswer, PlanRequest, RetryRequest, Run
 from pixlake.options import merge_options
+from pixlake.retries import read_finished
 from pixlake.settings import PlanSettings
 from pixlake.zips.inventory import Inventory, open_inventory
-from pixlake.zips.outputs import read_options, write_rejects, write_shards, write_tables
+from pixlake.zips.outputs import read_options, write_no_shards, write_rejects, write_shards, write_tables
 from pixlake.zips.sources import open_source
 
 
-def plan(request: PlanRequest, settings: PlanSettings) -> PlanAnswer:
+def plan(request: PlanRequest | RetryRequest, settings: PlanSettings) -> PlanAnswer:
     """Plan one upload: its tables go to `Work.tables`, its images into shards, what is left out to `Work.rejects`.
 
-    Raises BadUpload where the upload is refused, BadRequest where the request does not say what it must.
+    Of a retry there is nothing to plan: the earlier execution's run and options, without shards. Raises BadUpload where
+    the upload is refused, BadRequest where the request does not say what it must.
     """
+    if isinstance(request, RetryRequest):
+        return _plan_retry(request, settings)
     ingest = request.ingest
     experiment_id = _experiment_id(ingest)
     check_identifier("execution_id", request.execution_id)
@@ -40,6 +46,22 @@ def plan(request: PlanRequest, settings: PlanSettings) -> PlanAnswer:
         found = read_options(ingest.upload_uri, inventory.options(), source.version)
         options = merge_options(ingest.options, found, settings)
         return _write(run, options, inventory, settings)
+
+
+def _plan_retry(request: RetryRequest, settings: PlanSettings) -> PlanAnswer:
+    check_identifier("execution_id", request.execution_id)
+    earlier = read_finished(settings.lake_uri, request.retry).request
+    run = replace(
+        earlier.run,
+        execution_id=request.execution_id,
+        started_at=_utc("started_at", request.started_at),
+        retry_of=request.retry,
+    )
+    # the rows of a few batches are no complete upload
+    options = replace(earlier.options, complete=None)
+    work = Work(settings.lake_uri, run.execution_id)
+    write_no_shards(work)
+    return PlanAnswer(run, options, ItemList(work.key(work.shards), 0), images=0, tables=0, rejected=0)
 
 
 def _write(run: Run, options: Options, inventory: Inventory, settings: PlanSettings) -> PlanAnswer:

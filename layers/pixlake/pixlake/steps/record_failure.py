@@ -25,7 +25,7 @@ def record_failure(request: FailureRequest, settings: ReportSettings) -> Failure
     catalog is what fails, it still says why.
     """
     ended = request.detail
-    ingest, cause = read_ingest(ended), _find_cause(ended, settings)
+    ingest, cause = read_ingest(ended, settings.lake_uri), _find_cause(ended, settings)
     uri = report_uri(settings.lake_uri, ended.name)
     page = render_failure(_page(ended, ingest, cause)).encode()
     try:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 import numpy as np
+from msgspec.structs import replace
 
 from pixlake.bundles.available import explain_missing_columns, explain_unpredicted
 from pixlake.bundles.roles import EMBEDDER, ORPHAN, WITH_IMAGE, WITHOUT_IMAGE, Model, resolve_models
@@ -24,7 +25,9 @@ from pixlake.matching.outputs import (
     write_records,
     write_rejects,
 )
+from pixlake.matching.retried import write_retried
 from pixlake.messages import Batch, ItemList, SplitAnswer, SplitRequest
+from pixlake.retries import read_finished
 from pixlake.settings import SplitSettings
 from pixlake.tables.union import UNREADABLE_TABLE, read_tables
 
@@ -32,10 +35,14 @@ from pixlake.tables.union import UNREADABLE_TABLE, read_tables
 def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
     """Join the upload's tables with its images; write records, rejects and batches below the execution's work.
 
+    Of a retry, write as batches what the earlier execution lost; the rest of its answer holds.
+
     Raises BadTable if no table can be read (of a complete upload, if one cannot) or no id column be found, BadUpload
     where the experiment is keyed by another column, BadBundle for a model that cannot be used, and MissingObject where
     a shard of images is not there.
     """
+    if request.run.retry_of is not None:
+        return _split_retry(request, request.run.retry_of, settings)
     work = Work(settings.lake_uri, request.run.execution_id)
     models = resolve_models(settings.lake_uri, request.options, autogluon=bool(settings.autogluon_image))
     images = read_images(work, request.shards.count)
@@ -60,6 +67,25 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
         demo=tuple(role for role, model in models.items() if model.demo),
         warnings=(*advise(found), *_missing_columns(models, found.joined)),
         unpredicted="" if any(map(_predicts, batches)) else explain_unpredicted(settings.lake_uri, models),
+    )
+
+
+def _split_retry(request: SplitRequest, retry_of: str, settings: SplitSettings) -> SplitAnswer:
+    finished = read_finished(settings.lake_uri, retry_of)
+    work, earlier = Work(settings.lake_uri, request.run.execution_id), Work(settings.lake_uri, retry_of)
+    batches = write_retried(work, earlier, finished, Limits(settings.batch_rows, settings.batch_bytes))
+    write_batch_list(work, batches)
+    nothing = f"{retry_of} lost nothing and rejected nothing that may pass now: there is nothing to run again"
+    return replace(
+        finished.request.split,
+        batches=ItemList(work.key(work.batches), len(batches)),
+        images=sum(batch.count for batch in batches if batch.task == "embed"),
+        records=0,
+        with_image=0,
+        orphans=0,
+        rejected=0,
+        warnings=() if batches else (nothing,),
+        unpredicted="",
     )
 
 

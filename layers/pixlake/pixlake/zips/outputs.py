@@ -81,6 +81,11 @@ def write_shards(run: Run, work: Work, inventory: Inventory, settings: PlanSetti
     return cutter
 
 
+def write_no_shards(work: Work) -> None:
+    """The list of shards where there is nothing to extract."""
+    storage.write(work.shards, b"[]")
+
+
 def _members(run: Run, lake_uri: str, inventory: Inventory) -> Iterator[Member]:
     folder = images_uri(lake_uri, run.experiment_id, run.upload_id)
     for kept in inventory.images():
