@@ -5,6 +5,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3.11
 VENV := .venv
 LAKE ?= demo-lake
+MINUTES ?= 5
 # where tests run on the Python of Lambda: the one named so, else pyenv's
 VENV_313 := .venv-3.13
 PYTHON_313 := $(shell for python in python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python); do \
@@ -24,7 +25,7 @@ ARCHITECTURE ?= x86_64
 CONTAINERS := $(filter-out functions/classify_autogluon/%,$(wildcard functions/*/requirements.txt))
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs report-picture unit test test-3.13 test-wheel test-engines test-readers sam validate lint-template arm64 build autogluon-image test-containers requirements
+.PHONY: help setup demo lint docs report-picture unit fuzz test test-3.13 test-wheel test-engines test-readers sam validate lint-template arm64 build autogluon-image test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -59,6 +60,10 @@ report-picture: setup ## docs/report.png, the sample's report as Chromium shows 
 
 unit: setup ## the quick tests: each module by itself
 	$(VENV)/bin/python $(QUICK)
+
+# not a part of `make test`, which only proves that it finds what is planted
+fuzz: setup ## hostile images, tables and zips for MINUTES, as SEED says; findings in build/fuzz
+	$(VENV)/bin/python -m tests.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # mypy keeps one core busy, so the tests on Python 3.13 run beside it
 test: setup ## lint, the quick tests on Python 3.13, and all but those that need torch, containers or another environment
