@@ -133,7 +133,9 @@ def test_a_reason_that_could_not_be_written_is_made_so(rogues: Decoders) -> None
 
 
 def test_a_large_image_that_never_ends_keeps_its_turn_no_longer_than_its_time(rogues: Decoders) -> None:
-    large = "from pixlake.images.jobs import _send; _send(connection, b't', b'100000000'); connection.recv(1)\n"
+    large = (
+        "from pixlake.confined.wire import send_answer; send_answer(connection, b't', 100000000); connection.recv(1)\n"
+    )
     with ThreadPoolExecutor(3) as pool:
         stuck = [pool.submit(reason, rogues, f"{large}while True: pass") for _ in range(2)]
         fine = pool.submit(rogues.shrink, large.encode(), 8)

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 from PIL import Image
 
+from pixlake.confined.wire import ANSWER, receive
 from pixlake.images import jobs
-from pixlake.images.wire import ANSWER, JOB, PIXELS, REJECT, receive
+from pixlake.images.wire import JOB, PIXELS, REJECT
 from tests.builders.pictures import halves
 from tests.builders.tiny import encode, spec
 
@@ -21,12 +22,12 @@ FIT = {"task": "fit", "max_pixels": 10_000, "preprocessing": msgspec.to_builtins
 def answers(description: dict[str, Any], data: bytes) -> tuple[bytes, Any, bytes]:
     """The kind, the text and the pixels that a job is answered with; the decoder ends with its socket."""
     ours, theirs = socket.socketpair()
-    served = Thread(target=jobs.serve, args=(theirs, []))
+    served = Thread(target=jobs.serve, args=(theirs,))
     served.start()
     with ours, theirs:
         text = json.dumps(description).encode()
         ours.sendall(pack(JOB, len(text), len(data)) + text + data)
-        answer = [_receive(ours) for _ in ("it is ready", "it has done the job")][1]
+        answer = _receive(ours)
         ours.shutdown(socket.SHUT_WR)
         served.join()
     return answer

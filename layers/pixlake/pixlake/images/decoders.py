@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from pixlake.bundles.manifest import Preprocessing
 from pixlake.concurrency import Budget
+from pixlake.confined.processes import Died, Processes, TooSlow
+from pixlake.confined.wire import Answer
 from pixlake.errors import BadImage
 from pixlake.images import wire
 from pixlake.images.preprocessing import normalize
-from pixlake.images.processes import Answer, Decoder, Died, Processes, TooSlow, Wanted, shared_processes
+from pixlake.images.processes import Decoder, Wanted, shared_processes
 from pixlake.images.wire import CHANNELS, Task
 
 # A decoder may die of what an image before has done to its memory; the second one's death is the image's own doing.
@@ -77,7 +79,7 @@ class Decoders:
     Each method raises BadImage as `decoding.decode` does, and for the reasons `too_slow` and `decoder_killed`.
     """
 
-    def __init__(self, limits: Limits, processes: Processes | None = None) -> None:
+    def __init__(self, limits: Limits, processes: Processes[Decoder] | None = None) -> None:
         self._limits, self._processes = limits, processes or shared_processes()
         self._slow = 0
         self._turns, self._large = itertools.count(), Budget(limits.max_pixels)
@@ -107,7 +109,7 @@ class Decoders:
     def _decode(self, task: Task, data: bytes, wanted: Wanted, **options: Any) -> Decoded:
         answer = self._ask(task, data, wanted, **options)
         width, height, across, down = answer.text
-        return Decoded(np.frombuffer(answer.pixels, np.uint8).reshape(down, across, CHANNELS), width, height)
+        return Decoded(np.frombuffer(answer.data, np.uint8).reshape(down, across, CHANNELS), width, height)
 
     def _ask(self, task: Task, data: bytes, wanted: Wanted, **options: Any) -> Answer:
         if not data:
@@ -126,7 +128,7 @@ class Decoders:
         """The pixels that a decoder answers with; BadImage for its reason why not. Raises Died."""
         answer = self._answer(self._processes.take(), job)
         if answer.kind == wire.NUMPY_WANTED:
-            answer = self._answer(self._processes.fork(numpy=True), job)
+            answer = self._answer(self._processes.fork(prepared=True), job)
         match answer:
             case Answer(kind=wire.PIXELS):
                 return answer

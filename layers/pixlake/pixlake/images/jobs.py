@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from struct import calcsize, pack, unpack
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from pixlake.confined.wire import receive, receive_head, send_answer
 from pixlake.errors import BadImage
 from pixlake.images.decoding import LARGE_PIXELS, Picture, Size, decode, decode_stored, reasons
 from pixlake.images.preprocessing import decode_for, resize
-from pixlake.images.wire import ANSWER, JOB, NUMPY_WANTED, PIXELS, READY, REJECT, TURN, TURN_WANTED, receive
+from pixlake.images.wire import JOB, NUMPY_WANTED, PIXELS, REJECT, TURN, TURN_WANTED
 
 if TYPE_CHECKING:
     import socket
@@ -24,31 +24,25 @@ class NumpyWanted(BaseException):
     """Deep grey values take numpy, which most decoders do without. No Exception: it is not the image's fault."""
 
 
-def serve(connection: socket.socket, missing: list[str]) -> None:
-    """Answer jobs until the socket closes; first of all goes out what this decoder was not held to."""
-    _send(connection, READY, json.dumps(missing).encode())
-    while head := receive(connection, calcsize(JOB)):
-        described, encoded = unpack(JOB, head)
+def serve(connection: socket.socket) -> None:
+    """Answer jobs until the socket closes."""
+    while head := receive_head(connection, JOB):
+        described, encoded = head
         job = json.loads(receive(connection, described))
         _answer(job, receive(connection, encoded), connection)
-
-
-def _send(connection: socket.socket, kind: bytes, text: bytes, pixels: bytes = b"") -> None:
-    connection.sendall(pack(ANSWER, kind, len(text), len(pixels)) + text)
-    connection.sendall(pixels)
 
 
 def _answer(job: dict[str, Any], data: bytes, connection: socket.socket) -> None:
     try:
         with reasons():
             picture, pixels = work(job, data, connection)
-            size = json.dumps((picture.width, picture.height, *pixels.size)).encode()
+            size = (picture.width, picture.height, *pixels.size)
             packed = b"" if job["task"] == "check" else pixels.tobytes()
-        _send(connection, PIXELS, size, packed)
+        send_answer(connection, PIXELS, size, packed)
     except BadImage as error:
-        _send(connection, REJECT, json.dumps([error.reason, error.detail]).encode())
+        send_answer(connection, REJECT, [error.reason, error.detail])
     except NumpyWanted:
-        _send(connection, NUMPY_WANTED, b"")
+        send_answer(connection, NUMPY_WANTED)
 
 
 def work(job: dict[str, Any], data: bytes, connection: socket.socket) -> tuple[Picture, Image.Image]:
@@ -57,7 +51,7 @@ def work(job: dict[str, Any], data: bytes, connection: socket.socket) -> tuple[P
     @contextmanager
     def turn(size: Size) -> Iterator[None]:
         if size[0] * size[1] > LARGE_PIXELS:
-            _send(connection, TURN_WANTED, json.dumps(size[0] * size[1]).encode())
+            send_answer(connection, TURN_WANTED, size[0] * size[1])
             receive(connection, len(TURN))
         yield
 
