@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from pixlake.bundles.folders import open_folder, read_folder
+from pixlake.errors import BadBundle, BadRequest
 from tests.unit.attacks.victims import Victim
 
 SECRET = b"what only the victim may read"
@@ -76,5 +78,18 @@ def test_a_folder_in_place_of_a_file_is_refused(victim: Victim) -> None:
 
 
 def test_a_name_other_than_the_folders_is_refused(victim: Victim) -> None:
-    victim.rewrite(lambda document: document.update(name="../tiny"))
-    assert "the name is '../tiny', the folder's is 'tiny'" in victim.refuses()
+    victim.rewrite(lambda document: document.update(name="other"))
+    assert "the name is 'other', the folder's is 'tiny'" in victim.refuses()
+
+
+@pytest.mark.parametrize("name", [*NAMES, "x" * 101])
+def test_a_name_that_is_none_of_a_folder_is_refused_wherever_the_bundle_lies(victim: Victim, name: str) -> None:
+    victim.rewrite(lambda document: document.update(name=name))
+    with pytest.raises(BadBundle, match="use 1 to 100 letters"):
+        read_folder(victim.folder.as_uri())
+
+
+@pytest.mark.parametrize("version", ["", "..", "../../tiny", "../secret", "0" * 11, "0" * 13, "ABCDEF012345"])
+def test_a_version_that_is_none_is_refused_before_anything_is_read(victim: Victim, version: str) -> None:
+    with pytest.raises(BadRequest, match="a version is 12 hex digits"):
+        open_folder(victim.lake.uri, f"tiny@{version}")

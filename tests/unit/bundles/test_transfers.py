@@ -196,7 +196,7 @@ def test_a_bundle_whose_name_is_no_folder_name_is_not_pushed(
     make(tmp_path, 1)
     document = (folder / "bundle.json").read_text().replace('"name": "tiny"', f'"name": "{name}"')
     (folder / "bundle.json").write_text(document)
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadBundle, match="use 1 to 100 letters"):
         push_bundle(read_folder(folder.as_uri()), bundle_lake.uri)
     assert tree(bundle_lake.folder) == {}
 

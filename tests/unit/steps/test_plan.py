@@ -40,6 +40,14 @@ def test_an_upload_of_tables_alone_has_no_shard(bench: Bench) -> None:
     assert bench.shards() == []
 
 
+@pytest.mark.parametrize("parts", [(), (Part(b"b.jpg", b"1"),)], ids=["alone", "beside another"])
+def test_an_image_without_bytes_is_a_reject_and_never_written(bench: Bench, parts: tuple[Part, ...]) -> None:
+    answer = bench.plan(bench.put("a.zip", build(Part(b"a.jpg", b""), *parts)))
+    assert (answer.images, answer.rejected) == (len(parts), 1)
+    assert bench.reasons() == {"a.jpg": "empty"}
+    assert [member.image_path for member in bench.members()] == [part.name.decode() for part in parts]
+
+
 @pytest.mark.parametrize(
     ("given", "meant"),
     [

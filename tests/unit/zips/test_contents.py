@@ -16,7 +16,7 @@ RANDOM = random.Random(7)
 FILES = {
     "photos/a.jpg": RANDOM.randbytes(3_000),
     "photos/deep/er/b.PNG": b"text-like " * 5_000,
-    "photos/empty.gif": b"",
+    "photos/short.gif": b"G",
     "photos/Ünï cödé 日本 🐈.webp": RANDOM.randbytes(10),
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pixlake.lake import images_uri, make_upload_id
 
-SAMPLE = "16b12fd279b6a7a00c1de1eb32a57b480479e7953fa905cca0d9c6a128b53b43"
+SAMPLE = "6fdbe39417f8d32c1c130a8d1bf4563a75d02e55bf64d33486149490d73a50b6"
 """The fingerprint (`zips.inventory`) of samples/emoji.zip, whatever it is called and wherever it lies."""
 _REBUILD = "make demo-models"
 _EMBEDDER = (

@@ -19,7 +19,8 @@ from pixlake.bundles.predictors import PredictorManifest
 from pixlake.errors import BadBundle, BadRequest, MissingObject
 from pixlake.lake import bundle_uri, check_identifier
 
-_PUSHED = re.compile(r"[0-9a-f]{12}/")
+_VERSION = re.compile("[0-9a-f]{12}")
+_PUSHED = re.compile(f"{_VERSION.pattern}/")
 # protobuf's limit, more than any tokenizer needs, and all the memory of a Lambda function
 _LARGEST_GRAPH = 2 << 30
 _LARGEST_TOKENIZER = 64 << 20
@@ -101,14 +102,23 @@ def find_bundle(model: str, lake_uri: str | None) -> BundleFolder:
     return open_folder(lake_uri, model)
 
 
+def split_model(model: str) -> tuple[str, str]:
+    """The name of `name` or `name@version`, and the version or ""; BadRequest for what cannot be a part of a path."""
+    name, at, expected = model.partition("@")
+    if at and not _VERSION.fullmatch(expected):
+        raise BadRequest(f"bundle {model!r}: a version is 12 hex digits, as `pixlake models list` shows them")
+    return check_identifier("bundle", name), expected
+
+
 def open_folder(lake_uri: str, model: str) -> BundleFolder:
     """The bundle `name`, or `name@version`, under `models/` in the lake.
 
-    Raises BadBundle if it is missing, damaged or incomplete, or no longer has the version asked for. Reads only
+    Raises BadBundle if it is missing, damaged or incomplete, or no longer has the version asked for, and BadRequest as
+    `split_model` does. Reads only
     `bundle.json` and the folder's listing, so that a step can name the model without loading it.
     """
-    name, _, expected = model.partition("@")
-    home = bundle_uri(lake_uri, check_identifier("bundle", name))
+    name, expected = split_model(model)
+    home = bundle_uri(lake_uri, name)
     pushed = storage.join(home, expected or version(_read_manifest(home)))
     folder = read_folder(pushed if storage.exists(storage.join(pushed, MANIFEST)) else home)
     if expected and folder.version != expected:

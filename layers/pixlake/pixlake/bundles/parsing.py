@@ -7,7 +7,8 @@ import msgspec
 from pixlake.bundles.manifest import MANIFEST, CategoricalInput, ImageInput, Input, Manifest, TextInput
 from pixlake.bundles.predictors import KIND, PredictorManifest
 from pixlake.bundles.values import read_value
-from pixlake.errors import BadBundle
+from pixlake.errors import BadBundle, BadRequest
+from pixlake.lake import check_identifier
 
 LARGEST_MANIFEST = 16 << 20
 """Bytes: room for 100,000 labels. It is read whole before it can be checked."""
@@ -53,6 +54,7 @@ def encode(manifest: Manifest | PredictorManifest) -> bytes:
 
 def _faults(manifest: Manifest | PredictorManifest) -> Iterator[str]:
     """Faults that the fields' types alone do not exclude."""
+    yield from _name_faults(manifest.name)
     if MANIFEST in manifest.files:
         yield f"files lists {MANIFEST} itself"
     if isinstance(manifest, PredictorManifest):
@@ -61,6 +63,14 @@ def _faults(manifest: Manifest | PredictorManifest) -> Iterator[str]:
     yield from _file_faults(manifest)
     yield from _input_faults(manifest)
     yield from _embedder_faults(manifest) if manifest.kind == "embedder" else _classifier_faults(manifest)
+
+
+def _name_faults(name: str) -> Iterator[str]:
+    """The name is a folder's, in a lake and here."""
+    try:
+        check_identifier("the name", name)
+    except BadRequest as error:
+        yield str(error)
 
 
 def _file_faults(manifest: Manifest) -> Iterator[str]:

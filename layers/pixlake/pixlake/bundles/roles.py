@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from pixlake import storage
-from pixlake.bundles.folders import BundleFolder, open_folder
+from pixlake.bundles.folders import BundleFolder, open_folder, split_model
 from pixlake.bundles.manifest import MANIFEST
 from pixlake.bundles.predictors import PredictorManifest
 from pixlake.errors import BadBundle
-from pixlake.lake import bundle_uri, check_identifier
+from pixlake.lake import bundle_uri
 from pixlake.messages import Options
 
 EMBEDDER, WITH_IMAGE, WITHOUT_IMAGE, ORPHAN = "embedder", "with_image", "without_image", "orphan"
@@ -47,7 +47,7 @@ def resolve_models(lake: str, options: Options, autogluon: bool) -> dict[str, Mo
 
 
 def _resolve(lake: str, role: str, name: str, autogluon: bool) -> Model:
-    plain = check_identifier("bundle", name.partition("@")[0])
+    plain = split_model(name)[0]
     if not storage.exists(storage.join(bundle_uri(lake, plain), MANIFEST)):
         there = ", ".join(list_bundles(lake)) or "none"
         raise BadBundle(f"{role}: there is no bundle {plain!r} under {bundle_uri(lake, '')}; there are: {there}")

@@ -15,7 +15,7 @@ from pixlake import storage
 from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.manifest import MANIFEST, version
 from pixlake.errors import BadRequest, MissingObject
-from pixlake.lake import bundle_uri, check_identifier
+from pixlake.lake import bundle_uri
 
 _KEPT = timedelta(days=1)
 
@@ -25,7 +25,7 @@ def push_bundle(source: BundleFolder, lake_uri: str) -> None:
 
     BadBundle if a file's checksum is not the one in `bundle.json`; the lake then serves the version that it served.
     """
-    home = bundle_uri(lake_uri, check_identifier("bundle", source.description.name))
+    home = bundle_uri(lake_uri, source.description.name)
     replaced = _served(home)
     place = storage.join(home, source.version)
     for name in sorted(source.description.files):

@@ -14,7 +14,7 @@ from pixlake.messages import Ingest, ItemList, Options, PlanAnswer, PlanRequest,
 from pixlake.options import merge_options
 from pixlake.retries import read_finished
 from pixlake.settings import PlanSettings
-from pixlake.zips.inventory import Inventory, open_inventory
+from pixlake.zips.inventory import EMPTY, Inventory, open_inventory
 from pixlake.zips.outputs import read_options, write_no_shards, write_rejects, write_shards, write_tables
 from pixlake.zips.sources import open_source
 
@@ -65,7 +65,7 @@ def _plan_retry(request: RetryRequest, settings: PlanSettings) -> PlanAnswer:
 
 
 def _write(run: Run, options: Options, inventory: Inventory, settings: PlanSettings) -> PlanAnswer:
-    if next(inventory.images(), None) is None and next(inventory.tables(), None) is None:
+    if not _holds_anything(inventory):
         raise BadUpload("empty_upload", f"{run.upload_uri} holds no image and no table")
     work = Work(settings.lake_uri, run.execution_id)
     tables = write_tables(run, work, inventory)
@@ -79,6 +79,12 @@ def _write(run: Run, options: Options, inventory: Inventory, settings: PlanSetti
         tables=tables,
         rejected=rejected,
     )
+
+
+def _holds_anything(inventory: Inventory) -> bool:
+    """An image or a table; an image without bytes is one, for it is to be a row of `rejects`."""
+    found = next(inventory.images(), None) or next(inventory.tables(), None)
+    return found is not None or any(reject.reason == EMPTY for reject in inventory.rejects())
 
 
 def _experiment_id(ingest: Ingest) -> str:

@@ -17,7 +17,7 @@ from pixlake.errors import BadUpload, StorageError
 from pixlake.rejects import Reject, Stage
 from pixlake.settings import PlanSettings
 from pixlake.zips import names
-from pixlake.zips.entries import Entry, Kind
+from pixlake.zips.entries import Entry, Kind, rejected
 
 _COLUMNS = ", ".join(Entry._fields)
 _PLACES = ", ".join("?" * (len(Entry._fields) + 1))
@@ -34,6 +34,8 @@ CREATE TABLE entry (
 CREATE TABLE decision (position INTEGER PRIMARY KEY, verdict INTEGER);
 CREATE TABLE reject (source TEXT, reason TEXT, detail TEXT);
 """
+EMPTY = "empty"
+"""The reason of an image without bytes."""
 _WANTED = f"kind IN ({Kind.IMAGE:d}, {Kind.TABLE:d}, {Kind.OPTIONS:d})"
 
 
@@ -74,7 +76,7 @@ class Inventory:
         a hex digest of the paths and contents of the entries that are used. Raises BadUpload `too_many_members`,
         `too_large`, `too_large_tables`, `ratio`, `overlapping_members`.
         """
-        rows = ((None, *entry, _fold(entry)) for entry in _within(entries, limits))
+        rows = ((None, *entry, _fold(entry)) for entry in map(_reject_empty, _within(entries, limits)))
         self._database.executemany(f"INSERT INTO entry VALUES (?, {_PLACES})", rows)
         self._refuse_overlaps()
         self.fingerprint = self._settle_names()
@@ -165,6 +167,13 @@ class Inventory:
 
     def _reject(self, path: str, reason: str, detail: str) -> None:
         self._database.execute("INSERT INTO reject VALUES (?, ?, ?)", (path, reason, detail))
+
+
+def _reject_empty(entry: Entry) -> Entry:
+    """An image without bytes is left out here: to write it, and to ask a decoder for it, costs as much as any other."""
+    if entry.kind is not Kind.IMAGE or entry.size:
+        return entry
+    return rejected(entry.path, EMPTY, "the file has no bytes")._replace(offset=entry.offset, end=entry.end)
 
 
 def _fold(entry: Entry) -> str:

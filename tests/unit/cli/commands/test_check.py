@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pixlake.experiments import Experiment, keep_experiment
+from pixlake.images.decoding import FORMATS
 from pixlake.settings import InferenceSettings
 from tests.builders.commands import run
 from tests.builders.model_lakes import image, make_lake, make_zip
@@ -67,7 +68,7 @@ def test_what_is_left_out_exits_with_1_and_a_reason_each(tmp_path: Path) -> None
         "notes.docx": b"x",
     }
     code, found = check(make_zip(tmp_path / "pets.zip", dirty))
-    assert (code, found["images"], found["records"]) == (1, 3, 2)
+    assert (code, found["images"], found["records"]) == (1, 2, 2)
     assert reasons(found) == {
         "images/01.png": "truncated",
         "images/02-1.png": "empty",
@@ -142,13 +143,13 @@ def test_the_id_column_is_that_of_the_experiment(tmp_path: Path) -> None:
 
 
 def test_for_people_it_says_each_reason_with_examples_and_a_verdict(tmp_path: Path) -> None:
-    broken = {f"images/bad{number}.png": b"" for number in range(5)}
+    broken = {f"images/bad{number}.png": b"x" for number in range(5)}
     result = run("check", make_zip(tmp_path / "pets.zip", PETS | broken))
     assert result.stdout.splitlines() == [
         f"{tmp_path}/pets.zip: 8 images, 6 of them without a record; 2 records, 2 of them with an image",
         "Id column: id",
-        "5 empty (embed)",
-        *(f"  images/bad{number}.png: the file has no bytes" for number in range(3)),
+        "5 not_an_image (embed)",
+        *(f"  images/bad{number}.png: no image in one of the formats {', '.join(FORMATS)}" for number in range(3)),
         "  and 2 more",
         "5 would be rejected; --json lists every one",
     ]
