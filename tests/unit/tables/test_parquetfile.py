@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pixlake.errors import BadTable
-from pixlake.tables.parquetfile import read_parquet, to_text
+from pixlake.tables.parquetfile import ParquetTables
+from pixlake.tables.parquetvalues import to_text
 from pixlake.tables.room import Room
 
 DAY = datetime.datetime(2024, 2, 3, 4, 5, 6)
@@ -37,19 +38,30 @@ ZONE = datetime.timezone(datetime.timedelta(hours=2))
         (pa.array([b"abc"]), ["abc"]),
         (pa.array([b"\xff\x00"]), ["/wA="]),
         (pa.nulls(2), [None, None]),
+        (pa.array([[DAY]], pa.list_(pa.timestamp("us", "Europe/Berlin"))), ['["2024-02-03T04:05:06Z"]']),
+        (pa.array([{"a": DAY}], pa.struct([("a", pa.timestamp("s", "+02:00"))])), ['{"a":"2024-02-03T04:05:06Z"}']),
+        (pa.array([[("k", DAY)]], pa.map_(pa.string(), pa.timestamp("us", "UTC"))), ['[["k","2024-02-03T04:05:06Z"]]']),
+        (pa.array([[datetime.time(1, 2, 3)]]), ['["01:02:03"]']),
+        (pa.array([[datetime.timedelta(days=1)]]), ['["P1D"]']),
+        (pa.array([[Decimal("1.20")]]), ['["1.20"]']),
+        (pa.array([[1.5, None]], pa.list_(pa.float16())), ["[1.5,null]"]),
+        (pa.array([[b"abc"]], pa.large_list(pa.binary())), ['["YWJj"]']),
+        (pa.array([[1, 2]], pa.list_(pa.int8(), 2)), ["[1,2]"]),
+        (pa.array([b"\xff" * 16], pa.uuid()), ["ffffffff-ffff-ffff-ffff-ffffffffffff"]),
+        (pa.array(["a", None] * 9).slice(1, 16), [None, "a"] * 8),
     ],
 )
 def test_values_become_text(array: pa.Array, texts: list[str | None], tmp_path: Path) -> None:
     assert to_text(array).to_pylist() == texts
     pq.write_table(pa.table({"x": array}), tmp_path / "a.parquet")
-    table = read_parquet("a.parquet", f"file://{tmp_path}/a.parquet", Room())
+    table = ParquetTables().read("a.parquet", f"file://{tmp_path}/a.parquet", Room())
     assert table.columns.schema == pa.schema([("x", pa.string())])
     assert table.columns["x"].to_pylist() == texts
 
 
 def test_rows_are_counted_from_one(tmp_path: Path) -> None:
     pq.write_table(pa.table({" id ": [1, 2, 3], "": [4, 5, 6]}), tmp_path / "a.parquet", row_group_size=2)
-    table = read_parquet("a.parquet", f"file://{tmp_path}/a.parquet", Room())
+    table = ParquetTables().read("a.parquet", f"file://{tmp_path}/a.parquet", Room())
     assert table.columns.to_pydict() == {"id": ["1", "2", "3"], "column_2": ["4", "5", "6"]}
     assert list(table.places(table.rows)) == [1, 2, 3]
 
@@ -58,4 +70,4 @@ def test_rows_are_counted_from_one(tmp_path: Path) -> None:
 def test_bytes_that_are_no_parquet_are_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.parquet").write_bytes(data)
     with pytest.raises(BadTable, match=r"^a\.parquet: it cannot be read as Parquet"):
-        read_parquet("a.parquet", f"file://{tmp_path}/a.parquet", Room())
+        ParquetTables().read("a.parquet", f"file://{tmp_path}/a.parquet", Room())

@@ -29,8 +29,8 @@ _log = logging.getLogger(__name__)
 
 _KEPT = ("LD_LIBRARY_PATH", "PYTHONHOME")
 """Of the environment, what Python may need to start: a confined process gets no credentials."""
-# One thread, one heap: more reserve address space, which is limited.
-_SINGLE = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+# One thread, one heap: more reserve address space, which is limited. So do Arrow's own allocators.
+_SINGLE = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 _LONGEST_TEXT = 64 << 10
 
 
@@ -110,15 +110,13 @@ class Watch:
 
     def __init__(self, clock: Callable[[], float], seconds: float, patience: float) -> None:
         self._clock, self._seconds, self._most = clock, seconds, patience * seconds
-        self._used, self._begun = clock(), time.monotonic()
-
-    @property
-    def used(self) -> float:
-        """Seconds of a core."""
-        return self._clock() - self._used
+        self._before, self._begun = clock(), time.monotonic()
+        self.used = 0.0
+        """Seconds of a core, when last looked at."""
 
     def check(self) -> float:
         """Seconds after which to look again; TooSlow where there are none left."""
+        self.used = self._clock() - self._before
         left = self._seconds - self.used
         if left <= 0 or time.monotonic() - self._begun > self._most:
             raise TooSlow

@@ -29,6 +29,7 @@ from pixlake.matching.retried import write_retried
 from pixlake.messages import Batch, ItemList, SplitAnswer, SplitRequest
 from pixlake.retries import read_finished
 from pixlake.settings import SplitSettings
+from pixlake.tables.parquetfile import ParquetTables
 from pixlake.tables.union import UNREADABLE_TABLE, read_tables
 
 
@@ -46,7 +47,8 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
     work = Work(settings.lake_uri, request.run.execution_id)
     models = resolve_models(settings.lake_uri, request.options, autogluon=bool(settings.autogluon_image))
     images = read_images(work, request.shards.count)
-    tables, left_out = read_tables(work, settings.table_memory)
+    parquet = ParquetTables(settings.parquet_memory, settings.parquet_seconds)
+    tables, left_out = read_tables(work, settings.table_memory, parquet)
     unreadable = [reject for reject in left_out if reject.reason == UNREADABLE_TABLE]
     if request.options.complete and unreadable:
         raise BadTable(f"{unreadable[0].detail}; the records of a complete upload would be gone from the lake")

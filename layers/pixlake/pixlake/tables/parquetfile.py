@@ -1,169 +1,185 @@
-"""A Parquet table, its values as text."""
+"""A Parquet table, read in a process that can only compute: Arrow's readers are parsers of strangers' bytes in C++."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from struct import pack
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pixlake import storage
+from pixlake.confined.processes import Confined, Died, Processes, TooSlow, Watch, shared_processes
+from pixlake.confined.wire import Answer
 from pixlake.errors import BadTable
+from pixlake.tables import parquetwire as wire
 from pixlake.tables.faults import Fault, Faults
-from pixlake.tables.room import Room, check_names, drop_long
-from pixlake.tables.tablefile import Rows, TableFile, text_table, unique_names
+from pixlake.tables.room import Room, check_names
+from pixlake.tables.tablefile import Rows, TableFile, text_table
 
-_BATCH_ROWS, _BATCH_BYTES = 50_000, 16 << 20
-_BUFFER_BYTES = 1 << 20
-# what pyarrow and msgspec raise for a value that its type does not allow, or that Python cannot hold
-_BAD_VALUE = (pa.ArrowException, ArithmeticError, ValueError, TypeError, RecursionError)
-
-
-def read_parquet(path: str, uri: str, room: Room) -> TableFile:
-    """The table at `uri`, which lies at `path` in the upload; BadTable if it is no Parquet, or too large for `room`."""
-    try:
-        with pq.ParquetFile(storage.Reader(uri), buffer_size=_BUFFER_BYTES) as file:
-            names = unique_names(file.schema_arrow.names)
-            check_names(path, names)
-            return _read(path, file, names, room)
-    except (OSError, *_BAD_VALUE) as error:
-        raise BadTable(f"{path}: it cannot be read as Parquet: {error}") from error
+PARQUET = "parquet"
+"""The extension."""
+# by the clock, of its seconds of a core: the store and this process take their time, too
+_PATIENCE = 2
+_PROGRAM_BYTES = 512 << 20
+"""Address space that a reader has before it reads."""
+_PIECE_BYTES = 4 << 20
+_CODE = re.compile("[a-z_]{1,40}")
+_LONGEST_DETAIL = 1_000
 
 
-def _read(path: str, file: pq.ParquetFile, names: list[str], room: Room) -> TableFile:
-    faults = Faults()
-    batches: list[pa.RecordBatch] = []
-    rows: list[Rows] = [np.empty(0, np.int64)]
-    start = good = 0
-    for raw in file.iter_batches(_batch_rows(file.metadata)):
-        texts = _Texts([to_texts(column) for column in raw.columns], names)
-        numbers = np.arange(start, start := start + raw.num_rows)
-        faults.add_rows(texts.faults(numbers))
-        batch, kept, long = drop_long(*texts.good(numbers))
-        faults.add_rows(long)
-        faults.check(path, good := good + batch.num_rows)
-        room.take_batch(path, batch)
-        batches.append(batch)
-        rows.append(kept)
-    return TableFile(path, text_table(names, batches), np.concatenate(rows), faults, _places)
+class Reader(Confined):
+    """One process that reads one table."""
+
+    work = "Parquet is read"
 
 
-def _batch_rows(metadata: pq.FileMetaData) -> int:
-    """As many rows as take some megabytes, by what the file says of itself."""
-    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
-    row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=1)
-    return max(min(_BATCH_ROWS, _BATCH_BYTES // max(row_bytes, 1)), 1)
+@dataclass
+class ParquetTables:
+    """Reads an upload's Parquet tables. Each may take `memory` bytes, all together `seconds` of a core."""
+
+    memory: int = 1 << 30
+    seconds: float = 300.0
+    processes: Processes[Reader] = field(
+        default_factory=lambda: shared_processes("pixlake.tables.parquetjobs", Reader), repr=False
+    )
+
+    def start(self) -> None:
+        """Have what readers come from get ready meanwhile; without this the first table waits for it."""
+        self.processes.start()
+
+    def read(self, path: str, uri: str, room: Room) -> TableFile:
+        """The table at `uri`, which lies at `path` in the upload; BadTable if it is no Parquet, too large for `room`,
+        or takes too much memory or time."""
+        seconds, ended = max(self.seconds, 1.0), ""
+        reader = self.processes.fork()
+        watch = reader.watch(seconds, _PATIENCE)
+        try:
+            reader.limit_memory(_PROGRAM_BYTES + self.memory)
+            return _Reading(path, storage.Reader(uri), reader, watch, room).table()
+        except TooSlow:
+            raise BadTable(f"{path}: reading it as Parquet takes more than {seconds:,.0f} seconds") from None
+        except (Died, OSError, ValueError) as error:
+            ended = self.processes.end(reader)
+            raise BadTable(f"{path}: it cannot be read as Parquet: its reader was stopped: {error}, {ended}") from error
+        finally:
+            self.seconds -= watch.used
+            if not ended:
+                self.processes.end(reader)
+
+
+@dataclass
+class _Reading:
+    """One table's; what its reader answers is believed only as far as it is checked."""
+
+    path: str
+    source: storage.Reader
+    reader: Reader
+    watch: Watch
+    room: Room
+
+    def table(self) -> TableFile:
+        """Raises BadTable, Died, OSError, TooSlow and ValueError."""
+        self._ask()
+        answers = self._answers()
+        names = self._names(next(answers, None))
+        faults, batches, kept = Faults(), list[pa.RecordBatch](), [np.empty(0, np.int64)]
+        start = good = 0
+        for answer in answers:
+            rows, batch, bad = _parse_batch(answer, names)
+            places = np.array([fault.row for fault in bad], np.int64)
+            faults.add_rows([replace(fault, row=start + fault.row) for fault in bad])
+            faults.check(self.path, good := good + batch.num_rows)
+            self.room.take_batch(self.path, batch)
+            batches.append(batch)
+            kept.append(start + np.delete(np.arange(rows), places))
+            start += rows
+        return TableFile(self.path, text_table(names, batches), np.concatenate(kept), faults, _places)
+
+    def _ask(self) -> None:
+        size = self.source.seek(0, os.SEEK_END)
+        job = {"path": self.path, "size": size, "limit": self.room.limit, "taken": self.room.taken}
+        described = json.dumps(job).encode()
+        self.reader.send(pack(wire.JOB, len(described)) + described, self.watch)
+
+    def _answers(self) -> Iterator[Answer]:
+        """All but what asks for bytes of the file, which are sent. BadTable where the reader says why it cannot."""
+        while True:
+            most = (self.room.limit - self.room.taken) * 9 // 8 + _PIECE_BYTES  # a bit a cell beside what `room` counts
+            match self.reader.receive_answer(most, self.watch, wire.LONGEST_TEXT):
+                case Answer(kind=wire.BYTES_WANTED, text=[int(offset), int(length)]):
+                    self._send(offset, length)
+                case Answer(kind=wire.REJECT, text=str(words)):
+                    raise BadTable(_printable(words))
+                case Answer(kind=wire.DONE):
+                    return
+                case answer:
+                    yield answer
+
+    def _send(self, offset: int, length: int) -> None:
+        if not (offset >= 0 and length > 0 and offset + length <= self.source.seek(0, os.SEEK_END)):
+            raise Died("it asked for bytes beyond its file")
+        self.source.seek(offset)
+        while length:
+            piece = self.source.read(min(length, _PIECE_BYTES))
+            self.reader.send(piece, self.watch)
+            length -= len(piece)
+
+    def _names(self, answer: Answer | None) -> list[str]:
+        match answer:
+            case Answer(kind=wire.NAMES, text=[*names]) if all(isinstance(name, str) for name in names):
+                check_names(self.path, names)
+                if len({name.encode() for name in names}) == len(names):
+                    return names
+        raise Died("it named columns as no reader does")
+
+
+def _parse_batch(answer: Answer, names: list[str]) -> tuple[int, pa.RecordBatch, list[Fault]]:
+    """How many rows, the good ones, and the bad ones by their place among all. ValueError for what none answers."""
+    match answer:
+        case Answer(kind=wire.BATCH, text=[int(rows), [*sizes], [*described]]) if 0 <= rows <= wire.BATCH_ROWS:
+            bad = [_parse_fault(each, rows) for each in described]
+            count = rows - len({fault.row for fault in bad})
+            if count != rows - len(bad) or len(sizes) != 3 * len(names):
+                raise ValueError("it answered a row twice, or too few columns")
+            columns = _parse_columns(count, sizes, memoryview(answer.data))
+            batch = pa.RecordBatch.from_arrays(columns, schema=pa.schema([(name, pa.string()) for name in names]))
+            batch.validate(full=True)
+            return rows, batch, bad
+    raise ValueError("it answered what no reader answers")
+
+
+def _parse_fault(described: Any, rows: int) -> Fault:
+    match described:
+        case [int(row), str(reason), str(detail)] if 0 <= row < rows and _CODE.fullmatch(reason):
+            return Fault(row, reason, _printable(detail))
+    raise ValueError("it answered a bad row as no reader does")
+
+
+def _parse_columns(rows: int, sizes: list[Any], data: memoryview) -> list[pa.Array]:
+    parts, at = [], 0
+    for size in sizes:
+        if not isinstance(size, int) or not 0 <= size <= len(data) - at:
+            raise ValueError("it answered columns of other sizes than it said")
+        parts.append(pa.py_buffer(data[at : at + size]))
+        at += size + -size % wire.ALIGNMENT
+    columns = zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+    return [_parse_column(rows, *parts) for parts in columns]
+
+
+def _parse_column(rows: int, validity: pa.Buffer, offsets: pa.Buffer, text: pa.Buffer) -> pa.Array:
+    if offsets.size != 4 * (rows + 1) or validity.size not in (0, (rows + 7) // 8):
+        raise ValueError("it answered a column of another length than it said")
+    return pa.Array.from_buffers(pa.string(), rows, [validity if validity.size else None, offsets, text])
 
 
 def _places(rows: Rows) -> Rows:
     return rows + 1
 
 
-@dataclass
-class Column:
-    """The texts of a column, and for each row whose value has none the reason and a sentence."""
-
-    texts: pa.Array
-    bad: dict[int, tuple[str, str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Texts:
-    """A batch of columns as text."""
-
-    columns: list[Column]
-    names: list[str]
-
-    def faults(self, rows: Rows) -> list[Fault]:
-        """One for each row with a bad value, the first of them."""
-        found: dict[int, Fault] = {}
-        for name, column in zip(self.names, self.columns, strict=True):
-            for row, (reason, words) in column.bad.items():
-                found.setdefault(row, Fault(int(rows[row]), reason, f"the value in {name!r} {words}"))
-        return list(found.values())
-
-    def good(self, rows: Rows) -> tuple[pa.RecordBatch, Rows]:
-        """The other rows, with their numbers."""
-        batch = pa.RecordBatch.from_arrays([column.texts for column in self.columns], self.names)
-        bad = {row for column in self.columns for row in column.bad}
-        if not bad:
-            return batch, rows
-        kept = np.delete(np.arange(len(rows)), sorted(bad))
-        return batch.take(pa.array(kept)), rows[kept]
-
-
-def to_texts(column: pa.Array) -> Column:
-    """Values as text, and those that have none."""
-    try:
-        return Column(to_text(column))
-    except _BAD_VALUE as error:
-        if len(column) == 1:
-            return Column(pa.nulls(1, pa.string()), {0: _describe(column.type, error)})
-    half = len(column) // 2
-    first, second = to_texts(column.slice(0, half)), to_texts(column.slice(half))
-    bad = first.bad | {half + row: why for row, why in second.bad.items()}
-    return Column(pa.concat_arrays([first.texts, second.texts]), bad)
-
-
-def _describe(kind: pa.DataType, error: Exception) -> tuple[str, str]:
-    if _is_text(kind) or isinstance(error, UnicodeDecodeError):
-        return "unreadable_bytes", "holds bytes that are no text"
-    return "unreadable_row", f"cannot be read as {kind}: {error}"
-
-
-def to_text(column: pa.Array) -> pa.Array:
-    """Values as text, null where there is none: NaN, and the empty text, are none.
-
-    Raises one of several errors for a value that its type does not allow.
-    """
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    for holds, convert in _CONVERSIONS:
-        if holds(column.type):
-            text = convert(column)
-            return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-    try:
-        return pc.cast(column, pa.string())
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        return _as_json(column)
-
-
-def _text(column: pa.Array) -> pa.Array:
-    column.validate(full=True)  # nothing else looks whether the bytes are UTF-8
-    return pc.cast(column, pa.string())
-
-
-def _number(column: pa.Array) -> pa.Array:
-    text = pc.cast(pc.if_else(pc.is_nan(column), None, column), pa.string())
-    return pc.if_else(pc.equal(text, "-0"), "0", text)
-
-
-def _time(column: pa.Array) -> pa.Array:
-    if column.type.tz is not None:
-        column = pc.cast(column, pa.timestamp(column.type.unit, "UTC"))
-    text = pc.replace_substring(pc.cast(column, pa.string()), " ", "T", max_replacements=1)
-    return pc.replace_substring_regex(text, r"\.0+(Z?)$", r"\1")
-
-
-def _as_json(column: pa.Array) -> pa.Array:
-    return pa.array([_value_as_json(value) for value in column.to_pylist()], pa.string())
-
-
-def _value_as_json(value: Any) -> str | None:
-    """JSON; what would be one JSON string (bytes as Base64, a UUID) as that string's text."""
-    plain = msgspec.to_builtins(value, enc_hook=str)
-    return plain if plain is None or isinstance(plain, str) else msgspec.json.encode(plain).decode()
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return kind in (pa.string(), pa.large_string(), pa.string_view())
-
-
-_CONVERSIONS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Array]], ...] = (
-    (_is_text, _text),
-    (pa.types.is_floating, _number),
-    (pa.types.is_timestamp, _time),
-)
+def _printable(text: str) -> str:
+    """As it can be written: no half characters, and not too much of it."""
+    return text[:_LONGEST_DETAIL].encode(errors="replace").decode()

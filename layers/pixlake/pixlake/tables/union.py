@@ -17,7 +17,7 @@ from pixlake.rejects import Reject, Stage
 from pixlake.tables.csvfile import read_csv
 from pixlake.tables.jsonarray import NoTable, read_json
 from pixlake.tables.jsonlines import read_json_lines
-from pixlake.tables.parquetfile import read_parquet
+from pixlake.tables.parquetfile import PARQUET, ParquetTables
 from pixlake.tables.room import TABLE_MEMORY, Room, text_bytes
 from pixlake.tables.tablefile import Rows, TableFile
 from pixlake.tables.text import open_text_file
@@ -82,7 +82,9 @@ def and_more(path: str, reason: str, count: int) -> Reject:
     return Reject(path, Stage.SPLIT, reason, f"and {count:,} more rows")
 
 
-def read_tables(work: Work, memory: int = TABLE_MEMORY) -> tuple[Tables, list[Reject]]:
+def read_tables(
+    work: Work, memory: int = TABLE_MEMORY, parquet: ParquetTables | None = None
+) -> tuple[Tables, list[Reject]]:
     """The table files, those of most columns first, and a reject for each that cannot be read.
 
     The order matters where files have rows of one id: the first row stays, and a wide table says more than a list
@@ -94,11 +96,15 @@ def read_tables(work: Work, memory: int = TABLE_MEMORY) -> tuple[Tables, list[Re
     files: list[TableFile] = []
     rejects: list[Reject] = []
     room = Room(memory)
-    for _, uri in sorted((info.size, info.uri) for info in storage.list_objects(work.tables)):
+    parquet = parquet or ParquetTables()
+    listed = sorted((info.size, info.uri) for info in storage.list_objects(work.tables))
+    if any(extension(uri) == PARQUET for _, uri in listed):
+        parquet.start()
+    for _, uri in listed:
         path = unquote(uri.removeprefix(work.tables + "/"))
         taken = room.taken
         try:
-            found = _read(path, uri, room)
+            found = _read(path, uri, room, parquet)
         except NoTable as error:
             rejects.append(Reject(path, Stage.SPLIT, "unsupported_type", str(error)))
         except BadTable as error:
@@ -137,19 +143,19 @@ def lay_together(files: Sequence[TableFile]) -> Tables:
     return Tables(slices, union)
 
 
-def _read(path: str, uri: str, room: Room) -> Workbook:
+def _read(path: str, uri: str, room: Room, parquet: ParquetTables) -> Workbook:
     """Its tables: one, or of a workbook one a sheet."""
     is_workbook = extension(path) in ("xlsx", "xlsm")
-    found = read_workbook(path, uri, room) if is_workbook else Workbook([_read_file(path, uri, room)], [])
+    found = read_workbook(path, uri, room) if is_workbook else Workbook([_read_file(path, uri, room, parquet)], [])
     for file in found.files:
         _check_readable(file)
     return found
 
 
-def _read_file(path: str, uri: str, room: Room) -> TableFile:
+def _read_file(path: str, uri: str, room: Room, parquet: ParquetTables) -> TableFile:
     kind = extension(path)
-    if kind == "parquet":
-        return read_parquet(path, uri, room)
+    if kind == PARQUET:
+        return parquet.read(path, uri, room)
     text = open_text_file(uri, path)
     if kind in ("jsonl", "ndjson"):
         return read_json_lines(path, text, room)
