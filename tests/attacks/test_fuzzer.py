@@ -14,6 +14,7 @@ from pixlake.tables import jsonlines
 from pixlake.zips.deliveries import deliver_all
 from tests.fuzz import bases, formats
 from tests.fuzz.anatomy import Anatomy
+from tests.fuzz.parquet import PARQUET
 from tests.fuzz.session import Session
 from tests.fuzz.targets import image, make_targets
 
@@ -37,7 +38,7 @@ def only_finding(found: Session) -> tuple[str, dict[str, bytes]]:
     return sign, {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".txt"}
 
 
-@pytest.mark.parametrize("target", ["csv", "jsonl", "zip", "images"])
+@pytest.mark.parametrize("target", ["csv", "jsonl", "parquet", "zip", "images"])
 def test_it_finds_nothing_where_there_is_nothing(tmp_path: Path, target: str) -> None:
     found = session(tmp_path, target)
     assert found.tally.violations == 0, found.tally.findings
@@ -101,6 +102,7 @@ ANATOMIES: list[tuple[str, Anatomy, bytes]] = [
     *((kind, formats.IMAGES[kind], data) for kind, files in bases.images().items() for data in files),
     *(("csv", formats.CSV, data) for data in bases.tables()["csv"]),
     *(("jsonl", formats.JSON_LINES, data) for data in bases.tables()["jsonl"]),
+    *(("parquet", PARQUET, data) for data in bases.tables()["parquet"]),
     *(("zip", formats.ZIP, data) for data in bases.zips()),
 ]
 

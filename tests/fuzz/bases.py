@@ -4,10 +4,14 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
 from tests.builders.pictures import halves
@@ -144,7 +148,33 @@ def tables() -> Mapping[str, Sequence[bytes]]:
             "".join(json.dumps({**row, "deep": {"a": [1, {"b": None}]}}) + "\r\n" for row in ROWS).encode("utf-16-le"),
             b'{"id":1}\n\n{"id":2,"a":1e300}\n{"b":[[]],"id":"3"}',
         ],
+        "parquet": list(_parquets()),
     }
+
+
+def _parquets() -> Iterator[bytes]:
+    """Without Arrow's own schema, which would be Base64 within the footer, but for the last."""
+    day = datetime(2026, 1, 2, 3, 4, 5)
+    ids = [row["id"] for row in ROWS]
+    numbers = pa.table(
+        {"id": ids, "a": range(40), "b": [n / 3 for n in range(40)], "c": [n % 3 == 0 for n in range(40)]}
+    )
+    times = pa.table({"id": ids, "t": [day] * 40, "d": [day.date(), None] * 20, "m": [Decimal(n) for n in range(40)]})
+    lists = pa.table({"id": ids, "l": [[1, None]] * 40, "s": [{"a": day, "b": [b"x"]}] * 40, "t": ["a", "b"] * 20})
+    for table in (numbers, times, lists):
+        yield _parquet(table, compression="none", use_dictionary=False)
+        yield _parquet(table, compression="snappy", row_group_size=16, data_page_version="2.0")
+        yield _parquet(table, compression="zstd", data_page_size=64, write_page_index=True, write_page_checksum=True)
+    yield _parquet(numbers, compression="gzip", use_dictionary=False, column_encoding={"a": "DELTA_BINARY_PACKED"})
+    yield _parquet(numbers, compression="lz4", use_dictionary=False, use_byte_stream_split=["b"])
+    yield _parquet(lists, compression="brotli", use_dictionary=False, column_encoding={"t": "DELTA_BYTE_ARRAY"})
+    yield _parquet(times, store_schema=True)
+
+
+def _parquet(table: pa.Table, *, store_schema: bool = False, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, store_schema=store_schema, **options)
+    return buffer.getvalue()
 
 
 def _csv(delimiter: str) -> bytes:

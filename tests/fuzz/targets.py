@@ -12,6 +12,7 @@ from tests.fuzz.anatomy import Anatomy
 from tests.fuzz.findings import Tally
 from tests.fuzz.imagechecks import ImageChecks, Item
 from tests.fuzz.mutations import mutate
+from tests.fuzz.parquet import PARQUET
 from tests.fuzz.session import Target
 from tests.fuzz.tablechecks import TableChecks
 from tests.fuzz.zipchecks import ZipChecks
@@ -37,6 +38,13 @@ def make_targets(folder: Path, tally: Tally, only: Sequence[str] = ()) -> list[T
             _tables("jsonl", formats.JSON_LINES),
             lambda data: tables.check("jsonl", data),
             _file("bad.jsonl"),
+        ),
+        Target(
+            "parquet",
+            100,
+            _tables("parquet", PARQUET),
+            lambda data: tables.check("parquet", data),
+            _file("bad.parquet"),
         ),
         Target("images", 30, _batches(), images.check, _image_files),
         Target("zip", 100, _zips(), zips.check, _file("bad.zip")),
