@@ -12,6 +12,7 @@ import msgspec
 from pixlake.errors import BadBundle
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.lakes import lake_if_any, lake_option
+from pixlake_cli.sizes import memory_option
 
 if TYPE_CHECKING:
     from pixlake.bundles.folders import BundleFolder
@@ -94,9 +95,20 @@ def show(name: str, lake: Lake, as_json: bool) -> None:
 @models.command()
 @click.argument("model", metavar="NAME|FOLDER")
 @lake_if_any
+@memory_option
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="When it is stopped; one example has a thirtieth of it.",
+)
 @_json_option
-def verify(model: str, lake: Lake | None, as_json: bool) -> None:
+def verify(model: str, lake: Lake | None, memory: int | None, timeout: float, as_json: bool) -> None:
     """Check a model whole: the format, every file's SHA-256, the graphs' inputs, and a trial.
+
+    A graph is a program, so the trial has limits: one that takes more memory or time than it may is refused.
 
     The model is the NAME of one in the lake, or, with a / in it, a FOLDER with a bundle. Exits with 1 and the
     reason if it is not fit to serve.
@@ -106,10 +118,10 @@ def verify(model: str, lake: Lake | None, as_json: bool) -> None:
       pixlake models verify ./my-model
     """
     from pixlake.bundles.folders import find_bundle
-    from pixlake.inference.trials import try_bundle
+    from pixlake.inference.verifying import verify_bundle
 
     folder = find_bundle(model, lake.uri if lake else None)
-    trial = try_bundle(folder)
+    trial = verify_bundle(folder, memory=memory, seconds=timeout)
     if as_json:
         click.echo(json.dumps({**_describe(folder), "files": len(folder.description.files), "trial": trial}))
     else:

@@ -1,6 +1,5 @@
 """`pixlake query`: SQL over the lake's tables."""
 
-import re
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,25 +10,7 @@ from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.drafts import draft_file
 from pixlake_cli.lakes import lake_option
-
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
-_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
-_LEAST_MEMORY = 512 << 20
-
-
-class _Bytes(click.ParamType[int]):
-    """A size as 4GB or 800MB."""
-
-    name = "size"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = _SIZE.fullmatch(value.strip())
-        if not found:
-            self.fail(f"{value!r} is no size; write it as 4GB or 800MB", param, ctx)
-        size = int(float(found[1]) * (1 << _UNITS[found[2].upper()]))
-        if size < _LEAST_MEMORY:
-            self.fail(f"{value} is too little: at least {_LEAST_MEMORY >> 20} MB", param, ctx)
-        return size
+from pixlake_cli.sizes import memory_option
 
 
 @click.command()
@@ -44,12 +25,7 @@ class _Bytes(click.ParamType[int]):
     help="How to write the rows. json is an array of objects.",
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
-@click.option(
-    "--memory",
-    type=_Bytes(),
-    metavar="SIZE",
-    help="What it may take, as 4GB or 800MB. Default: half of the machine's memory.",
-)
+@memory_option
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),

@@ -3,33 +3,25 @@
 import errno
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO
 
 import msgspec
-import psutil
 import pyarrow as pa
 
-import pixlake.errors
-from pixlake.errors import BadRequest, PixlakeError, StorageError
+from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
-from pixlake_cli.sql.worker import Failed, Request
+from pixlake.limited import half_of_the_machine, run_limited
+from pixlake_cli.sql.worker import Request
 
 _LESS = "select fewer columns or rows, aggregate, put a condition into a recursion"
 
 
 SECONDS = 1_800.0
 """Athena's own limit."""
-
-
-def half_of_the_machine() -> int:
-    """Half of its memory, in bytes."""
-    return int(psutil.virtual_memory().total) // 2
 
 
 @dataclass(frozen=True)
@@ -55,32 +47,20 @@ def write_rows(lake: Lake, sql: str, kind: str, target: IO[bytes], limits: Limit
     Raises BadRequest for SQL that is wrong or asks for too much, StorageError for files that cannot be read, and
     BrokenPipeError where nobody reads the output.
     """
-    with TemporaryDirectory(prefix="pixlake-") as spill, TemporaryFile() as errors, _as_file(target) as output:
+    with TemporaryDirectory(prefix="pixlake-") as spill, _as_file(target) as output:
         spill_bytes = min(4 * limits.memory, shutil.disk_usage(spill).free // 2)
         request = Request(sql, str(lake.folder or lake.uri), kind, limits.memory, spill, spill_bytes)
-        code = _run(msgspec.json.encode(request).decode(), output, errors, limits.seconds)
-        if code:
-            errors.seek(0)
-            raise _error(code, errors.read(), limits)
-
-
-def _run(request: str, output: IO[bytes], errors: IO[bytes], seconds: float) -> int:
-    """The exit code of the process that answers; BadRequest where it takes too long."""
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "pixlake_cli.sql.worker", request],
-        stdin=subprocess.PIPE,
-        stdout=output,
-        stderr=errors,
-    )
-    try:
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired as error:
-        raise BadRequest(f"stopped after {seconds:g} s: {_LESS}, or give it longer by --timeout") from error
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
+        encoded = msgspec.json.encode(request).decode()
+        try:
+            run_limited("pixlake_cli.sql.worker", encoded, output, memory=limits.memory, seconds=limits.seconds)
+        except TimeoutError as error:
+            longer = "or give it longer by --timeout"
+            raise BadRequest(f"stopped after {limits.seconds:g} s: {_LESS}, {longer}") from error
+        except MemoryError as error:
+            needs = f"the query needs more than {limits.memory >> 20:,} MB"
+            raise BadRequest(f"{needs}: {_LESS}, or give it more by --memory") from error
+        except BrokenPipeError as error:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
 
 
 @contextmanager
@@ -96,19 +76,3 @@ def _as_file(target: IO[bytes]) -> Iterator[IO[bytes]]:
     else:
         target.flush()
         yield target
-
-
-def _error(code: int, said: bytes, limits: Limits) -> Exception:
-    """The error that the process ended with. Without a message it was out of memory, or lost its reader."""
-    too_much = BadRequest(f"the query needs more than {limits.memory >> 20:,} MB: {_LESS}, or give it more by --memory")
-    failed = None
-    with suppress(msgspec.DecodeError):
-        failed = msgspec.json.decode(said.rpartition(b"\n")[2], type=Failed)
-    if failed is None:
-        return BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) if code == 1 and not said else too_much
-    if failed.error == "MemoryError":
-        return too_much
-    kind = getattr(pixlake.errors, failed.error, StorageError)
-    if not issubclass(kind, PixlakeError):
-        kind = StorageError
-    return kind(failed.message)

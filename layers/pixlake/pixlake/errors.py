@@ -6,6 +6,7 @@ PixlakeError
 │   ├── BadUpload            an upload that is refused as a whole; `reason` is a code in snake_case
 │   ├── BadTable             a table file of which nothing can be read
 │   ├── BadBundle            a model bundle that is missing, damaged or of another kind
+│   │   └── ModelTimeout     a model that does not answer in its time
 │   ├── BadImage             an image that cannot be used; `reason` is a code; steps turn it into a reject
 │   ├── BadMember            a file of the upload that cannot be read; `reason` is a code; it becomes a reject
 │   ├── NotServable          a trained model that no bundle can hold
@@ -50,6 +51,10 @@ class BadTable(BadInput):
 
 class BadBundle(BadInput):
     """A model bundle is missing, damaged, or of another kind than asked for."""
+
+
+class ModelTimeout(BadBundle):
+    """A model did not load, or did not answer, in the time that it has."""
 
 
 class BadImage(BadInput):

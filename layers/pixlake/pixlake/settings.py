@@ -79,7 +79,8 @@ class InferenceSettings:
     """For embed and classify. `inference_batch` examples are in inference at once, shared by `inference_threads` cores;
     0 means all cores that the process may use. An image may have `max_image_bytes` encoded and `max_pixels` decoded;
     decoding it may take `max_image_seconds` of a core and `max_decoder_bytes` of memory; encoded ones of
-    `read_ahead_bytes`, or a single one, are in memory at once."""
+    `read_ahead_bytes`, or a single one, are in memory at once. A model may take `max_model_seconds` for an example, and
+    of the memory, which Lambda gives in MB, nine tenths for its tensors."""
 
     lake_uri: str
     max_pixels: int = 100_000_000
@@ -89,6 +90,8 @@ class InferenceSettings:
     read_ahead_bytes: int = 256 << 20
     inference_batch: int = 32
     inference_threads: int = 0
+    max_model_seconds: float = 20.0
+    aws_lambda_function_memory_size: int = 0
 
 
 class Engine(StrEnum):

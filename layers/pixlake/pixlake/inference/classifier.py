@@ -12,6 +12,7 @@ from pixlake.errors import BadBundle
 from pixlake.images.decoders import Decoders
 from pixlake.inference.encoders import Example, make_encoder
 from pixlake.inference.graphs import load_graph
+from pixlake.inference.limits import Limits
 
 Pixels = NDArray[np.float32]
 _KINDS = {"image": "image_classifier", "image+tabular": "record_classifier", "tabular": "record_classifier"}
@@ -42,7 +43,7 @@ class Classifier:
 
     at_once = False
 
-    def __init__(self, folder: BundleFolder, threads: int = 0) -> None:
+    def __init__(self, folder: BundleFolder, threads: int = 0, limits: Limits | None = None) -> None:
         manifest = folder.manifest
         if manifest.kind == "embedder":
             raise BadBundle(f"{folder.uri}: the bundle is an embedder, not a classifier")
@@ -50,7 +51,7 @@ class Classifier:
         self._folder, self._manifest = folder, manifest
         self._encoders = [make_encoder(declared, folder) for declared in manifest.inputs]
         tensors = {name: each for encoder in self._encoders for name, each in encoder.tensors().items()}
-        self._graph = load_graph(folder, manifest.graph, tensors, manifest.output, threads)
+        self._graph = load_graph(folder, manifest.graph, tensors, manifest.output, threads, limits=limits)
 
     @property
     def size(self) -> int:

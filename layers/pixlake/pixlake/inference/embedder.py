@@ -13,6 +13,7 @@ from pixlake.errors import BadBundle
 from pixlake.images.preprocessing import tensor
 from pixlake.inference.encoders import ImageEncoder, TextEncoder
 from pixlake.inference.graphs import Feeds, Graph, Tensor, activate, load_graph
+from pixlake.inference.limits import Limits
 
 
 class Embedder:
@@ -20,8 +21,10 @@ class Embedder:
 
     Each tower is loaded and verified when first asked for, ready for many runs or soonest for few."""
 
-    def __init__(self, folder: BundleFolder, threads: int = 0, *, fast_start: bool = False) -> None:
-        self._folder, self._threads, self._fast_start = folder, threads, fast_start
+    def __init__(
+        self, folder: BundleFolder, threads: int = 0, *, fast_start: bool = False, limits: Limits | None = None
+    ) -> None:
+        self._folder, self._threads, self._fast_start, self._limits = folder, threads, fast_start, limits
         manifest = folder.manifest
         if manifest.kind != "embedder" or manifest.image_input is None or manifest.dimensions is None:
             raise BadBundle(f"{folder.uri}: the bundle is of the kind {manifest.kind}, not an embedder")
@@ -91,4 +94,5 @@ class Embedder:
         return encoder, self._load(tower.graph, encoder.tensors(), tower.output)
 
     def _load(self, graph: str, tensors: dict[str, Tensor], output: Output) -> Graph:
-        return load_graph(self._folder, graph, tensors, output, self._threads, fast_start=self._fast_start)
+        options = {"fast_start": self._fast_start, "limits": self._limits}
+        return load_graph(self._folder, graph, tensors, output, self._threads, **options)

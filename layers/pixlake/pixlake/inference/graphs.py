@@ -1,4 +1,4 @@
-"""ONNX Runtime: a graph that is what its bundle says, run on the cores that the process may use."""
+"""ONNX Runtime: a graph that is what its bundle says, run on the cores that the process may use, within limits."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +12,15 @@ from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.manifest import Output
 from pixlake.bundles.weights import NO_WEIGHTS, Weights, find_weights
 from pixlake.cores import available_cores
-from pixlake.errors import BadBundle
+from pixlake.errors import BadBundle, ModelTimeout
+from pixlake.inference.limits import LOAD_SECONDS, Limits, call_within, limit_memory
 
 Feeds = dict[str, NDArray[np.float32] | NDArray[np.int64]]
 
 _ONNX_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
-_ERRORS_ONLY = 3
+_ERRORS_ONLY, _FATAL_ONLY = 3, 4
+# what its errors say of memory: the arena's limit, and the system's
+_NO_MEMORY = ("Available memory of", "Failed to allocate memory", "bad_alloc")
 
 ort.disable_telemetry_events()
 ort.set_default_logger_severity(_ERRORS_ONLY)
@@ -45,18 +48,24 @@ class Graph:
         threads: int = 0,
         weights: Weights = NO_WEIGHTS,
         fast_start: bool = False,
+        limits: Limits | None = None,
+        where: str = "the graph",
     ) -> None:
         """`weights` are the tensors that the graph keeps elsewhere. `fast_start` trades slower runs for a sooner first
-        one. BadBundle if the graph does not load or does not take exactly `inputs`."""
-        self._output = output
+        one. BadBundle if the graph does not load or does not take exactly `inputs`; `where` says in errors of runs
+        which graph it is."""
+        self._output, self._limits, self._where = output, limits or Limits(), where
+        self._memory = limit_memory(self._limits.memory)
+        self._answered, self._overran = False, ""
         self.size = len(data) + weights.size
         if data[4:8] == b"ORTM":
             raise BadBundle("it is in ONNX Runtime's own format, which depends on its version; a graph is ONNX")
         try:
-            options = _options(threads, weights, fast_start)
-            self._session = ort.InferenceSession(data, options, ["CPUExecutionProvider"])
+            self._session = _load(data, _options(threads, weights, fast_start))
+        except ModelTimeout as error:
+            raise ModelTimeout(f"ONNX Runtime takes more than {LOAD_SECONDS:g} s to load the graph") from error
         except Exception as error:  # its errors have no common base
-            raise BadBundle(f"ONNX Runtime does not load the graph: {error}") from error
+            raise BadBundle(f"ONNX Runtime does not load the graph: {self._explain(error)}") from error
         # It keeps the whole file to start again on another provider, of which there is none.
         self._session._model_bytes = None
         _check_inputs(inputs, {each.name: each for each in self._session.get_inputs()})
@@ -65,12 +74,35 @@ class Graph:
             raise BadBundle(f"the graph has no output {output.tensor!r}, only {names}")
 
     def run(self, feeds: Feeds) -> NDArray[np.float64]:
-        """The output for a batch, activated: `[n, ...]`."""
+        """The output for a batch, activated: `[n, ...]`. ModelTimeout if it takes too long, at once for a graph that
+        has done so instead of ever answering; BadBundle if it fails, or takes too much memory."""
+        if self._overran:
+            raise ModelTimeout(self._overran)
+        options = ort.RunOptions()
+        seconds = self._limits.for_run(len(next(iter(feeds.values()))))
         try:
-            (values,) = self._session.run([self._output.tensor], feeds)
+            (values,) = call_within(
+                seconds,
+                lambda: self._session.run([self._output.tensor], feeds, options),
+                lambda: setattr(options, "terminate", True),
+            )
+        except ModelTimeout as error:
+            overran = (
+                f"{self._where}: it did not answer within {seconds:g} s; MAX_MODEL_SECONDS gives an example longer"
+            )
+            self._overran = "" if self._answered else overran
+            raise ModelTimeout(overran) from error
         except Exception as error:
-            raise BadBundle(f"the graph fails on a batch of its declared inputs: {error}") from error
+            fails = f"{self._where}: the graph fails on a batch of its declared inputs: {self._explain(error)}"
+            raise BadBundle(fails) from error
+        self._answered = True
         return activate(np.asarray(values, dtype=np.float64), self._output.activation)
+
+    def _explain(self, error: Exception) -> str:
+        if not any(each in str(error) for each in _NO_MEMORY):
+            return str(error)
+        size = f"{self._memory >> 20:,} MB"
+        return f"it takes more memory for tensors than the {size} that there are; give it more, or smaller batches"
 
 
 def load_graph(
@@ -81,6 +113,7 @@ def load_graph(
     threads: int = 0,
     *,
     fast_start: bool = False,
+    limits: Limits | None = None,
 ) -> Graph:
     """One graph of a bundle, as in `Graph`; the file of its name and `.data`, where there is one, holds its larger
     tensors. Mapped ones are verified on another core meanwhile."""
@@ -88,14 +121,33 @@ def load_graph(
     weights = find_weights(folder, name, data)
     with ThreadPoolExecutor(max_workers=1) as beside:
         verified = beside.submit(weights.verify)
+        where = f"{folder.uri}/{name}"
         try:
-            graph = Graph(data, inputs, output, threads=threads, weights=weights, fast_start=fast_start)
+            graph = Graph(
+                data,
+                inputs,
+                output,
+                threads=threads,
+                weights=weights,
+                fast_start=fast_start,
+                limits=limits,
+                where=where,
+            )
         except BadBundle as error:
             verified.result()  # damage is the better reason
-            raise BadBundle(f"{folder.uri}/{name}: {error}") from error
+            raise type(error)(f"{where}: {error}") from error
         verified.result()
     weights.check_same()
     return graph
+
+
+def _load(data: bytes, options: ort.SessionOptions) -> ort.InferenceSession:
+    """Raises ModelTimeout, and errors without a common base."""
+    return call_within(
+        LOAD_SECONDS,
+        lambda: ort.InferenceSession(data, options, ["CPUExecutionProvider"]),
+        lambda: options.set_load_cancellation_flag(True),
+    )
 
 
 def activate(values: NDArray[np.float64], activation: str) -> NDArray[np.float64]:
@@ -119,7 +171,8 @@ def _options(threads: int, weights: Weights, fast_start: bool) -> ort.SessionOpt
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     # Its plan is made for one run at a time: runs side by side hold half as much memory again, and are no faster.
     options.enable_mem_pattern = False
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
+    options.add_session_config_entry("session.use_env_allocators", "1")
     if fast_start:
         # To lay all weights out as the processor's kernels read them takes longer than the first dozen runs gain.
         options.add_session_config_entry("session.disable_prepacking", "1")

@@ -1,14 +1,17 @@
 """A bundle tried as the containers use it: loaded, its graphs held against `bundle.json`, and asked for answers.
 
 It shows that a bundle works, not that it is right: how far its answers are from the model's that it was made of was
-measured when it was made, and stands in its metrics.
+measured when it was made, and stands in its metrics. A trial runs in a process of its own, which `verifying` starts.
 """
 
+import sys
+
+import msgspec
 import numpy as np
 from PIL import Image
 
 from pixlake.bundles.archives import inspect
-from pixlake.bundles.folders import BundleFolder
+from pixlake.bundles.folders import BundleFolder, read_folder
 from pixlake.bundles.manifest import CategoricalInput, NumericalInput, TextInput
 from pixlake.bundles.predictors import PredictorManifest
 from pixlake.errors import BadBundle
@@ -16,13 +19,16 @@ from pixlake.images.preprocessing import tensor
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.encoders import Example
+from pixlake.inference.limits import Limits
+from pixlake.inference.verifying import Trial
+from pixlake.limited import answer_limited
 
 _TEXTS = ("a photo", "")
 _SEED = 0
 
 
-def try_bundle(folder: BundleFolder) -> str:
-    """What it answered, in a few words; BadBundle if it does not load or answers with no numbers.
+def try_bundle(folder: BundleFolder, limits: Limits | None = None) -> str:
+    """What it answered, in a few words; BadBundle if it does not load, answers with no numbers or exceeds the limits.
 
     What holds pickles is checked, but never opened here.
     """
@@ -32,8 +38,8 @@ def try_bundle(folder: BundleFolder) -> str:
         return f"its tar is of plain files, {count} in all; a trial needs the AutoGluon container, for it holds pickles"
     folder.verify(folder.manifest.files)
     if folder.manifest.kind == "embedder":
-        return _try_embedder(folder, Embedder(folder))
-    return _try_classifier(folder, Classifier(folder))
+        return _try_embedder(folder, Embedder(folder, limits=limits))
+    return _try_classifier(folder, Classifier(folder, limits=limits))
 
 
 def _try_embedder(folder: BundleFolder, embedder: Embedder) -> str:
@@ -78,3 +84,15 @@ def _pictures() -> list[Image.Image]:
     """Two of noise, of odd sizes."""
     noise = np.random.default_rng(_SEED)
     return [Image.fromarray(noise.integers(0, 256, (*size, 3), dtype=np.uint8)) for size in ((97, 61), (33, 128))]
+
+
+def _answer(request: str) -> None:
+    trial = msgspec.json.decode(request, type=Trial)
+    folder = read_folder(trial.uri)
+    if folder.model != trial.model:
+        raise BadBundle(f"{folder.uri}: it changed while it was verified; verify it again")
+    sys.stdout.write(try_bundle(folder, Limits(trial.seconds_an_example, trial.memory)))
+
+
+if __name__ == "__main__":
+    sys.exit(answer_limited(_answer))

@@ -8,6 +8,7 @@ from pixlake.concurrency import Admit
 from pixlake.errors import BadBundle
 from pixlake.inference.batches import SESSION_THREADS, infer_rows, write_answer
 from pixlake.inference.encoded import Encoded, ImageSource
+from pixlake.inference.limits import limits_of
 from pixlake.inference.loaded import load_classifier
 from pixlake.inference.subjects import Model, Predicted, predict_group, prepare_example
 from pixlake.messages import BatchAnswer, BatchRequest
@@ -19,19 +20,16 @@ Load = Callable[[str, str], Model[Any, Any]]
 """A model by the lake's URI and its name."""
 
 
-def load_graphs(lake_uri: str, model: str) -> Model[Any, Any]:
-    """A bundle of graphs."""
-    return load_classifier(lake_uri, model, SESSION_THREADS)
-
-
-def classify(request: BatchRequest, settings: InferenceSettings, load: Load = load_graphs) -> BatchAnswer:
-    """Predict each record or image of one batch; what cannot be predicted becomes a reject.
+def classify(request: BatchRequest, settings: InferenceSettings, load: Load | None = None) -> BatchAnswer:
+    """Predict each record or image of one batch; what cannot be predicted becomes a reject. `load` loads a bundle of
+    graphs unless it is given.
 
     Raises BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
     """
     source = ImageSource(settings)
     if request.batch.modality != "tabular":
         source.decoders.start()
+    load = load or functools.partial(load_classifier, threads=SESSION_THREADS, limits=limits_of(settings))
     model = load(settings.lake_uri, request.batch.model)
     if not model.answers(request.batch.modality):
         raise BadBundle(f"{model.model} cannot predict the modality {request.batch.modality!r}")

@@ -20,6 +20,7 @@ from pixlake.images.decoders import Decoders
 from pixlake.inference.batches import SESSION_THREADS, infer_rows, write_answer
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.encoded import Encoded, ImageSource, unwrap
+from pixlake.inference.limits import limits_of
 from pixlake.inference.loaded import load_embedder
 from pixlake.messages import BatchAnswer, BatchRequest
 from pixlake.rejects import Reject, Stage
@@ -49,7 +50,7 @@ def embed(request: BatchRequest, settings: InferenceSettings) -> BatchAnswer:
     """
     source = ImageSource(settings)
     source.decoders.start()
-    embedder = load_embedder(settings.lake_uri, request.batch.model, SESSION_THREADS)
+    embedder = load_embedder(settings.lake_uri, request.batch.model, SESSION_THREADS, limits_of(settings))
     embedded: list[_Ready] = []
     rejected: list[Reject] = []
     prepare = functools.partial(_prepare, embedder=embedder, decoders=source.decoders)
