@@ -1,6 +1,7 @@
 """Images of a lake as one picture."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +13,7 @@ from pixlake.errors import BadRequest, PixlakeError
 from pixlake.images.decoders import Decoders, Limits
 from pixlake.report.words import shorten
 
-_SIDE, _GAP, _CAPTION = 176, 14, 40  # pixels
+_SIDE, _GAP, _HEADING, _LINE = 176, 14, 34, 18  # pixels
 _COLUMNS = 5
 _PAPER, _FRAME, _INK, _QUIET = "#ffffff", "#eef1f3", "#1a2026", "#5c6773"
 
@@ -30,15 +31,37 @@ class Shown(Protocol):
     def score(self) -> float: ...
 
 
-def draw_hits(hits: Sequence[Shown]) -> bytes:
-    """A PNG with each image, its score and its path; an empty frame where an image cannot be read."""
+class Found(Shown, Protocol):
+    """One that a search found."""
+
+    @property
+    def record_id(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """An image and the lines below it."""
+
+    image_uri: str
+    lines: tuple[str, ...]
+
+
+def draw_hits(hits: Sequence[Found], query: str) -> bytes:
+    """A PNG with the query above, and each image with its score, record and path; an empty frame where an image cannot
+    be read."""
+    tiles = [_Tile(hit.image_uri, (f"{hit.score:.3f}", hit.record_id or "no record", hit.image_path)) for hit in hits]
     columns = max(1, min(_COLUMNS, len(hits)))
-    return _draw_rows([hits[start : start + columns] for start in range(0, len(hits), columns)], columns)
+    return _draw_rows([tiles[start : start + columns] for start in range(0, len(hits), columns)], columns, query)
 
 
 def draw_groups(groups: Sequence[Sequence[Shown]]) -> bytes:
-    """The same with a row for each group, its first images."""
-    return _draw_rows(groups, max([1, *(min(_COLUMNS, len(group)) for group in groups)]))
+    """A row for each group, its first images, each with its score and path."""
+    columns = max([1, *(min(_COLUMNS, len(group)) for group in groups)])
+    return _draw_rows([list(_tiles(group[:columns])) for group in groups], columns)
+
+
+def _tiles(images: Iterable[Shown]) -> Iterator[_Tile]:
+    return (_Tile(image.image_uri, (f"{image.score:.3f}", image.image_path)) for image in images)
 
 
 def write_sheet(path: Path, sheet: bytes) -> None:
@@ -49,26 +72,38 @@ def write_sheet(path: Path, sheet: bytes) -> None:
         raise BadRequest(f"cannot write {path}: {error.strerror}") from error
 
 
-def _draw_rows(rows: Sequence[Sequence[Shown]], columns: int) -> bytes:
-    size = (_GAP + columns * (_SIDE + _GAP), _GAP + max(1, len(rows)) * (_SIDE + _CAPTION + _GAP))
-    sheet, decoders = Image.new("RGB", size, _PAPER), Decoders(Limits())
-    for row, images in enumerate(rows):
-        for column, image in enumerate(images[:columns]):
-            _draw(sheet, image, decoders, _GAP + column * (_SIDE + _GAP), _GAP + row * (_SIDE + _CAPTION + _GAP))
+def _draw_rows(rows: Sequence[Sequence[_Tile]], columns: int, heading: str = "") -> bytes:
+    top = _GAP + (_HEADING if heading else 0)
+    across, down = _SIDE + _GAP, _SIDE + _LINE * max((len(row[0].lines) for row in rows), default=0) + 4 + _GAP
+    sheet = Image.new("RGB", (_GAP + columns * across, top + max(1, len(rows)) * down), _PAPER)
+    decoders = Decoders(Limits())
+    if heading:
+        _write(ImageDraw.Draw(sheet), (_GAP, _GAP), heading, 20, _INK, sheet.width - 2 * _GAP)
+    for row, tiles in enumerate(rows):
+        for column, tile in enumerate(tiles):
+            _draw(sheet, tile, decoders, _GAP + column * across, top + row * down)
     target = BytesIO()
     sheet.save(target, "PNG")
     return target.getvalue()
 
 
-def _draw(sheet: Image.Image, hit: Shown, decoders: Decoders, left: int, top: int) -> None:
+def _draw(sheet: Image.Image, tile: _Tile, decoders: Decoders, left: int, top: int) -> None:
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((left, top, left + _SIDE - 1, top + _SIDE - 1), fill=_FRAME)
-    image = _read(hit.image_uri, decoders)
+    image = _read(tile.image_uri, decoders)
     if image:
         sheet.paste(image, (left + (_SIDE - image.width) // 2, top + (_SIDE - image.height) // 2))
-    draw.text((left, top + _SIDE + 3), f"{hit.score:.3f}", fill=_INK, font=ImageFont.load_default(15))
-    name = shorten(hit.image_path, 25)
-    draw.text((left, top + _SIDE + 22), name, fill=_QUIET, font=ImageFont.load_default(12))
+    for place, line in enumerate(tile.lines):
+        at = (left, top + _SIDE + 3 + place * _LINE)
+        _write(draw, at, line, 12 if place else 15, _QUIET if place else _INK, _SIDE)
+
+
+def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, size: int, ink: str, width: int) -> None:
+    """One line, its middle left out where it is wider than `width` pixels."""
+    font = ImageFont.load_default(size)
+    lengths = range(min(len(text), width), 0, -1)
+    fitting = (line for length in lengths if draw.textlength(line := shorten(text, length), font) <= width)
+    draw.text(at, next(fitting, ""), fill=ink, font=font)
 
 
 def _read(uri: str, decoders: Decoders) -> Image.Image | None:

@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pixlake.report.words import readable
+
 TABLE_ROWS = 500
 _LONGEST_LIST = 6
 _WIDEST = 4_000
@@ -68,9 +70,27 @@ def write_table(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
         table.add_row(*(Text(_cell(value)) for value in row))
     text = io.TextIOWrapper(target, encoding="utf-8", write_through=True)
     make_console(text).print(table)
+    _write_more(rows, text)
+    text.detach()
+
+
+def write_vertical(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
+    """For people, where rows are wide: a line for each value of the first `TABLE_ROWS` rows, cut as in the table."""
+    width = max(map(len, reader.schema.names), default=0)
+    rows = _rows(reader)
+    text = io.TextIOWrapper(target, encoding="utf-8", write_through=True)
+    for number, row in enumerate(islice(rows, TABLE_ROWS), 1):
+        text.write(f"*** row {number:,} ***\n")
+        for name, value in zip(reader.schema.names, row, strict=True):
+            shown = f"\n{' ' * (width + 2)}".join(map(readable, _cell(value).splitlines()))
+            text.write(f"{name:>{width}}: {shown}\n")
+    _write_more(rows, text)
+    text.detach()
+
+
+def _write_more(rows: Iterator[tuple[Any, ...]], text: IO[str]) -> None:
     if next(rows, None) is not None:
         text.write(f"… only the first {TABLE_ROWS} rows; --format csv, json or parquet has all\n")
-    text.detach()
 
 
 def make_console(target: IO[str]) -> Console:
@@ -80,6 +100,7 @@ def make_console(target: IO[str]) -> Console:
 
 FORMATS: dict[str, Callable[[pa.RecordBatchReader, IO[bytes]], None]] = {
     "table": write_table,
+    "vertical": write_vertical,
     "csv": write_csv,
     "json": write_json,
     "parquet": write_parquet,

@@ -1,5 +1,6 @@
 """`pixlake query`: SQL over the lake's tables."""
 
+import re
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,6 +13,8 @@ from pixlake_cli.drafts import draft_file
 from pixlake_cli.lakes import lake_option
 from pixlake_cli.sizes import memory_option
 
+_VERTICAL = re.compile(r"[\s;]*\\G[\s;]*\Z")
+
 
 @click.command()
 @click.argument("sql")
@@ -19,10 +22,9 @@ from pixlake_cli.sizes import memory_option
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["table", "csv", "json", "parquet"]),
-    default="table",
-    show_default=True,
-    help="How to write the rows. json is an array of objects.",
+    type=click.Choice(["table", "vertical", "csv", "json", "parquet"]),
+    help="How to write the rows: as a table, or vertical (a line for each value) if the SQL ends in \\G."
+    " json is an array of objects.",
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead.")
 @memory_option
@@ -34,7 +36,7 @@ from pixlake_cli.sizes import memory_option
     metavar="SECONDS",
     help="When it is stopped; Athena's own limit.",
 )
-def query(sql: str, lake: Lake, kind: str, out: Path | None, memory: int | None, timeout: float) -> None:
+def query(sql: str, lake: Lake, kind: str | None, out: Path | None, memory: int | None, timeout: float) -> None:
     """Run a SELECT in Athena's SQL on the tables of a lake.
 
     The tables are embeddings, predictions, records, rejects and executions, also as pixlake.embeddings and so on.
@@ -43,6 +45,7 @@ def query(sql: str, lake: Lake, kind: str, out: Path | None, memory: int | None,
 
     \b
       pixlake query "SELECT label, count(*) FROM predictions GROUP BY 1 ORDER BY 2 DESC" --lake lake
+      pixlake query "SELECT * FROM executions ORDER BY started_at DESC LIMIT 1\\G" --lake lake
       pixlake query "SELECT * FROM embeddings" --lake lake --format parquet --out embeddings.parquet
       pixlake query "SELECT record_id, p.key, p.value FROM predictions
         CROSS JOIN UNNEST(probabilities) AS p(key, value)" --lake lake --format csv
@@ -56,9 +59,11 @@ def query(sql: str, lake: Lake, kind: str, out: Path | None, memory: int | None,
     """
     from pixlake_cli.sql.limited import Limits, half_of_the_machine, write_rows
 
+    plain = _VERTICAL.sub("", sql)
+    kind = kind or ("table" if plain == sql else "vertical")
     if kind == "parquet" and out is None and sys.stdout.isatty():
         raise BadRequest("Parquet is not for a terminal: give --out FILE")
     limits = Limits(half_of_the_machine() if memory is None else memory, timeout)
     with nullcontext(sys.stdout.buffer) if out is None else draft_file(out) as target:
-        write_rows(lake.existing(), sql, kind, target, limits)
+        write_rows(lake.existing(), plain, kind, target, limits)
         target.flush()

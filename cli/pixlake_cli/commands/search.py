@@ -75,7 +75,7 @@ def search(
     if sheet:
         from pixlake_cli.contactsheet import draw_hits, write_sheet
 
-        write_sheet(sheet, draw_hits(hits))
+        write_sheet(sheet, draw_hits(hits, query))
     if as_json:
         click.echo(json.dumps([asdict(hit) for hit in hits], indent=1, ensure_ascii=False))
     else:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 
+_WIDTH = 80  # characters, at which the columns' names are folded
+
+
 @dataclass(frozen=True)
 class TableState:
     """A table at its current snapshot. `bytes` counts the data files of just that one; `committed_at` is ISO 8601."""
@@ -97,9 +100,14 @@ def _print(states: list[TableState]) -> None:
     from pixlake_cli.output import make_console
 
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("table", "rows", "files", "bytes", "snapshots", "last commit", "columns"):
+    for heading in ("table", "rows", "files", "bytes", "snapshots", "last commit"):
         grid.add_column(heading, justify="right" if heading in ("rows", "files", "bytes", "snapshots") else "left")
     for state in states:
         counts = (f"{state.rows:,}", f"{state.files:,}", describe_size(state.bytes), f"{state.snapshots:,}")
-        grid.add_row(state.name, *counts, state.committed_at or "never", ", ".join(state.columns))
-    make_console(sys.stdout).print(grid)
+        grid.add_row(state.name, *counts, (state.committed_at or "never").replace("+00:00", "Z"))
+    columns = Grid("table", "columns", box=box.SIMPLE_HEAD, pad_edge=False, width=_WIDTH)
+    for state in states:
+        columns.add_row(state.name, ", ".join(state.columns))
+    console = make_console(sys.stdout)
+    console.print(grid)
+    console.print(columns)

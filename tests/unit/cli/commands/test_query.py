@@ -286,6 +286,39 @@ def test_the_table_format_stops_at_its_limit_and_says_so(zoo_lake: Lake) -> None
     assert len(result.stdout.splitlines()) < TABLE_ROWS + 10
 
 
+WIDE = "SELECT record_id, has_image, image_paths, attributes FROM records ORDER BY 1"
+
+
+def test_the_vertical_format_has_a_line_for_each_value(zoo_lake: Lake) -> None:
+    lines = run("query", WIDE, "--lake", zoo_lake.folder, "--format", "vertical").stdout.splitlines()
+    assert lines == [
+        "*** row 1 ***",
+        "  record_id: cat",
+        "  has_image: true",
+        "image_paths: [cat.png, cat-2.png]",
+        " attributes: {name: cat, 'a'}",
+        "*** row 2 ***",
+        "  record_id: none",
+        "  has_image: false",
+        "image_paths: []",
+        lines[-1],
+    ]
+    assert lines[-1].startswith(" attributes: {name: ")
+
+
+def test_a_value_of_several_lines_stays_under_its_name(zoo_lake: Lake) -> None:
+    lines = run("query", "SELECT 'a\nb' AS text, 1 AS n\\G", "--lake", zoo_lake.folder).stdout.splitlines()
+    assert lines == ["*** row 1 ***", "text: a", "      b", "   n: 1"]
+
+
+@pytest.mark.parametrize("end", ["\\G", " \\G;", "; \\G\n"])
+def test_a_statement_that_ends_in_g_is_vertical_unless_another_format_is_named(zoo_lake: Lake, end: str) -> None:
+    vertical = run("query", WIDE, "--lake", zoo_lake.folder, "--format", "vertical").stdout
+    assert run("query", WIDE + end, "--lake", zoo_lake.folder).stdout == vertical
+    csv = run("query", WIDE + end, "--lake", zoo_lake.folder, "--format", "csv").stdout
+    assert csv.startswith("record_id,has_image,")
+
+
 def test_csv_holds_lists_maps_and_times_as_text(zoo_lake: Lake) -> None:
     sql = "SELECT record_id, has_image, image_paths, attributes, uploaded_at FROM records ORDER BY 1"
     lines = run("query", sql, "--lake", zoo_lake.folder, "--format", "csv").stdout.splitlines()
