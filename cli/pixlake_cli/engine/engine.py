@@ -12,8 +12,9 @@ from pixlake.cores import available_cores
 from pixlake_cli.engine import definition, events, template
 from pixlake_cli.engine.admission import Cores
 from pixlake_cli.engine.endpoints import BUCKET, Endpoints
+from pixlake_cli.engine.forks import SUPPORTED, ForkServer
 from pixlake_cli.engine.interpreter import Interpreter, Outcome
-from pixlake_cli.engine.pool import Pool
+from pixlake_cli.engine.pool import Pool, passed_on
 from pixlake_cli.engine.root import ROOT
 from pixlake_cli.engine.sandbox import Answer, failure
 
@@ -61,6 +62,7 @@ class Engine:
         self._deployment = deployment
         self._definition = definition.load(deployment.definition, deployment.substitutions)
         self.logs = Path(tempfile.mkdtemp(prefix="pixlake-logs-"))
+        self._forks = ForkServer(passed_on()) if SUPPORTED else None
         self._containers: Containers | None = None
         self._runners: Mapping[str, Runner]
         if containers:
@@ -71,7 +73,8 @@ class Engine:
             overrides = {"LAKE_URI": lake_uri, "CATALOG_URI": catalog_uri}
             shared = Cores(cores or available_cores())
             self._runners = {
-                name: Pool(function, overrides, shared, self.logs) for name, function in deployment.functions.items()
+                name: Pool(function, overrides, shared, self.logs, self._forks)
+                for name, function in deployment.functions.items()
             }
         self._observer: Observer | None = None
         self._endpoints = Endpoints(lake_uri, self.invoke)
@@ -135,6 +138,8 @@ class Engine:
         """End all workers. The logs are kept only after a failure."""
         for runner in self._runners.values():
             runner.close()
+        if self._forks is not None:
+            self._forks.close()
         if self._containers is not None:
             self._containers.close()
         threading.Thread(target=self._endpoints.shutdown, daemon=True).start()

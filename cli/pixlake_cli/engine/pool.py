@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pixlake_cli.engine.admission import Cores
-from pixlake_cli.engine.sandbox import Answer, Sandbox, failure
+from pixlake_cli.engine.forks import ForkServer, find_steps
+from pixlake_cli.engine.sandbox import Answer, Sandbox, Start, failure, start
 from pixlake_cli.engine.template import REGION, Function
 
 WHOLE_MACHINE = "INFERENCE_THREADS"
@@ -33,7 +34,12 @@ def environment(function: Function, overrides: Mapping[str, str]) -> dict[str, s
         "POWERTOOLS_METRICS_DISABLED": "true",
         "PYTHONPATH": os.pathsep.join(map(str, _code(function))),
     }
-    return {**{key: os.environ[key] for key in PASSED_ON if key in os.environ}, **own, **lambda_sets}
+    return {**passed_on(), **own, **lambda_sets}
+
+
+def passed_on() -> dict[str, str]:
+    """Our own variables that every worker gets."""
+    return {key: os.environ[key] for key in PASSED_ON if key in os.environ}
 
 
 def _code(function: Function) -> list[Path]:
@@ -51,7 +57,14 @@ class Pool:
 
     WIDEST = 8
 
-    def __init__(self, function: Function, overrides: Mapping[str, str], cores: Cores, logs: Path) -> None:
+    def __init__(
+        self,
+        function: Function,
+        overrides: Mapping[str, str],
+        cores: Cores,
+        logs: Path,
+        forks: ForkServer | None = None,
+    ) -> None:
         self.width = 1
         if WHOLE_MACHINE in function.environment:
             self.width = cores.total // -(-cores.total // self.WIDEST)
@@ -60,6 +73,7 @@ class Pool:
         self._environment = environment(function, {**overrides, WHOLE_MACHINE: str(self.width)})
         self._cores = cores
         self._logs = logs
+        self._start_process = _starter(function, forks)
         self._lock = threading.Lock()
         self._idle: list[Sandbox] = []
         self._all: list[Sandbox] = []
@@ -92,7 +106,7 @@ class Pool:
     def workers(self) -> list[int]:
         """The process ids of the living workers."""
         with self._lock:
-            return [sandbox.pid for sandbox in self._all if sandbox.alive]
+            return [sandbox.pid for sandbox in self._all if sandbox.pid and sandbox.alive]
 
     def close(self) -> None:
         """End all workers; invocations in them fail."""
@@ -111,8 +125,17 @@ class Pool:
     def _start(self) -> Sandbox:
         self._all = [sandbox for sandbox in self._all if sandbox.alive]
         # the worker keeps its own handle of the log; ours is closed at once
-        descriptor, _ = tempfile.mkstemp(".log", f"{self.function.name}-", self._logs)
-        with open(descriptor, "wb") as log:  # noqa: PTH123 a descriptor, not a path
-            sandbox = Sandbox(self.function, self._environment, log)
+        log, _ = tempfile.mkstemp(".log", f"{self.function.name}-", self._logs)
+        try:
+            sandbox = Sandbox(self.function, self._environment, log, self._start_process)
+        finally:
+            os.close(log)
         self._all.append(sandbox)
         return sandbox
+
+
+def _starter(function: Function, forks: ForkServer | None) -> Start:
+    if forks is None or function.image:
+        return start
+    imports = find_steps(function)
+    return lambda *given: forks.fork(*given, imports=imports)

@@ -5,18 +5,19 @@ fails the invocation under the error name that Lambda gives, for the state machi
 """
 
 import json
+import os
 import queue
 import subprocess
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 import psutil
 
@@ -24,6 +25,36 @@ from pixlake_cli.engine.template import Function
 
 LOOK_SECONDS = 0.5
 WORKER = Path(__file__).with_name("worker.py")
+
+
+class Process(Protocol):
+    """A worker, as `subprocess.Popen` shows it; another thread waits for its end."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self) -> int: ...
+
+    def kill(self) -> None: ...
+
+
+Start = Callable[[Function, Mapping[str, str], int, int], Process]
+"""Starts a worker for a function, with this environment, standard input and log."""
+
+
+def start(function: Function, environment: Mapping[str, str], stdin: int, log: int) -> Process:
+    """A worker in a new Python: this one, or the function's own."""
+    return subprocess.Popen(
+        [function.image or sys.executable, "-P", str(WORKER), function.handler],
+        stdin=stdin,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=function.folder,
+        env=environment,
+        start_new_session=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -50,7 +81,7 @@ class _Invocation:
 class Sandbox:
     """Runs from construction, and is `alive` until its process ends."""
 
-    def __init__(self, function: Function, environment: Mapping[str, str], log: IO[bytes]) -> None:
+    def __init__(self, function: Function, environment: Mapping[str, str], log: int, start: Start = start) -> None:
         self.function = function
         self.ready = threading.Event()
         self._mailbox: queue.SimpleQueue[_Invocation | None] = queue.SimpleQueue()
@@ -58,18 +89,19 @@ class Sandbox:
         self._current: _Invocation | None = None
         self._init_error: Answer | None = None
         self._api = _RuntimeApi(self)
-        self._process = subprocess.Popen(
-            [function.image or sys.executable, "-P", str(WORKER), function.handler],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=function.folder,
-            env={**environment, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._api.server_port}"},
-            start_new_session=True,
-        )
-        self.pid = self._process.pid
+        api = {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._api.server_port}"}
+        stdin, self._lifeline = os.pipe()
+        try:
+            self._process = start(function, {**environment, **api}, stdin, log)
+        finally:
+            os.close(stdin)
         for target in (self._api.serve_forever, self._watch):
-            threading.Thread(target=target, name=f"{function.name}-{self.pid}", daemon=True).start()
+            threading.Thread(target=target, name=function.name, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """0 until it begins."""
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
@@ -141,6 +173,7 @@ class Sandbox:
 
     def _watch(self) -> None:
         self._process.wait()
+        os.close(self._lifeline)
         self.ready.set()
         with self._lock:
             if self._current is not None:
@@ -148,13 +181,11 @@ class Sandbox:
         self._mailbox.put(None)
         self._api.shutdown()
         self._api.server_close()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
 
     def _exit_error(self, invocation: _Invocation) -> Answer:
         if self._init_error is not None:
             return self._init_error
-        code = self._process.returncode
+        code = self._process.wait()
         how = f"signal: {-code}" if code < 0 else f"exit status {code}"
         how = "signal: killed" if code == -9 else how
         return failure("Runtime.ExitError", f"RequestId: {invocation.id} Error: Runtime exited with error: {how}")

@@ -14,6 +14,11 @@ def _end_with_engine() -> None:
     os._exit(1)
 
 
-if __name__ == "__main__":
+def work() -> None:
+    """Answer invocations; `sys.argv` names the handler."""
     threading.Thread(target=_end_with_engine, daemon=True).start()
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    work()

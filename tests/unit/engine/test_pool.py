@@ -171,16 +171,18 @@ def test_closing_a_pool_ends_running_workers(make_pool: MakePool) -> None:
     assert pool.invoke(b"0").failed
 
 
-def test_no_worker_outlives_a_killed_engine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("forks", ["ForkServer(passed_on())", "None"])
+def test_no_worker_outlives_a_killed_engine(tmp_path: Path, forks: str) -> None:
     (tmp_path / "app.py").write_text(PID)
     source = f"""
 import threading, time
 from pathlib import Path
 from pixlake_cli.engine.admission import Cores
-from pixlake_cli.engine.pool import Pool
+from pixlake_cli.engine.forks import ForkServer
+from pixlake_cli.engine.pool import Pool, passed_on
 from pixlake_cli.engine.template import Function
 here = Path({str(tmp_path)!r})
-pool = Pool(Function("F", here, "app.handler", 90, 512, {{}}), {{}}, Cores(2), here)
+pool = Pool(Function("F", here, "app.handler", 90, 512, {{}}), {{}}, Cores(2), here, {forks})
 for _ in range(2):
     threading.Thread(target=pool.invoke, args=(b"60",), daemon=True).start()
 while len(pool.workers()) < 2:
@@ -193,6 +195,7 @@ time.sleep(60)
         assert engine.stdout is not None
         workers = [psutil.Process(int(pid)) for pid in engine.stdout.readline().split()]
         assert len(workers) == 2
+        workers += psutil.Process(engine.pid).children()
         engine.kill()
     _, left = psutil.wait_procs(workers, timeout=5)
     assert left == []
