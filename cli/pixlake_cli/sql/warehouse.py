@@ -1,11 +1,11 @@
 """The lake's tables in DuckDB: for each table that a query reads, a view over the data files of one snapshot.
 
-pyiceberg plans which files a snapshot has, DuckDB reads from them the columns and row groups that the query needs;
-nothing is loaded before. DuckDB may open files of the warehouse and no others, has limits of memory and of temporary
-disk, and its settings are locked.
+pyiceberg plans which files a snapshot has, DuckDB reads from them the columns and row groups that the query needs.
+Only the positions of rows that another engine has deleted are loaded before. DuckDB may open files of the warehouse and
+no others, has limits of memory and of temporary disk, and its settings are locked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
+from pyiceberg.io import FileIO
 from pyiceberg.table import Table
 from sqlglot import exp
 
 from pixlake.errors import BadRequest, StorageError
 from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.existing import ExistingFile, list_existing
 from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import TABLES
 from pixlake_cli.sql.dialect import TableRead, translate
@@ -78,21 +80,45 @@ def _create_view(connection: duckdb.DuckDBPyConnection, catalog: "Catalog", read
     if read.metadata:
         connection.register(read.view, getattr(table.inspect, read.metadata)())
         return
-    files = list_files(table, _snapshot_id(connection, table, read))
+    files = list(list_existing(table, TABLES[read.name], None, _snapshot_id(connection, table, read)))
     if not files:
         connection.register(read.view, table.schema().as_arrow().empty_table())
         return
-    paths = ", ".join(_literal(file.removeprefix("file://")) for file in files)
-    view = exp.to_identifier(read.view, quoted=True).sql(dialect="duckdb")
-    connection.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet([{paths}], hive_partitioning = false)")
+    deletes = f"{read.view} deletes"
+    connection.register(deletes, _dead_rows(files, table.io))
+    whole = [_path(file) for file in files if not file.deletes]
+    cut = [_path(file) for file in files if file.deletes]
+    selects = ([f"SELECT * FROM {_scan(whole)}"] if whole else []) + ([_alive(cut, deletes)] if cut else [])
+    connection.execute(f"CREATE VIEW {_name(read.view)} AS {' UNION ALL BY NAME '.join(selects)}")
 
 
-def list_files(table: Table, snapshot_id: int | None = None) -> list[str]:
-    """The data files of a snapshot, by default the current one. BadRequest for row-level deletes."""
-    tasks = list(table.scan(snapshot_id=snapshot_id).plan_files())
-    if any(task.delete_files for task in tasks):
-        raise BadRequest(f"{table.name()[-1]} has row-level deletes, which this cannot read: OPTIMIZE it in Athena")
-    return [task.file.file_path for task in tasks]
+def _scan(paths: Sequence[str], **options: str) -> str:
+    given = ", ".join(f"{name} = {value}" for name, value in {"hive_partitioning": "false", **options}.items())
+    return f"read_parquet([{', '.join(map(_literal, paths))}], {given})"
+
+
+def _alive(paths: Sequence[str], deletes: str) -> str:
+    """The rows of these files whose positions are not in the view `deletes`."""
+    place = "filename, file_row_number"
+    rows = _scan(paths, filename="true", file_row_number="true")
+    return f"SELECT * EXCLUDE ({place}) FROM {rows} AS rows ANTI JOIN {_name(deletes)} USING ({place})"
+
+
+def _dead_rows(files: Sequence[ExistingFile], io: FileIO) -> pa.Table:
+    """The rows that position deletes take away: `filename`, and `file_row_number` from 0."""
+    found = [(_path(file), file.dead(io)) for file in files if file.deletes]
+    names = [pa.array([path] * len(dead), pa.string()) for path, dead in found]
+    numbers = [pa.array(dead, pa.int64()) for _, dead in found]
+    columns = [pa.chunked_array(names, pa.string()), pa.chunked_array(numbers, pa.int64())]
+    return pa.Table.from_arrays(columns, names=["filename", "file_row_number"])
+
+
+def _path(file: ExistingFile) -> str:
+    return file.file.file_path.removeprefix("file://")
+
+
+def _name(name: str) -> str:
+    return exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
 
 
 def _snapshot_id(connection: duckdb.DuckDBPyConnection, table: Table, read: TableRead) -> int | None:

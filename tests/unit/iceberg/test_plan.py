@@ -1,14 +1,11 @@
 """What a plan does with rows that another engine has deleted by position, as Athena does, and with small files."""
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.manifest import DataFileContent
 from pyiceberg.table import Table
 
 from pixlake.errors import CatalogError
@@ -18,6 +15,7 @@ from pixlake.iceberg.existing import ExistingFile, KeyRange, list_existing
 from pixlake.iceberg.merge import EMPTY_INDEX, KeyIndex, index_keys, merge_rows
 from pixlake.iceberg.rows import TableRows
 from pixlake.schemas import RECORDS
+from tests.builders.deletes import delete_positions
 from tests.builders.executions import TableLake
 from tests.unit.iceberg.record_rows import records
 
@@ -31,14 +29,9 @@ def table(table_lake: TableLake) -> Table:
     return load_table(catalog, "records")
 
 
-def delete_positions(table: Table, positions: Sequence[int], content: DataFileContent) -> ExistingFile:
+def deleted(table: Table, positions: Sequence[int], content: DataFileContent) -> ExistingFile:
     (file,) = list_existing(table, RECORDS, "e")
-    uri = f"{table.location()}/data/{uuid.uuid4()}.parquet"
-    rows = pa.table({"file_path": [file.file.file_path] * len(positions) + ["other"], "pos": [*positions, 0]})
-    with table.io.new_output(uri).create() as sink, pq.ParquetWriter(sink, rows.schema) as writer:
-        writer.write_table(rows)
-    delete = DataFile.from_args(content=content, file_path=uri, file_format=FileFormat.PARQUET)
-    return replace(file, deletes=(delete,))
+    return delete_positions(file, table.io, positions, content)
 
 
 def incoming(*keys: tuple[str, int]) -> KeyIndex:
@@ -55,7 +48,7 @@ def authors(streams: Sequence[plan.Stream]) -> dict[str, str]:
 
 @pytest.mark.parametrize("small_files", [0, 16])
 def test_rows_deleted_by_position_stay_deleted(table: Table, monkeypatch: pytest.MonkeyPatch, small_files: int) -> None:
-    file = delete_positions(table, [1, 3], DataFileContent.POSITION_DELETES)
+    file = deleted(table, [1, 3], DataFileContent.POSITION_DELETES)
     monkeypatch.setattr(plan, "list_existing", lambda *_: iter([file]))
     # b was deleted: a new row of that key comes in, though the deleted row was newer; d stays away
     result = plan.plan_commit(table, RECORDS, "e", incoming(("b", 0), ("c", 2)), LARGE, small_files)
@@ -65,7 +58,7 @@ def test_rows_deleted_by_position_stay_deleted(table: Table, monkeypatch: pytest
 
 
 def test_equality_deletes_are_refused(table: Table) -> None:
-    file = delete_positions(table, [1], DataFileContent.EQUALITY_DELETES)
+    file = deleted(table, [1], DataFileContent.EQUALITY_DELETES)
     with pytest.raises(CatalogError, match="OPTIMIZE"):
         file.dead(table.io)
 

@@ -64,10 +64,12 @@ def key_range(least: str, greatest: str, schema: TableSchema) -> KeyRange:
     return KeyRange(key_columns(schema)[0], "" if low is None else low, high, low is None)
 
 
-def list_existing(table: Table, schema: TableSchema, partition: str | None) -> Iterator[ExistingFile]:
-    """The data files of one partition, or of the whole of a table without partitions."""
+def list_existing(
+    table: Table, schema: TableSchema, partition: str | None, snapshot_id: int | None = None
+) -> Iterator[ExistingFile]:
+    """The data files of one partition, or of all, at a snapshot, or at the current one."""
     here = AlwaysTrue() if partition is None else EqualTo(term=Reference(PARTITION), value=literal(partition))
-    for task in table.scan(row_filter=here).plan_files():
+    for task in table.scan(row_filter=here, snapshot_id=snapshot_id).plan_files():
         assert isinstance(task, FileScanTask)
         rows = ParquetRows(table.io, task.file.file_path, schema.columns)
         yield ExistingFile(task.file, tuple(task.delete_files), rows)

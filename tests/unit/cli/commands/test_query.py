@@ -6,11 +6,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.table import Table
 
 from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.existing import ExistingFile, list_existing
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.output import TABLE_ROWS
+from pixlake_cli.sql import warehouse
 from tests.builders.commands import run
+from tests.builders.deletes import delete_positions
 from tests.builders.zoo import fill, folder_of, put_rows
 from tests.project import ROOT, read_template, saved_queries
 
@@ -180,6 +184,24 @@ def test_an_empty_table_has_its_columns(zoo_lake: Lake) -> None:
     result = run("query", "SELECT source, reason FROM rejects", "--lake", zoo_lake.folder, "--format", "csv")
     assert result.stdout == "source,reason\n"
     assert run("query", "SELECT * FROM rejects", "--lake", zoo_lake.folder, "--format", "json").stdout == "[]\n"
+
+
+def test_rows_that_athena_deleted_are_not_answered(own_zoo_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_rows(own_zoo_lake, "records", [{"record_id": "new", "image_paths": [], "attributes": []}], "2")
+
+    def cut(table: Table, *given: Any) -> list[ExistingFile]:
+        first, *others = list_existing(table, *given)
+        return [delete_positions(first, table.io, [0]), *others]
+
+    def ids() -> str:
+        sql = "SELECT record_id FROM records ORDER BY 1"
+        return run("query", sql, "--lake", own_zoo_lake.folder, "--format", "csv").stdout
+
+    before = ids().split()
+    monkeypatch.setattr(warehouse, "list_existing", cut)
+    after = ids().split()
+    assert (len(before), len(after)) == (4, 3)
+    assert set(after) < set(before)
 
 
 def test_earlier_snapshots_are_read_by_version_and_by_time(own_zoo_lake: Lake) -> None:

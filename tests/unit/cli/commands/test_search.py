@@ -1,15 +1,12 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.table import Table
 
 from pixlake.errors import MissingObject
@@ -23,6 +20,7 @@ from pixlake.search.nearest import choose_model, count_models, find_nearest
 from pixlake_cli.main import cli
 from tests.builders import tiny
 from tests.builders.commands import run
+from tests.builders.deletes import delete_positions
 from tests.builders.zoo import folder_of, put_rows
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -240,13 +238,9 @@ def test_the_model_is_chosen_by_name_version_or_number_of_vectors() -> None:
 def test_rows_that_athena_deleted_are_not_found(gallery: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     table = load_table(open_catalog(gallery.uri, gallery.catalog_uri), "embeddings")
     file, *others = list_existing(table, EMBEDDINGS, None)
-    uri = f"{table.location()}/data/deletes.parquet"
-    with table.io.new_output(uri).create() as sink:
-        pq.write_table(pa.table({"file_path": [file.file.file_path], "pos": [0]}), sink)
-    content = DataFileContent.POSITION_DELETES
-    delete = DataFile.from_args(content=content, file_path=uri, file_format=FileFormat.PARQUET)
+    cut = delete_positions(file, table.io, [0])
     before = paths(table)
-    monkeypatch.setattr(nearest, "list_existing", lambda *_: iter([replace(file, deletes=(delete,)), *others]))
+    monkeypatch.setattr(nearest, "list_existing", lambda *_: iter([cut, *others]))
     assert paths(table) == before[1:]
 
 
