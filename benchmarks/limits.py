@@ -18,7 +18,7 @@ from pixlake import messages
 from pixlake.messages import Batch, BatchRequest, Classifiers, ExtractRequest, Ingest, ItemList, Options, Run, Shard
 from pixlake.parts.handover import MERGED, list_statements
 from pixlake.schemas import REJECTS
-from pixlake.settings import CompactSettings, ExtractSettings, PlanSettings
+from pixlake.settings import CompactSettings, ExtractSettings, InferenceSettings, PlanSettings, SplitSettings
 from pixlake_cli.engine.template import TemplateLoader
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -258,8 +258,9 @@ Where a limit is met:
   same: obstore backs off and repeats, then the state does; the upload is slower, and nothing is lost.
 - **Compact above 900 s**: the commit replaces what it must of an experiment's files, so it grows with the experiment
   where uploads overlap it. `CompactionEngine=athena` has no such limit; it has not yet been run on a real account.
-- **Embed above 900 s a batch**: a larger model, or less memory. Lower `BatchRows`, or raise `InferenceMemory`: an alarm
-  says so at 90 %.
+- **A batch above 900 s**: batches are cut to {SplitSettings.batch_seconds / 60:.0f} minutes where the bundle says what
+  an image costs, and after {InferenceSettings.work_seconds:.0f} s a worker leaves the rest of its batch to the next
+  round. A group of {InferenceSettings.inference_batch} images that takes longer fails: raise `InferenceMemory`.
 - **Many uploads at once on one experiment**: commits conflict and are planned again; CommitConflict is retried by the
   state. Hundreds at once are better spread over experiments, or put in as fewer, larger zips.
 - **Lambda's concurrency**: an account starts with as few as 10. Throttled invocations wait, up to about eight hours,

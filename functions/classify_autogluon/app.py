@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pixlake.failures import record_child_failure
-from pixlake.handler import instrumented
+from pixlake.handler import instrumented, seconds_left
 from pixlake.inference.autogluon import load_predictor
 from pixlake.lake import Work
 from pixlake.messages import BatchRequest, parse, plain
@@ -17,7 +17,7 @@ SETTINGS = from_environment(InferenceSettings)
 
 
 @instrumented("rows", "rejected")
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     request = parse(event, BatchRequest)
     with (
         record_child_failure(
@@ -25,4 +25,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         ),
         TemporaryDirectory() as scratch,
     ):
-        return plain(classify(request, SETTINGS, partial(load_predictor, scratch, SETTINGS.inference_threads)))
+        load = partial(load_predictor, scratch, SETTINGS.inference_threads)
+        return plain(classify(request, SETTINGS, load, seconds_left(context)))

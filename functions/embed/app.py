@@ -3,7 +3,7 @@
 from typing import Any
 
 from pixlake.failures import record_child_failure
-from pixlake.handler import instrumented
+from pixlake.handler import instrumented, seconds_left
 from pixlake.lake import Work
 from pixlake.messages import BatchRequest, parse, plain
 from pixlake.settings import InferenceSettings, from_environment
@@ -13,7 +13,7 @@ SETTINGS = from_environment(InferenceSettings)
 
 
 @instrumented("rows", "rejected")
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     request = parse(event, BatchRequest)
     with record_child_failure(Work(SETTINGS.lake_uri, request.run.execution_id), "Embed", request.batch.batch_id):
-        return plain(embed(request, SETTINGS))
+        return plain(embed(request, SETTINGS, seconds=seconds_left(context)))

@@ -45,8 +45,11 @@ class Upload:
     def put_table(self, path: str, data: bytes | str) -> None:
         self._put(f"{self.work.tables}/{path}", data.encode() if isinstance(data, str) else data)
 
-    def put_bundle(self, name: str, kind: str, missing: str = "zero", **source: str) -> str:
+    def put_bundle(
+        self, name: str, kind: str, missing: str = "zero", images_per_second: float | None = None, **source: str
+    ) -> str:
         """A bundle that is complete as far as Split looks; returns `name@version`."""
+        cost = {"cost": {"multiply_adds": 1, "images_per_second": images_per_second}} if images_per_second else {}
         image = {"type": "image", "tensor": "x", "preprocessing": {**PREPROCESSING, "mean": [0] * 3, "std": [1] * 3}}
         answer = {"dimensions": 8} if kind == "embedder" else {"problem": "binary", "labels": ["a", "b"]}
         manifest: dict[str, Any] = {
@@ -58,6 +61,7 @@ class Upload:
             "output": {"tensor": "y", "activation": "none"},
             "files": {"graph.onnx": sha256(b"").hexdigest()},
             "source": source,
+            "metrics": cost,
             **answer,
         }
         data = json.dumps(manifest).encode()

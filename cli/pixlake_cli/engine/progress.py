@@ -66,7 +66,7 @@ class Progress:
             if answer.failed:
                 self.failures[step.name] = content
                 return
-            step.done += 1
+            step.done += not content.get("rest")  # of a batch whose worker ran out of time
             step.ended = time.monotonic()
             self._take_totals(step.name, content)
             sums = self._sums.setdefault(step.name, {})

@@ -97,6 +97,11 @@ class Work:
         """The rows of one batch, Parquet (`schemas.EMBED_BATCH` or `schemas.CLASSIFY_BATCH`)."""
         return join(self.uri, "batches", f"{batch_id}.parquet")
 
+    def piece(self, batch_id: str, start: int, stop: int) -> str:
+        """What came of the rows `start` to `stop` of a batch that was stopped there: a folder with a part and its
+        rejects. The last piece takes the others up into the part of the batch."""
+        return join(self.uri, "pieces", batch_id, f"{start:06d}-{stop:06d}")
+
     def part(self, table: str, part_id: str) -> str:
         """Rows for a table, Parquet in its schema, sorted by its key. It exists only when complete."""
         return join(self.uri, "parts", table, f"{part_id}.parquet")

@@ -184,9 +184,13 @@ class BatchRequest(msgspec.Struct, frozen=True):
 
 
 class BatchAnswer(msgspec.Struct, frozen=True):
+    """`rows` and `rejected` are this invocation's. `rest` is the batch to go on with where time ran out, else empty: a
+    list, for a Choice can ask whether it has a first item."""
+
     batch_id: str
     rows: int
     rejected: int
+    rest: tuple["Batch", ...] = ()
 
 
 class CompactRequest(msgspec.Struct, frozen=True):
@@ -370,10 +374,11 @@ class Image(msgspec.Struct, frozen=True):
     size: int
 
 
-class Batch(msgspec.Struct, frozen=True):
+class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     """The input of one Infer iteration. `task` is `embed`, `classify`, or for a model that only AutoGluon can run
     `classify_autogluon`; `modality` is `image` (embed, and orphans to classify), `image+tabular` or `tabular`; `model`
-    is `name@version`; `bytes` counts encoded images."""
+    is `name@version`; `bytes` counts encoded images. `done` are the numbers of rows at which earlier invocations ran
+    out of time: the work goes on at the last."""
 
     batch_id: str
     task: str
@@ -381,6 +386,7 @@ class Batch(msgspec.Struct, frozen=True):
     model: str
     count: int
     bytes: int
+    done: tuple[int, ...] = ()
 
 
 def parse(event: Any, kind: type[M]) -> M:

@@ -59,7 +59,8 @@ class ExtractSettings:
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """A batch ends at whichever comes first: `batch_rows` rows or `batch_bytes` bytes of encoded images.
+    """A batch ends at whichever comes first: `batch_rows` rows, `batch_bytes` bytes of encoded images, or, where the
+    bundle says what an image costs, `batch_seconds` on a function of `inference_memory` MB (0: not known).
     `table_memory` bounds all tables together in memory: their text, 4 bytes a cell and 48 a row. At its peak Split
     takes about twice as much, besides 300 MB. A Parquet table is read by a process that may take `parquet_memory` bytes
     beside its program's; all of them together take at most `parquet_seconds` of a core. `autogluon_image` is the
@@ -68,6 +69,8 @@ class SplitSettings:
     lake_uri: str
     batch_rows: int = 1_024
     batch_bytes: int = 512 << 20
+    batch_seconds: float = 180.0
+    inference_memory: int = 0
     table_memory: int = 512 << 20
     parquet_memory: int = 1 << 30
     parquet_seconds: float = 300.0
@@ -80,7 +83,8 @@ class InferenceSettings:
     0 means all cores that the process may use. An image may have `max_image_bytes` encoded and `max_pixels` decoded;
     decoding it may take `max_image_seconds` of a core and `max_decoder_bytes` of memory; encoded ones of
     `read_ahead_bytes`, or a single one, are in memory at once. A model may take `max_model_seconds` for an example, and
-    of the memory, which Lambda gives in MB, nine tenths for its tensors."""
+    of the memory, which Lambda gives in MB, nine tenths for its tensors. An invocation begins no group of rows that it
+    may not finish in `work_seconds`, or in Lambda's time; the rest of the batch is done by the next."""
 
     lake_uri: str
     max_pixels: int = 100_000_000
@@ -92,6 +96,7 @@ class InferenceSettings:
     inference_threads: int = 0
     max_model_seconds: float = 20.0
     aws_lambda_function_memory_size: int = 0
+    work_seconds: float = 600.0
 
 
 class Engine(StrEnum):

@@ -67,6 +67,7 @@ def export(
       pixlake models export open_clip:ViT-B-32 --pretrained laion2b_s34b_b79k --int8 --calibration photos
       pixlake models export timm:mobilenetv3_large_100 --classify --pretrained pets.pth --labels breeds.txt
     """
+    from pixlake_models.exporting.cost import with_cost
     from pixlake_models.exporting.export import Request, prove_and_write
     from pixlake_models.exporting.writing import check_target
 
@@ -82,7 +83,7 @@ def export(
 
         probes = read_probes(calibration) if calibration else make_probes()
         candidate = quantize(candidate, variant, probes, target.name)
-    written = prove_and_write(candidate, target)
+    written = prove_and_write(with_cost(candidate), target)
     click.echo(written.describe())
     click.echo(f"{target.name}@{written.version} is in {output or target.name}")
 

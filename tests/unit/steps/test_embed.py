@@ -12,7 +12,7 @@ from PIL import Image
 
 from pixlake import storage
 from pixlake.errors import BadBundle, BadRequest, MissingObject
-from pixlake.messages import BatchRequest
+from pixlake.messages import Batch, BatchRequest, parse, plain
 from pixlake.schemas import EMBEDDINGS
 from pixlake.steps.embed import embed
 from tests.builders.tiny import MEAN, SIDE, STD, WEIGHTS, BundleLake, encode, image_graph, image_input
@@ -20,7 +20,7 @@ from tests.builders.tiny import MEAN, SIDE, STD, WEIGHTS, BundleLake, encode, im
 COLORS = [(250, 10, 20), (0, 128, 255), (90, 90, 91), (17, 200, 3), (255, 255, 0), (1, 2, 3), (40, 50, 200)]
 
 
-def plain(color: tuple[int, int, int], size: tuple[int, int] = (SIDE, SIDE)) -> Image.Image:
+def uniform(color: tuple[int, int, int], size: tuple[int, int] = (SIDE, SIDE)) -> Image.Image:
     return Image.new("RGB", size, color)
 
 
@@ -31,7 +31,7 @@ def expected(color: tuple[int, int, int]) -> np.ndarray:
 
 def put_colors(bundle_lake: BundleLake) -> list[dict[str, object]]:
     for index, color in enumerate(COLORS):
-        bundle_lake.put(f"{index}.png", encode(plain(color, (20 + index, 30))))
+        bundle_lake.put(f"{index}.png", encode(uniform(color, (20 + index, 30))))
     return bundle_lake.images(*(f"{index}.png" for index in range(len(COLORS))))
 
 
@@ -48,8 +48,38 @@ def test_vectors_equal_numpys_and_have_unit_length(bundle_lake: BundleLake) -> N
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
 
 
+def test_a_batch_stopped_by_time_goes_on_to_the_same_part(bundle_lake: BundleLake) -> None:
+    request = bundle_lake.request("embed", bundle_lake.embedder(), put_colors(bundle_lake))
+    bundle_lake.put("3.png", b"this is no image")
+    embed(request, bundle_lake.settings)
+    whole = (bundle_lake.part("embeddings", "embed-0"), bundle_lake.rejects("embed"))
+    storage.delete([bundle_lake.work.part("embeddings", "embed-0"), bundle_lake.work.rejects("embed", "embed-0")])
+
+    settings = replace(bundle_lake.settings, inference_batch=1, inference_threads=1)
+    rounds = []
+    while True:
+        answer = embed(request, settings, seconds=0.0)
+        rounds.append((answer.rows, answer.rejected))
+        if not answer.rest:
+            break
+        assert not storage.exists(bundle_lake.work.part("embeddings", "embed-0"))
+        # a rerun of the same round gives the same
+        assert embed(request, settings, seconds=0.0) == answer
+        (rest,) = answer.rest
+        request = msgspec.structs.replace(request, batch=parse(plain(rest), Batch))
+
+    assert rounds == [(1, 0)] * 3 + [(0, 1)] + [(1, 0)] * 3
+    assert (bundle_lake.part("embeddings", "embed-0"), bundle_lake.rejects("embed")) == whole
+
+
+def test_a_batch_with_time_enough_is_done_at_once(bundle_lake: BundleLake) -> None:
+    request = bundle_lake.request("embed", bundle_lake.embedder(), put_colors(bundle_lake))
+    answer = embed(request, replace(bundle_lake.settings, inference_batch=1), seconds=600.0)
+    assert (answer.rows, answer.rest) == (len(COLORS), ())
+
+
 def test_a_row_says_where_its_vector_comes_from(bundle_lake: BundleLake) -> None:
-    data = encode(plain(COLORS[0], (7, 5)))
+    data = encode(uniform(COLORS[0], (7, 5)))
     uri = bundle_lake.put("a b/ü.png", data)
     model = bundle_lake.embedder()
     row = {"image_path": "a b/ü.png", "image_uri": uri, "record_id": "007"}
@@ -65,11 +95,11 @@ def test_a_row_says_where_its_vector_comes_from(bundle_lake: BundleLake) -> None
 
 
 def test_bad_images_are_rejects_and_lose_nothing_else(bundle_lake: BundleLake) -> None:
-    good = encode(plain(COLORS[0]))
+    good = encode(uniform(COLORS[0]))
     bundle_lake.put("0-good.png", good)
     bundle_lake.put("1-empty.png", b"")
     bundle_lake.put("2-text.png", b"this is no image")
-    bundle_lake.put("3-cut.bmp", encode(plain(COLORS[0]), "BMP")[:-9])
+    bundle_lake.put("3-cut.bmp", encode(uniform(COLORS[0]), "BMP")[:-9])
     bundle_lake.put("4-good.png", good)
     names = ["0-good.png", "1-empty.png", "2-text.png", "3-cut.bmp", "4-good.png"]
 
@@ -106,7 +136,7 @@ def test_a_batch_without_rejects_writes_none(bundle_lake: BundleLake) -> None:
 def test_a_zero_vector_is_a_reject(bundle_lake: BundleLake) -> None:
     weights = np.zeros((3, 4), dtype=np.float32)
     files = {"image.onnx": image_graph(weights)}
-    bundle_lake.put("a.png", encode(plain(COLORS[0])))
+    bundle_lake.put("a.png", encode(uniform(COLORS[0])))
 
     answer = embed(
         bundle_lake.request("embed", bundle_lake.embedder(files=files, text=None), bundle_lake.images("a.png")),

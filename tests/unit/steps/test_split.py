@@ -315,3 +315,29 @@ def test_the_answer_survives_json(upload: Upload) -> None:
     put_pets(upload)
     answer = plain(upload.split(shards=2))
     assert parse(json.loads(json.dumps(answer)), SplitAnswer) == parse(answer, SplitAnswer)
+
+
+@pytest.mark.parametrize(
+    ("images_per_second", "memory", "counts"),
+    [
+        (1 / 17.97, 1_769, [10, 10, 10]),  # 18 seconds each with decoding, 180 a batch
+        (1 / 17.97, 3_538, [15, 15]),  # two cores
+        (1e-9, 1_769, [1] * 30),
+        (1_000.0, 1_769, [25, 5]),  # the limit of rows comes first
+        (None, 1_769, [25, 5]),
+        (1 / 17.97, 0, [25, 5]),
+    ],
+)
+def test_batches_are_cut_by_what_an_image_costs(
+    upload: Upload, images_per_second: float | None, memory: int, counts: list[int]
+) -> None:
+    upload.put_bundle("clip", "embedder", images_per_second=images_per_second)
+    upload.put_bundle("pets", "image_classifier", images_per_second=images_per_second)
+    upload.put_images([{f"{number:02}.jpg": 1 for number in range(30)}])
+    options = Options(embedder="clip", classifier=Classifiers(orphan="pets"))
+    upload.split(options, batch_rows=25, inference_memory=memory)
+    for task in ("embed", "classify"):
+        assert sum(batch.count for batch in upload.batches() if batch.task == task) == 30
+        found = [batch.count for batch in upload.batches() if batch.task == task]
+        assert len(found) == len(counts)
+        assert max(found) <= max(counts)

@@ -72,7 +72,7 @@ def split(event: Event, _context: object) -> Event:
 
 def infer(event: Event, _context: object) -> Event:
     act(f"Infer-{event['batch']['batch_id']}", event["run"])
-    return {"batch_id": event["batch"]["batch_id"], "rows": 1}
+    return {"batch_id": event["batch"]["batch_id"], "rows": 1, "rest": []}
 
 
 def compact(event: Event, _context: object) -> Event:

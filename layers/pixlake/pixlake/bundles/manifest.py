@@ -175,6 +175,14 @@ class TextTower(_Part, frozen=True):
     bias: Bias | None = None
 
 
+class Cost(msgspec.Struct, frozen=True):
+    """What one image costs: `multiply_adds` counted in the graph, and the images that one core takes a second through
+    it, measured where the bundle was made."""
+
+    multiply_adds: Annotated[int, Meta(ge=0)]
+    images_per_second: Annotated[float, Meta(gt=0)]
+
+
 class Manifest(_Part, frozen=True):
     """One servable model."""
 
@@ -197,6 +205,14 @@ class Manifest(_Part, frozen=True):
     def image_input(self) -> ImageInput | None:
         """The input for images; a graph has at most one."""
         return next((each for each in self.inputs if isinstance(each, ImageInput)), None)
+
+    @property
+    def cost(self) -> Cost | None:
+        """`metrics.cost`; None where it is not measured, or is something else."""
+        try:
+            return msgspec.convert(self.metrics.get("cost"), Cost | None)
+        except msgspec.ValidationError:
+            return None
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -22,12 +22,14 @@ _KINDS = {
 @dataclass(frozen=True)
 class Model:
     """`name` is `name@version`; `task` chooses the container in the state machine; `demo` marks a demo model
-    (`bundles.demo`); `columns` are the table's columns that it reads."""
+    (`bundles.demo`); `columns` are the table's columns that it reads; `images_per_second` is what a core does,
+    None where the bundle does not say."""
 
     name: str
     task: str
     demo: bool
     columns: tuple[str, ...] = ()
+    images_per_second: float | None = None
 
 
 def resolve_models(lake: str, options: Options, autogluon: bool) -> dict[str, Model]:
@@ -58,7 +60,9 @@ def _resolve(lake: str, role: str, name: str, autogluon: bool) -> Model:
         return Model(folder.model, "classify_autogluon", folder.demo, columns)
     _check_graphs(folder, role)
     task = "embed" if role == EMBEDDER else "classify"
-    return Model(folder.model, task, folder.demo, folder.manifest.columns)
+    cost = folder.manifest.cost
+    rate = cost.images_per_second if cost else None
+    return Model(folder.model, task, folder.demo, folder.manifest.columns, rate)
 
 
 def _check_graphs(folder: BundleFolder, role: str) -> None:

@@ -4,18 +4,21 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec import structs
 
 from pixlake import rejects, storage
 from pixlake.concurrency import Admit, map_bounded, read_and_prepare
 from pixlake.cores import available_cores
 from pixlake.errors import BadRequest
+from pixlake.inference.pace import Pace
+from pixlake.inference.pieces import read_piece, write_piece
 from pixlake.lake import Work
-from pixlake.messages import BatchAnswer, BatchRequest
+from pixlake.messages import Batch, BatchAnswer, BatchRequest
 from pixlake.parquet import write_part
 from pixlake.rejects import Reject
 from pixlake.schemas import TableSchema
@@ -33,13 +36,14 @@ SESSION_THREADS = 1
 
 
 def read_rows(request: BatchRequest, lake_uri: str) -> Iterator[dict[str, Any]]:
-    """The rows of the batch as Split wrote them; BadRequest if they are not as many as the batch says."""
+    """The rows of the batch as Split wrote them, from where the last invocation stopped; BadRequest if they are not as
+    many as the batch says."""
     uri = Work(lake_uri, request.run.execution_id).batch(request.batch.batch_id)
     file = pq.ParquetFile(io.BytesIO(storage.read(uri)))
     if file.metadata.num_rows != request.batch.count:
         raise BadRequest(f"{uri} has {file.metadata.num_rows} rows, the batch says {request.batch.count}")
-    for rows in file.iter_batches(batch_size=_ROWS_READ):
-        yield from rows.to_pylist()
+    rows = (row for group in file.iter_batches(batch_size=_ROWS_READ) for row in group.to_pylist())
+    yield from islice(rows, _start(request.batch), None)
 
 
 def grouped(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -55,9 +59,10 @@ def infer_rows(
     read: Callable[[dict[str, Any], Admit], D],
     prepare: Callable[[dict[str, Any], D], T],
     infer: Callable[[list[T]], R],
+    pace: Pace,
     at_once: bool = False,
 ) -> Iterator[R]:
-    """`infer` of each group of `prepare(row, read(row))`, in the batch's order.
+    """`infer` of each group of `prepare(row, read(row))`, in the batch's order, for as long as `pace` allows.
 
     Reading and preparing run ahead of inference, reading by at most `read_ahead_bytes`. Each core infers a group of its
     own (a session of one thread), rather than all cores one group together: none waits for another, at any size of
@@ -77,22 +82,39 @@ def infer_rows(
         bytes_ahead=settings.read_ahead_bytes,
     )
     with closing(prepared) as ready:
-        yield from map_bounded(infer, grouped(ready, size), threads)
+        yield from map_bounded(pace.timed(infer), pace.limit(grouped(ready, size)), threads)
 
 
 def write_answer(
-    request: BatchRequest, lake_uri: str, table: TableSchema, columns: Mapping[str, Any], rejected: Iterable[Reject]
+    request: BatchRequest,
+    lake_uri: str,
+    table: TableSchema,
+    columns: Mapping[str, Any],
+    rejected: Iterable[Reject],
+    done: int,
 ) -> BatchAnswer:
-    """Write the rejects, then the part: where there is a part, the batch is done.
+    """Write the rejects, then the part: where there is a part, the batch is done. Of `done` rows that are not the rest
+    of the batch, write a piece, and answer what is left.
 
     `columns` are those that differ from row to row; the run and the batch fill the rest.
     """
     work, batch = Work(lake_uri, request.run.execution_id), request.batch
-    rows = _rows(request, table, columns)
-    count = rejects.write(work.rejects(batch.task, batch.batch_id), rejected)
-    return BatchAnswer(
-        batch.batch_id, rows=write_part(work.part(table.name, batch.batch_id), table, rows), rejected=count
-    )
+    rows, left_out = _rows(request, table, columns), list(rejected)
+    answer = BatchAnswer(batch.batch_id, rows=rows.num_rows, rejected=len(left_out))
+    stop = _start(batch) + done
+    if stop < batch.count:
+        write_piece(work.piece(batch.batch_id, _start(batch), stop), table, rows, left_out)
+        return structs.replace(answer, rest=(structs.replace(batch, done=(*batch.done, stop)),))
+    pieces = [read_piece(work.piece(batch.batch_id, *ends)) for ends in pairwise((0, *batch.done))]
+    everything = [each for piece in pieces for each in piece.rejects] + left_out
+    rejects.write(work.rejects(batch.task, batch.batch_id), everything)
+    write_part(work.part(table.name, batch.batch_id), table, pa.concat_tables([*(it.rows for it in pieces), rows]))
+    return answer
+
+
+def _start(batch: Batch) -> int:
+    """The number of rows that earlier invocations did."""
+    return batch.done[-1] if batch.done else 0
 
 
 def _rows(request: BatchRequest, table: TableSchema, columns: Mapping[str, Any]) -> pa.Table:

@@ -3,6 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
+MEMORY_OF_A_CORE = 1_769
+"""MB for which Lambda gives a function one core."""
+DECODING = 0.03
+"""Seconds of a core that an image takes besides its model: reading and decoding some megapixels."""
+
+
+def fitting_rows(images_per_second: float, memory: int, seconds: float) -> int:
+    """How many images a function of so much memory (MB) embeds in `seconds`, at least one; `images_per_second` is what
+    one core takes through the model."""
+    return max(1, int(seconds * memory / MEMORY_OF_A_CORE / (1 / images_per_second + DECODING)))
+
 
 def cut(sizes: NDArray[np.int64], rows: int, size: int) -> list[tuple[int, int]]:
     """Ranges (start, stop) over items of `sizes` bytes, each of at most `rows` items and `size` bytes.

@@ -15,7 +15,7 @@ from pixlake import rejects, storage
 from pixlake.bundles.roles import Model
 from pixlake.concurrency import map_bounded
 from pixlake.lake import Work
-from pixlake.matching.cutting import cut
+from pixlake.matching.cutting import cut, fitting_rows
 from pixlake.matching.joined import Joined
 from pixlake.matching.names import Positions
 from pixlake.messages import Batch, Run
@@ -32,10 +32,19 @@ _PARTS_IN_FLIGHT, _BATCHES_IN_FLIGHT = 2, 8
 
 @dataclass(frozen=True)
 class Limits:
-    """Of a batch: rows, and bytes of encoded images."""
+    """Of a batch: rows, bytes of encoded images, and `seconds` on a function of `memory` MB, as far as the model's
+    speed is known; a memory of 0 is unknown."""
 
     rows: int
     bytes: int
+    seconds: float = 0.0
+    memory: int = 0
+
+    def rows_for(self, images_per_second: float | None) -> int:
+        """The most rows of a model of this speed."""
+        if not images_per_second or not self.memory:
+            return self.rows
+        return min(self.rows, fitting_rows(images_per_second, self.memory, self.seconds))
 
 
 def write_rejects(work: Work, rows: Iterable[Reject]) -> int:
@@ -60,12 +69,13 @@ def write_records(work: Work, run: Run, joined: Joined) -> None:
         pass
 
 
-def write_embed_batches(work: Work, model: str, joined: Joined, limits: Limits) -> list[Batch]:
+def write_embed_batches(work: Work, model: Model, joined: Joined, limits: Limits) -> list[Batch]:
     """Write every image of the upload, in ranges of sorted paths."""
     jobs = []
-    for number, (start, stop) in enumerate(cut(joined.sizes, limits.rows, limits.bytes)):
+    rows = limits.rows_for(model.images_per_second)
+    for number, (start, stop) in enumerate(cut(joined.sizes, rows, limits.bytes)):
         size = int(joined.sizes[start:stop].sum())
-        batch = Batch(f"embed-{number:06d}", "embed", "image", model, stop - start, size)
+        batch = Batch(f"embed-{number:06d}", "embed", "image", model.name, stop - start, size)
         jobs.append((batch, np.arange(start, stop)))
 
     def write(job: tuple[Batch, Positions]) -> Batch:
@@ -108,7 +118,8 @@ def _classify_jobs(groups: Iterable[Group], joined: Joined, limits: Limits) -> I
     number = 0
     for group in groups:
         sizes = _encoded_sizes(group, joined)
-        for start, stop in cut(sizes + _attributes_weight(group, joined), limits.rows, limits.bytes):
+        rows = limits.rows_for(group.model.images_per_second)
+        for start, stop in cut(sizes + _attributes_weight(group, joined), rows, limits.bytes):
             name = f"classify-{number:06d}"
             size = int(sizes[start:stop].sum())
             batch = Batch(name, group.model.task, group.modality, group.model.name, stop - start, size)

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from pixlake.concurrency import Admit
@@ -10,6 +11,7 @@ from pixlake.inference.batches import SESSION_THREADS, infer_rows, write_answer
 from pixlake.inference.encoded import Encoded, ImageSource
 from pixlake.inference.limits import limits_of
 from pixlake.inference.loaded import load_classifier
+from pixlake.inference.pace import Pace
 from pixlake.inference.subjects import Model, Predicted, predict_group, prepare_example
 from pixlake.messages import BatchAnswer, BatchRequest
 from pixlake.rejects import Reject
@@ -20,11 +22,14 @@ Load = Callable[[str, str], Model[Any, Any]]
 """A model by the lake's URI and its name."""
 
 
-def classify(request: BatchRequest, settings: InferenceSettings, load: Load | None = None) -> BatchAnswer:
+def classify(
+    request: BatchRequest, settings: InferenceSettings, load: Load | None = None, seconds: float = inf
+) -> BatchAnswer:
     """Predict each record or image of one batch; what cannot be predicted becomes a reject. `load` loads a bundle of
     graphs unless it is given.
 
-    Raises BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
+    Those for which the `seconds` do not last, but for the first group, are left to the answer's `rest`. Raises
+    BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
     """
     source = ImageSource(settings)
     if request.batch.modality != "tabular":
@@ -38,10 +43,11 @@ def classify(request: BatchRequest, settings: InferenceSettings, load: Load | No
     read = functools.partial(_read, limit=model.most_images, source=source)
     prepare = functools.partial(prepare_example, model=model, source=source)
     predict = functools.partial(predict_group, model=model)
-    for group in infer_rows(request, settings, read, prepare, predict, at_once=model.at_once):
+    pace = Pace(min(seconds, settings.work_seconds))
+    for group in infer_rows(request, settings, read, prepare, predict, pace, at_once=model.at_once):
         rejected += [each for each in group if isinstance(each, Reject)]
         predicted += [each for each in group if not isinstance(each, Reject)]
-    return write_answer(request, settings.lake_uri, PREDICTIONS, _columns(predicted), rejected)
+    return write_answer(request, settings.lake_uri, PREDICTIONS, _columns(predicted), rejected, pace.rows)
 
 
 def _read(row: dict[str, Any], admit: Admit, *, limit: int, source: ImageSource) -> list[Encoded]:

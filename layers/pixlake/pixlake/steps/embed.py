@@ -8,6 +8,7 @@ being decoded are in the decoders'.
 import functools
 import hashlib
 from dataclasses import dataclass, fields
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from pixlake.inference.embedder import Embedder
 from pixlake.inference.encoded import Encoded, ImageSource, unwrap
 from pixlake.inference.limits import limits_of
 from pixlake.inference.loaded import load_embedder
+from pixlake.inference.pace import Pace
 from pixlake.messages import BatchAnswer, BatchRequest
 from pixlake.rejects import Reject, Stage
 from pixlake.schemas import EMBEDDINGS
@@ -43,10 +45,11 @@ class _Image:
 _Ready = tuple[_Image, NDArray[np.float32]]
 
 
-def embed(request: BatchRequest, settings: InferenceSettings) -> BatchAnswer:
+def embed(request: BatchRequest, settings: InferenceSettings, seconds: float = inf) -> BatchAnswer:
     """Embed the images of one batch; an image that cannot be embedded becomes a reject.
 
-    Raises BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
+    Those for which the `seconds` do not last, but for the first group, are left to the answer's `rest`. Raises
+    BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
     """
     source = ImageSource(settings)
     source.decoders.start()
@@ -55,10 +58,12 @@ def embed(request: BatchRequest, settings: InferenceSettings) -> BatchAnswer:
     rejected: list[Reject] = []
     prepare = functools.partial(_prepare, embedder=embedder, decoders=source.decoders)
     read = functools.partial(_read, source=source)
-    for group in infer_rows(request, settings, read, prepare, functools.partial(_embed, embedder=embedder)):
+    pace = Pace(min(seconds, settings.work_seconds))
+    for group in infer_rows(request, settings, read, prepare, functools.partial(_embed, embedder=embedder), pace):
         rejected += [each for each in group if isinstance(each, Reject)]
         embedded += [each for each in group if not isinstance(each, Reject)]
-    return write_answer(request, settings.lake_uri, EMBEDDINGS, _columns(embedded, embedder.dimensions), rejected)
+    columns = _columns(embedded, embedder.dimensions)
+    return write_answer(request, settings.lake_uri, EMBEDDINGS, columns, rejected, pace.rows)
 
 
 def _read(row: dict[str, Any], admit: Admit, *, source: ImageSource) -> Encoded:

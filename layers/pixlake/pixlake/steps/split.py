@@ -55,7 +55,7 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
     found = join(images, tables, request.options, _keyed(request, settings))
     rejected = write_rejects(work, chain(left_out, found.rejects()))
     write_records(work, request.run, found.joined)
-    batches = _write_batches(work, models, found.joined, Limits(settings.batch_rows, settings.batch_bytes))
+    batches = _write_batches(work, models, found.joined, _limits(settings))
     return SplitAnswer(
         batches=ItemList(work.key(work.batches), len(batches)),
         images=images.num_rows,
@@ -75,7 +75,7 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
 def _split_retry(request: SplitRequest, retry_of: str, settings: SplitSettings) -> SplitAnswer:
     finished = read_finished(settings.lake_uri, retry_of)
     work, earlier = Work(settings.lake_uri, request.run.execution_id), Work(settings.lake_uri, retry_of)
-    batches = write_retried(work, earlier, finished, Limits(settings.batch_rows, settings.batch_bytes))
+    batches = write_retried(work, earlier, finished, _limits(settings))
     write_batch_list(work, batches)
     nothing = f"{retry_of} lost nothing and rejected nothing that may pass now: there is nothing to run again"
     return replace(
@@ -89,6 +89,10 @@ def _split_retry(request: SplitRequest, retry_of: str, settings: SplitSettings) 
         warnings=() if batches else (nothing,),
         unpredicted="",
     )
+
+
+def _limits(settings: SplitSettings) -> Limits:
+    return Limits(settings.batch_rows, settings.batch_bytes, settings.batch_seconds, settings.inference_memory)
 
 
 def _missing_columns(models: dict[str, Model], joined: Joined) -> tuple[str, ...]:
@@ -107,7 +111,7 @@ def _keyed(request: SplitRequest, settings: SplitSettings) -> Keyed | None:
 def _write_batches(work: Work, models: dict[str, Model], joined: Joined, limits: Limits) -> list[Batch]:
     batches: list[Batch] = []
     if EMBEDDER in models:
-        batches += write_embed_batches(work, models[EMBEDDER].name, joined, limits)
+        batches += write_embed_batches(work, models[EMBEDDER], joined, limits)
     batches += write_classify_batches(work, _groups(models, joined), joined, limits)
     write_batch_list(work, batches)
     return batches
