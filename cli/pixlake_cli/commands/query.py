@@ -57,7 +57,8 @@ def query(sql: str, lake: Lake, kind: str | None, out: Path | None, memory: int 
         FROM embeddings a CROSS JOIN embeddings b
         WHERE a.image_path = 'images/1F431.png' ORDER BY score DESC LIMIT 10" --lake lake
     """
-    from pixlake_cli.sql.limited import Limits, half_of_the_machine, write_rows
+    from pixlake.limited import half_of_the_machine
+    from pixlake_cli.sql.limited import Limits, write_rows
 
     plain = _VERTICAL.sub("", sql)
     kind = kind or ("table" if plain == sql else "vertical")

@@ -94,5 +94,5 @@ class Embedder:
         return encoder, self._load(tower.graph, encoder.tensors(), tower.output)
 
     def _load(self, graph: str, tensors: dict[str, Tensor], output: Output) -> Graph:
-        options = {"fast_start": self._fast_start, "limits": self._limits}
-        return load_graph(self._folder, graph, tensors, output, self._threads, **options)
+        fast, limits = self._fast_start, self._limits
+        return load_graph(self._folder, graph, tensors, output, self._threads, fast_start=fast, limits=limits)
