@@ -33,7 +33,7 @@ COLORS = [(255, 0, 0), (10, 200, 90), (0, 0, 0), (255, 255, 255)]
 
 @pytest.fixture(autouse=True)
 def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few small pictures prove each classifier; tests/workflow/test_zero_shot.py has all of them."""
+    """A few small pictures prove each classifier; tests/workflow/test_sample.py has all of them."""
     scenes = [draw_scene(120, 90, 1), *(Image.new("RGB", (60, 40), color) for color in COLORS)]
     made = [save_picture(kind, scene, kind) for scene in scenes for kind in ("PNG", "JPEG", "WEBP")]
     monkeypatch.setattr(zero_shot, "make_pictures", lambda: made)
