@@ -1,8 +1,4 @@
-"""A failed execution goes on in the state that failed, as a redrive lets it, and ends as if nothing had been.
-
-moto has no RedriveExecution. In its place a second machine, which starts with that state, gets an execution of the same
-name with the state's own input: what Step Functions does, but that a Map runs all its children again.
-"""
+"""A failed execution goes on in the state that failed, as a redrive lets it, and ends as if nothing had been."""
 
 import json
 import os
@@ -24,9 +20,10 @@ from pixlake_cli.engine import definition, template
 from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.sandbox import Answer
-from pixlake_cli.engine.template import REGION, machine_arn
+from pixlake_cli.engine.template import REGION
 from tests.builders.model_lakes import MODELS, Row, image, make_lake, make_zip, rows
 from tests.project import ROOT
+from tests.workflow.redriving import execution_arn, go_on, make_machine, read_input
 from tests.workflow.stacks import hasten
 
 RESULTS = ("embeddings", "predictions", "records")
@@ -56,24 +53,8 @@ class Redrives:
 
     def redrive(self, failed: Outcome) -> dict[str, Any]:
         """Go on in the state that failed; how that ends."""
-        client = boto3.client("stepfunctions", region_name=REGION)
-        arn = failed.event["detail"]["executionArn"]
-        history = client.get_execution_history(executionArn=arn, maxResults=1000)["events"]
-        (entered,) = [
-            event["stateEnteredEventDetails"]
-            for event in history
-            if event.get("stateEnteredEventDetails", {}).get("name") == failed.state
-        ]
-        rest = definition.to_json(self.definition | {"StartAt": failed.state})
-        role = "arn:aws:iam::123456789012:role/laptop"
-        machine = client.create_state_machine(name=f"from-{failed.state}", definition=rest, roleArn=role)
-        begun = client.start_execution(
-            stateMachineArn=machine["stateMachineArn"], name=failed.name, input=entered["input"]
-        )
-        found: dict[str, Any]
-        while (found := client.describe_execution(executionArn=begun["executionArn"]))["status"] == "RUNNING":
-            time.sleep(0.05)
-        return found
+        given = read_input(failed.event["detail"]["executionArn"], failed.state)
+        return go_on(make_machine(self.definition, failed.state), failed.name, given)
 
     def found(self, experiment: str) -> dict[str, list[Row]]:
         """The rows of one experiment, but for what is an execution's own."""
@@ -178,8 +159,7 @@ class Aborter:
     """Sees Split begin, and aborts the execution then."""
 
     def __init__(self, execution: str) -> None:
-        machine = machine_arn("IngestStateMachine").replace(":stateMachine:", ":execution:")
-        self.arn = f"{machine}:{execution}"
+        self.arn = execution_arn("IngestStateMachine", execution)
 
     def invoked(self, function: str) -> None:
         if function == "SplitFunction":

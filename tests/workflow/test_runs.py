@@ -109,7 +109,7 @@ def test_a_successful_run_prints_a_summary_and_a_failed_one_its_cause(
     assert (bad["status"], bad["error"], bad["embedded"]) == ("FAILED", "BadUpload", 0)
     assert Path(bad["report"]).is_file()
     assert "Plan failed with BadUpload" in err
-    assert 'pixlake query "SELECT label' in err
+    assert 'pixlake query "SELECT record_id, label' in err
     assert "Traceback" not in err
     assert ids(model_lake, "pets") == RIGHT
 
