@@ -38,7 +38,7 @@ def only_finding(found: Session) -> tuple[str, dict[str, bytes]]:
     return sign, {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".txt"}
 
 
-@pytest.mark.parametrize("target", ["csv", "jsonl", "parquet", "zip", "images"])
+@pytest.mark.parametrize("target", ["csv", "json", "jsonl", "parquet", "xlsx", "zip", "images"])
 def test_it_finds_nothing_where_there_is_nothing(tmp_path: Path, target: str) -> None:
     found = session(tmp_path, target)
     assert found.tally.violations == 0, found.tally.findings
@@ -100,6 +100,7 @@ def test_the_same_seed_makes_the_same_images() -> None:
 
 ANATOMIES: list[tuple[str, Anatomy, bytes]] = [
     *((kind, formats.IMAGES[kind], data) for kind, files in bases.images().items() for data in files),
+    *(("json", formats.JSON_LINES, data) for data in bases.tables()["json"]),
     *(("csv", formats.CSV, data) for data in bases.tables()["csv"]),
     *(("jsonl", formats.JSON_LINES, data) for data in bases.tables()["jsonl"]),
     *(("parquet", PARQUET, data) for data in bases.tables()["parquet"]),

@@ -31,7 +31,7 @@ def processes() -> Iterator[Processes[Reader]]:
 def read(processes: Processes[Reader], folder: Path, program: str, **limits: Any) -> list[str | None]:
     """What a reader that runs this program says is in the column `a`."""
     (folder / "a.parquet").write_text(program)
-    tables = ParquetTables(**{"seconds": 1.0, **limits}, processes=processes)
+    tables = ParquetTables(**limits, processes=processes)
     texts: list[str | None] = tables.read("a.parquet", f"file://{folder}/a.parquet", Room()).columns["a"].to_pylist()
     return texts
 
@@ -59,7 +59,7 @@ def test_a_reader_reaches_nothing_outside(processes: Processes[Reader], tmp_path
 
 
 def test_a_reader_that_never_ends_is_ended(processes: Processes[Reader], tmp_path: Path) -> None:
-    assert "takes more than 1 seconds" in refusal(processes, tmp_path, "while True: pass")
+    assert "takes more than 1 seconds" in refusal(processes, tmp_path, "while True: pass", seconds=1.0)
 
 
 def test_the_seconds_are_of_all_tables_together(processes: Processes[Reader], tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from tests.builders.pictures import halves
 from tests.builders.tiny import encode
+from tests.builders.workbooks import workbook
 from tests.builders.zips import DEFLATED, DESCRIPTOR, UTF8, Part, build, unicode_path, zipped
 
 _SIZE = (40, 30)
@@ -148,8 +149,22 @@ def tables() -> Mapping[str, Sequence[bytes]]:
             "".join(json.dumps({**row, "deep": {"a": [1, {"b": None}]}}) + "\r\n" for row in ROWS).encode("utf-16-le"),
             b'{"id":1}\n\n{"id":2,"a":1e300}\n{"b":[[]],"id":"3"}',
         ],
+        "json": [
+            json.dumps(ROWS, ensure_ascii=False).encode(),
+            json.dumps({"rows": ROWS, "more": {"a": []}}, indent=1).encode("utf-16"),
+        ],
         "parquet": list(_parquets()),
+        "xlsx": [
+            workbook({"Sheet": _cells(ROWS)}),
+            workbook({"First": [["id", "a"], [1, 2.5]] * 3, "Second": _cells(ROWS * 20)}, hidden=["First"]),
+        ],
     }
+
+
+def _cells(rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+    day = datetime(2026, 1, 2, 3, 4, 5)
+    lines = [[f"{row['id']}-{place}", *list(row.values())[1:], day, True] for place, row in enumerate(rows)]
+    return [[*rows[0], "day", "flag"], *lines]
 
 
 def _parquets() -> Iterator[bytes]:

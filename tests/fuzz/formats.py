@@ -1,7 +1,10 @@
 """The anatomies of what an upload may hold: images by format, CSV, JSON Lines and zips."""
 
+import io
 import re
 import struct
+import warnings
+import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 
@@ -227,3 +230,32 @@ _JSON_WORDS = (
 )
 CSV = tokens(rb"[,;\t|\"'\\\r\n]|\d+", _CSV_WORDS)
 JSON_LINES = tokens(rb"[{}\[\],:\"\\\r\n]|\d+", _JSON_WORDS)
+_XML_WORDS = (b"<!DOCTYPE a [<!ENTITY b 'b'>]>", b"&b;", b"&#0;", b'<c r="XFD1048576"/>', b"<row>", b"</row>")
+XML = tokens(rb"</?[\w:]+|/?>|\"[^\"]*\"|\d+", _XML_WORDS)
+
+
+def _split_members(data: bytes) -> Pieces:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return [Piece(name.encode(), archive.read(name)) for name in archive.namelist()]
+
+
+def _join_members(pieces: Sequence[Piece]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a name may be there twice
+        for piece in pieces:
+            archive.writestr(piece.kind.decode(), piece.data)
+    return buffer.getvalue()
+
+
+class _EveryMember(dict[bytes, Anatomy]):
+    """All of a workbook's members are XML."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: bytes) -> Anatomy:
+        return XML
+
+
+WORKBOOK = Anatomy(_split_members, _join_members, _EveryMember())

@@ -74,11 +74,11 @@ class TableChecks:
         if whole:
             return "" if len(ids) == good == 5 else "records of a table that was refused", whole[0].reason
         tables, _ = read_tables(upload.work, MEMORY)
-        (file,) = (each for each in tables.files if each.path == path)
-        if unsound := _check_rows(file):
+        files = [each for each in tables.files if each.path.startswith(path)]
+        for unsound in filter(None, map(_check_rows, files)):
             return unsound, ""
-        rows, used = len(file.rows) + file.faults.count, len(ids) - 5
-        rejected = sum(_rows_of(each.detail) if each.source == path else 1 for each in rejects)
+        rows, used = sum(len(file.rows) + file.faults.count for file in files), len(ids) - 5
+        rejected = sum(_rows_of(each.detail) for each in rejects if each.reason != "other_sheet")
         if used + rejected != rows:
             return f"not as many records and rejects as rows: {used} + {rejected} != {rows}", ""
         return "", "read with rejects" if rejected else "read"

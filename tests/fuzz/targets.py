@@ -1,5 +1,6 @@
 """What is fuzzed: a strategy for hostile files, and the check that they go through."""
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -28,26 +29,16 @@ def make_targets(folder: Path, tally: Tally, only: Sequence[str] = ()) -> list[T
     """Those of these names; without names all."""
     images, tables = ImageChecks(folder / "images", tally), TableChecks(folder / "tables", tally)
     zips = ZipChecks(folder / "zips", tally)
+
+    def table(kind: str, anatomy: Anatomy, examples: int = 100) -> Target:
+        check = functools.partial(tables.check, kind)
+        return Target(kind, examples, _tables(kind, anatomy), check, _file(f"bad.{kind}"))
+
+    some = Target("images", 30, _batches(), images.check, _image_files)
     found = [
-        Target("images", 30, _batches(), images.check, _image_files),
-        Target("csv", 100, _tables("csv", formats.CSV), lambda data: tables.check("csv", data), _file("bad.csv")),
-        Target("images", 30, _batches(), images.check, _image_files),
-        Target(
-            "jsonl",
-            100,
-            _tables("jsonl", formats.JSON_LINES),
-            lambda data: tables.check("jsonl", data),
-            _file("bad.jsonl"),
-        ),
-        Target(
-            "parquet",
-            100,
-            _tables("parquet", PARQUET),
-            lambda data: tables.check("parquet", data),
-            _file("bad.parquet"),
-        ),
-        Target("images", 30, _batches(), images.check, _image_files),
-        Target("zip", 100, _zips(), zips.check, _file("bad.zip")),
+        *(some, table("csv", formats.CSV), some, table("jsonl", formats.JSON_LINES)),
+        *(some, table("parquet", PARQUET), some, Target("zip", 100, _zips(), zips.check, _file("bad.zip"))),
+        *(some, table("json", formats.JSON_LINES), some, table("xlsx", formats.WORKBOOK, 30)),
     ]
     return [each for each in found if not only or each.name in only]
 
