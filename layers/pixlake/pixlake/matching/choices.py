@@ -59,7 +59,7 @@ def _left_out(tables: Tables, column: str) -> list[Reject]:
             f"it has no column {column!r}, so its {file.columns.num_rows:,} rows name no record",
         )
         for file in tables.files
-        if column not in file.columns.column_names
+        if not file.has(column)
     ]
 
 

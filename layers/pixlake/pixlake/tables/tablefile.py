@@ -27,6 +27,10 @@ class TableFile:
     faults: Faults
     places: Callable[[Rows], Rows]
 
+    def has(self, name: str) -> bool:
+        """Whether it has this column, looked up; a list of all names would be made for each."""
+        return bool(self.columns.schema.get_field_index(name) >= 0)
+
 
 def unique_names(names: Sequence[str]) -> list[str]:
     """Column names, trimmed; an empty one is named by its position, one that is taken gets a number."""

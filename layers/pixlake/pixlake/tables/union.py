@@ -35,13 +35,13 @@ class Tables:
 
     def with_column(self, name: str) -> "Tables":
         """Only the files that have this column."""
-        if all(name in file.columns.column_names for file in self.files):
+        if all(file.has(name) for file in self.files):
             return self
-        return lay_together([file for file in self.files if name in file.columns.column_names])
+        return lay_together([file for file in self.files if file.has(name)])
 
     def rows_with(self, name: str) -> int:
         """The rows of the files that have this column."""
-        return sum(file.columns.num_rows for file in self.files if name in file.columns.column_names)
+        return sum(file.columns.num_rows for file in self.files if file.has(name))
 
     def places(self, rows: Rows) -> list[str]:
         """Where rows of `columns` come from, as `pets.csv:17`."""
