@@ -20,6 +20,8 @@ from tests.builders.workbooks import workbook
 from tests.builders.zips import DEFLATED, DESCRIPTOR, UTF8, Part, build, unicode_path, zipped
 
 _SIZE = (40, 30)
+_LARGE = Image.new("RGB", (1_500, 1_500), (9, 99, 199))
+"""Of few bytes, so that what is repeated in it takes time."""
 
 
 @cache
@@ -55,6 +57,7 @@ def images() -> Mapping[str, Sequence[bytes]]:
         "TIFF": list(_tiffs()),
         "JPEG2000": [encode(_noise(mode), "JPEG2000") for mode in ("L", "RGB", "RGBA")],
         "J2K": [
+            encode(_LARGE, "JPEG2000", no_jp2=True),
             encode(_noise(), "JPEG2000", no_jp2=True, tile_size=(16, 16), num_resolutions=3),
             encode(_noise("I;16"), "JPEG2000", no_jp2=True, irreversible=False),
         ],
@@ -94,6 +97,7 @@ def _jpegs() -> Iterator[bytes]:
     yield encode(_noise("L"), "JPEG", icc_profile=b"icc" * 50)
     yield encode(_noise().convert("CMYK"), "JPEG", quality=50, restart_marker_blocks=2)
     yield encode(_noise(), "JPEG", subsampling=0, optimize=True, dpi=(72, 72))
+    yield encode(_LARGE, "JPEG", progressive=True)
 
 
 def _pngs() -> Iterator[bytes]:
@@ -102,6 +106,7 @@ def _pngs() -> Iterator[bytes]:
     yield encode(_noise("P"), "PNG", transparency=bytes(range(200)), exif=_exif(), dpi=(72, 72))
     yield encode(_noise(), "PNG", save_all=True, append_images=[_noise()] * 2, icc_profile=b"icc" * 50)
     yield encode(_noise().convert("LA"), "PNG", compress_level=0)
+    yield encode(_LARGE, "PNG")
 
 
 def _tiffs() -> Iterator[bytes]:
