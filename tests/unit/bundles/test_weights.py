@@ -1,6 +1,8 @@
 """A graph's tensors come out of the file beside it, however they get into memory, and only when they are verified."""
 
+import errno
 import hashlib
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -16,7 +18,7 @@ from PIL import Image
 from pixlake import storage
 from pixlake.bundles.folders import open_folder
 from pixlake.bundles.manifest import version
-from pixlake.bundles.weights import MappedWeights, NoWeights, WeightsInMemory, find_weights
+from pixlake.bundles.weights import FetchedWeights, MappedWeights, NoWeights, WeightsInMemory, find_weights
 from pixlake.errors import BadBundle
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.loaded import load_embedder, open_embedder
@@ -72,6 +74,59 @@ def test_weights_of_a_copied_bundle_are_read_not_mapped(bundle_lake: BundleLake,
     folder = open_folder(bundle_lake.uri, copied)
     found = find_weights(folder, "image.onnx", folder.read("image.onnx"))
     assert found == WeightsInMemory("image.onnx.data", WEIGHTS.tobytes())
+
+
+@pytest.fixture
+def remote(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Bundles as if in a bucket; the folder for temporary files."""
+    monkeypatch.setattr(storage, "local_path", lambda _: None)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    return scratch
+
+
+def test_weights_of_a_bucket_are_copied_to_disk_until_they_are_mapped(
+    bundle_lake: BundleLake, copied: str, remote: Path
+) -> None:
+    folder = open_folder(bundle_lake.uri, copied)
+    found = find_weights(folder, "image.onnx", folder.read("image.onnx"))
+    assert isinstance(found, FetchedWeights)
+    (copy,) = remote.glob("*/image.onnx.data")
+    assert (copy.read_bytes(), found.size) == (WEIGHTS.tobytes(), WEIGHTS.nbytes)
+    del found
+    assert list(remote.iterdir()) == []
+
+
+def test_weights_of_a_bucket_answer_as_those_on_this_machine(
+    bundle_lake: BundleLake, copied: str, request: pytest.FixtureRequest
+) -> None:
+    here = open_embedder(bundle_lake.uri, copied).embed_images([RED])
+    remote: Path = request.getfixturevalue("remote")
+    np.testing.assert_array_equal(open_embedder(bundle_lake.uri, copied).embed_images([RED]), here)
+    assert list(remote.iterdir()) == []
+
+
+def test_damaged_weights_of_a_bucket_are_refused_and_leave_no_copy(
+    bundle_lake: BundleLake, copied: str, remote: Path
+) -> None:
+    (bundle_lake.folder / "models/tiny/image.onnx.data").write_bytes(bytes(WEIGHTS.nbytes))
+    with pytest.raises(BadBundle, match="SHA-256"):
+        open_embedder(bundle_lake.uri, copied).embed_images([RED])
+    assert list(remote.iterdir()) == []
+
+
+def test_weights_of_a_bucket_are_read_where_the_disk_is_full(
+    bundle_lake: BundleLake, copied: str, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", full)
+    folder = open_folder(bundle_lake.uri, copied)
+    found = find_weights(folder, "image.onnx", folder.read("image.onnx"))
+    assert found == WeightsInMemory("image.onnx.data", WEIGHTS.tobytes())
+    assert list(remote.iterdir()) == []
 
 
 def test_a_graph_that_mentions_another_file_gets_its_weights_in_memory(bundle_lake: BundleLake, pushed: str) -> None:

@@ -1,12 +1,16 @@
 """The tensors that a graph keeps in its `.data` file: mapped from there, or in memory.
 
 Mapped, they are used in place, or copied once into the layout of the processor's kernels, and never in memory twice:
-350 MB of weights load within 360 MiB, against 710 from bytes in memory. Only a pushed version's file on this machine is
-mapped, for it is never rewritten (docs/bundles.md); other files could change under a loaded model.
+350 MB of weights load within 360 MiB, against 710 from bytes in memory. A pushed version's file on this machine is
+mapped, for it is never rewritten (docs/bundles.md), and so is a private copy of one in a bucket; other files could
+change under a loaded model.
 
 A graph may name any file for its tensors, and ONNX Runtime would open those below the folder that it is given.
 """
 
+import shutil
+import tempfile
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -113,15 +117,52 @@ class MappedWeights:
             raise BadBundle(f"{self.bundle.uri}/{self.name}: it was replaced while it was loaded; run again")
 
 
+@dataclass(frozen=True)
+class FetchedWeights:
+    """A private copy of the file `name` in the folder `home`, verified as it was written. A session maps it when it is
+    made; then the copy goes, and its disk space with the session."""
+
+    name: str
+    home: Path
+    size: int
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, shutil.rmtree, self.home, ignore_errors=True)
+
+    def offer(self, options: "ort.SessionOptions") -> None:
+        options.add_session_config_entry(_LOOK_IN, str(self.home))
+
+    def verify(self) -> None:
+        """They were when they were fetched."""
+
+    def check_same(self) -> None:
+        """Nobody else writes there."""
+
+
 def find_weights(folder: BundleFolder, name: str, graph: bytes) -> Weights:
     """The tensors of the graph in the file `name`, whose bytes are `graph`; BadBundle if they are found damaged."""
     file = f"{name}.data"
     if file not in folder.manifest.files:
         return NoWeights()
     home = storage.local_path(folder.uri)
-    if home is None or not folder.pushed or _names_others(folder, file, graph):
+    if _names_others(folder, file, graph) or (home is not None and not folder.pushed):
         return WeightsInMemory(file, folder.read(file))
+    if home is None:
+        return _fetch(folder, file)
     return MappedWeights(folder, file, home / file, _identify(home / file))
+
+
+def _fetch(folder: BundleFolder, file: str) -> Weights:
+    """A copy on this machine's disk, or in memory where that has no room."""
+    home = Path(tempfile.mkdtemp(prefix="pixlake-weights-"))
+    fetched = FetchedWeights(file, home, folder.sizes[file])
+    try:
+        with (home / file).open("wb") as copy:
+            for chunk in folder.stream(file):
+                copy.write(chunk)
+    except OSError:
+        return WeightsInMemory(file, folder.read(file))
+    return fetched
 
 
 def _identify(path: Path) -> Identity:
