@@ -40,4 +40,5 @@ def maintain(lake: Lake, snapshot_days: float, work_days: float, as_json: bool) 
         click.echo(
             f"expired {answer.expired_snapshots} snapshots, deleted {answer.deleted_files} files of tables"
             f" and {answer.deleted_work} work folders"
+            + ("" if lake.folder else "; work/ in a bucket is left to its lifecycle rule")
         )

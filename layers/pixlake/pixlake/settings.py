@@ -70,7 +70,7 @@ class SplitSettings:
     batch_rows: int = 1_024
     batch_bytes: int = 512 << 20
     batch_seconds: float = 180.0
-    inference_memory: int = 0
+    inference_memory: int = 3_008
     table_memory: int = 512 << 20
     parquet_memory: int = 1 << 30
     parquet_seconds: float = 300.0

@@ -1,13 +1,15 @@
 """The scheduled step Maintain: tables are packed, old snapshots expire, what nothing names any more is deleted.
 
 A running execution is left alone: a file that no snapshot names, and a folder of `work/`, are deleted only when they
-are older than any commit or step can run.
+are older than any commit or step can run. `work/` in a bucket is left to the bucket's lifecycle rule.
 """
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from pixlake import storage
 from pixlake.iceberg.catalog import connect, load_table, table_names
 from pixlake.iceberg.executions import has_ended
 from pixlake.iceberg.maintenance import delete_orphans, expire_snapshots, pack
@@ -47,8 +49,15 @@ def maintain(settings: MaintainSettings, seconds: float = SECONDS) -> MaintainAn
         deleted += count
         skipped += [reason] if reason else []
     ended = partial(has_ended, catalog) if EXECUTIONS.name in known else lambda _: False
-    folders = delete_work(settings.lake_uri, ended, now - timedelta(days=settings.work_days), now - SAFE_IDLE)
+    folders = _clean_work(settings, ended, now)
     for place, name in enumerate(known):
         left = deadline - time.monotonic()
         pack(load_table(catalog, name), TABLES[name], time.monotonic() + left / (len(known) - place))
     return MaintainAnswer(expired, deleted, folders, tuple(skipped))
+
+
+def _clean_work(settings: MaintainSettings, ended: Callable[[str], bool], now: datetime) -> int:
+    """A bucket has a lifecycle rule for it, which need not list an object for every batch ever cut."""
+    if storage.local_path(settings.lake_uri) is None:
+        return 0
+    return delete_work(settings.lake_uri, ended, now - timedelta(days=settings.work_days), now - SAFE_IDLE)
