@@ -24,6 +24,8 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+import numpy as np
+
 from tests.servers.processes import CACHE, NotHere, free_port, serving
 
 VERSION = "476"
@@ -98,12 +100,10 @@ class Trino:
 
     url: str
 
-    def run(self, sql: str, catalog: str = "hive", **session: str) -> list[tuple[Any, ...]]:
+    def run(self, sql: str, schema: str, catalog: str = "hive") -> list[tuple[Any, ...]]:
         """The rows of one statement, as Python's own values; TrinoError where it fails."""
-        headers = {"X-Trino-User": "pixlake", "X-Trino-Catalog": catalog, "X-Trino-Schema": "pixlake"}
+        headers = {"X-Trino-User": "pixlake", "X-Trino-Catalog": catalog, "X-Trino-Schema": schema}
         headers |= {"X-Trino-Time-Zone": "UTC", "X-Trino-Client-Capabilities": "PARAMETRIC_DATETIME"}
-        if session:
-            headers["X-Trino-Session"] = ",".join(f"{name}={value}" for name, value in session.items())
         rows: list[tuple[Any, ...]] = []
         answer = _ask(Request(f"{self.url}/v1/statement", sql.encode(), headers, method="POST"))
         while True:
@@ -128,7 +128,7 @@ def read_value(value: Any, kind: str) -> Any:
     if value is None or kind in ("boolean", "bigint", "integer") or kind.startswith("varchar"):
         return value
     if kind in ("double", "real"):
-        return float(value)
+        return float(np.float32(value) if kind == "real" else value)
     if kind.startswith("decimal"):
         return Decimal(value)
     if kind == "date":
