@@ -25,7 +25,7 @@ ARCHITECTURE ?= x86_64
 CONTAINERS := $(filter-out functions/classify_autogluon/%,$(wildcard functions/*/requirements.txt))
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs report-picture unit fuzz test test-3.13 test-wheel test-engines test-readers sam validate lint-template arm64 build autogluon-image test-containers requirements
+.PHONY: help setup demo lint docs report-picture unit fuzz test test-3.13 test-wheel test-engines test-trino test-readers sam validate lint-template arm64 build autogluon-image test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -94,6 +94,9 @@ $(ENGINES)/.ready: requirements/engines.txt $(VENV)/.ready
 	@test -x $(ENGINES)/bin/python || $(VENV)/bin/python -m venv $(ENGINES)
 	VIRTUAL_ENV=$(ENGINES) $(VENV)/bin/uv pip sync -q --require-hashes requirements/engines.txt
 	@touch $@
+
+test-trino: setup ## Athena's queries and merges on Trino, the engine that it is made from (Java 24, Maven; Go for a real S3)
+	$(VENV)/bin/python -m pytest tests/trino
 
 test-readers: $(READERS)/.ready ## the blocks of docs/python.md, with pandas and Polars
 	$(READERS)/bin/python -m pytest tests/readers

@@ -55,7 +55,7 @@ def query(sql: str, lake: Lake, kind: str | None, out: Path | None, memory: int 
       pixlake query "SELECT b.image_path, reduce(zip_with(a.embedding, b.embedding, (x, y) -> x * y),
           CAST(0 AS REAL), (s, x) -> s + x, s -> s) AS score
         FROM embeddings a CROSS JOIN embeddings b
-        WHERE a.image_path = 'images/1F431.png' ORDER BY score DESC LIMIT 10" --lake lake
+        WHERE a.image_path = 'images/1F42F.png' ORDER BY score DESC LIMIT 10" --lake lake
     """
     from pixlake.limited import half_of_the_machine
     from pixlake_cli.sql.limited import Limits, write_rows
