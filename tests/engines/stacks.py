@@ -15,12 +15,10 @@ Waits are shortened to a hundredth.
 
 import json
 import os
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,6 +35,7 @@ from pixlake_cli.engine.sandbox import Answer, failure
 from pixlake_cli.engine.template import ACCOUNT, MACHINE, REGION, RULE, Resolver, machine_arn
 from tests.doubles import aws
 from tests.project import ROOT, read_template
+from tests.servers.processes import free_port, serving
 from tests.workflow.athenas import Queries
 
 PYTHON = ROOT / ".venv-engines/bin/python"
@@ -178,7 +177,7 @@ class Stack:
 @contextmanager
 def open_stack(folder: Path, parameters: Mapping[str, str], models: Path) -> Iterator[Stack]:
     """A stack of these parameters, with the bundles in the folder `models`."""
-    port = _free_port()
+    port = free_port()
     reached = aws.environment(f"http://127.0.0.1:{port}")
     lake = Lake.at(f"s3://{BUCKET}")
     plain = pool.environment
@@ -192,7 +191,7 @@ def open_stack(folder: Path, parameters: Mapping[str, str], models: Path) -> Ite
         stack = Stack(functions, lake)
         endpoints = Endpoints(lake.uri, stack.answer)
         try:
-            with _ministack(folder, port, endpoints.url):
+            with ministack(folder, port, endpoints.url):
                 stack.deploy()
                 put_models(models, lake)
                 yield stack
@@ -208,15 +207,8 @@ def put_models(folder: Path, lake: Lake) -> None:
             storage.write(storage.join(lake.uri, "models", *file.relative_to(folder).parts), file.read_bytes())
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
-def _ministack(folder: Path, port: int, functions: str) -> Iterator[None]:
+def ministack(folder: Path, port: int, functions: str) -> Iterator[None]:
     """The server for the length of the block; its log is beside what else it writes, in `folder`."""
     settings = {
         "PATH": os.environ["PATH"],
@@ -230,27 +222,6 @@ def _ministack(folder: Path, port: int, functions: str) -> Iterator[None]:
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
     }
-    with (folder / "ministack.log").open("wb") as log:
-        command = [str(PYTHON), "-P", str(SERVER), functions]
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=settings)
-    try:
-        _wait_for(port, process)
+    command = [str(PYTHON), "-P", str(SERVER), functions]
+    with serving(command, port, folder / "ministack.log", settings):
         yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + 60
-    while True:
-        assert process.poll() is None, "MiniStack ended: see ministack.log"
-        with closing(socket.socket()) as probe:
-            if not probe.connect_ex(("127.0.0.1", port)):
-                return
-        assert time.monotonic() < until
-        time.sleep(0.05)

@@ -24,10 +24,10 @@ def free_port() -> int:
 
 @contextmanager
 def serving(command: Sequence[str], port: int, log: Path, settings: Mapping[str, str]) -> Iterator[int]:
-    """The process of a server, its id, once it listens; ended after the block."""
+    """The id of a server's process once it listens, with these variables, or all of ours; ended after the block."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **settings}
+            command, cwd=log.parent, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=settings or None
         )
     try:
         wait_for(port, process, log)

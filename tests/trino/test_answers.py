@@ -33,13 +33,8 @@ PARAMETERS = {
 }
 """For each saved query those that it answers with rows, on the sample and the zoo."""
 SORTED_BY = {"NearestImagesQuery": 4, "DisagreementQuery": 3, "WithoutImageQuery": 0, "RejectsQuery": 2}
-    "NearestImagesQuery": 4,
-    "DisagreementQuery": 3,
-    "WithoutImageQuery": 0,
-    "RejectsQuery": 2,
-    "LabelsQuery": 0,
-}
 SORTED_BY |= {"LabelsQuery": 0, "cli.md 0": 1, "cli.md 3": 1, "make demo": 2}
+"""The column that an answer is sorted by; equals may come in any order."""
 EMPTY = {"report", "summary 0"}
 """Queries of an experiment that is not there."""
 
@@ -109,7 +104,6 @@ def test_trino_answers_what_pixlake_query_answers(registered: Lake, servers: Ser
     assert bool(ours) == (name not in EMPTY)
     assert agree(order(theirs), order(ours)), (theirs[:3], ours[:3])
     if name in SORTED_BY:
-        # equals may come in any order
         column = SORTED_BY[name]
         assert agree([row[column] for row in theirs], [row[column] for row in ours])
 
