@@ -32,7 +32,7 @@ PARAMETERS = {
     "LabelsQuery": ["emoji"],
 }
 """For each saved query those that it answers with rows, on the sample and the zoo."""
-SORTED_BY = {"NearestImagesQuery": 4, "DisagreementQuery": 3, "WithoutImageQuery": 0, "RejectsQuery": 2}
+SORTED_BY = {"NearestImagesQuery": 3, "DisagreementQuery": 3, "WithoutImageQuery": 0, "RejectsQuery": 2}
 SORTED_BY |= {"LabelsQuery": 0, "cli.md 0": 1, "cli.md 3": 1, "make demo": 2}
 """The column that an answer is sorted by; equals may come in any order."""
 EMPTY = {"report", "summary 0"}
