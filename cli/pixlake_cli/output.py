@@ -1,8 +1,8 @@
 """Rows of a query in the formats that people and programs read, written as they come."""
 
-import csv
 import io
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time
 from itertools import islice
 from typing import IO, Any
@@ -21,6 +21,8 @@ from pixlake.report.words import readable
 TABLE_ROWS = 500
 _LONGEST_LIST = 6
 _WIDEST = 4_000
+_NULL = "NULL"
+_TO_QUOTE = re.compile(r'[",\r\n]')
 
 # Decimals are DuckDB's sums of integers; NaN and infinities become null, which JSON has no other word for.
 _ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
@@ -37,11 +39,11 @@ def write_json(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
 
 
 def write_csv(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
-    """UTF-8 with a header; lists and maps as JSON, null as nothing."""
+    """UTF-8 with a header; lists and maps as JSON, null as nothing, the empty text as `""`."""
     text = io.TextIOWrapper(target, encoding="utf-8", newline="", write_through=True)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(reader.schema.names)
-    writer.writerows([_field(value) for value in row] for row in _rows(reader))
+    text.write(_line(map(_quoted, reader.schema.names)))
+    for row in _rows(reader):
+        text.write(_line("" if value is None else _quoted(_field(value)) for value in row))
     text.detach()
 
 
@@ -67,7 +69,7 @@ def write_table(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
         table.add_column(Text(field.name), justify="right" if is_number else "left", overflow="fold")
     rows = _rows(reader)
     for row in islice(rows, TABLE_ROWS):
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(Text(_cell(value), style="dim" if value is None else "") for value in row))
     text = io.TextIOWrapper(target, encoding="utf-8", write_through=True)
     make_console(text).print(table)
     _write_more(rows, text)
@@ -114,9 +116,18 @@ def _rows(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
         yield from zip(*columns, strict=True)
 
 
+def _line(fields: Iterable[str]) -> str:
+    return ",".join(fields) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """As RFC 4180 has it; the empty text too, which would be null without."""
+    return '"' + text.replace('"', '""') + '"' if not text or _TO_QUOTE.search(text) else text
+
+
 def _field(value: Any) -> str:
     if value is None:
-        return ""
+        return _NULL
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime | date | time):

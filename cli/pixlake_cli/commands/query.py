@@ -43,6 +43,10 @@ def query(sql: str, lake: Lake, kind: str | None, out: Path | None, memory: int 
     SHOW TABLES lists them, DESCRIBE embeddings shows columns. FOR TIMESTAMP AS OF and FOR VERSION AS OF read a table
     as it was; "embeddings$snapshots" lists its versions. Nothing can be changed, and no other file read.
 
+    DuckDB answers, as Athena would: what Athena refuses is refused, what has another value there is warned of
+    (docs/engine.md). attributes['x'] fails where a record has no x; element_at(attributes, 'x') is NULL there. In CSV
+    NULL is nothing, the empty text "".
+
     \b
       pixlake query "SELECT label, count(*) FROM predictions GROUP BY 1 ORDER BY 2 DESC" --lake lake
       pixlake query "SELECT * FROM executions ORDER BY started_at DESC LIMIT 1\\G" --lake lake

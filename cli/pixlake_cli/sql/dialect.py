@@ -15,6 +15,8 @@ from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, UnsupportedErro
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import DATABASE
+from pixlake_cli.sql.differences import check, correct_comparisons, correct_names, warn
+from pixlake_cli.sql.kinds import Kinds
 from pixlake_cli.sql.rewriting import rewrite_functions
 
 METADATA = ("snapshots", "history", "files", "manifests", "partitions", "refs")
@@ -46,23 +48,28 @@ class TableRead:
 
 @dataclass(frozen=True)
 class Statement:
-    """A query for DuckDB, and the tables that it reads."""
+    """A query for DuckDB, the tables that it reads, and sentences on what Athena answers otherwise."""
 
     sql: str
     reads: tuple[TableRead, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def translate(sql: str, tables: Collection[str]) -> Statement:
     """One read-only statement in Athena's dialect; BadRequest says what does not parse or is not allowed, and where."""
     tree = _parse(_unfold_show(sql, tables))
+    kinds = Kinds(tree.copy())
+    check(tree, kinds)
+    warnings = tuple(warn(tree, kinds))
     reads = _resolve_tables(tree, tables)
     _name_columns(tree)
-    tree = rewrite_functions(tree)
+    correct_comparisons(tree, kinds)
+    tree = rewrite_functions(tree, kinds)
     try:
         text = tree.sql(dialect="duckdb", unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
         raise BadRequest(f"not supported here: {error}") from error
-    return Statement(text, reads)
+    return Statement(text, reads, warnings)
 
 
 def _unfold_show(sql: str, tables: Collection[str]) -> str:
@@ -77,6 +84,7 @@ def _unfold_show(sql: str, tables: Collection[str]) -> str:
 
 
 def _parse(sql: str) -> exp.Expr:
+    sql = correct_names(sql)
     try:
         trees = [tree for tree in sqlglot.parse(sql, read="athena") if tree is not None]
     except ParseError as error:

@@ -1,14 +1,22 @@
 """Trino's functions where DuckDB's have another name, shape or meaning and sqlglot does not know it."""
 
+import re
 from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
-_INTEGER_COLUMNS = {"width", "height", "images", "records", "embedded", "predicted", "rejected"}
+from pixlake.errors import BadRequest
+from pixlake_cli.sql.kinds import Kind, Kinds
+from pixlake_cli.sql.macros import INTEGERS, PREFIX
+
+_DATE_UNITS = {"DAY", "WEEK", "MONTH", "QUARTER", "YEAR"}
+_REFERENCE = re.compile(r"\\(.)|\$(\d)|(\$\{)")
 
 
-def rewrite_functions(tree: exp.Expr) -> exp.Expr:
+def rewrite_functions(tree: exp.Expr, kinds: Kinds) -> exp.Expr:
     """The tree with every such call replaced, the inner ones first."""
+    _keep_dates(tree, kinds)
+    _check_elements(tree, kinds)
     for call in list(tree.find_all(exp.Reduce)):
         if _is_dot_product(call):
             call.replace(_dot_product(call))
@@ -141,25 +149,80 @@ def _cardinality(call: exp.Expr) -> exp.Expr:
     return exp.cast(_call("cardinality", call.this), "bigint")
 
 
-def _divide(division: exp.Expr) -> exp.Expr:
-    """The quotient of two integers is an integer in Trino, a double in DuckDB."""
-    if _is_integer(division.this) and _is_integer(division.expression):
-        return exp.IntDiv(this=division.this.copy(), expression=division.expression.copy())
-    return division
+def _keep_dates(tree: exp.Expr, kinds: Kinds) -> None:
+    """A date stays a date, whatever days are added to it."""
+    for node in list(tree.find_all(exp.TimestampTrunc, exp.DateTrunc, exp.DateAdd, exp.Add, exp.Sub)):
+        if kinds.of(node) is Kind.DATE and (_unit(node) in _DATE_UNITS):
+            node.replace(exp.cast(exp.Paren(this=node.copy()), "date"))
 
 
-def _is_integer(node: exp.Expr) -> bool:
-    if isinstance(node, exp.Literal):
-        return node.is_int
-    if isinstance(node, exp.Column):
-        return node.name.lower() in _INTEGER_COLUMNS
-    if isinstance(node, exp.Cast):
-        return node.to.is_type(*exp.DataType.INTEGER_TYPES)
-    if isinstance(node, exp.Paren | exp.Neg | exp.Sum | exp.Min | exp.Max):
-        return _is_integer(node.this)
-    if isinstance(node, exp.Add | exp.Sub | exp.Mul | exp.Mod):
-        return _is_integer(node.left) and _is_integer(node.right)
-    return isinstance(node, exp.Count | exp.CountIf | exp.ApproxDistinct | exp.Length | exp.IntDiv)
+def _unit(node: exp.Expr) -> str:
+    interval = node.args.get("expression")
+    return str(node.text("unit") or (interval.text("unit") if isinstance(interval, exp.Interval) else "")).upper()
+
+
+def _macro(name: str, *arguments: exp.Expr | None) -> exp.Expr:
+    """A call of one of `macros`; what is None is left out."""
+    return _call(PREFIX + name, *(argument for argument in arguments if argument is not None))
+
+
+def _check_elements(tree: exp.Expr, kinds: Kinds) -> None:
+    """What lies outside a list or a map is an error, but for element_at and within TRY."""
+    for node in reversed(list(tree.find_all(exp.Bracket))):
+        places = node.expressions
+        if node.args.get("safe") or node.find_ancestor(exp.Try) or len(places) != 1 or isinstance(places[0], exp.Slice):
+            continue
+        (place,) = exp.apply_index_offset(node.this, places, 1 - (node.args.get("offset") or 0), dialect="duckdb")
+        name = {Kind.TEXT: "of_map", Kind.INTEGER: "of_array"}.get(kinds.of(place) or Kind.DATE, "at")
+        node.replace(_macro(name, node.this, place))
+
+
+def _cast(call: exp.Expr) -> exp.Expr:
+    to = call.args["to"]
+    kind = to.this.value
+    wanted = "to_try_" if isinstance(call, exp.TryCast) or call.find_ancestor(exp.Try) else "to_"
+    if kind in INTEGERS or kind == "BOOLEAN":
+        return _macro(wanted + INTEGERS.get(kind, kind), call.this)
+    if kind == "VARCHAR" and to.expressions:
+        return _call("left", exp.cast(call.this.copy(), "text"), to.expressions[0].this)
+    return call
+
+
+def _extract_scalar(call: exp.Expr) -> exp.Expr:
+    """Objects and arrays are no scalars."""
+    found = exp.Paren(this=exp.JSONExtract(this=call.this.copy(), expression=call.expression.copy()))
+    nested = exp.In(
+        this=_call("json_type", found), expressions=[exp.Literal.string(one) for one in ("OBJECT", "ARRAY")]
+    )
+    return exp.case().when(exp.Not(this=nested), exp.Paren(this=call.copy()))
+
+
+def _regexp_replace(call: exp.Expr) -> exp.Expr:
+    """References to groups are written `$1`."""
+    replacement = call.args.get("replacement")
+    if isinstance(replacement, exp.Literal) and replacement.is_string:
+        call.set("replacement", exp.Literal.string(_REFERENCE.sub(_reference, replacement.name)))
+    return call
+
+
+def _reference(found: re.Match[str]) -> str:
+    if found[3]:
+        raise BadRequest("regexp_replace with named groups is not supported here; Athena has it")
+    if found[2]:
+        return f"\\{found[2]}"
+    return "\\\\" if found[1] == "\\" else found[1]
+
+
+def _date_diff(call: exp.Expr) -> exp.Expr:
+    """Whole units, not the limits between them that lie between the two."""
+    return _call("date_sub", exp.Literal.string(call.text("unit").lower()), call.expression, call.this)
+
+
+def _extract(call: exp.Expr) -> exp.Expr:
+    """Sunday is the seventh day."""
+    if call.name.upper() in ("DOW", "DAYOFWEEK", "DAY_OF_WEEK"):
+        call.set("this", exp.var("isodow"))
+    return call
 
 
 def _unnest(call: exp.Expr) -> exp.Expr:
@@ -189,10 +252,30 @@ _BY_NAME: dict[str, Callable[[exp.Expr], exp.Expr]] = {
     "all_match": lambda call: exp.EQ(this=_matching(call, negated=True), expression=_count(0)),
     "map_agg": _map_agg,
     "at_timezone": _at_timezone,
+    "nan": lambda _: exp.cast(exp.Literal.string("NaN"), "double"),
+    "infinity": lambda _: exp.cast(exp.Literal.string("Infinity"), "double"),
+    "every": lambda call: _call("bool_and", *call.expressions),
+    "arrays_overlap": lambda call: _call("list_has_any", *call.expressions),
 }
 _BY_TYPE: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Reduce: _reduce,
     exp.ArraySize: _cardinality,
-    exp.Div: _divide,
     exp.Unnest: _unnest,
+    exp.Cast: _cast,
+    exp.TryCast: _cast,
+    exp.JSONExtractScalar: _extract_scalar,
+    exp.RegexpReplace: _regexp_replace,
+    exp.RegexpExtract: lambda call: _macro("regexp_extract", call.this, call.expression, call.args.get("group")),
+    exp.DateDiff: _date_diff,
+    exp.Extract: _extract,
+    exp.Substring: lambda call: _macro("substr", call.this, call.args.get("start"), call.args.get("length")),
+    exp.SplitPart: lambda call: _macro("split_part", call.this, call.args["delimiter"], call.args["part_index"]),
+    exp.WidthBucket: lambda call: _macro("width_bucket", *call.args.values()),
+    exp.ArrayContains: lambda call: _macro("contains", call.this, call.expression),
+    exp.ArrayMax: lambda call: _macro("array_max", call.this),
+    exp.ArrayMin: lambda call: _macro("array_min", call.this),
+    exp.ArrayPosition: lambda call: _macro("array_position", call.this, call.expression),
+    exp.ArraySlice: lambda call: _macro("slice", call.this, call.args["start"], call.args["end"]),
+    exp.Repeat: lambda call: _macro("repeat", call.this, call.args["times"]),
+    exp.Format: lambda call: _call("printf", call.this, *call.expressions),
 }

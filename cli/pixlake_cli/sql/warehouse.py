@@ -5,6 +5,7 @@ Only the positions of rows that another engine has deleted are loaded before. Du
 no others, has limits of memory and of temporary disk, and its settings are locked.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ from pixlake.errors import BadRequest, StorageError
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.existing import ExistingFile, list_existing
 from pixlake.iceberg.lakes import Lake
-from pixlake.schemas import TABLES
-from pixlake_cli.sql.dialect import TableRead, translate
+from pixlake_cli.sql.dialect import Statement, TableRead
+from pixlake_cli.sql.macros import create_macros
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -41,17 +42,15 @@ class Limits:
 
 
 @contextmanager
-def run_query(lake: Lake, sql: str, limits: Limits) -> Iterator[pa.RecordBatchReader]:
-    """The rows of one query in Athena's dialect, as they are computed.
+def run_query(lake: Lake, statement: Statement, limits: Limits) -> Iterator[pa.RecordBatchReader]:
+    """The rows of one query, as they are computed.
 
-    Raises BadRequest for SQL that is wrong or not allowed, StorageError for files that cannot be read, MemoryError at
-    the limits.
+    Raises BadRequest for SQL that is wrong, StorageError for files that cannot be read, MemoryError at the limits.
     """
     if lake.folder is None:
         raise BadRequest(f"{lake.uri} is on AWS: query it in Athena; this command reads lakes in folders")
-    statement = translate(sql, TABLES)
     catalog = open_catalog(lake.uri, lake.catalog_uri)
-    with _connect(f"{lake.folder}/warehouse/", limits) as connection:
+    with connect(f"{lake.folder}/warehouse/", limits) as connection:
         with _translated():
             for read in statement.reads:
                 _create_view(connection, catalog, read)
@@ -59,11 +58,13 @@ def run_query(lake: Lake, sql: str, limits: Limits) -> Iterator[pa.RecordBatchRe
         yield pa.RecordBatchReader.from_batches(reader.schema, _batches(reader))
 
 
-def _connect(warehouse: str, limits: Limits) -> duckdb.DuckDBPyConnection:
+def connect(warehouse: str, limits: Limits) -> duckdb.DuckDBPyConnection:
+    """DuckDB as it answers queries: it may open files of the folder `warehouse`."""
     connection = duckdb.connect(
         config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
     )
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET integer_division = true")  # of integers alone, as in Trino
     # By Parquet's statistics, which leave NaN out, it takes a column as free of NaN: is_nan() was always false.
     connection.execute("SET disabled_optimizers = 'statistics_propagation'")
     connection.execute(f"SET memory_limit = '{limits.memory}B'")
@@ -72,6 +73,8 @@ def _connect(warehouse: str, limits: Limits) -> duckdb.DuckDBPyConnection:
     connection.execute(f"SET allowed_directories = [{_literal(warehouse)}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+    for statement in create_macros():
+        connection.execute(statement)
     return connection
 
 
@@ -149,12 +152,21 @@ def _translated() -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         raise MemoryError(_first_lines(error)) from error
+    except duckdb.CatalogException as error:
+        raise BadRequest(_describe_unknown(error)) from error
     except _OUTSIDE as error:
         raise StorageError(_first_lines(error)) from error
     except (duckdb.Error, pa.ArrowException) as error:
         raise BadRequest(_first_lines(error)) from error
 
 
+def _describe_unknown(error: Exception) -> str:
+    """That a function is not known here may be all that is wrong with it."""
+    text = _first_lines(error).partition("\n")[0]
+    known = re.search(r"Function with name (\S+) does not exist", text)
+    return f"{known[1]} does not exist here; Athena may have it, or look up its name" if known else text
+
+
 def _first_lines(error: Exception) -> str:
     """DuckDB's message without the excerpt of the translated SQL, which the user never wrote."""
-    return str(error).partition("\n\nLINE ")[0]
+    return str(error).removeprefix("Invalid Input Error: ").partition("\n\nLINE ")[0]

@@ -10,7 +10,7 @@ import msgspec
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
-from pixlake.limited import answer_limited
+from pixlake.limited import WARNING, answer_limited
 
 # DuckDB's share of the memory; the rest is for Python, and for allocations that DuckDB does not count.
 _SHARE = 0.6
@@ -28,12 +28,20 @@ class Request(msgspec.Struct, frozen=True):
 
 
 def answer(request: Request, target: IO[bytes]) -> None:
-    """Write the query's rows. Raises as `run_query` does; BadRequest too for a value that the format cannot have."""
+    """Write the query's rows, and warnings of what Athena answers otherwise as lines of standard error.
+
+    Raises as `translate` and `run_query` do; BadRequest too for a value that the format cannot have.
+    """
+    from pixlake.schemas import TABLES
     from pixlake_cli.output import FORMATS
+    from pixlake_cli.sql.dialect import translate
     from pixlake_cli.sql.warehouse import Limits, run_query
 
     limits = Limits(int(request.memory * _SHARE), Path(request.spill), request.spill_bytes)
-    with run_query(Lake.at(request.lake), request.sql, limits) as rows:
+    statement = translate(request.sql, TABLES)
+    for warning in statement.warnings:
+        print(f"{WARNING}{warning}.", file=sys.stderr, flush=True)
+    with run_query(Lake.at(request.lake), statement, limits) as rows:
         try:
             FORMATS[request.kind](rows, target)
         except (ArithmeticError, ValueError, TypeError, NotImplementedError, RecursionError) as error:

@@ -20,6 +20,10 @@ import pixlake.errors
 from pixlake.errors import PixlakeError, StorageError
 
 
+WARNING = "Warning: "
+"""Before a line of standard error that is for the person who waits."""
+
+
 class Failed(msgspec.Struct, frozen=True):
     """The class of an error and its message."""
 
@@ -40,9 +44,10 @@ def run_limited(module: str, request: str, output: IO[bytes], *, memory: int, se
     """
     with TemporaryFile() as errors:
         code = _run([sys.executable, "-P", "-m", module, str(memory), request], output, errors, seconds)
+        errors.seek(0)
+        said = _show_warnings(errors)
         if code:
-            errors.seek(0)
-            raise _error(code, errors.read())
+            raise _error(code, said)
 
 
 def answer_limited(answer: Callable[[str], None]) -> int:
@@ -77,6 +82,17 @@ def _run(command: list[str], output: IO[bytes], errors: IO[bytes], seconds: floa
         process.wait()
         if process.stdin is not None:
             process.stdin.close()
+
+
+def _show_warnings(errors: IO[bytes]) -> bytes:
+    """What else the process said."""
+    rest = []
+    for line in errors:
+        if line.startswith(WARNING.encode()):
+            sys.stderr.write(line.decode())
+        else:
+            rest.append(line)
+    return b"".join(rest)
 
 
 def _error(code: int, said: bytes) -> Exception:

@@ -249,7 +249,7 @@ def test_earlier_snapshots_are_read_by_version_and_by_time(own_zoo_lake: Lake) -
         ("ATTACH 'x.db'", "line 1, column"),
         ("SELECT 1; SELECT 2", "one statement"),
         ("", "one statement"),
-        ("SELECT CAST('x' AS integer)", "Could not convert"),
+        ("SELECT CAST('x' AS integer)", "Cannot cast x to INTEGER"),
         ("SELECT 1 FROM records FOR VERSION AS OF 12", "records has no snapshot at 12"),
     ],
 )
