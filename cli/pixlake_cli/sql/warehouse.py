@@ -22,6 +22,7 @@ from pixlake.errors import BadRequest, StorageError
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.existing import ExistingFile, list_existing
 from pixlake.iceberg.lakes import Lake
+from pixlake.schemas import TABLES
 from pixlake_cli.sql.dialect import Statement, TableRead
 from pixlake_cli.sql.macros import create_macros
 

@@ -19,7 +19,6 @@ import msgspec
 import pixlake.errors
 from pixlake.errors import PixlakeError, StorageError
 
-
 WARNING = "Warning: "
 """Before a line of standard error that is for the person who waits."""
 
