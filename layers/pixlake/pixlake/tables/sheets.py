@@ -1,7 +1,7 @@
 """A workbook's sheets as text, in a process that has nothing but the workbook; `workbook` starts it.
 
 The reader lays out the rectangle that a sheet's cells span, and two cells far apart span half a terabyte. That ends
-this process alone: its memory and its time are limited, it may open no file, and no secret is in it.
+this process alone: its memory and its time are limited, it can only compute, and no secret is in it.
 """
 
 import json
@@ -20,6 +20,8 @@ from python_calamine import (
     SheetVisibleEnum,
     load_workbook,
 )
+
+from pixlake.confined.confinement import confine
 
 Cell = int | float | str | bool | time | date | datetime | timedelta
 
@@ -68,13 +70,11 @@ def _limit(memory: int, seconds: int) -> None:
     limits = (
         (resource.RLIMIT_DATA, memory, memory),
         (resource.RLIMIT_CPU, seconds, seconds + 1),  # the lower ends it by a signal of its own
-        (resource.RLIMIT_NOFILE, 3, 3),
-        (resource.RLIMIT_FSIZE, 0, 0),
-        (resource.RLIMIT_CORE, 0, 0),
     )
     for limit, soft, hard in limits:
         with suppress(ValueError, OSError):
             resource.setrlimit(limit, (soft, hard))
+    confine(2)
 
 
 def _write(name: str, sheet: CalamineSheet) -> None:

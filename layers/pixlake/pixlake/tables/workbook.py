@@ -106,7 +106,7 @@ def _started(book: IO[bytes], memory: int) -> Iterator[tuple["subprocess.Popen[b
 def _check_end(path: str, code: int, memory: int) -> None:
     if code == -signal.SIGXCPU:
         raise BadTable(f"{path}: reading it takes more than {SECONDS} seconds of a core; {_ADVICE}")
-    if code == -signal.SIGABRT:
+    if code < 0:
         raise BadTable(
             f"{path}: reading it takes more than {memory:,} bytes of memory, for which the whole rectangle counts that"
             f" its cells span; delete what stands far from the table, or {_ADVICE}"

@@ -378,6 +378,6 @@ def test_a_missing_lake_is_an_error_that_says_how_to_make_one(tmp_path: Path) ->
 def test_the_examples_of_the_manual_run(zoo_lake: Lake) -> None:
     manual = (ROOT / "docs/cli.md").read_text()
     examples = re.findall(r'pixlake query "([^"]*)" --lake', manual)
-    assert len(examples) == 5
+    assert len(examples) == 6
     for sql in examples:
         assert run("query", sql, "--lake", zoo_lake.folder).exit_code == 0, sql
