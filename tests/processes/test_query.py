@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from pixlake.iceberg.lakes import Lake
+from pixlake_cli.sql.limited import read_rows
 from tests.builders.zoo import fill
 
 
@@ -39,3 +40,11 @@ def test_an_output_file_that_cannot_be_written_is_a_one_line_error(zoo_lake: Lak
     failed = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert failed.returncode == 2
     assert failed.stderr == "pixlake: cannot write /nowhere/x: No such file or directory\n"
+
+
+def test_a_warning_of_the_process_that_answers_is_the_commands(
+    zoo_lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with read_rows(zoo_lake, "SELECT 1 / 3.0 AS x") as rows:
+        assert rows.read_all().num_rows == 1
+    assert capsys.readouterr().err.startswith("Warning: Athena rounds ")

@@ -126,6 +126,11 @@ class Kinds:
             return self.of(node.this, depth + 1)
         return _BY_CLASS.get(type(node))
 
+    def is_list(self, node: exp.Expr) -> bool:
+        """Whether it is a column of the lake that holds lists."""
+        kind = self._type_of(node)
+        return kind is not None and types.is_list(kind)
+
     def _of_column(self, name: str, depth: int) -> Kind | None:
         if name in self._named:
             return None
@@ -135,13 +140,15 @@ class Kinds:
         return meanings.pop() if len(meanings) == 1 else None
 
     def _of_element(self, node: exp.Expr) -> Kind | None:
-        name = node.name.lower() if isinstance(node, exp.Column) else ""
-        kind = None if name in self._aliases or name in self._named else _COLUMNS.get(name)
-        if kind is None:
-            return None
-        if types.is_map(kind):
+        kind = self._type_of(node)
+        if kind is not None and types.is_map(kind):
             return _of_type(kind.item_type)
-        return _of_type(kind.value_type) if types.is_list(kind) else None
+        return _of_type(kind.value_type) if kind is not None and types.is_list(kind) else None
+
+    def _type_of(self, node: exp.Expr) -> pa.DataType | None:
+        """A column's, if it is one of the lake's."""
+        name = node.name.lower() if isinstance(node, exp.Column) else ""
+        return None if name in self._aliases or name in self._named else _COLUMNS.get(name)
 
 
 def _is_column(node: exp.Expr, name: str) -> bool:

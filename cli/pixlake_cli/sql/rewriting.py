@@ -173,8 +173,12 @@ def _check_elements(tree: exp.Expr, kinds: Kinds) -> None:
         if node.args.get("safe") or node.find_ancestor(exp.Try) or len(places) != 1 or isinstance(places[0], exp.Slice):
             continue
         (place,) = exp.apply_index_offset(node.this, places, 1 - (node.args.get("offset") or 0), dialect="duckdb")
-        name = {Kind.TEXT: "of_map", Kind.INTEGER: "of_array"}.get(kinds.of(place) or Kind.DATE, "at")
-        node.replace(_macro(name, node.this, place))
+        if kinds.of(place) is Kind.TEXT:
+            node.replace(_macro("of_map", node.this, place))
+        elif isinstance(node.this, exp.Array) or kinds.is_list(node.this):
+            node.replace(_macro("of_array", node.this, place))
+        elif isinstance(node.this, exp.Column):
+            node.replace(_macro("at", node.this, place))
 
 
 def _cast(call: exp.Expr) -> exp.Expr:
