@@ -41,7 +41,7 @@ class ReportedExecution:
 MakeExecution = Callable[..., ReportedExecution]
 
 
-def _request(lake: str, images: int, records: int, rejected: int) -> ReportRequest:
+def _request(lake: str, images: int, records: int, rejected: int, orphans: int) -> ReportRequest:
     run = Run("demo-1", "emoji", f"{lake}/uploads/emoji/emoji.zip?<x>", "0123456789abcdef", STARTED, STARTED)
     models = {"embedder": "clip-tiny@0123456789ab", "with_image": "fusion@ba9876543210"}
     return ReportRequest(
@@ -51,8 +51,8 @@ def _request(lake: str, images: int, records: int, rejected: int) -> ReportReque
             ItemList("work/demo-1/batches.json", 4),
             images,
             records,
-            images,
-            0,
+            min(images, records) - orphans,
+            orphans,
             3,
             models,
             "code_point",
@@ -154,19 +154,23 @@ def build_execution(
     hostile: Sequence[rejects.Reject] = (),
     rejected: bool = True,
     embedder: bool = True,
+    orphans: int = 0,
 ) -> ReportedExecution:
-    """Write the work of an execution in batches of 32; the first `images` of the records have an image."""
+    """Write the work of an execution in batches of 32; the first `images` of the records have an image, but
+    for the last `orphans` of these, whose images are no record's."""
     lake = f"file://{folder}"
     refused = _rejects(hostile) if rejected else []
-    request = _request(lake, images, records, len(refused))
+    request = _request(lake, images, records, len(refused), orphans)
     work = Work(lake, "demo-1")
     storage.write(work.shards, msgspec.json.encode([Shard(0, 0, 3, images, 1000)]))
     storage.write(work.extracted(0), b"")
     embeddings = [_embedding(request, lake, index) for index in range(images)]
+    for row in embeddings[images - orphans :]:
+        row["record_id"] = None
     for index, row in enumerate(embeddings):
         storage.write(str(row["image_uri"]), _image(index))
     predictions = [_prediction(index, "image+tabular" if index < images else "tabular") for index in range(records)]
-    described = [_record(index, index < images) for index in range(records)]
+    described = [_record(index, index < images - orphans) for index in range(records)]
     storage.write(work.part("records", "000000"), _table(schemas.RECORDS.columns, described))
     for start in range(0, records, 32):
         window = slice(start, start + 32)

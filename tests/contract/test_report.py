@@ -21,4 +21,6 @@ def test_the_query_on_the_page_names_the_stacks_database(
     boto3.client("glue").create_database(DatabaseInput={"Name": "pixlake_dev", "LocationUri": f"{lake.uri}/warehouse"})
     page = storage.read(report(reported.request, ReportSettings(lake.uri, "glue://pixlake_dev")).report_uri).decode()
     assert "FROM pixlake_dev.rejects" in page
+    assert "FROM pixlake_dev.records r LEFT JOIN pixlake_dev.predictions p" in page
     assert "FROM pixlake." not in page
+    assert "pixlake serve" not in page

@@ -69,7 +69,7 @@ def _as_text(checked: Checked) -> str:
 def _describe(group: RejectGroup) -> list[str]:
     examples = [f"  {reject.source}: {reject.detail}" for reject in group.first[:_SHOWN]]
     more = [f"  and {group.count - _SHOWN:,} more"] if group.count > _SHOWN else []
-    return [f"{group.count:,} {group.reason} ({group.stage})", *examples, *more]
+    return [f"{group.count:,} {group.reason} ({', '.join(sorted(group.stages))})", *examples, *more]
 
 
 def _verdict(checked: Checked) -> str:

@@ -50,7 +50,8 @@ def test_predictions_are_counted_by_label_score_and_modality() -> None:
     assert (tally.values, tally.rows) == ([2.5], 4)
 
 
-def test_rejects_are_grouped_by_stage_and_reason() -> None:
+def test_rejects_are_grouped_by_reason_with_the_stages_counted() -> None:
     rejects = [Reject(f"{n}", "embed", "empty", "") for n in range(30)] + [Reject("x", "classify", "empty", "")]
-    groups = group_rejects(iter(rejects))
-    assert [(group.stage, group.count, len(group.first)) for group in groups] == [("embed", 30, 10), ("classify", 1, 1)]
+    (group,) = group_rejects(iter(rejects))
+    assert (group.reason, group.count, len(group.first)) == ("empty", 31, 10)
+    assert group.stages == {"embed": 30, "classify": 1}

@@ -84,7 +84,8 @@ def test_the_execution_is_a_row_once_however_often_it_is_reported(reported: Repo
 def test_the_page_needs_nothing_from_outside_and_runs_nothing(page: str) -> None:
     references = re.findall(r"(?:src|href)=[\"']?([^\"' >]+)", page) + re.findall(r"url\(([^)]*)\)", page)
     assert references
-    assert all(reference.startswith(("data:image/webp;base64,", "#")) for reference in references)
+    followed = "http://127.0.0.1:8000/"  # by a person's click alone
+    assert all(reference.startswith(("data:image/webp;base64,", "#", followed)) for reference in references)
     assert "<script" not in page
     assert "Content-Security-Policy" in page
 
@@ -99,6 +100,51 @@ def test_an_image_is_shown_with_its_prediction(page: str) -> None:
     assert page.count('src="data:image/webp') == 40 + 16
     assert page.count('class="label"') == 40 + 16
     assert "not shown" not in page
+
+
+def test_the_share_of_records_with_an_image_is_at_the_top(page: str) -> None:
+    top = page[: page.index("<h2>")]
+    assert "<dt>with an image</dt><dd>87.5%</dd>" in top
+
+
+def test_each_picture_is_shown_with_its_record(page: str) -> None:
+    assert len(re.findall(r'class="record" title="(r\d{5})">\1<', page)) == 40 + 16
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_what_is_not_joined_is_listed_up_to_a_limit(make_execution: MakeExecution) -> None:
+    page = write_page(make_execution(images=70, records=80, orphans=3))
+    assert "3 images that no record names" in page
+    listed = page[page.index("Not joined") : page.index("What ran")]
+    assert re.findall(r"photos/\d+.png", listed) == [f"photos/{n:05d}.png" for n in (67, 68, 69)]
+    assert re.findall(r"r\d{5}", listed) == [f"r{n:05d}" for n in range(67, 80)]
+    assert " more" not in listed
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_a_long_list_of_what_is_not_joined_is_cut(make_execution: MakeExecution) -> None:
+    page = write_page(make_execution(images=1, records=400))
+    listed = page[page.index("Not joined") : page.index("What ran")]
+    assert "399 records without an image" in listed
+    assert listed.count("<code>") == 50
+    assert "and 349 more" in listed
+
+
+@pytest.mark.usefixtures("without_plots")
+@pytest.mark.parametrize(("images", "records"), [(0, 40), (40, 0)])
+def test_a_table_alone_and_images_alone_miss_nothing(make_execution: MakeExecution, images: int, records: int) -> None:
+    page = write_page(make_execution(images=images, records=records, orphans=0))
+    assert "Not joined" not in page
+    assert "with an image</dt>" not in page
+
+
+def test_rejects_come_before_what_ran(page: str) -> None:
+    assert page.index("<h2>Rejects") < page.index("<h2>What ran")
+
+
+def test_a_lake_on_this_machine_links_to_the_page_that_serve_shows(page: str) -> None:
+    assert re.search(r"<code>pixlake serve --lake /[^<]*</code>", page)
+    assert 'href="http://127.0.0.1:8000/?experiment=emoji"' in page
 
 
 @pytest.mark.usefixtures("without_plots")
@@ -127,7 +173,7 @@ def test_predictions_are_compared_with_the_tables_labels(page: str) -> None:
 
 
 def test_rejects_are_grouped_with_the_first_few_of_each(page: str) -> None:
-    assert re.search(r"<code>truncated</code> <span class=\"quiet\">in embed</span> 14<", page)
+    assert re.search(r"<code>truncated</code> 14 <span class=\"quiet\">in embed</span><", page)
     assert page.count("photos/broken-") == 10
     assert "and 4 more" in page
     assert page.index("truncated") < page.index("duplicate_id")

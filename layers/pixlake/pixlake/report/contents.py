@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from pixlake.messages import ReportRequest
+from pixlake.messages import ReportRequest, SplitAnswer
 from pixlake.report import plots
 from pixlake.report.agreement import Agreement, compare_labels
 from pixlake.report.gather import MAX_PARTS, Listing, read_columns, spread
 from pixlake.report.page import Plot
 from pixlake.report.sheet import Tile, choose_pictures, least_certain, make_tiles, predictions_of
 from pixlake.report.tallies import PredictionTally, SizeTally
+from pixlake.report.unjoined import Unjoined, read_unjoined
 
 _PREDICTION = ("record_id", "image_path", "label", "score", "value", "modality")
 _IMAGE = ("image_path", "image_uri", "record_id")
@@ -54,6 +55,15 @@ def read_agreement(request: ReportRequest, listing: Listing) -> Agreement | None
         return None
     records = read_columns(spread(listing.under("parts/records/")), ("record_id", "attributes"))
     return compare_labels(column, request.compact.records, _predictions(listing), records)
+
+
+def read_apart(split: SplitAnswer, listing: Listing) -> Unjoined:
+    """What of images and records has nothing of the other, where there are both."""
+    both = split.images > 0 and split.records > 0
+    records = listing.under("parts/records/") if both and split.with_image < split.records else []
+    return read_unjoined(
+        _images(listing) if both and split.orphans else (), read_columns(spread(records), ("record_id", "has_image"))
+    )
 
 
 def read_sizes(listing: Listing) -> SizeTally:

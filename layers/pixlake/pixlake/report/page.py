@@ -19,6 +19,7 @@ from pixlake.report.causes import Cause
 from pixlake.report.sheet import Tile
 from pixlake.report.tallies import RejectGroup, SizeTally
 from pixlake.report.timings import Step
+from pixlake.report.unjoined import Unjoined
 from pixlake.report.words import describe_seconds, describe_size, describe_time, shorten
 
 # Keep the page small whatever the upload holds: a reason is a code, so there are few unless something is broken.
@@ -53,6 +54,9 @@ class Page:
     written_at: datetime
     notice: str
     database: str
+    unjoined: Unjoined
+    rows_query: str
+    serve_command: str = ""
     warnings: tuple[str, ...] = ()
     unpredicted: str = ""
 

@@ -44,7 +44,12 @@ class Picture:
 
     image_path: str
     image_uri: str
-    key: str
+    record_id: str | None
+
+    @property
+    def key(self) -> str:
+        """What its prediction is found by."""
+        return self.record_id or self.image_path
 
     @property
     def order(self) -> tuple[int, str]:
@@ -110,7 +115,7 @@ def choose_pictures(
 def _pictures(batch: pa.RecordBatch) -> Iterator[Picture]:
     columns = (batch.column(name).to_pylist() for name in ("image_path", "image_uri", "record_id"))
     for image_path, image_uri, record_id in zip(*columns, strict=True):
-        yield Picture(image_path, image_uri, record_id or image_path)
+        yield Picture(image_path, image_uri, record_id)
 
 
 def make_tiles(pictures: Sequence[Picture], predictions: dict[str, Prediction]) -> list[Tile]:

@@ -91,28 +91,28 @@ def _rounded(pixels: int) -> int:
 
 @dataclass
 class RejectGroup:
-    """The rejects of one stage and reason: their number, and the first few."""
+    """The rejects of one reason: their number, by stage, and the first few."""
 
-    stage: str
     reason: str
-    count: int = 0
+    stages: Counter[str] = field(default_factory=Counter)
     first: list[Reject] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return self.stages.total()
 
 
 def group_rejects(rejects: Iterable[Reject]) -> list[RejectGroup]:
-    """Groups by stage and reason, the largest first."""
-    groups: dict[tuple[str, str], RejectGroup] = {}
+    """Groups by reason, the largest first."""
+    groups: dict[str, RejectGroup] = {}
     for reject in rejects:
-        group = groups.setdefault((reject.stage, reject.reason), RejectGroup(reject.stage, reject.reason))
-        group.count += 1
+        group = groups.setdefault(reject.reason, RejectGroup(reject.reason))
+        group.stages[reject.stage] += 1
         if len(group.first) < _FIRST_REJECTS:
             group.first.append(reject)
-    return sorted(groups.values(), key=lambda group: (-group.count, group.stage, group.reason))
+    return sorted(groups.values(), key=lambda group: (-group.count, group.reason))
 
 
 def count_reasons(groups: Iterable[RejectGroup], most: int = 3) -> dict[str, int]:
-    """The most frequent reasons of all stages, with their numbers."""
-    counts: Counter[str] = Counter()
-    for group in groups:
-        counts[group.reason] += group.count
-    return dict(counts.most_common(most))
+    """The most frequent reasons, with their numbers."""
+    return dict(Counter({group.reason: group.count for group in groups}).most_common(most))

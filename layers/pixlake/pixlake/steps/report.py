@@ -9,8 +9,9 @@ from pixlake.iceberg.catalog import open_catalog
 from pixlake.iceberg.executions import Ending, commit_ending
 from pixlake.lake import Work, report_uri
 from pixlake.messages import TOTALS, ReportAnswer, ReportRequest
-from pixlake.report.contents import draw_plots, read_agreement, read_sizes, read_tiles
+from pixlake.report.contents import draw_plots, read_agreement, read_apart, read_sizes, read_tiles
 from pixlake.report.gather import list_work, read_rejects
+from pixlake.report.next_steps import write_rows_query, write_serve_command
 from pixlake.report.page import Page, render_page
 from pixlake.report.tallies import count_reasons, group_rejects
 from pixlake.report.timings import time_steps
@@ -44,6 +45,9 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         sample=sample,
         least_certain=uncertain,
         rejects=rejects,
+        unjoined=read_apart(request.split, listing),
+        rows_query=write_rows_query(run, request.split, catalog.name),
+        serve_command=write_serve_command(settings.lake_uri),
         warnings=(*unread.warnings(), *request.split.warnings),
         unpredicted=_unpredicted(request),
         written_at=written_at,
