@@ -22,6 +22,12 @@ def test_limits_md_is_current() -> None:
     assert (ROOT / "docs/limits.md").read_text() == limits.page(), "run make docs"
 
 
+def test_the_cost_of_a_model_follows_its_speed_on_a_core() -> None:
+    """The 28.8 dollars that the page names."""
+    work = Work(MILLION)
+    assert costs(work)["Lambda: embed"] * work.measured.embedded_per_second == pytest.approx(28.8, abs=0.1)
+
+
 @by_images
 def test_payloads_stay_far_below_the_limit_of_step_functions(work: Work) -> None:
     for name, size in limits.payloads(work).items():
