@@ -32,6 +32,7 @@ _TRIES = 2
 # After so many images at their limit of time the others get a tenth of it: a thousand of them cost their batch no more
 # than it has.
 _SLOW, _LESS = 12, 0.1
+_SOONER = "save it as PNG or JPEG, or smaller, or raise MAX_IMAGE_SECONDS"
 _CODE = re.compile("[a-z_]{1,40}")
 _LONGEST_DETAIL = 1_000
 
@@ -145,7 +146,7 @@ class Decoders:
         except TooSlow:
             self._slow += 1
             self._processes.end(decoder)
-            raise BadImage("too_slow", f"decoding it takes more than {seconds:g} seconds") from None
+            raise BadImage("too_slow", f"decoding it takes more than {seconds:g} seconds; {_SOONER}") from None
         except Died as error:
             raise Died(f"{error}, {self._processes.end(decoder)}") from error
         except BaseException:
