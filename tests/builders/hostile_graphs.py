@@ -28,9 +28,8 @@ def endless_loop() -> bytes:
     return _tower([helper.make_node("Loop", ["", "yes", "flat"], ["answer"], body=body)], {"yes": np.array(True)})
 
 
-def endless_operator() -> bytes:
-    """One NonMaxSuppression of a million boxes, which compares each with each."""
-    boxes = 1_000_000
+def long_operator(boxes: int = 1_000_000) -> bytes:
+    """One NonMaxSuppression, which compares each of the boxes with each, and does not look whether it is to end."""
     nodes = [
         helper.make_node("ConstantOfShape", ["boxes_shape"], ["boxes"], value=_ONE),
         helper.make_node("ConstantOfShape", ["scores_shape"], ["scores"], value=_ONE),

@@ -55,7 +55,9 @@ def test_a_map_is_explained_by_the_last_note_of_a_child(tmp_path: Path) -> None:
     assert (cause.step, cause.error, cause.message) == ("Embed", "BadBundle", "of Embed")
 
 
-@pytest.mark.parametrize("error", ["BadUpload", "BadTable", "TooManyLost", "CatalogError", "States.Timeout"])
+@pytest.mark.parametrize(
+    "error", ["BadUpload", "BadTable", "ModelTimeout", "TooManyLost", "CatalogError", "States.Timeout"]
+)
 def test_an_expected_error_has_advice_and_no_stack(error: str) -> None:
     cause = explain(StateError(error, json.dumps({"errorMessage": "m", "stackTrace": ["line"]})), listing(), 0)
     assert "on purpose" not in cause.advice

@@ -87,9 +87,7 @@ class Graph:
                 lambda: setattr(options, "terminate", True),
             )
         except ModelTimeout as error:
-            overran = (
-                f"{self._where}: it did not answer within {seconds:g} s; MAX_MODEL_SECONDS gives an example longer"
-            )
+            overran = f"{self._where}: it did not answer within {seconds:g} s (MAX_MODEL_SECONDS an example)"
             self._overran = "" if self._answered else overran
             raise ModelTimeout(overran) from error
         except Exception as error:

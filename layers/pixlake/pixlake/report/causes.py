@@ -22,6 +22,7 @@ _ADVICE = {
     "BadUpload": "Nothing of it is in a table. Put right what the message names, and upload it again.",
     "BadTable": "Nothing of it is in a table. Put right the table or pixlake.json, and upload it again.",
     "BadBundle": "Check the model in the lake with `pixlake models show NAME`, push it again, and redo the upload.",
+    "ModelTimeout": "Try the model with `pixlake models verify NAME`. The variable MAX_MODEL_SECONDS gives one longer.",
     "ChangedObject": "Something was replaced while the execution ran. Put the upload in again, under a new name.",
     "AccessDenied": "Grant what the message names, or put it there, and redrive the execution or upload again.",
     "MissingObject": "Something was deleted while the execution ran, or was never there. Put the upload in again.",
