@@ -21,14 +21,15 @@ from pixlake.tables.room import TABLE_MEMORY
 
 LIMIT_MEGABYTES = 1_500
 FULL = int(0.95 * TABLE_MEMORY)
-ROW, OFFSET = 48, 4
+ROW, OFFSET, ARRAY, BLOCK = 48, 4, 512, 8 << 20
 TIME = "2026-01-01T00:00:00Z"
 Lines = Iterator[bytes]
 
 
 def rows_of(columns: int, text: int) -> int:
     """Rows of so many columns, and of `text` bytes, that fill the budget."""
-    return FULL // (ROW + OFFSET * columns + text)
+    blocks = (text + columns) / BLOCK
+    return int(FULL // (ROW + (OFFSET + ARRAY * blocks) * columns + text))
 
 
 def long_values() -> Lines:

@@ -15,7 +15,7 @@ from pixlake.errors import ModelTimeout
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.limits import Limits
 from tests.builders.commands import run
-from tests.builders.hostile_graphs import endless_loop, long_operator, large_matrices, large_tensor
+from tests.builders.hostile_graphs import endless_loop, large_matrices, large_tensor, long_operator
 from tests.builders.tiny import SIDE, BundleLake, encode
 from tests.project import ROOT
 

@@ -62,16 +62,16 @@ class SplitSettings:
     """A batch ends at whichever comes first: `batch_rows` rows, `batch_bytes` bytes of encoded images, or, where the
     bundle says what an image costs, `batch_seconds` on a function of `inference_memory` MB (0: not known).
     `table_memory` bounds all tables together in memory: their text, 4 bytes a cell and 48 a row. At its peak Split
-    takes about twice as much, besides 300 MB. A Parquet table is read by a process that may take `parquet_memory` bytes
-    beside its program's; all of them together take at most `parquet_seconds` of a core. `autogluon_image` is the
-    container of models that only AutoGluon can run, empty where there is none."""
+    takes up to three times as much, besides 300 MB (benchmarks/split_edge.py). A Parquet table is read by a process
+    that may take `parquet_memory` bytes beside its program's; all of them together take at most `parquet_seconds` of a
+    core. `autogluon_image` is the container of models that only AutoGluon can run, empty where there is none."""
 
     lake_uri: str
     batch_rows: int = 1_024
     batch_bytes: int = 512 << 20
     batch_seconds: float = 180.0
     inference_memory: int = 3_008
-    table_memory: int = 512 << 20
+    table_memory: int = 384 << 20
     parquet_memory: int = 1 << 30
     parquet_seconds: float = 300.0
     autogluon_image: str = ""

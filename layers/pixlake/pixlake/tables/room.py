@@ -15,10 +15,12 @@ MAX_COLUMNS = 10_000
 MAX_NAME, MAX_NAMES = 1_000, 256 << 10  # characters of a column's name, and of all of a table's
 MAX_CELL_BYTES, MAX_ROW_BYTES = 4 << 20, 8 << 20
 # The default of `settings.SplitSettings`
-TABLE_MEMORY = 512 << 20
+TABLE_MEMORY = 384 << 20
 # What the join needs for a row, whatever its columns: its number, its place in the order of ids, its record.
 _ROW_BYTES = 48
 _OFFSET_BYTES = 4
+# An array of pyarrow's, whatever is in it: a wide table is read in many batches of as many arrays.
+_ARRAY_BYTES = 512
 _ADVICE = "split the upload, or raise SplitMemory and the variable TABLE_MEMORY of SplitFunction"
 
 
@@ -37,7 +39,7 @@ class Room:
 
     def take_batch(self, where: str, batch: pa.RecordBatch) -> None:
         """The same for a batch of text columns."""
-        self.take(where, batch.num_rows, batch.num_columns, text_bytes(batch))
+        self.take(where, batch.num_rows, batch.num_columns, text_bytes(batch) + _ARRAY_BYTES * batch.num_columns)
 
 
 def check_names(where: str, names: Collection[str]) -> None:
