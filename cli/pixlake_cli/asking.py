@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pixlake.search.nearest import Block, Vector
 
 _STDIN = "-"
+_URIS = ("s3://", "file://")
+_LONGEST_PATH = 4096
 
 
 def embed_query(query: str, embedder: "Embedder", in_lake: Callable[[], "Vector"]) -> "Vector":
@@ -30,13 +32,18 @@ def embed_query(query: str, embedder: "Embedder", in_lake: Callable[[], "Vector"
         loaded = Decoders(Limits()).load(data, embedder.preprocessing)
         vector: Vector = embedder.embed_tensors([loaded.tensor])[0]
         return vector
-    if not (mimetypes.guess_type(query)[0] or "").startswith("image/"):
+    if not _is_named_like_an_image(query):
         text: Vector = embedder.embed_texts([query])[0]
         return text
     try:
         return in_lake()
     except MissingObject as error:
         raise BadRequest(f"there is no image {query}, neither as a file nor in the lake: {error}") from error
+
+
+def asks_by_text(query: str) -> bool:
+    """Whether `embed_query` takes it for a text."""
+    return not (query == _STDIN or query.startswith(_URIS) or _is_file(query) or _is_named_like_an_image(query))
 
 
 def find_vector(blocks: "Iterable[Block]", image_path: str) -> "Vector":
@@ -64,8 +71,16 @@ def _places(images: "pa.RecordBatch | pa.Table", image_path: str) -> list[int]:
 def _read_image(query: str) -> bytes | None:
     if query == _STDIN:
         return sys.stdin.buffer.read()
-    if query.startswith(("s3://", "file://")):
+    if query.startswith(_URIS):
         from pixlake import storage
 
         return storage.read(query)
-    return Path(query).read_bytes() if len(query) < 4096 and Path(query).is_file() else None
+    return Path(query).read_bytes() if _is_file(query) else None
+
+
+def _is_file(query: str) -> bool:
+    return len(query) < _LONGEST_PATH and Path(query).is_file()
+
+
+def _is_named_like_an_image(query: str) -> bool:
+    return (mimetypes.guess_type(query)[0] or "").startswith("image/")

@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
+from models.tests.clip_configs import TEXT, VISION, write_clip_config
 from pixlake.bundles.folders import BundleFolder, open_folder
 from pixlake.errors import BadRequest, NotEqual, NotServable
 from pixlake.inference.cleaning import clean_text
@@ -26,8 +26,6 @@ from pixlake_models.exporting.graphs import export_graph
 from pixlake_models.exporting.parity import cosines
 from pixlake_models.exporting.pictures import draw_scene
 
-VISION = {"image_size": 64, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
-TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
 DECODER = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
 CONFIGS: dict[str, dict[str, Any]] = {
     "tiny-clip": {},
@@ -41,17 +39,11 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 
 
-def write_config(folder: Path, name: str, **settings: Any) -> Path:
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps({"embed_dim": 32, "vision_cfg": VISION, "text_cfg": TEXT, **settings}))
-    return path
-
-
 @pytest.fixture(scope="session", params=CONFIGS)
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, BundleFolder]:
     """A model of each of open_clip's classes, with seeded random weights, and its bundle."""
     lake, name = tmp_path_factory.mktemp("lake"), request.param
-    config = write_config(lake, name, **CONFIGS[name])
+    config = write_clip_config(lake, name, **CONFIGS[name])
     prove_and_write(export_open_clip(Request(str(config), "none")), lake / "models" / name)
     torch.manual_seed(0)
     return open_clip.create_model_and_transforms(name), open_folder(f"file://{lake}", name)
@@ -96,7 +88,7 @@ def test_the_measurements_are_in_the_bundle(exported: tuple[Any, BundleFolder]) 
 
 
 def test_the_command_exports_a_checkpoint(tmp_path: Path) -> None:
-    config = write_config(tmp_path, "tiny-trained")
+    config = write_clip_config(tmp_path, "tiny-trained")
     open_clip.add_model_config(config)
     model = open_clip.create_model("tiny-trained")
     weights, target = tmp_path / "epoch_1.pt", tmp_path / "models" / "shoes"
@@ -133,17 +125,17 @@ def test_unknown_names_and_weights_are_refused(name: str, pretrained: str | None
 def test_a_checkpoint_with_code_in_it_is_not_run(tmp_path: Path) -> None:
     torch.save({"state_dict": CliRunner()}, tmp_path / "code.pt")
     with pytest.raises(BadRequest, match="holds more than tensors"):
-        load_clip(Request(str(write_config(tmp_path, "tiny-code")), str(tmp_path / "code.pt")))
+        load_clip(Request(str(write_clip_config(tmp_path, "tiny-code")), str(tmp_path / "code.pt")))
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     torch.save({"visual.proj": torch.zeros(1)}, tmp_path / "another.pt")
     with pytest.raises(BadRequest, match=r"cannot load tiny-other with the weights .*another\.pt: RuntimeError"):
-        load_clip(Request(str(write_config(tmp_path, "tiny-other")), str(tmp_path / "another.pt")))
+        load_clip(Request(str(write_clip_config(tmp_path, "tiny-other")), str(tmp_path / "another.pt")))
 
 
 def test_preprocessing_that_a_bundle_cannot_express_is_refused(tmp_path: Path) -> None:
-    config = write_config(tmp_path, "tiny-oblong", vision_cfg={**VISION, "image_size": [32, 64]})
+    config = write_clip_config(tmp_path, "tiny-oblong", vision_cfg={**VISION, "image_size": [32, 64]})
     with pytest.raises(NotServable, match="cuts to 64 x 32"):
         load_clip(Request(str(config), "none"))
 
@@ -229,7 +221,7 @@ def test_a_tokenizer_with_other_tokens_is_not_written(
     target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pixlake.inference.encoders.clean_text", lambda text, _: clean_text(text, "none").lower())
-    config = write_config(tmp_path, "tiny-unclean")
+    config = write_clip_config(tmp_path, "tiny-unclean")
     with pytest.raises(NotEqual, match="text_tokens_differ"):
         prove_and_write(export_open_clip(Request(str(config), "none")), target)
     assert not target.exists()

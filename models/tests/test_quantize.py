@@ -15,6 +15,8 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from models.tests.clip_configs import write_clip_config
+from models.tests.timm_networks import NAME, make_telling_network, write_folder
 from pixlake.bundles.folders import BundleFolder, read_folder
 from pixlake.bundles.manifest import (
     ImageInput,
@@ -27,6 +29,7 @@ from pixlake.bundles.manifest import (
 )
 from pixlake.errors import BadRequest, NotEqual, NotServable
 from pixlake_cli.main import cli
+from pixlake_models.commands.export import EXPORTERS
 from pixlake_models.exporting.export import Candidate, prove_and_write
 from pixlake_models.exporting.figures import Figure
 from pixlake_models.exporting.graphs import export_graph
@@ -251,22 +254,30 @@ def export(*arguments: str) -> Result:
         (("--int8", "--output", "clip"), "the name of a model with --int8 ends in -int8"),
         (("--fp16", "--output", "clip-int8"), "the name of a model with --fp16 ends in -fp16"),
         (("--calibration", "."), "--calibration is for --fp16 and --int8"),
+        (("--int8", "--calibration", "."), "0 pictures are too few to quantize by"),
+        (("--features",), "--features, --classify and --labels are for models of timm's"),
     ],
 )
-def test_a_name_without_the_variant_is_refused(arguments: tuple[str, ...], message: str) -> None:
+def test_options_that_do_not_fit_are_refused_before_a_library_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.setitem(EXPORTERS, "open_clip", "a_library.that:is_not_installed")
+    monkeypatch.chdir(tmp_path)
     result = export(*arguments)
     assert result.exit_code != 0
     assert message in str(result.exception) + result.output
 
 
-def test_the_command_writes_a_variant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def tiny(_: object) -> Candidate:
-        return make_candidate(make_graph("products"))
-
-    monkeypatch.setattr("pixlake_models.clip.export.export_open_clip", tiny)
+@pytest.mark.parametrize("source", ["open_clip", "timm"])
+def test_the_documented_command_writes_integers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     monkeypatch.chdir(tmp_path)
-    result = export("--int8")
+    if source == "open_clip":
+        arguments = [f"open_clip:{write_clip_config(tmp_path, 'tiny-clip')}", "--pretrained", "none"]
+    else:
+        folder = write_folder(tmp_path / "own", make_telling_network())
+        arguments = [f"timm:{NAME}", "--features", "--pretrained", str(folder), "--output", "tiny-clip-int8"]
+    result = CliRunner().invoke(cli, ["models", "export", *arguments, "--int8"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert "int8, image cosine mean" in result.output
     assert "times as fast" in result.output
-    assert metrics_of(tmp_path / "ViT-B-32-int8")["int8"]["image_cosine_mean"] >= 0.98
+    assert metrics_of(tmp_path / "tiny-clip-int8")["int8"]["image_cosine_mean"] >= 0.98

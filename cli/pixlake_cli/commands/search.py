@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--experiment", metavar="ID", help="Search one experiment only.")
 @click.option("--where", metavar="SQL", help="Only images for which this condition in Athena's SQL holds.")
 @click.option("--distinct", is_flag=True, help=f"Leave out what has a cosine of {NEARLY_SAME} to a better one.")
-@click.option("--model", metavar="NAME", help="Search the vectors of this model. Default: the one with most vectors.")
+@click.option("--model", metavar="NAME", help="Search the vectors of this model. Default: the one with most; for a text, with a text tower.")
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects, best first.")
 @click.option("--sheet", type=click.Path(path_type=Path, dir_okay=False), help="Write a contact sheet (PNG) too.")
 def search(
@@ -52,16 +53,18 @@ def search(
       pixlake search pets/cat.png --lake lake --where "label = 'cat' AND element_at(attributes, 'age') > '3'"
     """
     from pixlake.iceberg.catalog import load_table, open_catalog
+    from pixlake.inference.choosing import reads_texts
     from pixlake.inference.loaded import open_embedder
     from pixlake.search.nearest import COLUMNS, find_hits, keep, read_batches, read_blocks
-    from pixlake_cli.asking import embed_query, find_vector
+    from pixlake_cli.asking import asks_by_text, embed_query, find_vector
     from pixlake_cli.sql.images import choose_images
 
     if not query.strip():
         raise BadRequest("give the name of an image file, or a text that is not empty")
     lake = lake.existing()
     table = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings")
-    chosen = choose_vectors(table, lake, experiment, model)
+    by_text = asks_by_text(query)
+    chosen = choose_vectors(table, lake, experiment, model, partial(reads_texts, lake.uri) if by_text else None)
     embedder = open_embedder(lake.uri, chosen)
 
     def read() -> "Iterator[Block]":

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pixlake_models.exporting.export import Candidate, Request
+    from pixlake_models.quantizing.variants import Probes
 
 EXPORTERS = {
     "open_clip": "pixlake_models.clip.export:export_open_clip",
@@ -67,25 +68,37 @@ def export(
       pixlake models export open_clip:ViT-B-32 --pretrained laion2b_s34b_b79k --int8 --calibration photos
       pixlake models export timm:mobilenetv3_large_100 --classify --pretrained pets.pth --labels breeds.txt
     """
-    from pixlake_models.exporting.cost import with_cost
-    from pixlake_models.exporting.export import Request, prove_and_write
-    from pixlake_models.exporting.writing import check_target
-
-    exporter, name = _find_exporter(source)
-    if (answer or labels) and not source.startswith("timm:"):
+    library, name = _split(source)
+    if (answer or labels) and library != "timm":
         raise BadRequest("--features, --classify and --labels are for models of timm's")
     target = (output or Path(_add_variant(derive_name(name), variant))).resolve()
     _check_variant(target, variant, calibration)
-    check_target(target)
-    candidate = exporter(Request(name, pretrained, answer, labels))
-    if variant:
-        from pixlake_models.quantizing.variants import make_probes, quantize, read_probes
 
-        probes = read_probes(calibration) if calibration else make_probes()
+    from pixlake_models.exporting.writing import check_target
+
+    check_target(target)
+    probes = _find_probes(calibration) if variant else None
+
+    from pixlake_models.exporting.cost import with_cost
+    from pixlake_models.exporting.export import Request, prove_and_write
+
+    candidate = _find_exporter(library)(Request(name, pretrained, answer, labels))
+    if variant and probes:
+        from pixlake_models.quantizing.variants import quantize
+
         candidate = quantize(candidate, variant, probes, target.name)
     written = prove_and_write(with_cost(candidate), target)
     click.echo(written.describe())
     click.echo(f"{target.name}@{written.version} is in {output or target.name}")
+
+
+def _split(source: str) -> tuple[str, str]:
+    """The library and the name in it."""
+    library, _, name = source.partition(":")
+    if library not in EXPORTERS or not name:
+        known = " or ".join(f"{each}:NAME" for each in EXPORTERS)
+        raise BadRequest(f"{source!r} names no model that can be exported; it is written {known}")
+    return library, name
 
 
 def _add_variant(name: str, variant: str | None) -> str:
@@ -106,10 +119,13 @@ def derive_name(name: str) -> str:
     return "".join(each if each.isascii() and (each.isalnum() or each in "._-") else "-" for each in name).lstrip("._-")
 
 
-def _find_exporter(source: str) -> "tuple[Callable[[Request], Candidate], str]":
-    library, _, name = source.partition(":")
-    if library not in EXPORTERS or not name:
-        known = " or ".join(f"{each}:NAME" for each in EXPORTERS)
-        raise BadRequest(f"{source!r} names no model that can be exported; it is written {known}")
+def _find_probes(calibration: Path | None) -> "Probes":
+    from pixlake_models.quantizing.variants import make_probes, read_probes
+
+    return read_probes(calibration) if calibration else make_probes()
+
+
+def _find_exporter(library: str) -> "Callable[[Request], Candidate]":
     module, _, function = EXPORTERS[library].partition(":")
-    return getattr(importlib.import_module(module), function), name
+    exporter: Callable[[Request], Candidate] = getattr(importlib.import_module(module), function)
+    return exporter

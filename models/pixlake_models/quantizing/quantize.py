@@ -54,8 +54,10 @@ def to_int8(graph: bytes, tensor: str, examples: Sequence[NDArray[np.float32]]) 
     convolutional network statically, calibrated on `examples` of the input `tensor`.
     """
     with tempfile.TemporaryDirectory() as scratch, _quiet():
-        prepared, result = Path(scratch) / "prepared.onnx", Path(scratch) / "result.onnx"
-        quant_pre_process(onnx.load_from_string(graph), prepared, skip_symbolic_shape=True)
+        given, prepared, result = (Path(scratch) / f"{name}.onnx" for name in ("given", "prepared", "result"))
+        # of a model in memory it takes the initializers out, also those that shapes are inferred from
+        given.write_bytes(graph)
+        quant_pre_process(given, prepared, skip_symbolic_shape=True)
         if examples and is_convolutional(onnx.load(prepared)):
             _quantize_with_ranges(prepared, result, _Examples(tensor, examples))
         else:

@@ -45,17 +45,15 @@ def export_timm(request: Request) -> Candidate:
     """
     if request.answer is None:
         raise BadRequest("a model of timm's is exported for its --features or to --classify")
+    if request.answer == "features" and request.labels:
+        raise BadRequest("--labels names classes; features have none")
     model = load_timm(request.name, request.pretrained)
     preprocessing, transform = read_preprocessing(model.network)
     make = _export_features if request.answer == "features" else _export_classes
     return make(request, model, preprocessing, transform)
 
 
-def _export_features(
-    request: Request, model: TimmModel, preprocessing: Preprocessing, transform: Transform
-) -> Candidate:
-    if request.labels:
-        raise BadRequest("--labels names classes; features have none")
+def _export_features(_: Request, model: TimmModel, preprocessing: Preprocessing, transform: Transform) -> Candidate:
     module = _Features(model.network).eval()
     width = _try_out(module, preprocessing)
     manifest = Manifest(

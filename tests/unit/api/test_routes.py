@@ -109,6 +109,16 @@ def test_the_model_is_named_and_a_demo_model_says_so(own_gallery: Lake) -> None:
         assert "is a demo model, trained on emoji alone" in notice
 
 
+def test_a_text_asks_a_model_that_reads_texts_though_others_have_more_vectors(own_gallery: Lake) -> None:
+    assert own_gallery.folder
+    client = TestClient(make_app(own_gallery), ADDRESS)
+    silent = tiny.BundleLake(own_gallery.folder).embedder("silent", files={"image.onnx": tiny.image_graph()}, text=None)
+    rows = [{"image_path": f"{n}.png", "embedding": [1.0] * 4, "model": silent} for n in range(50)]
+    put_rows(own_gallery, "embeddings", rows, "silent", "silent")
+    assert client.post("/search", json={"text": "red"}).headers["pixlake-model"].startswith("tiny@")
+    assert client.post("/search", content=_png((1, 2, 3))).headers["pixlake-model"].startswith("silent@")
+
+
 def test_a_commit_is_found_by_the_next_search(own_gallery: Lake) -> None:
     client = TestClient(make_app(own_gallery), ADDRESS)
     assert client.get("/experiments").json()[0] == {"experiment_id": EXPERIMENT, "vectors": 4}

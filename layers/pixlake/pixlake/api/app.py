@@ -6,6 +6,7 @@
 import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
+from functools import partial
 from importlib.resources import files
 from typing import Any, ParamSpec, TypeVar
 
@@ -33,7 +34,7 @@ from pixlake.errors import BadImage
 from pixlake.iceberg.lakes import Lake
 from pixlake.images.decoders import Decoders
 from pixlake.inference.answers import Answer, classify_images, describe
-from pixlake.inference.choosing import choose_classifier, find_bundle
+from pixlake.inference.choosing import choose_classifier, find_bundle, reads_texts
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.loaded import load_classifier, load_embedder
 from pixlake.search import NEARLY_SAME
@@ -173,7 +174,8 @@ class Api:
     ) -> tuple[str, list[Hit]]:
         """The model, and what is nearest by it."""
         embeddings = self._resident.read(experiment)
-        model = embeddings.choose(wanted)
+        by_text = isinstance(query, Search) and query.text is not None
+        model = embeddings.choose(wanted, partial(reads_texts, self._lake.uri) if by_text else None)
         images = None if where is None else self._images(model, experiment, where)
         vector = self._vector(query, model)
         return model, embeddings.find_nearest(model, vector, count, images, NEARLY_SAME if distinct else None)

@@ -1,4 +1,4 @@
-"""Which bundle of a lake is asked where none is named: the only one that can answer."""
+"""Which bundle of a lake is asked where none is named: one that can answer."""
 
 from collections.abc import Iterable, Iterator
 
@@ -38,6 +38,15 @@ def find_bundle(lake_uri: str, wanted: str) -> BundleFolder:
     if wanted.partition("@")[0] not in there:
         raise MissingObject(f"{lake_uri} has no model {wanted!r}; there are: {', '.join(there) or 'none'}")
     return open_folder(lake_uri, wanted)
+
+
+def reads_texts(lake_uri: str, model: str) -> bool:
+    """Whether the model is there and has a text tower."""
+    try:
+        described = open_folder(lake_uri, model).description
+    except (BadBundle, BadRequest):
+        return False
+    return isinstance(described, Manifest) and described.text is not None
 
 
 def _classifies_images(folder: BundleFolder) -> bool:

@@ -64,8 +64,11 @@ def count_models(batches: Iterable[pa.RecordBatch]) -> Counter[str]:
     return models
 
 
-def choose_model(models: Counter[str], wanted: str | None, where: str = "the table") -> str:
-    """The model that made most vectors, of those that `wanted` (a name, or name@version) allows.
+def choose_model(
+    models: Counter[str], wanted: str | None, where: str = "the table", fits: Callable[[str], bool] | None = None
+) -> str:
+    """The model that made most vectors, of those that `wanted` (a name, or name@version) allows; the first that `fits`,
+    where one does.
 
     MissingObject where none of them does, or where there are no vectors at all in `where`.
     """
@@ -75,7 +78,8 @@ def choose_model(models: Counter[str], wanted: str | None, where: str = "the tab
     if not allowed:
         there = ", ".join(sorted(models))
         raise MissingObject(f"no embeddings by the model {wanted}; there are embeddings by: {there}")
-    return max(allowed, key=lambda model: (allowed[model], model))
+    ranked = sorted(allowed, key=lambda model: (allowed[model], model), reverse=True)
+    return next(filter(fits, ranked), ranked[0]) if fits and len(ranked) > 1 else ranked[0]
 
 
 def find_nearest(batches: Iterable[pa.RecordBatch], model: str, query: Vector, count: int) -> list[Hit]:

@@ -6,7 +6,7 @@ that left the table are dropped.
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pyarrow.compute as pc
@@ -41,12 +41,12 @@ class Embeddings:
     blocks: list[dict[str, Vectors]]
     where: str
 
-    def choose(self, wanted: str | None) -> str:
-        """The model, `name@version`, with most vectors that `wanted` allows; MissingObject where there is none."""
+    def choose(self, wanted: str | None, fits: Callable[[str], bool] | None = None) -> str:
+        """The model, `name@version`, as `choose_model` does; MissingObject where there is none."""
         models: Counter[str] = Counter()
         for block in self.blocks:
             models.update({model: len(vectors.values) for model, vectors in block.items()})
-        return choose_model(models, wanted, self.where)
+        return choose_model(models, wanted, self.where, fits)
 
     def find_nearest(
         self, model: str, query: Vector, count: int, chosen: Chosen | None = None, distinct: float | None = None

@@ -176,6 +176,17 @@ def test_a_model_that_reads_no_texts_says_so(own_zoo_lake: Lake) -> None:
     assert "no text tower; search by an image instead" in result.stderr
 
 
+def test_a_text_asks_a_model_that_reads_texts_though_others_have_more_vectors(gallery: Lake) -> None:
+    files = {"image.onnx": tiny.image_graph()}
+    model = tiny.BundleLake(folder_of(gallery)).embedder("silent", files=files, text=None)
+    rows = [{"image_path": f"{n}.png", "embedding": [1.0, 0.0, 0.0, 0.0], "model": model} for n in range(50)]
+    put_rows(gallery, "embeddings", rows, "silent")
+    by_text = run("search", "a red square", "--lake", gallery.folder)
+    assert (by_text.exit_code, "the vectors are those of tiny@" in by_text.stderr) == (0, True), by_text.stderr
+    for image in (folder_of(gallery) / "images" / "red.png", "0.png"):
+        assert "the vectors are those of silent@" in run("search", image, "--lake", gallery.folder).stderr
+
+
 def batch(rows: list[tuple[str, list[float]]], model: str = "m@1") -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(
         [
