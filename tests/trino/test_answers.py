@@ -12,6 +12,7 @@ import pytest
 from pixlake.iceberg.catalog import connect, load_table, make_namespace, open_catalog
 from pixlake.iceberg.lakes import DATABASE, Lake
 from pixlake.schemas import TABLES
+from pixlake_cli.sql.dialect import translate
 from pixlake_cli.sql.warehouse import Limits, run_query
 from tests.builders import zoo
 from tests.builders.commands import run
@@ -86,7 +87,7 @@ def register(lake: Lake) -> None:
 def answer(lake: Lake, sql: str) -> list[Any]:
     """The rows that `pixlake query` answers."""
     assert lake.folder
-    with run_query(lake, sql, Limits(1 << 30, lake.folder.parent, 1 << 30)) as reader:
+    with run_query(lake, translate(sql, TABLES), Limits(1 << 30, lake.folder.parent, 1 << 30)) as reader:
         return [list(row.values()) for row in reader.read_all().to_pylist()]
 
 

@@ -7,9 +7,10 @@ import pytest
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.existing import list_existing
 from pixlake.iceberg.recovery import register_tables
-from pixlake.schemas import EMBEDDINGS, RECORDS
+from pixlake.schemas import EMBEDDINGS, RECORDS, TABLES
 from pixlake.search import nearest
 from pixlake.steps.maintain import maintain
+from pixlake_cli.sql.dialect import translate
 from pixlake_cli.sql.warehouse import Limits, run_query
 from tests.builders.executions import Execution
 from tests.trino.databases import Database
@@ -43,7 +44,7 @@ def held(database: Database) -> dict[str, str]:
 
 def queried(database: Database, sql: str) -> dict[str, str]:
     spill = Path(database.folder.parent)
-    with run_query(database.lake, sql, Limits(1 << 30, spill, 1 << 30)) as rows:
+    with run_query(database.lake, translate(sql, TABLES), Limits(1 << 30, spill, 1 << 30)) as rows:
         table = rows.read_all()
     assert len(set(table[0].to_pylist())) == table.num_rows
     return dict(zip(*(column.to_pylist() for column in table.columns), strict=True))
