@@ -1,14 +1,10 @@
-"""Lets moto parse a definition once, and in an environment with AutoGluon, whose omegaconf pins ANTLR's runtime to 4.9.
+"""Lets moto read its grammars in an environment with AutoGluon, whose omegaconf pins ANTLR's runtime to 4.9.
 
 moto's parsers are generated for 4.13. Since 4.10 a grammar's automaton is a list of integers (version 4). Before, it
 was a text with an identifier and a section of large characters (version 3); the rest is the same. So the old runtime
 reads the list once it skips those two.
 """
 
-import copy
-import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 VERSION = 4
@@ -41,23 +37,3 @@ def read_newer_grammars() -> None:
 
     antlr4.ATNDeserializer = Deserializer
     Recognizer.checkVersion = agree
-
-
-@contextmanager
-def parsed_once() -> Iterator[None]:
-    """In the block each execution takes a copy of what was parsed first: its own parsing takes 0.2 s of a core."""
-    from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
-
-    parser: Any = AmazonStateLanguageParser
-    parse = parser.parse
-    first = functools.cache(parse)
-
-    def copy_first(definition: str) -> tuple[Any, Any]:
-        program, tree = first(definition)
-        return copy.deepcopy(program), tree
-
-    parser.parse = staticmethod(copy_first)
-    try:
-        yield
-    finally:
-        parser.parse = staticmethod(parse)

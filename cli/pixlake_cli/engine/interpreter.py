@@ -1,8 +1,8 @@
 """Runs the state machine in moto's Step Functions, in this process, with its calls to Lambda and S3 sent to the engine.
 
-moto is used by its public interface, with three exceptions. It counts the failed children of a Map and then passes the
-Map all the same: `tolerance` corrects that, so a run fails on a laptop where it fails on AWS. Whether an execution
-has ended is read from moto's own object. And a definition is parsed once (`grammar`).
+moto is used by its public interface, with two exceptions. It counts the failed children of a Map and then passes the
+Map all the same: `tolerance` corrects that, so a run fails on a laptop where it fails on AWS. And whether an execution
+has ended is read from moto's own object.
 """
 
 import gc
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pixlake_cli.engine.events import status_change
-from pixlake_cli.engine.grammar import parsed_once, read_newer_grammars
+from pixlake_cli.engine.grammar import read_newer_grammars
 from pixlake_cli.engine.template import ACCOUNT, REGION
 
 if TYPE_CHECKING:
@@ -78,7 +78,6 @@ class Interpreter:
         }
         opened.enter_context(mock_aws(config=config))
         opened.enter_context(tolerance.enforced())
-        opened.enter_context(parsed_once())
         # made before the interpreter's threads make theirs: the first clients of a session are not safe to make at once
         self._client, *_ = [boto3.client(name, region_name=REGION) for name in ("stepfunctions", "lambda", "s3")]
         role = f"arn:aws:iam::{ACCOUNT}:role/laptop"

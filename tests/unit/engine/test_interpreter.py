@@ -2,13 +2,10 @@
 
 import os
 import sys
-from typing import Any
 
 import pytest
 
 from pixlake_cli.engine import interpreter
-
-PASSING = '{"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": true}}}'
 
 
 def test_the_users_account_and_proxies_are_hidden_and_restored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,22 +29,3 @@ def test_a_definition_that_moto_refuses_raises_and_leaves_nothing_running() -> N
         pass
     assert dict(os.environ) == before
     assert sys.modules.get("moto.batch") is batch
-
-
-def test_a_definition_is_parsed_once_for_all_executions(monkeypatch: pytest.MonkeyPatch) -> None:
-    with interpreter.Interpreter("ingest", PASSING, "http://127.0.0.1:1") as running:
-        from moto.stepfunctions.parser.asl.antlr.runtime.ASLParser import ASLParser
-
-        parse, parsed = ASLParser.state_machine, []
-
-        def count(parser: Any) -> Any:
-            parsed.append(parser)
-            return parse(parser)  # type: ignore[no-untyped-call]
-
-        monkeypatch.setattr(ASLParser, "state_machine", count)
-        outcomes = [running.execute(name, {"at": name}) for name in ("first", "second")]
-    assert [(outcome.status, outcome.output) for outcome in outcomes] == [
-        ("SUCCEEDED", {"at": "first"}),
-        ("SUCCEEDED", {"at": "second"}),
-    ]
-    assert parsed == []
