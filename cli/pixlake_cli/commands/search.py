@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--where", metavar="SQL", help="Only images for which this condition in Athena's SQL holds.")
 @click.option("--distinct", is_flag=True, help=f"Leave out what has a cosine of {NEARLY_SAME} to a better one.")
 @click.option(
-    "--model", metavar="NAME", help="The model to search by. Default: of most vectors, for a text one that reads texts."
+    "--model", metavar="NAME", help="The model to search by. Default: of most vectors; of a text, one for texts."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects, best first.")
 @click.option("--sheet", type=click.Path(path_type=Path, dir_okay=False), help="Write a contact sheet (PNG) too.")
