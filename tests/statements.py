@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from pixlake.iceberg.statements import write_withdrawal
 from pixlake.messages import Run, TableStatements
 from pixlake.parts.handover import MERGED, list_statements
+from pixlake.schemas import REJECTS
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.progress import Progress
 from pixlake_cli.engine.summary import Ended
@@ -19,7 +21,8 @@ PAGE = ROOT / "layers/pixlake/pixlake/report/templates/page.html"
 def written() -> dict[str, TableStatements]:
     """The statements of an execution, by table and their place among them."""
     listed = list_statements(RUN, "s3://lake", {name: f"parts/{name}" for name in MERGED})
-    return {f"{table.table} {place}": table for place, table in enumerate(listed)}
+    withdrawal = write_withdrawal(REJECTS, RUN, "s3://lake", "withdrawn/rejects")
+    return {f"{table.table} {place}": table for place, table in enumerate((*listed, withdrawal))}
 
 
 def commands(path: Path) -> Iterator[str]:

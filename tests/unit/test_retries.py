@@ -12,11 +12,12 @@ from pixlake import storage
 from pixlake.errors import BadRequest
 from pixlake.messages import Batch, CompactAnswer, CompactRequest, Options, PlanAnswer, RetryRequest, SplitRequest
 from pixlake.rejects import Reject
-from pixlake.settings import Engine, PlanSettings, SplitSettings
+from pixlake.settings import CompactSettings, Engine, PlanSettings, SplitSettings
 from pixlake.steps.compact import compact
 from pixlake.steps.plan import plan
 from pixlake.steps.split import split
 from tests.builders.executions import Execution, TableLake
+from tests.doubles.athena import open_athena
 
 
 @dataclass
@@ -191,6 +192,10 @@ def test_nothing_to_run_again_is_said(execution: Execution, retry: Retry) -> Non
     assert retry.compact().embedded == 0
 
 
+def on_athena(lake: TableLake) -> CompactSettings:
+    return replace(lake.settings, compaction_engine=Engine.ATHENA)
+
+
 def test_athena_deletes_the_rejects_that_hold_no_longer(execution: Execution, retry: Retry) -> None:
     lose(execution)
     embed, _ = retry.split()
@@ -201,6 +206,22 @@ def test_athena_deletes_the_rejects_that_hold_no_longer(execution: Execution, re
     with storage.Reader(retry.work.work.withdrawn_rejects) as source:
         rows = pq.read_table(source).to_pylist()
     assert [(row["source"], row["reason"]) for row in rows] == [("b.jpg", "batch_lost"), ("c.jpg", "batch_lost")]
+
+
+def test_the_statements_leave_athenas_rejects_that_hold(execution: Execution, retry: Retry) -> None:
+    lose(execution)
+    with open_athena() as athena:
+        for table in compact(execution.request, on_athena(retry.lake)).statements:
+            athena.run(table.register)
+            athena.run(table.merge)
+        assert len(athena.rows("rejects")) == 5
+        embed, _ = retry.split()
+        retry.work.embedded(embed.batch_id, retry.rows(embed, "image_path"))
+        for table in retry.compact(Engine.ATHENA).statements:
+            athena.run(table.register)
+            athena.run(table.merge)
+        left = [(row["source"], row["reason"]) for row in athena.rows("rejects")]
+        assert left == [("2", "batch_lost"), ("3", "batch_lost"), ("x.jpg", "crc_mismatch")]
 
 
 def _nothing(_: Execution) -> None:
