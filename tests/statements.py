@@ -26,8 +26,8 @@ def written() -> dict[str, TableStatements]:
 
 
 def commands(path: Path) -> Iterator[str]:
-    """The SQL of each `pixlake query "…"` that a page shows."""
-    yield from re.findall(r'pixlake query "([^"]+)"', path.read_text())
+    """The SQL of each `pixlake query "…"` that a page shows, without the end that asks for lines."""
+    yield from (sql.removesuffix(r"\G") for sql in re.findall(r'pixlake query "([^"]+)"', path.read_text()))
 
 
 def summaries() -> Iterator[str]:

@@ -40,7 +40,7 @@ def _lines(folder: BundleFolder) -> Iterator[str]:
     described = folder.description
     yield f"# {folder.model}"
     yield from _predictor_lines(described) if isinstance(described, PredictorManifest) else _graph_lines(described)
-    yield from _section("Labels", [_shorten(described.labels)] if described.labels else [])
+    yield from _section("Labels, by class id", _list_labels(described.labels))
     yield from _section("Source and licence", (f"{key}: {value}" for key, value in described.source.items()))
     yield from _section("Measured when it was made", _flatten(described.metrics))
     yield from _section(f"Files, {decimal(folder.size)}", _list_files(folder))
@@ -112,6 +112,13 @@ def _section(title: str, items: Iterable[str]) -> Iterator[str]:
     lines = [f"- {item}" for item in items]
     if lines:
         yield from ["", f"## {title}", *lines]
+
+
+def _list_labels(labels: Sequence[str]) -> Iterator[str]:
+    """A line each, for a label may hold commas. The class id is its column in the graph's output."""
+    yield from (f"{index}: {label}" for index, label in enumerate(labels[:_SHOWN]))
+    if len(labels) > _SHOWN:
+        yield f"and {len(labels) - _SHOWN:,} more"
 
 
 def _list_files(folder: BundleFolder) -> Iterator[str]:

@@ -2,10 +2,13 @@
 
 import copy
 import dataclasses
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import open_clip
 import pytest
 import torch
@@ -13,6 +16,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from models.tests.clip_configs import TEXT, VISION, write_clip_config
+from models.tests.hub_caches import cache_repository
 from pixlake.bundles.folders import BundleFolder, open_folder
 from pixlake.errors import BadRequest, NotEqual, NotServable
 from pixlake.inference.cleaning import clean_text
@@ -104,6 +108,30 @@ def test_the_command_exports_a_checkpoint(tmp_path: Path) -> None:
     with torch.no_grad():
         expected = model.encode_text(open_clip.get_tokenizer("tiny-trained")(["a shoe"])).numpy()
     assert cosines(expected, embedder.embed_texts(["a shoe"]))[0] >= 0.9999
+
+
+def test_weights_of_the_hub_and_of_a_tag_are_named_by_their_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = write_clip_config(tmp_path, "tiny-tagged")
+    open_clip.add_model_config(config)
+    torch.save(open_clip.create_model("tiny-tagged").state_dict(), tmp_path / "weights.bin")
+    weights = (tmp_path / "weights.bin").read_bytes()
+    hub = {"model_cfg": json.loads(config.read_text()), "preprocess_cfg": {"size": 64}}
+    files = {"open_clip_config.json": json.dumps(hub).encode(), "open_clip_pytorch_model.bin": weights}
+    cache_repository(monkeypatch, tmp_path / "cache", "somebody/tiny", files)
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "tiny-tagged", {"mine": {"hf_hub": "somebody/tiny/"}})
+    named = f"the file open_clip_pytorch_model.bin, sha256 {hashlib.sha256(weights).hexdigest()}"
+    of_hub = load_clip(Request("hf-hub:somebody/tiny")).source
+    assert (of_hub["weights"], of_hub["licence"][:7]) == (named, "unknown")
+    of_tag = load_clip(Request("tiny-tagged", "mine", licence="MIT")).source
+    assert (of_tag["weights"], of_tag["licence"]) == (f"mine, somebody/tiny/: {named}", "MIT")
+
+
+def test_a_size_that_does_not_fit_the_tower_is_refused(clip_source: ClipSource) -> None:
+    wide = msgspec.structs.replace(clip_source.preprocessing, width=48, height=48)
+    with pytest.raises(NotServable, match="takes no pictures of 48 x 48 pixels"):
+        export.make_candidate(export._gather(dataclasses.replace(clip_source, preprocessing=wide)))
 
 
 @pytest.mark.parametrize(

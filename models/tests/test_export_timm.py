@@ -1,12 +1,16 @@
 """timm's networks answer from their bundles as in timm, from the files on."""
 
 import argparse
+import dataclasses
+import hashlib
 import json
 import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime as ort
 import pytest
 import timm
 import torch
@@ -15,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 
+from models.tests.hub_caches import cache_repository
 from models.tests.timm_networks import (
     BREEDS,
     NAME,
@@ -36,6 +41,7 @@ from pixlake_models.exporting.graphs import export_graph
 from pixlake_models.exporting.pictures import draw_scene
 from pixlake_models.timm import export as module
 from pixlake_models.timm.export import export_timm
+from pixlake_models.timm.padding import fixed_padding
 
 CROPS = {
     "center": {},
@@ -158,6 +164,53 @@ def test_a_network_insensitive_to_them_gets_smaller_ones(
     assert (manifest.image_input.preprocessing.pixels, written.notes) == ("shown", ())
     assert "jpegs_decoded_smaller" not in manifest.metrics
     assert manifest.metrics["same_pixels"] < 1, "some were decoded smaller"
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_weights_of_ones_own_have_no_licence_until_it_is_said(tmp_path: Path, network: Any) -> None:
+    save_safely(network, tmp_path / "own.safetensors")
+    request = Request(NAME, str(tmp_path / "own.safetensors"), "features")
+    source = export_timm(request).manifest.source
+    assert source["licence"].startswith("unknown: ")
+    assert "described at" not in source, "timm's own weights are"
+    assert source["weights"] == f"the file own.safetensors, sha256 {digest(tmp_path / 'own.safetensors')}"
+    assert export_timm(dataclasses.replace(request, licence="MIT")).manifest.source["licence"] == "MIT"
+
+
+def test_weights_of_the_hub_are_named_by_their_digest(
+    tmp_path: Path, network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_folder(tmp_path / "net", network, {"num_classes": len(BREEDS), "license": "mit"})
+    files = {name: (folder / name).read_bytes() for name in ("config.json", "pytorch_model.bin")}
+    cache_repository(monkeypatch, tmp_path / "cache", "somebody/net", files)
+    source = export_timm(Request("hf-hub:somebody/net", None, "features")).manifest.source
+    assert source["weights"] == f"the file pytorch_model.bin, sha256 {digest(folder / 'pytorch_model.bin')}"
+    assert source["licence"] == "mit"
+
+
+def test_a_size_that_does_not_fit_the_network_is_refused(tmp_path: Path) -> None:
+    arguments = {"img_size": 96, "patch_size": 16, "embed_dim": 32, "depth": 1, "num_heads": 2}
+    settings = {"input_size": (3, 112, 112), "classifier": "head"}
+    described = {"architecture": "vit_tiny_patch16_224", "model_args": arguments}
+    folder = write_folder(tmp_path / "vit", make_vit(arguments), settings, **described)
+    with pytest.raises(NotServable, match=r"takes no pictures of 112 x 112 pixels, .* match model \(96\)"):
+        export_timm(Request("vit_tiny_patch16_224", str(folder), "features"))
+
+
+def test_tensorflows_padding_is_part_of_the_graph() -> None:
+    torch.manual_seed(0)
+    network = timm.create_model("tf_mobilenetv3_small_minimal_100", num_classes=3).eval()
+    pictures = torch.randn(2, 3, 98, 98, generator=torch.Generator().manual_seed(1))
+    with fixed_padding():
+        graph = export_graph(network, {"image": torch.zeros(2, 3, 98, 98)}, "logits")
+    operators = {node.op_type for node in onnx.load_from_string(graph).graph.node}
+    assert operators.isdisjoint({"Shape", "Pad", "Slice", "Ceil"})
+    (answer,) = ort.InferenceSession(graph).run(None, {"image": pictures.numpy()})
+    with torch.no_grad():
+        np.testing.assert_allclose(answer, network(pictures).numpy(), atol=1e-4)
 
 
 def test_a_transformer_is_built_by_its_folders_arguments(tmp_path: Path, target: Path) -> None:

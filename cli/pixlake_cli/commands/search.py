@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 @click.option("--where", metavar="SQL", help="Only images for which this condition in Athena's SQL holds.")
 @click.option("--distinct", is_flag=True, help=f"Leave out what has a cosine of {NEARLY_SAME} to a better one.")
 @click.option(
-    "--model", metavar="NAME", help="The model to search by. Default: of most vectors; of a text, one for texts."
+    "--model",
+    metavar="NAME",
+    help="Search the vectors of this model. Default: the one with most; for a text, with a text tower.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects, best first.")
 @click.option("--sheet", type=click.Path(path_type=Path, dir_okay=False), help="Write a contact sheet (PNG) too.")

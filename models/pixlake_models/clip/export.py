@@ -25,6 +25,7 @@ from pixlake_models.exporting.figures import Figure
 from pixlake_models.exporting.graphs import export_graph
 from pixlake_models.exporting.parity import LEAST_COSINE, Original, compare_embeddings, cosines
 from pixlake_models.exporting.texts import make_texts
+from pixlake_models.exporting.trying import try_out
 
 IMAGE, TEXT, EMBEDDING = "image", "text", "embedding"
 IMAGE_GRAPH, TEXT_GRAPH, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
@@ -95,6 +96,7 @@ def make_candidate(clip: Clip, metrics: dict[str, Any] | None = None) -> Candida
     clip.model.eval().requires_grad_(False)
     images, texts = _Tower(clip.model, "encode_image"), _Tower(clip.model, "encode_text")
     original, words = Original(clip.preprocess, images, clip.preprocessing.background), _Words(clip, texts)
+    manifest = _describe(clip, images, metrics or {})
     files = {
         IMAGE_GRAPH: export_graph(images, {IMAGE: _examples(clip)}, EMBEDDING),
         TEXT_GRAPH: export_graph(texts, {TEXT: clip.tokenize(["a photo", "another"])}, EMBEDDING),
@@ -105,7 +107,7 @@ def make_candidate(clip: Clip, metrics: dict[str, Any] | None = None) -> Candida
         embedder = Embedder(folder)
         return [*compare_embeddings(embedder, original), *_compare_texts(folder, embedder, words)]
 
-    return Candidate(_describe(clip, images, metrics or {}), files, measure)
+    return Candidate(manifest, files, measure)
 
 
 def _gather(source: ClipSource) -> Clip:
@@ -137,7 +139,7 @@ def _describe(clip: Clip, images: _Tower, metrics: dict[str, Any]) -> Manifest:
         output=output,
         files={},
         source=clip.source,
-        dimensions=images(_examples(clip)).shape[1],
+        dimensions=try_out(images, clip.preprocessing).shape[1],
         text=TextTower(
             TEXT_GRAPH,
             declared,

@@ -1,7 +1,6 @@
 """Loads a model of open_clip's by its name and its weights, with its preprocessing and tokenizer."""
 
 import difflib
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +10,12 @@ from typing import Any
 
 import open_clip
 import torch
-from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
+from open_clip.pretrained import (
+    download_pretrained,
+    download_pretrained_from_hf,
+    get_pretrained_cfg,
+    list_pretrained_tags_by_model,
+)
 from open_clip.tokenizer import HFTokenizer
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from torch import Tensor
@@ -21,6 +25,7 @@ from pixlake.errors import BadRequest
 from pixlake_models.clip.preprocessing import read_preprocessing
 from pixlake_models.clip.tokenizer import ClipTokenizer, read_tokenizer
 from pixlake_models.exporting.export import Request
+from pixlake_models.exporting.origins import UNKNOWN_LICENCE, describe_file
 from pixlake_models.exporting.texts import make_texts
 
 UNTRAINED = "none"
@@ -64,7 +69,7 @@ def load_clip(request: Request) -> Clip:
         preprocessing=read_preprocessing(config),
         tokenize=tokenize,
         tokenizer=read_tokenizer(tokenize),
-        source=_describe_source(name, weights),
+        source=_describe_source(name, weights, request.licence),
     )
 
 
@@ -135,16 +140,16 @@ def _describe_weights(weights: str | None) -> str:
     return f"the weights {weights}" if weights else "its own weights"
 
 
-def _describe_source(name: str, weights: str | None) -> dict[str, str]:
+def _describe_source(name: str, weights: str | None, licence: str | None) -> dict[str, str]:
     source = {"origin": f"open_clip {open_clip.__version__}, {name}"}
-    if weights is None:
-        return source
     if weights == UNTRAINED:
         return source | {"weights": "random, of no use but for trials"}
+    source["licence"] = licence or UNKNOWN_LICENCE
+    if weights is None:
+        return source | {"weights": describe_file(Path(download_pretrained_from_hf(name.removeprefix(_HUB))))}
     if Path(weights).is_file():
-        with Path(weights).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return source | {"weights": f"the file {Path(weights).name}, sha256 {digest}"}
+        return source | {"weights": describe_file(Path(weights))}
     settings = get_pretrained_cfg(name, weights)
     place = settings.get("hf_hub") or settings.get("url") or ""
-    return source | {"weights": f"{weights}{f', {place}' if place else ''}"}
+    read = describe_file(Path(download_pretrained(settings)))
+    return source | {"weights": f"{weights}{f', {place}' if place else ''}: {read}"}

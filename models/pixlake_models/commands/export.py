@@ -33,6 +33,7 @@ EXPORTERS = {
     metavar="FILE",
     help="The classes' names, one a line. Default: the weights' own, else ImageNet's by their number.",
 )
+@click.option("--license", "licence", metavar="NAME", help="The weights' licence, where the library knows none.")
 @click.option("--fp16", "variant", flag_value="fp16", help="Keep the weights as float16: half the size, as fast.")
 @click.option(
     "--int8", "variant", flag_value="int8", help="Compute with 8-bit integers: a quarter of the size, faster."
@@ -49,6 +50,7 @@ def export(
     pretrained: str | None,
     answer: Literal["features", "classes"] | None,
     labels: Path | None,
+    licence: str | None,
     variant: Literal["fp16", "int8"] | None,
     calibration: Path | None,
     output: Path | None,
@@ -82,7 +84,7 @@ def export(
     from pixlake_models.exporting.cost import with_cost
     from pixlake_models.exporting.export import Request, prove_and_write
 
-    candidate = _find_exporter(library)(Request(name, pretrained, answer, labels))
+    candidate = _find_exporter(library)(Request(name, pretrained, answer, labels, licence))
     if variant and probes:
         from pixlake_models.quantizing.variants import quantize
 

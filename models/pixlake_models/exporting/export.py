@@ -26,12 +26,13 @@ SMALLER = "jpegs_decoded_smaller"
 @dataclass(frozen=True)
 class Request:
     """The model to export, as the command names it; `name` is its name in its library. `answer` chooses where a model
-    can answer in two ways; `labels` is a file with the names of its classes."""
+    can answer in two ways; `labels` is a file with its classes' names, `licence` the weights' as the user says."""
 
     name: str
     pretrained: str | None = None
     answer: Literal["features", "classes"] | None = None
     labels: Path | None = None
+    licence: str | None = None
 
 
 @dataclass(frozen=True)

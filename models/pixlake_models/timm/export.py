@@ -16,8 +16,11 @@ from pixlake_models.exporting.export import Candidate, Request
 from pixlake_models.exporting.figures import Figure
 from pixlake_models.exporting.graphs import export_graph
 from pixlake_models.exporting.labels import name_apart, read_labels
+from pixlake_models.exporting.origins import UNKNOWN_LICENCE, describe_file
 from pixlake_models.exporting.parity import Original
+from pixlake_models.exporting.trying import blanks, try_out
 from pixlake_models.timm.loading import TimmModel, load_timm
+from pixlake_models.timm.padding import fixed_padding
 from pixlake_models.timm.parity import compare_classes, compare_features
 from pixlake_models.timm.preprocessing import Transform, read_preprocessing
 
@@ -53,9 +56,11 @@ def export_timm(request: Request) -> Candidate:
     return make(request, model, preprocessing, transform)
 
 
-def _export_features(_: Request, model: TimmModel, preprocessing: Preprocessing, transform: Transform) -> Candidate:
+def _export_features(
+    request: Request, model: TimmModel, preprocessing: Preprocessing, transform: Transform
+) -> Candidate:
     module = _Features(model.network).eval()
-    width = _try_out(module, preprocessing)
+    width = _measure_answer(module, preprocessing)
     manifest = Manifest(
         format=1,
         name="features",
@@ -64,7 +69,7 @@ def _export_features(_: Request, model: TimmModel, preprocessing: Preprocessing,
         graph=GRAPH,
         output=Output(FEATURES, "normalize"),
         files={},
-        source=_describe_source(model),
+        source=_describe_source(model, request.licence),
         dimensions=width,
     )
 
@@ -79,7 +84,7 @@ def _export_features(_: Request, model: TimmModel, preprocessing: Preprocessing,
 def _export_classes(
     request: Request, model: TimmModel, preprocessing: Preprocessing, transform: Transform
 ) -> Candidate:
-    count = _try_out(model.network, preprocessing) if model.network.num_classes else 0
+    count = _measure_answer(model.network, preprocessing) if model.network.num_classes else 0
     labels, origin = _find_labels(request, model, count)
     manifest = Manifest(
         format=1,
@@ -89,7 +94,7 @@ def _export_classes(
         graph=GRAPH,
         output=Output(LOGITS, "softmax"),
         files={},
-        source=_describe_source(model) | {"labels": origin},
+        source=_describe_source(model, request.licence) | {"labels": origin},
         problem="binary" if count == 2 else "multiclass",
         labels=tuple(labels),
     )
@@ -102,10 +107,9 @@ def _export_classes(
     return Candidate(manifest, {GRAPH: _export(model.network, preprocessing, LOGITS)}, measure)
 
 
-def _try_out(module: torch.nn.Module, preprocessing: Preprocessing) -> int:
+def _measure_answer(module: torch.nn.Module, preprocessing: Preprocessing) -> int:
     """The length of its answer to a picture."""
-    with torch.no_grad():
-        answer = module(_blanks(preprocessing))
+    answer = try_out(module, preprocessing)
     if not isinstance(answer, Tensor) or answer.ndim != 2:
         shape = list(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
         raise NotServable(f"a bundle answers with one row of numbers a picture, this model with {shape}")
@@ -113,11 +117,8 @@ def _try_out(module: torch.nn.Module, preprocessing: Preprocessing) -> int:
 
 
 def _export(module: torch.nn.Module, preprocessing: Preprocessing, output: str) -> bytes:
-    return export_graph(module, {IMAGE: _blanks(preprocessing)}, output)
-
-
-def _blanks(preprocessing: Preprocessing) -> Tensor:
-    return torch.zeros(2, 3, preprocessing.height, preprocessing.width)
+    with fixed_padding():
+        return export_graph(module, {IMAGE: blanks(preprocessing)}, output)
 
 
 def _find_labels(request: Request, model: TimmModel, count: int) -> tuple[list[str], str]:
@@ -146,8 +147,11 @@ def _own_labels(model: TimmModel, count: int) -> list[str]:
     return [str(descriptions.get(name, name)) for name in names] if len(names) == count else []
 
 
-def _describe_source(model: TimmModel) -> dict[str, str]:
-    """Origin and licence, as far as timm knows it, and the paper."""
-    known = {"licence": model.settings.get("license"), "described at": model.settings.get("origin_url")}
-    stated = {key: str(value) for key, value in known.items() if value}
-    return {"origin": model.origin, "licence": "unknown: ask where the weights come from", **stated}
+def _describe_source(model: TimmModel, licence: str | None) -> dict[str, str]:
+    """Origin, the licence that the user says or timm knows, the paper, and the file of weights."""
+    known = {
+        "licence": licence or model.settings.get("license") or UNKNOWN_LICENCE,
+        "described at": model.settings.get("origin_url"),
+        "weights": describe_file(model.weights) if model.weights else None,
+    }
+    return {"origin": model.origin, **{key: str(value) for key, value in known.items() if value}}

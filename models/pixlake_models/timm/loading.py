@@ -13,18 +13,22 @@ import torch
 from timm.models import PretrainedCfg, load_state_dict, split_model_name_tag
 
 from pixlake.errors import BadRequest
+from pixlake_models.timm.cached import find_weights
 
 CONFIG, WEIGHTS = "config.json", ("model.safetensors", "pytorch_model.bin")
 _SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".tar")
 _HUB = "hf-hub:"
+_OF_ITS_OWN = {"license", "origin_url", "label_names", "label_descriptions"}
 
 
 @dataclass(frozen=True)
 class TimmModel:
-    """A network with its weights, and where they come from; `settings` is its `pretrained_cfg`."""
+    """A network with its weights, their file where it is known, and where they come from; `settings` is its
+    `pretrained_cfg`."""
 
     network: Any
     origin: str
+    weights: Path | None = None
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -40,12 +44,13 @@ def load_timm(name: str, pretrained: str | None) -> TimmModel:
     _check_name(name)
     if pretrained and _is_path(pretrained):
         network = _load_local(split_model_name_tag(name)[0], Path(pretrained))
+        weights: Path | None = _find_weights(Path(pretrained))
         origin = f"timm {timm.__version__}, {name}, weights of {Path(pretrained).name}"
     else:
         network = _download(f"{split_model_name_tag(name)[0]}.{pretrained}" if pretrained else name)
-        tag = network.pretrained_cfg.get("tag")
+        weights, tag = find_weights(network.pretrained_cfg), network.pretrained_cfg.get("tag")
         origin = f"timm {timm.__version__}, {split_model_name_tag(name)[0]}{f'.{tag}' if tag else ''}"
-    return TimmModel(network.float().eval(), origin)
+    return TimmModel(network.float().eval(), origin, weights)
 
 
 def _check_name(name: str) -> None:
@@ -77,8 +82,7 @@ def _load_local(architecture: str, path: Path) -> Any:
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):  # timm's own training script keeps its options
             state = load_state_dict(str(weights))
-        defaults = timm.create_model(architecture).pretrained_cfg
-        settings = {**defaults, **settings}
+        settings = {**_read_defaults(architecture), **settings}
         classes = _count_classes(state, settings)
         settings["num_classes"] = classes
         network = timm.create_model(architecture, pretrained_cfg=settings, **{**arguments, "num_classes": classes})
@@ -87,6 +91,12 @@ def _load_local(architecture: str, path: Path) -> Any:
         reason = str(error).strip().partition("\n")[0]
         raise BadRequest(f"{weights}: these are no weights of {architecture}: {reason}") from error
     return network
+
+
+def _read_defaults(architecture: str) -> dict[str, Any]:
+    """What timm says of its own weights, as far as it holds for others."""
+    defaults = timm.create_model(architecture).pretrained_cfg
+    return {key: value for key, value in defaults.items() if key not in _OF_ITS_OWN}
 
 
 def _find_weights(path: Path) -> Path:

@@ -151,11 +151,20 @@ def test_a_card_of_a_record_classifier(tmp_path: Path) -> None:
         "- RGB of the stored pixels: not turned by EXIF, transparency dropped",
         "- resized to cover, then cut at the centre to 8 x 8 pixels, bicubic, keeping 0.875 of each side",
         "- (pixel / 255 - mean) / std with mean 0.5, 0.4, 0.3 and std 1 for each channel",
-        "- red, green, blue",
+        "- 0: red",
+        "- 2: blue",
         "- int8, top 1: 0.5",
         "- autogluon, as they are: rows 20, difference 1e-07",
     ]:
         assert line in card
+
+
+def test_a_cards_labels_keep_their_commas(tmp_path: Path) -> None:
+    labels = ["tench, Tinca tinca", "great white shark, white shark", *map(str, range(998))]
+    tiny.BundleLake(tmp_path).classifier("classes", b"graph", [tiny.image_input()], labels=labels)
+    card = run("models", "show", "classes", "--lake", tmp_path).stdout
+    assert "\n## Labels, by class id\n- 0: tench, Tinca tinca\n- 1: great white shark, white shark\n- 2: 0\n" in card
+    assert "\n- 11: 9\n- and 988 more\n" in card
 
 
 def test_a_card_shows_control_characters_as_question_marks(tmp_path: Path) -> None:
@@ -279,7 +288,8 @@ def test_a_card_of_a_predictor(tmp_path: Path) -> None:
         "- Age, a number",
         "- Tame, a boolean",
         "- up to 2 images a record; a record without one is answered from the rest",
-        "- cat, dog",
+        "- 0: cat",
+        "- 1: dog",
         "- torch: 2.13.0",
         "- autogluon difference: 1e-08",
     ]:
