@@ -203,7 +203,8 @@ def test_uploads_of_tables_alone_and_images_alone_become_rows(ingest: Ingest, tm
 def test_the_sample_becomes_rows(ingest: Ingest) -> None:
     sample = ROOT / "samples" / "emoji.zip"
     with zipfile.ZipFile(sample) as archive:
-        images = [name for name in archive.namelist() if name.lower().endswith((".png", ".jpg", ".webp", ".gif"))]
+        files = [each.filename for each in archive.infolist() if each.file_size]
+        images = [name for name in files if name.lower().endswith((".png", ".jpg", ".webp", ".gif"))]
         ids = {line.partition(b",")[0] for line in archive.read("emoji.csv").splitlines()[1:]}
     models = {"embedder": "tiny", "classifier": {"with_image": "colors", "without_image": "ages"}}
     output = ingest.good(sample, "emoji", options=models)
