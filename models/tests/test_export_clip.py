@@ -25,6 +25,7 @@ from pixlake_cli.main import cli
 from pixlake_models.clip import export as export
 from pixlake_models.clip.export import ClipSource, export_clip, export_open_clip
 from pixlake_models.clip.loading import Clip, load_clip
+from pixlake_models.exporting import parity
 from pixlake_models.exporting.export import Request, prove_and_write
 from pixlake_models.exporting.graphs import export_graph
 from pixlake_models.exporting.parity import cosines
@@ -85,7 +86,8 @@ def test_the_measurements_are_in_the_bundle(exported: tuple[Any, BundleFolder]) 
     metrics = folder.manifest.metrics
     assert metrics["text_tokens_differ"] == 0
     assert metrics["image_cosine"] >= 0.9999
-    assert metrics["image_cosine"] == min(metrics["image_cosine_by_kind"].values())
+    least = min(metrics["image_cosine"], metrics["image_cosine_of_jpegs_decoded_smaller"])
+    assert least == min(metrics["image_cosine_by_kind"].values())
     assert {"large JPEG", "grey", "transparent", "turned by EXIF", "CMYK"} <= metrics["image_cosine_by_kind"].keys()
     assert metrics["image_cosine_to_untouched"]["turned by EXIF"] < 0.9999
     assert folder.manifest.source["weights"] == "random, of no use but for trials"
@@ -180,6 +182,10 @@ def test_a_model_without_a_name_is_exported_too(clip_source: ClipSource, target:
     assert (metrics["recall"], metrics["text_cosine"]) == (0.5, 1.0)
 
 
+SHARP = 0.9999
+"""A bound that a sharpened model of this size fails; it differs less than is noticed."""
+
+
 def sharpen(source: ClipSource) -> ClipSource:
     """The same model, blind to all of a picture but its finest detail, which is what a JPEG decoded smaller has
     otherwise."""
@@ -192,8 +198,9 @@ def sharpen(source: ClipSource) -> ClipSource:
 
 
 def test_a_model_sensitive_to_jpegs_decoded_smaller_gets_whole_ones(
-    clip_source: ClipSource, target: Path, tmp_path: Path
+    clip_source: ClipSource, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(parity, "LEAST_COSINE_OF_SMALLER", SHARP)
     for source, pixels in ((clip_source, "shown"), (sharpen(clip_source), "whole")):
         export_clip(source, target, {})
         manifest = open_folder(f"file://{tmp_path}", "tiny").manifest
@@ -201,7 +208,9 @@ def test_a_model_sensitive_to_jpegs_decoded_smaller_gets_whole_ones(
         assert manifest.image_input.preprocessing.pixels == pixels
         assert ("jpegs_decoded_smaller" in manifest.metrics) == (pixels == "whole")
         assert manifest.metrics["image_cosine"] >= 0.9999
-    assert 0.99 < manifest.metrics["jpegs_decoded_smaller"]["image_cosine"] < 0.9999
+    figure = "image_cosine_of_jpegs_decoded_smaller"
+    assert 0.99 < manifest.metrics["jpegs_decoded_smaller"][figure] < SHARP
+    assert figure not in manifest.metrics, "none was"
     assert manifest.metrics["image_cosine_by_kind"]["large JPEG"] == pytest.approx(1, abs=2e-6)
 
 
@@ -223,6 +232,7 @@ def test_open_clip_runs_once_for_a_bundle_that_is_measured_twice(
             clip, preprocess=noting(read, clip.preprocess), tokenize=noting(tokenized, clip.tokenize)
         )
 
+    monkeypatch.setattr(parity, "LEAST_COSINE_OF_SMALLER", SHARP)
     gather = export._gather
     monkeypatch.setattr(export, "_gather", lambda source: watch(gather(source)))
     export_clip(clip_source, target, {})

@@ -45,10 +45,14 @@ def make_network(classes: int = len(BREEDS)) -> Any:
     return timm.create_model(NAME, num_classes=classes).eval()
 
 
-def make_telling_network() -> Any:
+def make_telling_network(*, sighted: bool = True) -> Any:
     """Random weights, but answers that differ with the picture, without which equal ones would say nothing: each layer
-    brings what it makes of some pictures to mean 0 and variance 1, and the last one is sharp."""
+    brings what it makes of some pictures to mean 0 and variance 1, and the last one is sharp. One that is not `sighted`
+    sees the edges alone, which a JPEG decoded smaller has otherwise."""
     network = make_network().train()
+    if not sighted:
+        kernels = network.conv_stem.weight.data
+        kernels -= kernels.mean((2, 3), keepdim=True)
     pictures = [draw_scene(SIDE, SIDE, seed) for seed in range(12)] + [Image.new("RGB", (SIDE, SIDE))]
     batch = transform_as_timm([encode(each, "PNG") for each in pictures])
     for layer in network.modules():

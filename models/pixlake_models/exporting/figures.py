@@ -11,7 +11,8 @@ _DIGITS = 6
 class Figure:
     """One measurement. A bundle is written if it is no less than `least` and no more than `most`, where they are
     given. `group` joins figures that belong together. A figure that differs between runs is shown, not `kept`.
-    `spared` is the value without the JPEGs that were decoded smaller, where they count in it.
+    `spared` is the value without the JPEGs that were decoded smaller, where they count in it; of a figure of them
+    alone, its bound.
     """
 
     name: str
