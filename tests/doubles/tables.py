@@ -41,7 +41,8 @@ class MemoryTable:
     def current_snapshot(self) -> Snapshot | None:
         return self.snapshots.get(len(self.snapshots))
 
-    def scan(self, row_filter: Any) -> "_Scan":
+    def scan(self, row_filter: Any, snapshot_id: int | None = None) -> "_Scan":
+        assert snapshot_id is None, "of earlier snapshots it has no files"
         return _Scan([file for file in self.files if file.partition[0] == row_filter.literal.value])
 
     @contextmanager

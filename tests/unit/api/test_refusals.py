@@ -98,7 +98,7 @@ def test_what_is_asked_for_must_make_sense(client: TestClient, gallery: Lake, re
         (422, "n is a whole number", "/search", {"json": {"text": "a", "n": 1_001}}),
         (422, "text", "/search", {"json": {}}),
         (422, "text", "/search", {"json": {"text": " "}}),
-        (422, "unknown field", "/search", {"json": {"text": "a", "where": "1"}}),
+        (422, "unknown field", "/search", {"json": {"text": "a", "limit": 1}}),
         (422, "got `int`", "/search", {"json": {"text": 1}}),
         (400, "no JSON", "/search", {"content": b"{", "headers": {"Content-Type": "application/json"}}),
         (404, "no model 'none'", "/classify?model=none", {"content": red}),

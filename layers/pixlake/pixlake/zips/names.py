@@ -84,8 +84,8 @@ def classify(path: str) -> Kind:
     parts = path.split("/")
     if any(part.startswith(".") or part == "__MACOSX" for part in parts) or parts[-1].lower() in _CLUTTER:
         return Kind.IGNORED
-    if parts[-1] == OPTIONS_NAME and len(parts) <= 2:
-        return Kind.OPTIONS
+    if parts[-1] == OPTIONS_NAME:
+        return Kind.OPTIONS if len(parts) <= 2 else Kind.REJECTED
     end = extension(path)
     if end in IMAGE_EXTENSIONS:
         return Kind.IMAGE
