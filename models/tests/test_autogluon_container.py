@@ -169,7 +169,11 @@ def invoke(monkeypatch: pytest.MonkeyPatch) -> Callable[..., pandas.DataFrame]:
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.Table.from_pylist(rows, schema=CLASSIFY_BATCH), path)
         context = SimpleNamespace(
-            function_name="f", memory_limit_in_mb=10240, invoked_function_arn="arn", aws_request_id="1"
+            get_remaining_time_in_millis=lambda: 900_000,
+            function_name="f",
+            memory_limit_in_mb=10240,
+            invoked_function_arn="arn",
+            aws_request_id="1",
         )
         answer = load_app().handler(msgspec.to_builtins(BatchRequest(RUN, batch)), context)
         part = pq.read_table(work.part("predictions", batch.batch_id).removeprefix("file://")).to_pandas()

@@ -41,3 +41,16 @@ def test_a_repeated_id_is_found_where_no_column_tells_the_rows_apart(tmp_path: P
     rows = [f"sku-{place // 2:02d},{cell},{place // 2 % 5}" for place, cell in enumerate(cells)]
     found = Museum(tmp_path).put("\n".join(["sku,photo,price", *rows]), sorted(filter(None, cells)))
     assert (found.answer.id_column, found.answer.with_image, found.answer.orphans) == ("sku", 24, 0)
+
+
+def test_records_that_name_an_image_of_another_are_said(tmp_path: Path) -> None:
+    rows = [f"c{number:02d},p{number // 3}.jpg,caption {number}" for number in range(12)]
+    found = Museum(tmp_path).put("\n".join(["id,photo,caption", *rows]), [f"p{number}.jpg" for number in range(4)])
+    (said,) = found.answer.warnings
+    assert said.startswith("8 records name images that an earlier one has, and are without them in the tables")
+    assert "'c01' names 'p0.jpg', which is that of 'c00'" in said
+
+
+def test_an_image_named_twice_by_one_record_is_nothing_to_say(tmp_path: Path) -> None:
+    rows = ["id,photo", *(f"c{number},p{number}.jpg;p{number}.jpg" for number in range(6))]
+    assert Museum(tmp_path).put("\n".join(rows), [f"p{number}.jpg" for number in range(6)]).answer.warnings == ()

@@ -28,6 +28,7 @@ def advise(join: Join) -> tuple[str, ...]:
         *_left_out(join),
         *_merged(join),
         *_ambiguous(join),
+        *_shared(join),
         *_few(join),
     )
 
@@ -77,6 +78,24 @@ def _ambiguous(join: Join) -> Iterator[str]:
     yield (
         f"{count:,} names in {join.image_column!r} fit several images each, such as {_shown(text)}. Write the folder"
         " before the name, or keep the folder in a column of its own"
+    )
+
+
+def _shared(join: Join) -> Iterator[str]:
+    """Where records name an image that the tables give to another, for an image has one record."""
+    matches = join.joined.matches
+    records = np.repeat(np.arange(len(matches.counts)), matches.counts)
+    taken = np.flatnonzero(matches.record_of_image[matches.images] != records)
+    if not len(taken):
+        return
+    first, count = taken[0], len(np.unique(records[taken]))
+    ids, image = join.joined.ids, matches.images[first]
+    name, owner = ids[int(records[first])].as_py(), ids[int(matches.record_of_image[image])].as_py()
+    path = join.joined.images["image_path"][int(image)].as_py()
+    yield (
+        f"{count:,} record{'s' if count > 1 else ''} name images that an earlier one has, and are without them in the"
+        f" tables, for an image has one record: {_shown(name)} names {_shown(path)}, which is that of {_shown(owner)}."
+        " Put in a copy of the image, under a name of its own, for each record that shall have it"
     )
 
 
