@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import msgspec
 import pyarrow.parquet as pq
@@ -59,16 +58,6 @@ class Retry:
             else:
                 self.work.predicted(batch.batch_id, self.rows(batch, "record_id"))
         return self.compact()
-
-
-@pytest.fixture
-def table_lake(tmp_path: Path) -> TableLake:
-    return TableLake(tmp_path)
-
-
-@pytest.fixture
-def execution(table_lake: TableLake) -> Execution:
-    return Execution(table_lake)
 
 
 @pytest.fixture

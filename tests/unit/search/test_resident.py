@@ -9,7 +9,7 @@ from pixlake.errors import MissingObject
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.lakes import Lake
 from pixlake.iceberg.rows import ParquetRows
-from pixlake.search.nearest import COLUMNS, find_nearest, read_batches
+from pixlake.search.nearest import COLUMNS, rank, read_batches, read_blocks
 from pixlake.search.resident import Resident
 from tests.builders.zoo import MODEL, fill, put_rows
 
@@ -35,7 +35,7 @@ def test_the_nearest_are_those_that_the_command_finds(resident: Resident, lake: 
     table = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings")
     for experiment in (None, "zoo", "others"):
         for count in (1, 2, 9):
-            expected = find_nearest(read_batches(table, experiment, COLUMNS), MODEL, QUERY, count)
+            expected = rank(read_blocks(read_batches(table, experiment, COLUMNS), MODEL), QUERY, count)
             assert resident.read(experiment).find_nearest(MODEL, QUERY, count) == expected
 
 

@@ -82,18 +82,11 @@ def choose_model(
     return next(filter(fits, ranked), ranked[0]) if fits and len(ranked) > 1 else ranked[0]
 
 
-def find_nearest(batches: Iterable[pa.RecordBatch], model: str, query: Vector, count: int) -> list[Hit]:
-    """The `count` images with the greatest cosine to `query`, best first; all vectors have unit length.
-
-    The batches have COLUMNS.
-    """
-    return rank(read_blocks(batches, model), query, count)
-
-
 def find_hits(
     blocks: Callable[[], Iterable[Block]], query: Vector, count: int, distinct: float | None = None
 ) -> list[Hit]:
-    """The `count` nearest of vectors with their images, and where `distinct` is given none of that cosine to another.
+    """The `count` images with the greatest cosine to `query`, best first, and where `distinct` is given none of that
+    cosine to a better one.
 
     `distinct` is below 1. The blocks may be read several times.
     """
@@ -101,7 +94,7 @@ def find_hits(
 
 
 def read_blocks(batches: Iterable[pa.RecordBatch], model: str) -> Iterator[Block]:
-    """The vectors of one model, from batches with COLUMNS."""
+    """The vectors of one model, of unit length, from batches with COLUMNS."""
     for batch in batches:
         mine = batch.filter(pc.equal(batch.column("model"), model))
         if mine.num_rows:

@@ -16,7 +16,7 @@ from pixlake.iceberg.lakes import Lake
 from pixlake.inference.loaded import load_embedder
 from pixlake.schemas import EMBEDDINGS
 from pixlake.search import NEARLY_SAME, nearest
-from pixlake.search.nearest import choose_model, count_models, find_nearest
+from pixlake.search.nearest import choose_model, count_models, rank, read_blocks
 from pixlake_cli.main import cli
 from tests.builders import tiny
 from tests.builders.commands import run
@@ -222,7 +222,7 @@ def test_the_nearest_are_those_of_all_batches_whatever_their_order() -> None:
     batches = [batch(rows[start : start + 37]) for start in range(0, 500, 37)]
     expected = [f"{index:03d}" for index in np.argsort(-(vectors @ query))[:20]]
     for order in (batches, batches[::-1]):
-        assert [hit.image_path for hit in find_nearest(order, "m@1", query, 20)] == expected
+        assert [hit.image_path for hit in rank(read_blocks(order, "m@1"), query, 20)] == expected
 
 
 def test_vectors_of_other_models_and_of_no_number_are_left_out() -> None:
@@ -232,7 +232,7 @@ def test_vectors_of_other_models_and_of_no_number_are_left_out() -> None:
         batch([("b", [float("nan"), 0.0]), ("c", [0.0, 1.0])]),
         batch([]),
     ]
-    assert [hit.image_path for hit in find_nearest(batches, "m@1", query, 5)] == ["c"]
+    assert [hit.image_path for hit in rank(read_blocks(batches, "m@1"), query, 5)] == ["c"]
 
 
 def test_the_model_is_chosen_by_name_version_or_number_of_vectors() -> None:
