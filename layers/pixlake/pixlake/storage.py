@@ -6,7 +6,6 @@ requests in flight, the GIL free, writes that appear whole or not at all. Its er
 
 import functools
 import hashlib
-import io
 import itertools
 import os
 import re
@@ -22,9 +21,9 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedEr
 from obstore.store import LocalStore, ObjectStore, S3Store, from_url
 
 from pixlake.errors import AccessDenied, BadRequest, ChangedObject, MissingObject, StorageError
+from pixlake.ranged import RangedFile
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
     from obstore.store import ClientConfig
 
 # neither a folder nor Arrow's object store takes these in a path
@@ -192,40 +191,15 @@ def sha256(uri: str) -> str:
     return digest.hexdigest()
 
 
-class Reader(io.RawIOBase):
+class Reader(RangedFile):
     """An object as a seekable file of ranged reads, for pyarrow to read some columns of a Parquet object."""
 
     def __init__(self, uri: str, size: int | None = None) -> None:
-        super().__init__()
+        super().__init__(head(uri).size if size is None else size)
         self._uri = uri
-        self._size = head(uri).size if size is None else size
-        self._position = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        self._position = base + offset
-        return self._position
-
-    def read(self, size: int | None = -1) -> bytes:
-        left = max(self._size - self._position, 0)
-        length = left if size is None or size < 0 else min(size, left)
-        data = read_range(self._uri, self._position, length) if length else b""
-        self._position += len(data)
-        return data
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        data = self.read(len(memoryview(buffer)))
-        memoryview(buffer)[: len(data)] = data
-        return len(data)
+    def read_range(self, start: int, length: int) -> bytes:
+        return read_range(self._uri, start, length)
 
 
 def write(uri: str, data: bytes | memoryview, content_type: str | None = None) -> None:

@@ -2,10 +2,9 @@
 
 import io
 import json
-import os
 import socket
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +13,12 @@ import pyarrow.parquet as pq
 from pixlake.confined.nursery import Nursery
 from pixlake.confined.wire import receive, receive_head, send_answer
 from pixlake.errors import BadTable
+from pixlake.ranged import RangedFile
 from pixlake.tables.faults import Fault
 from pixlake.tables.parquetvalues import Texts, to_texts
 from pixlake.tables.parquetwire import ALIGNMENT, BATCH, BATCH_ROWS, BYTES_WANTED, DONE, JOB, NAMES, REJECT
 from pixlake.tables.room import Room, check_names, drop_long
 from pixlake.tables.tablefile import unique_names
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _BATCH_BYTES = 16 << 20
 # of each column while its row group is read
@@ -96,41 +93,16 @@ def _buffers(column: pa.Array) -> tuple[Any, Any, Any]:
     return memoryview(validity)[: (len(whole) + 7) // 8] if whole.null_count else b"", places - places[0], data
 
 
-class _RemoteFile(io.RawIOBase):
+class _RemoteFile(RangedFile):
     """The file, a range at a time from the other side of the socket."""
 
     def __init__(self, connection: socket.socket, size: int) -> None:
-        super().__init__()
-        self._connection, self._size, self._position = connection, size, 0
+        super().__init__(size)
+        self._connection = connection
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        self._position = base + offset
-        return self._position
-
-    def read(self, size: int | None = -1) -> bytes:
-        left = max(self._size - self._position, 0)
-        length = left if size is None or size < 0 else min(size, left)
-        if not length:
-            return b""
-        send_answer(self._connection, BYTES_WANTED, [self._position, length])
-        data = receive(self._connection, length)
-        self._position += len(data)
-        return data
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        data = self.read(len(memoryview(buffer)))
-        memoryview(buffer)[: len(data)] = data
-        return len(data)
+    def read_range(self, start: int, length: int) -> bytes:
+        send_answer(self._connection, BYTES_WANTED, [start, length])
+        return receive(self._connection, length)
 
 
 _NUMBERS = (
