@@ -3,6 +3,7 @@
 `--hypothesis-profile=quick` tries a quarter of the examples.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from tests.builders.executions import Execution, TableLake
+    from tests.builders.reports import MakeExecution, ReportedExecution
     from tests.builders.split_inputs import Upload
     from tests.builders.tiny import BundleLake
 
@@ -33,3 +36,42 @@ def bundle_lake(tmp_path: Path) -> "BundleLake":
 
     (tmp_path / "lake/models").mkdir(parents=True)
     return BundleLake(tmp_path / "lake")
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A bundle in a folder outside of any lake."""
+    from tests.builders.tiny import BundleLake
+
+    BundleLake(tmp_path / "elsewhere").embedder("tiny")
+    return tmp_path / "elsewhere" / "models" / "tiny"
+
+
+@pytest.fixture
+def table_lake(tmp_path: Path) -> "TableLake":
+    """A lake with tables, empty yet."""
+    from tests.builders.executions import TableLake
+
+    return TableLake(tmp_path)
+
+
+@pytest.fixture
+def execution(table_lake: "TableLake") -> "Execution":
+    """What the steps before Compact leave to it."""
+    from tests.builders.executions import Execution
+
+    return Execution(table_lake)
+
+
+@pytest.fixture
+def make_execution(tmp_path: Path) -> "MakeExecution":
+    """`build_execution` in a lake of its own."""
+    from tests.builders.reports import build_execution
+
+    return partial(build_execution, tmp_path)
+
+
+@pytest.fixture
+def reported(make_execution: "MakeExecution") -> "ReportedExecution":
+    """What all steps leave to Report."""
+    return make_execution()

@@ -2,18 +2,15 @@
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
 from pixlake.errors import BadRequest
-from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import TABLES
 from pixlake_cli.sql.dialect import translate
 from pixlake_cli.sql.warehouse import Limits, connect
-from tests.builders.commands import run
 
 Answer = Callable[[str], Any]
 AB = "MAP(ARRAY['a'], ARRAY[1])"
@@ -203,21 +200,3 @@ def test_what_has_another_value_on_athena_is_warned_of(sql: str, words: str) -> 
 
 def test_doubles_divide_without_a_warning() -> None:
     assert translate("SELECT score / 2.0, 1e2 * count(*) / 3 FROM predictions GROUP BY 1", TABLES).warnings == ()
-
-
-@pytest.mark.usefixtures("in_this_process")
-def test_a_warning_stands_beside_the_rows(zoo_lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
-    result = run("query", "SELECT 1 / 3.0 AS x", "--lake", zoo_lake.folder, "--format", "csv")
-    assert result.stdout.startswith("x\n0.33")
-    assert "Warning: Athena rounds" in result.stderr + capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("in_this_process")
-def test_null_and_the_empty_text_differ_in_every_format(zoo_lake: Lake, tmp_path: Path) -> None:
-    sql = "SELECT CAST(NULL AS varchar) AS a, '' AS b, ARRAY['', NULL] AS c, 'x\"y' AS d"
-    shown = run("query", sql, "--lake", zoo_lake.folder).stdout
-    assert "NULL" in shown
-    assert "[, NULL]" in shown
-    out = tmp_path / "x.csv"
-    assert run("query", sql, "--lake", zoo_lake.folder, "--format", "csv", "--out", out).exit_code == 0
-    assert out.read_text() == 'a,b,c,d\n,"","["""",null]","x""y"\n'

@@ -73,11 +73,6 @@ def test_a_folder_has_a_catalog_of_its_own(tmp_path: Path) -> None:
     assert Lake.at(str(tmp_path)).in_database("pets") == Lake.at(str(tmp_path))
 
 
-def test_a_lake_can_come_from_the_environment(zoo_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PIXLAKE_LAKE", str(zoo_lake.folder))
-    assert run("tables").exit_code == 0
-
-
 def test_cli_md_is_what_the_commands_say() -> None:
     from pixlake_cli.manual import write_manual
 

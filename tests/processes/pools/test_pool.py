@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from pixlake_cli.engine.sandbox import Answer
-from tests.unit.engine.pools import MakePool
+from tests.builders.pools import MakePool
 
 ECHO = "def handler(event, context): return event"
 PID = "import os, time\ndef handler(event, context):\n    time.sleep(event); return os.getpid()"

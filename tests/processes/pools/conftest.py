@@ -9,7 +9,7 @@ from pixlake_cli.engine.admission import Cores
 from pixlake_cli.engine.forks import ForkServer
 from pixlake_cli.engine.pool import Pool, passed_on
 from pixlake_cli.engine.template import Function
-from tests.unit.engine.pools import MakePool
+from tests.builders.pools import MakePool
 
 
 @pytest.fixture(scope="module")

@@ -381,3 +381,19 @@ def test_the_examples_of_the_manual_run(zoo_lake: Lake) -> None:
     assert len(examples) == 6
     for sql in examples:
         assert run("query", sql, "--lake", zoo_lake.folder).exit_code == 0, sql
+
+
+def test_a_warning_stands_beside_the_rows(zoo_lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run("query", "SELECT 1 / 3.0 AS x", "--lake", zoo_lake.folder, "--format", "csv")
+    assert result.stdout.startswith("x\n0.33")
+    assert "Warning: Athena rounds" in result.stderr + capsys.readouterr().err
+
+
+def test_null_and_the_empty_text_differ_in_every_format(zoo_lake: Lake, tmp_path: Path) -> None:
+    sql = "SELECT CAST(NULL AS varchar) AS a, '' AS b, ARRAY['', NULL] AS c, 'x\"y' AS d"
+    shown = run("query", sql, "--lake", zoo_lake.folder).stdout
+    assert "NULL" in shown
+    assert "[, NULL]" in shown
+    out = tmp_path / "x.csv"
+    assert run("query", sql, "--lake", zoo_lake.folder, "--format", "csv", "--out", out).exit_code == 0
+    assert out.read_text() == 'a,b,c,d\n,"","["""",null]","x""y"\n'

@@ -12,8 +12,8 @@ from pixlake_cli.engine import template
 from pixlake_cli.engine.admission import Cores
 from pixlake_cli.engine.forks import ForkServer
 from pixlake_cli.engine.pool import Pool
+from tests.builders.pools import MakePool
 from tests.project import ROOT
-from tests.unit.engine.pools import MakePool
 
 pytestmark = pytest.mark.parametrize("make_pool", ["forked"], indirect=True)
 

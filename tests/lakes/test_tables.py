@@ -70,3 +70,8 @@ def test_register_in_a_folder_without_a_lake_leaves_it_as_it_is(tmp_path: Path) 
     result = run("tables", "--lake", tmp_path, "--register")
     assert (result.exit_code, "has no folder warehouse" in result.stderr) == (1, True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lake_can_come_from_the_environment(zoo_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIXLAKE_LAKE", str(zoo_lake.folder))
+    assert run("tables").exit_code == 0
