@@ -35,11 +35,14 @@ def advise(join: Join) -> tuple[str, ...]:
 
 def _doubtful(join: Join) -> Iterator[str]:
     if join.doubtful:
-        pair = find_pair([_column(join, name) for name in join.tables.columns.column_names])
+        columns = [_column(join, name) for name in join.tables.columns.column_names]
+        pictures = [each.name for each in columns if each.names_images and each.tells_apart(NEARLY)]
+        picture = f"; or set id_column to {pictures[0]!r} for one record an image" if pictures else ""
+        pair = find_pair(columns)
         together = f" {pair[0]!r} and {pair[1]!r} together tell the rows apart." if pair else ""
         yield (
             f"No column looks like a key; {join.id_column!r} was taken, for its values are all there and all different."
-            f"{together} Put a column into the table that identifies each row, and name it in id_column"
+            f"{together} Put a column into the table that identifies each row, and name it in id_column{picture}"
         )
 
 

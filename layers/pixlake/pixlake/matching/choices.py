@@ -1,13 +1,15 @@
 """The columns of an upload's tables that ids and images are taken from, and the files that are left out for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pyarrow as pa
 
 from pixlake.errors import BadTable
 from pixlake.matching.columns import Choice, check_column, choose_id, choose_images
 from pixlake.matching.keyed import Keyed
+from pixlake.matching.kinds import Columns
 from pixlake.matching.loosely import PathNames, match_paths
 from pixlake.matching.profiles import Profile
 from pixlake.matching.records import select_records
@@ -70,15 +72,16 @@ def _choose(
     do, for it may name but one of several images of a record."""
     profiles = [Profile(name, tables.columns[name], tables.rows_with(name)) for name in tables.columns.column_names]
 
-    def choose(image_column: str | None) -> Choice:
+    def choose(image_column: str | None, among: Sequence[Profile] = profiles) -> Choice:
         if options.id_column is None and keyed is not None:
             return keyed.choice
-        return choose_id(profiles, names, options.id_column, image_column)
+        return choose_id(among, names, options.id_column, image_column)
 
     named = choose_images(tables.columns, paths, options.image_column)
     if named is None:
         return choose(None), None
-    if options.image_column is None and (rival := _rival(choose)) is not None:
+    contenders = Columns(profiles, named[0]).contenders
+    if options.image_column is None and (rival := _rival(partial(choose, None, contenders))) is not None:
         ids = select_records(tables.columns[rival.column].combine_chunks()).ids
         if match_paths(names, ids).matched > named[1].matched:
             return rival, None
@@ -86,9 +89,9 @@ def _choose(
     return replace(choice, why=f"{choice.why}; {named[0]!r} names {named[1].matched:,} images"), named
 
 
-def _rival(choose: Callable[[str | None], Choice]) -> Choice | None:
+def _rival(choose: Callable[[], Choice]) -> Choice | None:
     """The id column without an image column; None where only the rows of each id together tell it."""
     try:
-        return choose(None)
+        return choose()
     except BadTable:
         return None

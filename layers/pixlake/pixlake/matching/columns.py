@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pixlake.errors import BadTable
+from pixlake.matching.kinds import Columns
 from pixlake.matching.loosely import PathNames, without_zeros
 from pixlake.matching.names import comparable
 from pixlake.matching.pairs import find_pair
@@ -79,24 +80,24 @@ def _ways(
     profiles: Sequence[Profile], names: PathNames, image_column: str | None
 ) -> Iterator[Callable[[], Choice | None]]:
     """How an id column is found, from the surest way to the least sure."""
-    index = [each for each in profiles if each.row_number]
-    pictures = [each for each in profiles if each not in index and (each.names_images or each.name == image_column)]
-    things = [each for each in profiles if each not in index and each not in pictures]
+    columns = Columns(profiles, image_column)
+    things, pictures, index = columns.things, columns.pictures, columns.index
     picture_keys = [each for each in pictures if each.image_key and each.name != image_column]
     named = {each.name.casefold() for each in profiles}
-    keys = [each for each in things if not _answers(each.name.casefold(), named)]
-    ways = [partial(_by_images, things, names), partial(_by_name, keys)]
+    keys = [each for each in columns.plausible if not _answers(each.name.casefold(), named)]
+    ways = [partial(_by_images, things if image_column is None else columns.plausible, names), partial(_by_name, keys)]
     yield from ways if image_column is None else reversed(ways)
     if image_column is not None:
         yield partial(_by_repeats, things, next(each for each in profiles if each.name == image_column))
     yield partial(_by_name, picture_keys, called=lambda each: each.image_key and each.tells_apart(NEARLY))
     if image_column is None:
         yield partial(_by_images, index, names, at_least=0.5)
-    yield partial(_by_values, things)
+    yield partial(_by_values, columns.plausible, columns)
     yield partial(_by_images, pictures, names)
     yield partial(_by_name, pictures, called=lambda each: each.tells_apart(NEARLY))
-    yield partial(_by_values, [*things, *pictures], plain=False)
-    yield partial(_by_values, index, plain=False)
+    yield partial(_by_values, things, columns)
+    yield partial(_by_values, [*things, *pictures], columns, plain=False)
+    yield partial(_by_values, index, columns, plain=False)
 
 
 def _by_images(profiles: Sequence[Profile], names: PathNames, at_least: float = 0.0) -> Choice | None:
@@ -190,11 +191,11 @@ def _by_repeats(things: Sequence[Profile], images: Profile) -> Choice | None:
     return Choice(profile.name, why)
 
 
-def _by_values(profiles: Sequence[Profile], plain: bool = True) -> Choice | None:
+def _by_values(profiles: Sequence[Profile], columns: Columns, plain: bool = True) -> Choice | None:
     """By values that are all there and all different; `plain` if they must be short and no measures."""
     whole = [each for each in profiles if each.complete and not (plain and each.plainness is None)]
     if not whole:
         return None
     best = min(whole, key=lambda each: 3 if each.plainness is None else each.plainness)
     why = f"{best.name}: the first column whose {best.rows:,} values are all different"
-    return Choice(best.name, why, doubtful=best.rows > 0 and best.doubtful(first=best is profiles[0]))
+    return Choice(best.name, why, doubtful=best.rows > 0 and columns.doubtful(best, first=best is profiles[0]))

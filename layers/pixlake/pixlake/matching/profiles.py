@@ -44,7 +44,14 @@ _ROW_NUMBER = re.compile(
     re.I,
 )
 _TIME = re.compile(r".*(year|quarter|month|week|date|day|time|timestamp|period)", re.I)
-_NAME = re.compile(r"(full[ _.-]?)?name|title", re.I)
+_NAME = re.compile(r"(full[ _.-]?)?name", re.I)
+# words about a thing, which another may share
+_LABEL = re.compile(
+    r"(.*[ _.-])?(class|category|label|target|tag|type|kind|group|genre|genus|species|breed|variety|style|status"
+    r"|colou?r|title|caption|description|text|prompt|note|comment|remark|md5|sha1|sha256|checksum|hash)(es|s)?"
+    r"([ _.-]names?)?",
+    re.I,
+)
 _HALF_A_NAME = re.compile(r"(first|middle|last|given|family|fore|sur)[ _.-]?names?", re.I)
 _GLUED_KEY = re.compile(r".*(no|nr|num|cod|id)", re.I)  # too little to go by, but for numbers that are all different
 _INTEGER, _DECIMAL = r"^\s*[+-]?[0-9]+\s*$", r"^\s*[+-]?[0-9]*[.,][0-9]+(?:[eE][+-]?[0-9]+)?\s*$"
@@ -104,6 +111,16 @@ class Profile:
         """Whether it is called like the key of an image, such as `photo_id`."""
         return bool(_IMAGE_KEY.fullmatch(self.name))
 
+    @property
+    def label(self) -> bool:
+        """Whether it is called like words about a thing, such as its species or its title."""
+        return bool(_LABEL.fullmatch(self.name))
+
+    @property
+    def time(self) -> bool:
+        """Whether it is called like a time."""
+        return bool(_TIME.fullmatch(self.name))
+
     @cached_property
     def row_number(self) -> bool:
         """Whether it is the index that a data frame was saved with: nameless or called so, and counting upwards."""
@@ -132,17 +149,17 @@ class Profile:
             return None
         if pc.mean(pc.utf8_length(self.sample)).as_py() > _LONG or self.share_of(r"[\r\n]") > 0:
             return None
-        if _TIME.fullmatch(self.name) or _NAME.fullmatch(self.name):
+        if self.time or _NAME.fullmatch(self.name):
             return 0
         if self.share_of(_INTEGER) >= MOSTLY:
             return 2
-        return 1 if self.share_of(r"\S\s+\S") >= 1 - NEARLY else 0
+        return 1 if self.label or self.share_of(r"\S\s+\S") >= 1 - NEARLY else 0
 
     def doubtful(self, first: bool) -> bool:
-        """Whether values that are all different say little of it, `first` if no column is before it: measures, free
-        text, and numbers that neither go up in the first column nor are called a bit like a key."""
+        """Whether values that are all different say little of it, `first` if no column is before it: measures, labels,
+        free text, and numbers that neither go up in the first column nor are called a bit like a key."""
         if self.plainness != 2:
-            return self.plainness is None
+            return self.plainness is None or self.label
         return not (first and self._ascends) and not _GLUED_KEY.fullmatch(self.name)
 
     def share_of(self, pattern: str) -> float:

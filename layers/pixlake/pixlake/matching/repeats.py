@@ -1,6 +1,5 @@
 """Tables of one row an image: the id is repeated, and the rows of an id differ in nothing but the image they name."""
 
-import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -8,15 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pixlake.matching.kinds import called_like_kind
 from pixlake.matching.profiles import NEARLY, Profile, called_like_key
 from pixlake.matching.records import Records, select_records
 
 _IMAGES_A_RECORD = 10  # on the average; what is repeated more often is a kind of things, and no thing
-_KIND = re.compile(
-    r".*(class|category|label|type|kind|group|genre|species|breed|brand|user|owner|author|artist|customer|store|shop"
-    r"|location|country|region|state|city|zip|postal|department|color|status).*",
-    re.I,
-)
 
 
 def agreeing(columns: Iterable[pa.ChunkedArray], records: Records) -> NDArray[np.bool_]:
@@ -59,7 +54,7 @@ def find_repeated(things: Sequence[Profile], images: Profile) -> tuple[Profile, 
 def _may_repeat(profile: Profile) -> bool:
     return (
         called_like_key(profile.name) is not None
-        and not _KIND.fullmatch(profile.name)
+        and not called_like_kind(profile.name)
         and profile.filled >= NEARLY * profile.rows
         and profile.distinct < profile.filled <= _IMAGES_A_RECORD * profile.distinct
     )
