@@ -143,6 +143,16 @@ def test_a_configured_column_that_is_missing_is_refused() -> None:
         check_column(["id", "name"], "label_column", "x")
 
 
+@pytest.mark.parametrize(
+    ("told", "meant"), [("Title", "title"), ("titel", "title"), ("inv no", "Inv_No"), ("INV-NO", "Inv_No"), ("q", None)]
+)
+def test_a_configured_column_that_is_nearly_one_is_answered_by_that(told: str, meant: str | None) -> None:
+    with pytest.raises(BadTable) as refused:
+        check_column(["id", "title", "Inv_No"], "id_column", told)
+    assert (f"; is {meant!r} meant?" in str(refused.value)) == (meant is not None)
+    assert (" meant?" in str(refused.value)) == (meant is not None)
+
+
 PATHS = pa.array(["p/a.jpg", "p/b.jpg", "p/c.jpg"])
 
 

@@ -55,6 +55,13 @@ def test_a_table_without_the_column_is_refused(lake: Museum) -> None:
     )
 
 
+def test_a_table_whose_column_is_nearly_called_so_is_refused_with_its_name(lake: Museum) -> None:
+    lake.keep(lake.put(table(museum()), []))
+    columns = {"Inv No" if name == "inv_no" else name: values for name, values in museum().items()}
+    with pytest.raises(BadUpload, match=r"'height_cm' \(is 'Inv No' meant\? Then call it 'inv_no'\); set id_column"):
+        lake.put(table(columns), [])
+
+
 @pytest.mark.parametrize(
     "ids",
     [

@@ -50,6 +50,11 @@ def test_missing_numbers_of_pandas_have_no_value(text_file: MakeFile) -> None:
     assert rows(text_file(b'[{"id": 1, "a": NaN, "b": null}]')) == [{"id": "1", "a": None, "b": None}]
 
 
+def test_numbers_without_an_end_stay_themselves(text_file: MakeFile) -> None:
+    data = b'[{"id": 1, "a": Infinity, "b": [-Infinity], "c": 1e400}]'
+    assert rows(text_file(data)) == [{"id": "1", "a": "Infinity", "b": "[-Infinity]", "c": "1e400"}]
+
+
 def test_json_lines_under_this_name_are_read(text_file: MakeFile) -> None:
     assert rows(text_file(b'{"id": 1}\n{"id": 2}\n')) == [{"id": "1"}, {"id": "2"}]
 

@@ -26,12 +26,27 @@ MakeFile = Callable[[bytes], TextFile]
         (True, "true"),
         (["a", 1], '["a",1]'),
         ({"b": None}, '{"b":null}'),
+        (float("nan"), None),
+        (float("inf"), "Infinity"),
+        (float("-inf"), "-Infinity"),
+        ([1, float("inf"), {"é": float("nan")}], '[1,Infinity,{"é":NaN}]'),
     ],
 )
 def test_values_become_text(text_file: MakeFile, value: object, text: str | None) -> None:
     assert to_text(json.loads(json.dumps(value))) == text
     table = read_json_lines("a.jsonl", text_file(json.dumps({"id": "1", "v": value}).encode()), Room())
     assert table.columns.to_pylist() == [{"id": "1", "v": text}]
+
+
+def test_a_number_that_no_float_holds_is_kept_as_it_is_written(text_file: MakeFile) -> None:
+    table = read_json_lines("a.jsonl", text_file(b'{"id":1,"a":1e400}\n{"id":2,"a":-2.5E+999}\n'), Room())
+    assert table.columns["a"].to_pylist() == ["1e400", "-2.5E+999"]
+
+
+def test_a_line_with_a_missing_number_is_still_text(text_file: MakeFile) -> None:
+    table = read_json_lines("a.jsonl", text_file(b'{"id":"\\ud800","a":NaN}\n{"id":"1","a":NaN}\n[NaN]\n'), Room())
+    assert table.columns.to_pylist() == [{"id": "1", "a": None}]
+    assert [fault.reason for fault in table.faults.first] == ["unreadable_row", "unreadable_row"]
 
 
 def test_columns_are_those_of_all_lines(text_file: MakeFile) -> None:

@@ -26,6 +26,8 @@ ZONE = datetime.timezone(datetime.timedelta(hours=2))
         (pa.array([7, None]), ["7", None]),
         (pa.array([2**64 - 1], pa.uint64()), ["18446744073709551615"]),
         (pa.array([7.0, 7.25, float("nan"), None, -0.0]), ["7", "7.25", None, None, "0"]),
+        (pa.array([float("inf"), float("-inf")]), ["Infinity", "-Infinity"]),
+        (pa.array([[1.5, float("inf"), float("nan"), None]]), ["[1.5,Infinity,NaN,null]"]),
         (pa.array([1.5], pa.float32()), ["1.5"]),
         (pa.array([True, False]), ["true", "false"]),
         (pa.array([Decimal("1.20")]), ["1.20"]),

@@ -5,8 +5,10 @@ called like a key, then one that is complete and unique. A column that names ima
 do, and the index that a data frame was saved with comes last.
 """
 
+import re
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import partial
 
 import numpy as np
@@ -37,7 +39,19 @@ class Choice:
 def check_column(columns: Sequence[str], option: str, name: str | None) -> None:
     """BadTable if the column that an option names is not in the table."""
     if name is not None and name not in columns:
-        raise BadTable(f"{option}: there is no column {name!r}; the columns are {', '.join(map(repr, columns))}")
+        listed, near = ", ".join(map(repr, columns)), nearest_column(name, columns)
+        raise BadTable(f"{option}: there is no column {name!r}{f'; {near}' if near else ''}; the columns are {listed}")
+
+
+def nearest_column(name: str, columns: Sequence[str]) -> str:
+    """The column that is nearly called `name`, as a question; empty where there is none."""
+    written = {_plainly(column): column for column in reversed(columns)}
+    found = get_close_matches(_plainly(name), written, 1)
+    return f"is {written[found[0]]!r} meant?" if found else ""
+
+
+def _plainly(name: str) -> str:
+    return re.sub(r"[\W_]+", " ", name).strip().casefold()
 
 
 def choose_id(profiles: Sequence[Profile], names: PathNames, told: str | None, image_column: str | None) -> Choice:

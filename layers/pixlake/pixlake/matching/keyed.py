@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pixlake.experiments import Experiment, other_column
-from pixlake.matching.columns import Choice
+from pixlake.matching.columns import Choice, nearest_column
 from pixlake.matching.profiles import MOSTLY
 from pixlake.matching.records import Records
 
@@ -28,7 +28,9 @@ class Keyed:
             raise other_column(self.experiment_id, self.experiment, f"id_column is {told!r} here")
         if column not in columns:
             there = ", ".join(map(repr, columns[:20]))
-            raise other_column(self.experiment_id, self.experiment, f"the columns of this upload are {there}")
+            near = nearest_column(column, columns)
+            said = f"the columns of this upload are {there}{f' ({near} Then call it {column!r})' if near else ''}"
+            raise other_column(self.experiment_id, self.experiment, said)
 
     def check_key(self, rows: int, records: Records) -> None:
         """BadUpload where most rows have no id of their own in the column; the rows of one record's images have."""

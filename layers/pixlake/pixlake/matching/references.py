@@ -22,7 +22,7 @@ _SEPARATORS = r"\s*[;|]\s*"
 _EXTENSION = r"(?s)\.([^./]*)$"
 _QUERY = r"[?#].*$"
 _IMAGE = rf"[^,;|]+\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})(?:[?#][^\s,;|]*)?"
-_COMMA_LIST = rf"(?i)^{_IMAGE}(?:\s*,\s*{_IMAGE})+$"
+_COMMA_LIST = rf"(?i)^(?:\s*,)*{_IMAGE}(?:\s*,(?:\s*{_IMAGE})?)*\s*$"
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,18 @@
 
 import re
 from collections.abc import Iterator
-from json import JSONDecodeError, JSONDecoder
+from json import JSONDecodeError
 from typing import Any, TextIO
 
 from pixlake.errors import BadTable
 from pixlake.tables.faults import Fault
-from pixlake.tables.jsonlines import Line, collect, read_json_lines, to_text
+from pixlake.tables.jsonlines import DECODER, Line, collect, read_json_lines, to_text
 from pixlake.tables.room import MAX_ROW_BYTES, Room
 from pixlake.tables.tablefile import TableFile
 from pixlake.tables.text import UNREADABLE, TextFile
 
 _BLOCK_CHARACTERS = 1 << 20
 _SPACE = re.compile(r"[ \t\r\n]*")
-_DECODER = JSONDecoder()
 
 
 class NoTable(BadTable):
@@ -82,7 +81,7 @@ class _Text:
         self.next()
         while True:
             try:
-                value, end = _DECODER.raw_decode(self._text, self._start)
+                value, end = DECODER.raw_decode(self._text, self._start)
             except JSONDecodeError:
                 end, value = len(self._text), None
                 if end - self._start > MAX_ROW_BYTES:

@@ -1,9 +1,11 @@
 """A table of JSON Lines: an object a line, its values as text."""
 
 import io
+import json
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import IO, Any
 
 import msgspec
@@ -17,6 +19,8 @@ from pixlake.tables.text import UNREADABLE, TextFile
 
 # Decoded, JSON takes up to 25 times its bytes.
 _BATCH_ROWS, _BATCH_BYTES = 10_000, 4 << 20
+DECODER = json.JSONDecoder(parse_float=lambda text: value if math.isfinite(value := float(text)) else text)
+"""Reads NaN and Infinity, which JSON does not have; a number that is too large for a float stays as it is written."""
 # Each piece of a column takes some hundred bytes beside its values.
 _PIECES = 100_000
 _BUFFER_BYTES = 1 << 20
@@ -109,7 +113,18 @@ def _read_line(
     try:
         return {name: to_text(value) for name, value in decoder.decode(line).items()}
     except (msgspec.DecodeError, RecursionError) as error:
-        return Fault(number, "unreadable_row", f"the line is not a JSON object: {error}")
+        return _read_unusual(line) or Fault(number, "unreadable_row", f"the line is not a JSON object: {error}")
+
+
+def _read_unusual(line: bytes) -> dict[str, str | None] | None:
+    """An object with numbers that JSON does not have and pandas writes, such as NaN; None for any other."""
+    try:
+        value = DECODER.decode(line.decode())
+        texts = {name: to_text(each) for name, each in value.items()} if isinstance(value, dict) else None
+        json.dumps([value], ensure_ascii=False).encode()  # half of a surrogate pair is no text
+    except (ValueError, RecursionError):
+        return None
+    return texts
 
 
 def bounded_lines(file: IO[bytes]) -> Iterator[bytes]:
@@ -129,7 +144,7 @@ def _columns(objects: Sequence[dict[str, str | None]]) -> pa.RecordBatch:
 
 def to_text(value: Any) -> str | None:
     """A decoded value as text: a whole number without `.0`, what is nested as JSON; null, NaN and the empty
-    text as None.
+    text as None. What has no end is `Infinity`, which Athena casts to a number.
 
     Raises RecursionError for what is nested deeper than Python goes.
     """
@@ -138,6 +153,19 @@ def to_text(value: Any) -> str | None:
     if isinstance(value, float):
         if math.isnan(value):
             return None
+        if math.isinf(value):
+            return "Infinity" if value > 0 else "-Infinity"
         if value.is_integer() and abs(value) < 1 << 63:
             return str(int(value))
-    return msgspec.json.encode(value).decode()
+    return to_json(value)
+
+
+def to_json(value: Any) -> str:
+    """A nested value as JSON; numbers that JSON does not have are as in Python's."""
+    text = msgspec.json.encode(value).decode()
+    if "null" not in text:
+        return text
+    with suppress(ValueError):
+        json.dumps(value, allow_nan=False)
+        return text
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pixlake.tables.faults import Fault
+from pixlake.tables.jsonlines import to_json
 from pixlake.tables.tablefile import Rows
 
 BAD_VALUE = (pa.ArrowException, ArithmeticError, ValueError, TypeError, RecursionError)
@@ -93,6 +94,7 @@ def _text(column: pa.Array) -> pa.Array:
 
 def _number(column: pa.Array) -> pa.Array:
     text = pc.cast(pc.if_else(pc.is_nan(column), None, column), pa.string())
+    text = pc.replace_substring_regex(text, "^(-?)inf$", r"\1Infinity")  # as Athena casts it
     return pc.if_else(pc.equal(text, "-0"), "0", text)
 
 
@@ -130,7 +132,7 @@ def _field_in_utc(each: pa.Field) -> pa.Field:
 def _value_as_json(value: Any) -> str | None:
     """JSON; what would be one JSON string (bytes as Base64, a UUID) as that string's text."""
     plain = msgspec.to_builtins(value, enc_hook=str)
-    return plain if plain is None or isinstance(plain, str) else msgspec.json.encode(plain).decode()
+    return plain if plain is None or isinstance(plain, str) else to_json(plain)
 
 
 def _is_text(kind: pa.DataType) -> bool:
