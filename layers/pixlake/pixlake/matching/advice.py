@@ -23,6 +23,7 @@ _WHAT_TO_SET = (
 def advise(join: Join) -> tuple[str, ...]:
     """Warnings, a sentence or three each; none where all is as it should be."""
     return (
+        *(warning for file in join.tables.files for warning in file.warnings),
         *_doubtful(join),
         *_row_number(join),
         *_left_out(join),

@@ -5,16 +5,20 @@ come, empty lines skipped. pyarrow gives up on a row longer than its block, and 
 where a quote is never closed; then the careful way loses that row alone.
 """
 
+from itertools import islice
+
 from pixlake.errors import BadTable
 from pixlake.formats import extension
 from pixlake.tables.csvarrow import read_fast
 from pixlake.tables.csvrecords import TOO_LONG, RecordLines, read_carefully, read_records
-from pixlake.tables.dialects import choose_dialect
+from pixlake.tables.dialects import choose_dialect, take_hint
+from pixlake.tables.headers import explain_numbers, explain_row, is_row
 from pixlake.tables.room import Room, check_names
 from pixlake.tables.tablefile import TableFile, unique_names
 from pixlake.tables.text import UNREADABLE, TextFile
 
 _SAMPLE_CHARACTERS = 64 << 10
+_COMPARED = 21  # rows, of which the first may be the header
 
 
 def read_csv(path: str, file: TextFile, room: Room) -> TableFile:
@@ -23,8 +27,11 @@ def read_csv(path: str, file: TextFile, room: Room) -> TableFile:
     sample, whole = file.head(_SAMPLE_CHARACTERS)
     if not sample.strip():
         raise BadTable(f"{path}: it is empty; the first line must name the columns")
-    dialect = choose_dialect(sample, whole, extension(path))
-    first = next(read_records(file, dialect), None)
+    hint, delimiter = take_hint(sample)
+    if hint:
+        file, sample = file.behind(hint), sample[len(hint) :]
+    dialect = choose_dialect(sample, whole, extension(path), delimiter)
+    first, *others = (*islice(read_records(file, dialect), _COMPARED), None)
     if first is None or first.reason == TOO_LONG:
         raise BadTable(f"{path}: its first line is too long to name columns; put a line with their names before it")
     header = first.fields
@@ -32,7 +39,14 @@ def read_csv(path: str, file: TextFile, room: Room) -> TableFile:
         raise BadTable(f"{path}: a quote in its first line is never closed, so it names no columns")
     if any("\0" in name for name in header):
         raise BadTable(f"{path}: it is not text; save the table as CSV, Excel (.xlsx), JSON or Parquet")
-    names = unique_names([name.replace(UNREADABLE, "\N{REPLACEMENT CHARACTER}") for name in header])
+    if is_row(header, [other.fields for other in others if other]):
+        names = unique_names([""] * len(header))
+        warnings = [explain_row(path, header, names)]
+        file = file.below(dialect.delimiter.join(names))
+    else:
+        names = unique_names([name.replace(UNREADABLE, "\N{REPLACEMENT CHARACTER}") for name in header])
+        warnings = [explain_numbers(path, header)]
     check_names(path, names)
     found = read_fast(file, dialect, names, room) or read_carefully(file, dialect, names, room)
-    return TableFile(path, found.columns, found.rows, found.faults, RecordLines(file, dialect))
+    told = tuple(filter(None, warnings))
+    return TableFile(path, found.columns, found.rows, found.faults, RecordLines(file, dialect), told)

@@ -120,7 +120,7 @@ def read_records(file: TextFile, dialect: Dialect) -> Iterator[Record]:
     csv.field_size_limit(MAX_ROW_BYTES)
     resumptions = 0
     with file.open_text() as text:
-        lines = _Lines(text)
+        lines = _Lines(text, file.line)
         while not lines.ended:
             for record in _read_from(lines, dialect):
                 yield record
@@ -168,11 +168,11 @@ class _Lines:
     Of a line that is longer than a row may be, the rest is skipped.
     """
 
-    def __init__(self, text: TextIO) -> None:
+    def __init__(self, text: TextIO, number: int) -> None:
         self._text = text
         self._ahead: deque[_Line] = deque()
         self._record: list[_Line] = []
-        self._next = 1
+        self._next = number
         self.length = 0
         self.ended = False
 

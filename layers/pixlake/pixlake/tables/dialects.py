@@ -11,6 +11,7 @@ from operator import itemgetter
 _DELIMITERS = ",;\t|^~:"
 _BY_EXTENSION = {"tsv": "\t", "tab": "\t", "psv": "|"}
 _QUOTES = "\"'"
+_HINT = re.compile(r'"?sep=(?P<delimiter>[^\w\s"]|[\t ])(?P=delimiter)*"?(?P=delimiter)*(?:\r\n|\r|\n)', re.I)
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,27 @@ class Dialect:
         return {"delimiter": self.delimiter, "quotechar": self.quote, "escapechar": self.escape}
 
 
-def choose_dialect(sample: str, whole: bool, extension: str = "csv") -> Dialect:
+def take_hint(sample: str) -> tuple[str, str]:
+    """The first line with which Excel is told the delimiter (`sep=;`), and the delimiter; both empty without one."""
+    found = _HINT.match(sample)
+    return (found[0], found["delimiter"]) if found else ("", "")
+
+
+def choose_dialect(sample: str, whole: bool, extension: str = "csv", told: str = "") -> Dialect:
     """The dialect of a table whose text begins with `sample` (all of it if `whole`).
 
     Best is what makes most rows as wide as the header, then what leaves fewest values in quotes, then what has most
-    columns. A header in which no delimiter occurs is a table of one column, or of several with spaces between.
+    columns. The delimiter is the one that is `told`, if one is. A header in which no delimiter occurs is a table of one column, or of several with spaces between.
     """
-    default = Dialect(_BY_EXTENSION.get(extension, ","))
+    default = Dialect(told or _BY_EXTENSION.get(extension, ","))
     best, best_score = default, (0.0, 0.0, 1)
-    for dialect in _candidates(sample, default.delimiter):
+    for dialect in _candidates(sample, told or default.delimiter + _DELIMITERS):
         score = _score(_records(sample, whole, dialect))
         if score[2] > 1 and score > best_score:
             best, best_score = dialect, score
-    return best if best_score[2] > 1 else _spaced(sample, whole) or default
+    if best_score[2] > 1 or told:
+        return best
+    return _spaced(sample, whole) or default
 
 
 def _spaced(sample: str, whole: bool) -> Dialect | None:
@@ -48,8 +57,8 @@ def _spaced(sample: str, whole: bool) -> Dialect | None:
     return Dialect(" ", quote) if fitting == 1 and width > 2 else None
 
 
-def _candidates(sample: str, first: str) -> Iterator[Dialect]:
-    for delimiter in dict.fromkeys(first + _DELIMITERS):
+def _candidates(sample: str, delimiters: str) -> Iterator[Dialect]:
+    for delimiter in dict.fromkeys(delimiters):
         if delimiter not in sample:
             continue
         yield Dialect(delimiter)

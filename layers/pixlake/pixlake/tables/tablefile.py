@@ -18,7 +18,7 @@ class TableFile:
     """`columns` are all strings, null where there is no value; `rows` are their row numbers in the file.
 
     `places` turns row numbers into what an editor shows: for text the line on which the row begins (the header is on
-    line 1), for Parquet the row counted from 1.
+    line 1), for Parquet the row counted from 1. `warnings` say what of the reading is a guess.
     """
 
     path: str
@@ -26,6 +26,7 @@ class TableFile:
     rows: Rows
     faults: Faults
     places: Callable[[Rows], Rows]
+    warnings: tuple[str, ...] = ()
 
     def has(self, name: str) -> bool:
         """Whether it has this column, looked up; a list of all names would be made for each."""

@@ -39,13 +39,45 @@ class _Recoded(io.RawIOBase):
         return len(data)
 
 
+class _Preceded(io.RawIOBase):
+    """A file, and before it a few bytes more."""
+
+    def __init__(self, before: bytes, raw: io.RawIOBase) -> None:
+        super().__init__()
+        self._before, self._raw = before, raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int | None:
+        if not self._before:
+            return self._raw.readinto(buffer)
+        view = memoryview(buffer)
+        data, self._before = self._before[: len(view)], self._before[len(view) :]
+        view[: len(data)] = data
+        return len(data)
+
+
 @dataclass(frozen=True)
 class TextFile:
-    """A text object, how it is encoded, and what messages call it."""
+    """A text object, how it is encoded, and what messages call it. It may begin behind its first lines, or with a line
+    put `before` it; `line` is the number of the first."""
 
     uri: str
     encoding: Encoding
     path: str
+    before: str = ""
+    line: int = 1
+
+    def behind(self, text: str) -> "TextFile":
+        """The file without the line of `text` that it begins with."""
+        name = self.encoding.name
+        mark = self.encoding.mark + len(text.encode(name)) - len("".encode(name))  # of UTF-16, each has a mark
+        return replace(self, encoding=replace(self.encoding, mark=mark), line=self.line + 1)
+
+    def below(self, line: str) -> "TextFile":
+        """The file with a line put before it."""
+        return replace(self, before=f"{line}\n", line=self.line - 1)
 
     def open_bytes(self) -> io.RawIOBase:
         """UTF-8 without a mark, always valid, with UNREADABLE for bytes that are no text."""
@@ -53,12 +85,11 @@ class TextFile:
             return _Recoded(self.open_text())
         raw = storage.Reader(self.uri)
         raw.seek(self.encoding.mark)
-        return raw
+        return _Preceded(self.before.encode(), raw) if self.before else raw
 
     def open_text(self) -> TextIO:
         """Characters, with line ends as they are, and UNREADABLE for bytes that are no text."""
-        raw = _open(self.uri)
-        raw.seek(self.encoding.mark)
+        raw = _open(self.uri, self.encoding.mark, self.before.encode(self.encoding.name) if self.before else b"")
         return io.TextIOWrapper(raw, encoding=self.encoding.name, errors=_HANDLER, newline="")
 
     def head(self, length: int) -> tuple[str, bool]:
@@ -80,8 +111,10 @@ def open_text_file(uri: str, path: str | None = None) -> TextFile:
     return TextFile(uri, marked, path)
 
 
-def _open(uri: str) -> io.BufferedReader:
-    return io.BufferedReader(storage.Reader(uri), _BUFFER_BYTES)
+def _open(uri: str, start: int = 0, before: bytes = b"") -> io.BufferedReader:
+    raw = storage.Reader(uri)
+    raw.seek(start)
+    return io.BufferedReader(_Preceded(before, raw) if before else raw, _BUFFER_BYTES)
 
 
 def _blocks(raw: io.BufferedReader) -> Iterator[bytes]:
