@@ -21,6 +21,17 @@ def workbook(sheets: Mapping[str, Sequence[Sequence[Any]]], hidden: Sequence[str
     return saved(book)
 
 
+def merged(rows: Sequence[Sequence[Any]], ranges: Sequence[str]) -> bytes:
+    """The bytes of an .xlsx with one sheet, in which some cells are one."""
+    book = openpyxl.Workbook()
+    (sheet,) = book
+    for row in rows:
+        sheet.append(row)
+    for each in ranges:
+        sheet.merge_cells(each)
+    return saved(book)
+
+
 def far_apart() -> bytes:
     """A workbook of two cells, the first and the last that a sheet may have."""
     book = openpyxl.Workbook()

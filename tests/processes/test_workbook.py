@@ -92,6 +92,83 @@ def test_columns_without_name_and_values_are_none(read: Read) -> None:
     assert rows(read, cells)[0] == {"id": "a", "name": "x", "column_4": " note"}
 
 
+SPANNING: list[tuple[list[list[Any]], list[str], list[str], int]] = [
+    (
+        [["ID", "Size", None, "Photo"], [None, "height", "width", None], ["a", 5, 7, "a.jpg"], ["b", 6, 8, "b.jpg"]],
+        ["A1:A2", "B1:C1", "D1:D2"],
+        ["ID", "Size height", "Size width", "Photo"],
+        2,
+    ),
+    (
+        [["ID", "Size", None, "Photo"], [None, "height", "width", None], ["a", 5, 7, "a.jpg"], ["b", 6, 8, "b.jpg"]],
+        [],
+        ["ID", "Size height", "Size width", "Photo"],
+        2,
+    ),
+    (
+        [["Object", None, "Size", None], ["inv_no", "title", "h", "w"], ["A1", "x", 5, 7], ["A2", "y", 6, 8]],
+        ["A1:B1", "C1:D1"],
+        ["Object inv_no", "Object title", "Size h", "Size w"],
+        2,
+    ),
+    (
+        [[], [], [None, "ID", "Place", None], [None, None, "Town", "House"], [None, "a", "Ulm", "one"]],
+        ["B3:B4", "C3:D3"],
+        ["ID", "Place Town", "Place House"],
+        1,
+    ),
+]
+
+
+@pytest.mark.parametrize(("cells", "ranges", "names", "count"), SPANNING)
+def test_a_header_of_two_rows_is_read_as_one_and_said(
+    read: Read, cells: list[list[Any]], ranges: list[str], names: list[str], count: int
+) -> None:
+    (file,) = read(workbooks.merged(cells, ranges)).files
+    assert (file.columns.column_names, file.columns.num_rows) == (names, count)
+    assert list(file.places(file.rows)) == list(range(len(cells) - count + 1, len(cells) + 1))
+    assert file.warnings == (f"a.xlsx!Sheet: its header has 2 rows, so the columns are called {str(names)[1:-1]}",)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [["id", None, "name"], ["a", "x", "y"], ["b", "v", "w"]],
+        [["id", "name", None], ["a", "x", "n"], ["b", "v", "w"]],
+    ],
+)
+def test_columns_with_values_and_no_name_are_said(read: Read, cells: list[list[Any]]) -> None:
+    (file,) = read(workbooks.workbook({"Objects": cells})).files
+    assert file.columns.num_rows == 2
+    assert "no name stands above 1 of its columns, called 'column_" in "".join(file.warnings)
+
+
+def test_a_sheet_without_a_header_loses_no_row(read: Read) -> None:
+    (file,) = read(workbooks.workbook({"Objects": [["a.jpg", "cat"], ["b.jpg", "dog"]]})).files
+    assert file.columns.to_pylist() == [
+        {"column_1": "a.jpg", "column_2": "cat"},
+        {"column_1": "b.jpg", "column_2": "dog"},
+    ]
+    assert list(file.places(file.rows)) == [1, 2]
+    assert "its first row ('a.jpg', 'cat') names no columns and was read as a row" in file.warnings[0]
+
+
+def test_numbers_longer_than_a_workbook_keeps_are_said(read: Read) -> None:
+    cells: list[list[Any]] = [
+        ["id", "big", "text", "ean"],
+        ["a", 4006381333931123, "4006381333931123", 400638133393112],
+    ]
+    (file,) = read(workbooks.workbook({"Objects": cells})).files
+    (said,) = file.warnings
+    assert said.startswith("a.xlsx!Objects: 'big' has numbers of 16 digits and more, of which a workbook keeps 15")
+
+
+def test_an_ordinary_sheet_has_nothing_to_say(read: Read) -> None:
+    cells: list[list[Any]] = [[None, "id", "big", "date"], [0, "a", 1e300, date(2026, 1, 5)], [1, "b", -7.5, None]]
+    (file,) = read(workbooks.workbook({"Objects": cells})).files
+    assert file.warnings == ()
+
+
 def test_sheets_with_the_same_columns_are_one_table(read: Read) -> None:
     found = read(
         workbooks.workbook(

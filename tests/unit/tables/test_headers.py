@@ -52,8 +52,8 @@ def test_a_table_without_a_header_loses_no_row(text_file: MakeFile, end: str, en
     assert list(table.places(table.rows)) == [1, 2, 4]
     assert [fault.row for fault in table.faults.first] == [2]
     assert table.warnings == (
-        "deep/a.csv: its first row ('IMG_1.jpg', 'Käfer') names no columns and was read as a row; the columns are called"
-        " 'column_1', 'column_2'. Put a row with their names before it",
+        "deep/a.csv: its first row ('IMG_1.jpg', 'Käfer') names no columns and was read as a row; the columns are"
+        " called 'column_1', 'column_2'. Put a row with their names before it",
     )
 
 

@@ -11,8 +11,8 @@ from pixlake.errors import BadTable
 from pixlake.formats import extension
 from pixlake.tables.csvarrow import read_fast
 from pixlake.tables.csvrecords import TOO_LONG, RecordLines, read_carefully, read_records
-from pixlake.tables.dialects import choose_dialect, take_hint
-from pixlake.tables.headers import explain_numbers, explain_row, is_row
+from pixlake.tables.dialects import Dialect, choose_dialect, take_hint
+from pixlake.tables.headers import explain_nameless, explain_numbers, explain_row, is_row
 from pixlake.tables.room import Room, check_names
 from pixlake.tables.tablefile import TableFile, unique_names
 from pixlake.tables.text import UNREADABLE, TextFile
@@ -31,22 +31,27 @@ def read_csv(path: str, file: TextFile, room: Room) -> TableFile:
     if hint:
         file, sample = file.behind(hint), sample[len(hint) :]
     dialect = choose_dialect(sample, whole, extension(path), delimiter)
+    header, *others = _first_rows(path, file, dialect)
+    names = unique_names([name.replace(UNREADABLE, "\N{REPLACEMENT CHARACTER}") for name in header])
+    if is_row(header, others):
+        names = unique_names([""] * len(header))
+        file = file.below(dialect.delimiter.join(names))
+        warning = explain_row(path, header, names)
+    else:
+        warning = explain_numbers(path, header)
+    check_names(path, names)
+    found = read_fast(file, dialect, names, room) or read_carefully(file, dialect, names, room)
+    table = TableFile(path, found.columns, found.rows, found.faults, RecordLines(file, dialect))
+    return table.warned(warning, explain_nameless(path, header, names, found.columns))
+
+
+def _first_rows(path: str, file: TextFile, dialect: Dialect) -> list[list[str]]:
+    """The header, or what stands in its place, and some rows."""
     first, *others = (*islice(read_records(file, dialect), _COMPARED), None)
     if first is None or first.reason == TOO_LONG:
         raise BadTable(f"{path}: its first line is too long to name columns; put a line with their names before it")
-    header = first.fields
-    if not header:
+    if not first.fields:
         raise BadTable(f"{path}: a quote in its first line is never closed, so it names no columns")
-    if any("\0" in name for name in header):
+    if any("\0" in name for name in first.fields):
         raise BadTable(f"{path}: it is not text; save the table as CSV, Excel (.xlsx), JSON or Parquet")
-    if is_row(header, [other.fields for other in others if other]):
-        names = unique_names([""] * len(header))
-        warnings = [explain_row(path, header, names)]
-        file = file.below(dialect.delimiter.join(names))
-    else:
-        names = unique_names([name.replace(UNREADABLE, "\N{REPLACEMENT CHARACTER}") for name in header])
-        warnings = [explain_numbers(path, header)]
-    check_names(path, names)
-    found = read_fast(file, dialect, names, room) or read_carefully(file, dialect, names, room)
-    told = tuple(filter(None, warnings))
-    return TableFile(path, found.columns, found.rows, found.faults, RecordLines(file, dialect), told)
+    return [first.fields, *(other.fields for other in others if other is not None)]

@@ -37,7 +37,8 @@ def choose_dialect(sample: str, whole: bool, extension: str = "csv", told: str =
     """The dialect of a table whose text begins with `sample` (all of it if `whole`).
 
     Best is what makes most rows as wide as the header, then what leaves fewest values in quotes, then what has most
-    columns. The delimiter is the one that is `told`, if one is. A header in which no delimiter occurs is a table of one column, or of several with spaces between.
+    columns. A header in which no delimiter occurs is a table of one column, or of several with spaces between. The
+    delimiter is the one that is `told`, if one is.
     """
     default = Dialect(told or _BY_EXTENSION.get(extension, ","))
     best, best_score = default, (0.0, 0.0, 1)

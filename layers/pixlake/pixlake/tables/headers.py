@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import pyarrow as pa
 
 from pixlake.formats import IMAGE_EXTENSIONS
 
@@ -23,7 +26,7 @@ def is_row(first: Cells, others: Sequence[Cells]) -> bool:
     if filled and all(map(_is_value, filled)):
         return not _counts_up(filled)
     columns = [(cell.strip(), _below(others, place)) for place, cell in enumerate(first) if cell and cell.strip()]
-    return any(_alike(*each) for each in columns) and not any(_names(*each) for each in columns)
+    return any(_alike(*each) for each in columns) and not any(is_word_above_values(*each) for each in columns)
 
 
 def explain_row(path: str, first: Cells, names: Iterable[str]) -> str:
@@ -45,6 +48,28 @@ def explain_numbers(path: str, names: Cells) -> str:
     )
 
 
+def explain_nameless(path: str, header: Cells, names: Sequence[str], columns: pa.Table) -> str:
+    """A warning where columns with values have no name, but for the first, which may be an index; empty elsewhere."""
+    found = [name for cell, name in list(zip(header, names, strict=True))[1:] if not (cell or "").strip()]
+    found = [name for name in found if name in columns.column_names and columns[name].null_count < columns.num_rows]
+    if not found:
+        return ""
+    return (
+        f"{path}: no name stands above {len(found)} of its columns, called {_listed(found)}. Name each column in one"
+        " row: of a header of two rows, or of merged cells, the second is read as a row"
+    )
+
+
+def is_word(text: str) -> bool:
+    """Whether it may be a column's name: no number, no time, no image."""
+    return not _is_value(text.strip()) and not _IMAGE.fullmatch(text.strip())
+
+
+def is_word_above_values(cell: str, below: Sequence[str]) -> bool:
+    """Whether it is a word, and what is below it numbers or times."""
+    return not _is_value(cell) and len(below) > 0 and all(map(_is_value, below))
+
+
 def _is_value(text: str) -> bool:
     return bool(_NUMBER.fullmatch(text) or _DATE.fullmatch(text))
 
@@ -59,7 +84,7 @@ def _ascends(texts: Sequence[str]) -> bool:
     keys = [float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else text for text in texts]
     if len({type(key) for key in keys}) > 1:
         return False
-    return all(one < other for one, other in zip(keys, keys[1:], strict=False))  # type: ignore[operator]
+    return all(one < other for one, other in pairwise(keys))  # type: ignore[operator]
 
 
 def _below(others: Sequence[Cells], place: int) -> list[str]:
@@ -71,11 +96,6 @@ def _alike(cell: str, below: Sequence[str]) -> bool:
     """Whether it is a code, and what is below it are codes of its shape."""
     shape = _shape(cell)
     return bool(_LETTERS_AND_DIGITS.fullmatch(cell)) and len(below) > 1 and all(_shape(each) == shape for each in below)
-
-
-def _names(cell: str, below: Sequence[str]) -> bool:
-    """Whether it is a word above numbers, times or codes."""
-    return not _is_value(cell) and len(below) > 0 and all(map(_is_value, below))
 
 
 def _shape(text: str) -> str:

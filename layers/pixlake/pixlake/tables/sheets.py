@@ -27,14 +27,17 @@ Cell = int | float | str | bool | time | date | datetime | timedelta
 
 # Larger whole numbers have an exponent.
 _WRITTEN_OUT = 1e21
+_KEPT = 1e15  # a spreadsheet program keeps 15 digits of a number
+_HEADER_ROWS, _MERGED = 64, 4_096
 
 
 def main(memory: int, seconds: int) -> None:
     """Write the sheets of the workbook on standard input to standard output, within so many bytes of memory and seconds
     of a core.
 
-    Each line is JSON: a sheet's name, and below it each of its rows as a list, the row's number from 0 before its
-    cells; or, the last of all, an object with an `error`.
+    Each line is JSON: a sheet's name; an object with its `merged` cells, by row and column from 0; each of its rows as
+    a list, the row's number from 0 before its cells; an object with the columns whose numbers are `rounded`. Or, the
+    last of all, an object with an `error`.
     """
     _limit(memory, seconds)
     try:
@@ -81,13 +84,28 @@ def _write(name: str, sheet: CalamineSheet) -> None:
     if sheet.start is None:
         return
     _put(name)
-    for number, row in enumerate(_rows(sheet)):
-        if any(text is not None for text in row):
-            _put([number, *row])
+    _put({"merged": list(_merged(sheet, sheet.start[1]))})
+    rounded: set[int] = set()
+    for number, row in enumerate(sheet.iter_rows()):
+        texts = [to_text(cell) for cell in row]
+        if any(text is not None for text in texts):
+            rounded.update(place for place, cell in enumerate(row) if _is_rounded(cell))
+            _put([number, *texts])
+    _put({"rounded": sorted(rounded)})
 
 
-def _rows(sheet: CalamineSheet) -> Iterator[list[str | None]]:
-    return ([to_text(cell) for cell in row] for row in sheet.iter_rows())
+def _merged(sheet: CalamineSheet, left: int) -> Iterator[tuple[int, int, int, int]]:
+    """The cells that are one near the top, where a header may be; columns as in the rows."""
+    near = [each for each in sheet.merged_cell_ranges or () if each[0][0] < _HEADER_ROWS]
+    for (top, first), (bottom, last) in near[:_MERGED]:
+        if first >= left:
+            yield top, first - left, bottom, last - left
+
+
+def _is_rounded(cell: Cell) -> bool:
+    """Whether it is a whole number of more digits than a workbook keeps."""
+    number = isinstance(cell, int | float) and not isinstance(cell, bool)
+    return number and _KEPT <= abs(cell) < _WRITTEN_OUT and cell == int(cell)  # type: ignore[arg-type,operator]
 
 
 def _put(value: object) -> None:

@@ -1,7 +1,7 @@
 """One table file, read: its columns as text, and what of it could not be read."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,10 @@ class TableFile:
     faults: Faults
     places: Callable[[Rows], Rows]
     warnings: tuple[str, ...] = ()
+
+    def warned(self, *warnings: str) -> "TableFile":
+        """This table with what of `warnings` is not empty."""
+        return replace(self, warnings=(*self.warnings, *filter(None, warnings)))
 
     def has(self, name: str) -> bool:
         """Whether it has this column, looked up; a list of all names would be made for each."""

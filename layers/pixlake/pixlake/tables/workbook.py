@@ -21,8 +21,10 @@ from pixlake.errors import BadTable
 from pixlake.rejects import Reject, Stage
 from pixlake.tables import sheets
 from pixlake.tables.faults import Faults
+from pixlake.tables.headers import explain_nameless, explain_numbers, explain_row, is_row
 from pixlake.tables.jsonlines import bounded_lines
 from pixlake.tables.room import MAX_ROW_BYTES, Room, check_names, drop_long, too_long
+from pixlake.tables.spans import Merged, count_rows, explain_span, join_names
 from pixlake.tables.tablefile import Rows, TableFile, text_table, unique_names
 
 MAX_BYTES = 256 << 20
@@ -45,8 +47,28 @@ class Workbook:
     left_out: list[Reject]
 
 
-class _Failed(msgspec.Struct, forbid_unknown_fields=True):
-    error: str
+class _Note(msgspec.Struct, forbid_unknown_fields=True):
+    """What the process says beside rows."""
+
+    error: str = ""
+    merged: tuple[Merged, ...] = ()
+    rounded: tuple[int, ...] = ()
+
+
+class _Sheet:
+    """A sheet's rows as they come, and what is said of them before the first and behind the last."""
+
+    def __init__(self, found: Iterable["_Row | _Note"]) -> None:
+        self.merged: tuple[Merged, ...] = ()
+        self.rounded: tuple[int, ...] = ()
+        self._found = found
+
+    def __iter__(self) -> Iterator["_Row"]:
+        for each in self._found:
+            if isinstance(each, _Note):
+                self.merged, self.rounded = self.merged or each.merged, each.rounded
+            else:
+                yield each
 
 
 @dataclass(frozen=True)
@@ -118,16 +140,28 @@ def _check_end(path: str, code: int, memory: int) -> None:
 def _read_sheets(path: str, output: IO[bytes], room: Room) -> Iterator[TableFile]:
     """The sheets that have a header, each at a path of its own."""
     for name, pairs in groupby(_read_rows(path, output), key=itemgetter(0)):
-        rows = (row for _, row in pairs)
+        sheet = _Sheet(each for _, each in pairs)
+        rows = iter(sheet)
         first = list(islice(rows, _HEADER_ROWS))
         header = _find_header(first)
         if header is not None:
-            yield _read_sheet(f"{path}{_OF}{name}", first[header], chain(first[header + 1 :], rows), room)
+            table, names = _read_sheet(f"{path}{_OF}{name}", first[header:], rows, sheet.merged, room)
+            yield table.warned(_explain_rounded(table.path, [names[place] for place in sheet.rounded]))
 
 
-def _read_rows(path: str, output: IO[bytes]) -> Iterator[tuple[str, _Row]]:
-    """The rows, each with its sheet's name."""
-    decoder = msgspec.json.Decoder(str | list[int | str | None] | _Failed)
+def _explain_rounded(path: str, names: Sequence[str]) -> str:
+    """The warning where numbers are longer than a workbook keeps them; empty where none is."""
+    if not names:
+        return ""
+    return (
+        f"{path}: {', '.join(map(repr, names))} has numbers of 16 digits and more, of which a workbook keeps 15: the"
+        " others are zeros or rounded. Make the column text, and enter them again"
+    )
+
+
+def _read_rows(path: str, output: IO[bytes]) -> Iterator[tuple[str, _Row | _Note]]:
+    """The rows, and what is said beside them, each with its sheet's name."""
+    decoder = msgspec.json.Decoder(str | list[int | str | None] | _Note)
     sheet = ""
     for line in bounded_lines(output):
         if len(line) > MAX_ROW_BYTES:
@@ -136,8 +170,10 @@ def _read_rows(path: str, output: IO[bytes]) -> Iterator[tuple[str, _Row]]:
         match decoder.decode(line):
             case str() as sheet:
                 pass
-            case _Failed(error):
-                raise BadTable(f"{path}: {error}")
+            case _Note() as note:
+                if note.error:
+                    raise BadTable(f"{path}: {note.error}")
+                yield sheet, note
             case [number, *cells]:
                 yield sheet, _Row(number, cells, len(line))
 
@@ -153,8 +189,35 @@ def _find_header(rows: Sequence[_Row]) -> int | None:
     return None
 
 
-def _read_sheet(path: str, header: _Row, rows: Iterable[_Row], room: Room) -> TableFile:
-    names = unique_names([name or "" for name in header.cells or ()])
+def _read_sheet(
+    path: str, first: Sequence[_Row], rest: Iterable[_Row], merged: Sequence[Merged], room: Room
+) -> tuple[TableFile, list[str]]:
+    """The table that `first` and `rest` are, its header on top, and the name of each column of the sheet."""
+    top = [row.cells or [None] * len(first[0].cells or ()) for row in first]
+    if is_row(top[0], top[1:]):
+        names = unique_names([""] * len(top[0]))
+        table = _read_table(path, names, chain(first, rest), room)
+        return table.warned(explain_row(path, top[0], names)), names
+    start = first[0].number
+    within = [(up - start, left, down - start, right) for up, left, down, right in merged if up >= start]
+    count = count_rows(top, within)
+    header = join_names(top[:count], within)
+    names = unique_names(header)
+    table = _read_table(path, names, chain(first[count:], rest), room)
+    empty = [
+        name
+        for name, cell in zip(names, header, strict=True)
+        if not cell and table.columns[name].null_count == len(table.rows)
+    ]
+    table = replace(table, columns=table.columns.drop_columns(empty))
+    return table.warned(
+        explain_span(path, count, names),
+        explain_numbers(path, header),
+        explain_nameless(path, header, names, table.columns),
+    ), names
+
+
+def _read_table(path: str, names: list[str], rows: Iterable[_Row], room: Room) -> TableFile:
     check_names(path, names)
     faults = Faults()
     numbers: list[Rows] = [np.empty(0, np.int64)]
@@ -167,10 +230,7 @@ def _read_sheet(path: str, header: _Row, rows: Iterable[_Row], room: Room) -> Ta
         room.take_batch(path, batch)
         batches.append(batch)
         numbers.append(kept)
-    table = text_table(names, batches)
-    unnamed = [name for name, cell in zip(names, header.cells or (), strict=True) if cell is None]
-    empty = [name for name in unnamed if table[name].null_count == table.num_rows]
-    return TableFile(path, table.drop_columns(empty), np.concatenate(numbers), faults, _places)
+    return TableFile(path, text_table(names, batches), np.concatenate(numbers), faults, _places)
 
 
 def _batches(rows: Iterable[_Row], faults: Faults) -> Iterator[list[_Row]]:
