@@ -47,11 +47,11 @@ def read_csv(path: str, file: TextFile, room: Room) -> TableFile:
 
 def _first_rows(path: str, file: TextFile, dialect: Dialect) -> list[list[str]]:
     """The header, or what stands in its place, and some rows."""
-    first, *others = (*islice(read_records(file, dialect), _COMPARED), None)
-    if first is None or first.reason == TOO_LONG:
+    records = list(islice(read_records(file, dialect), _COMPARED))
+    if not records or records[0].reason == TOO_LONG:
         raise BadTable(f"{path}: its first line is too long to name columns; put a line with their names before it")
-    if not first.fields:
+    if not records[0].fields:
         raise BadTable(f"{path}: a quote in its first line is never closed, so it names no columns")
-    if any("\0" in name for name in first.fields):
+    if any("\0" in name for name in records[0].fields):
         raise BadTable(f"{path}: it is not text; save the table as CSV, Excel (.xlsx), JSON or Parquet")
-    return [first.fields, *(other.fields for other in others if other is not None)]
+    return [record.fields for record in records]
