@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from pixlake.errors import BadTable, BadUpload
 from pixlake.messages import Options
-from tests.builders.museum import RECORDS, Found, Museum, first_photograph, museum, number, photographs, table
+from tests.builders.museum import RECORDS, TITLES, Found, Museum, first_photograph, museum, number, photographs, table
 
 Upload = tuple[str, list[str]]
 CAMERA = "DSC_{any:04d}.jpg"
@@ -123,6 +123,36 @@ def listed(written: Callable[[list[str]], str]) -> Callable[[], Upload]:
         return [written(each) if each else "" for each in lists]
 
     return lambda: (table(museum(photos=cells())), paths(CAMERA))
+
+
+def kinds() -> Upload:
+    """What is on each photograph, of as many kinds as photographs."""
+    files = paths(CAMERA)[:11]
+    return table({"filename": files, "species": TITLES}), files
+
+
+def two_columns_of_images() -> Upload:
+    """The second photographs have a column of their own."""
+    shown = photographs(CAMERA)
+    second = [next((path for owner, path in shown[29:] if owner == row), "") for row in RECORDS]
+    firsts = [first_photograph(row, CAMERA) for row in RECORDS]
+    return table(museum(front=firsts, back=second)), paths(CAMERA)
+
+
+def below(line: str, upload: Callable[[], Upload]) -> Callable[[], Upload]:
+    """A table with a line before it."""
+
+    def make() -> Upload:
+        text, images = upload()
+        return f"{line}\n{text}", images
+
+    return make
+
+
+def beheaded() -> Upload:
+    """No line names the columns."""
+    text, images = by_column()()
+    return text.partition("\n")[2], images
 
 
 FEW = r"None of 33 records have an image, and none of 38 images have a record"
@@ -251,6 +281,39 @@ SHAPES = [
     Shape("lists of images", listed("; ".join), "inv_no", image_column="photos"),
     Shape("comma lists of images", listed(", ".join), "inv_no", image_column="photos"),
     Shape("JSON lists of images", listed(json.dumps), "inv_no", image_column="photos"),
+    Shape(
+        "comma lists, each ending in a comma",
+        listed(lambda paths: "".join(f"{path}, " for path in paths)),
+        "inv_no",
+        image_column="photos",
+    ),
+    Shape(
+        "two columns of images",
+        two_columns_of_images,
+        "inv_no",
+        orphans=9,
+        said=["'back' names 7 images, too, that 'front' does not name, and is not read"],
+        image_column="front",
+    ),
+    Shape("names in another case", numbered("{record:02d}/obj{record}-{view}.JPG", lambda row: f"Obj{row + 1}"), "id"),
+    Shape(
+        "a file and its kind, no kind twice",
+        kinds,
+        "filename",
+        with_image=11,
+        orphans=0,
+        records=11,
+        image_column="filename",
+    ),
+    Shape("a hint for Excel", below("sep=,", by_column()), "inv_no", orphans=9, image_column="photo"),
+    Shape(
+        "no line of column names",
+        beheaded,
+        "column_1",
+        orphans=9,
+        said=["its first row .* names no columns and was read as a row"],
+        image_column="column_5",
+    ),
     Shape(
         "amounts that differ by chance",
         lambda: (

@@ -1,7 +1,12 @@
 """Uploads of two shapes at once: several columns that name images, numbered folders beside numbered files."""
 
 from pathlib import Path
+from typing import Literal
+from unicodedata import normalize
 
+import pytest
+
+from pixlake.messages import Options
 from tests.builders.museum import Museum
 
 
@@ -54,3 +59,64 @@ def test_records_that_name_an_image_of_another_are_said(tmp_path: Path) -> None:
 def test_an_image_named_twice_by_one_record_is_nothing_to_say(tmp_path: Path) -> None:
     rows = ["id,photo", *(f"c{number},p{number}.jpg;p{number}.jpg" for number in range(6))]
     assert Museum(tmp_path).put("\n".join(rows), [f"p{number}.jpg" for number in range(6)]).answer.warnings == ()
+
+
+def fronts_and_backs(backs: str) -> tuple[str, list[str]]:
+    rows = [f"c{n:02d},f{n}.jpg,{backs.format(n=n)}" for n in range(9)]
+    return "\n".join(["id,front,back", *rows]), sorted(f"{side}{n}.jpg" for side in "fb" for n in range(9))
+
+
+def test_a_second_column_that_names_other_images_is_said(tmp_path: Path) -> None:
+    found = Museum(tmp_path).put(*fronts_and_backs("b{n}.jpg"))
+    (said,) = found.answer.warnings
+    assert said.startswith("'back' names 9 images, too, that 'front' does not name, and is not read, for one")
+    assert "Set image_column to 'back'" in said
+
+
+def test_a_second_column_of_other_names_of_the_same_images_is_nothing_to_say(tmp_path: Path) -> None:
+    table, images = fronts_and_backs("https://cdn.example/f{n}.jpg?w=80")
+    assert Museum(tmp_path).put(table, [image for image in images if image[0] == "f"]).answer.warnings == ()
+
+
+def test_an_image_column_that_is_set_is_no_guess(tmp_path: Path) -> None:
+    found = Museum(tmp_path).put(*fronts_and_backs("b{n}.jpg"), Options(image_column="back"))
+    assert (found.answer.with_image, found.answer.warnings) == (9, ())
+
+
+Form = Literal["NFC", "NFD"]
+INSECTS = [f"Insect{letter}" for letter in "abcdefgh"]
+
+
+@pytest.mark.parametrize("name", ["{}.JPG", "{}-1.jpg", "photos/{}/1.jpg", "{}/raw/a-{}.png"])
+def test_names_in_another_case_are_joined_and_counted(tmp_path: Path, name: str) -> None:
+    for place, written in enumerate([str.upper, str.lower]):
+        images = sorted(name.format(written(each), n) for n, each in enumerate(INSECTS))
+        found = Museum(tmp_path / str(place)).put("\n".join(["code,x", *(f"{each},1" for each in INSECTS)]), images)
+        assert (found.answer.id_column, found.answer.with_image, found.answer.orphans) == ("code", 8, 0)
+        assert found.answer.id_column_why.endswith("; 8 images found by names in another case")
+
+
+def test_a_column_names_images_in_another_case(tmp_path: Path) -> None:
+    images = sorted(f"{each}.JPG" for each in INSECTS)
+    rows = [f"id{n},{each.upper()}.jpg" for n, each in enumerate(INSECTS)]
+    found = Museum(tmp_path).put("\n".join(["id,photo", *rows]), images)
+    assert (found.answer.with_image, found.answer.orphans, found.rejects) == (8, 0, [])
+    assert found.answer.id_column_why.endswith("; 8 images found by names in another case")
+
+
+def test_case_is_kept_where_two_ids_or_two_files_meet_without_it(tmp_path: Path) -> None:
+    found = Museum(tmp_path / "ids").put("id,x\nab,1\nAB,2\ncd,3\n", ["Ab.jpg", "CD.jpg", "ab.jpg"])
+    assert found.images == {"ab": ["ab.jpg"], "cd": ["CD.jpg"]}
+    found = Museum(tmp_path / "files").put("id,x\nab,1\ncd,2\n", ["AB.jpg", "Ab.jpg", "CD-1.jpg", "Cd-2.jpg"])
+    assert found.images == {"cd": ["CD-1.jpg", "Cd-2.jpg"]}
+
+
+@pytest.mark.parametrize("name", ["{}.jpg", "{}-2.jpg", "{}/1.jpg", "IMG.jpg"])
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_in_any_unicode_form_are_joined(tmp_path: Path, name: str, forms: tuple[Form, Form]) -> None:
+    words = ["Käfer", "Hornisse", "Mücke", "Größe"]
+    paths = [f"{n}/{name.format(normalize(forms[0], word))}" for n, word in enumerate(words)]
+    cells = [normalize(forms[1], path if name == "IMG.jpg" else "") for path in paths]
+    rows = [f"{normalize(forms[1], word)},{cell}" for word, cell in zip(words, cells, strict=True)]
+    found = Museum(tmp_path).put("\n".join(["code,photo", *rows]), sorted(paths))
+    assert (found.answer.with_image, found.answer.orphans, found.rejects) == (4, 0, [])

@@ -45,7 +45,10 @@ def resolve(cell: str | None, paths: list[str] = PATHS) -> list[str | int]:
         ("test/c.Jpg", ["test/c.JPG"]),
         ("c", ["test/c.JPG"]),
         ("deep/er/d", ["deep/er/d.png"]),
-        ("C.JPG", [MISSING]),
+        ("C.JPG", ["test/c.JPG"]),
+        ("TEST\\C", ["test/c.JPG"]),
+        ("A.JPG", [AMBIGUOUS]),
+        ("B.jpg", [AMBIGUOUS]),
         ("z.jpg", [MISSING]),
         ("d.gif", [MISSING]),
         (" d.png ", ["deep/er/d.png"]),
@@ -71,6 +74,13 @@ def test_a_cell_names_images_by_path_stem_or_list(cell: str | None, images: list
 def test_a_stem_with_two_candidate_files_is_ambiguous() -> None:
     assert resolve("a.jpg", ["p/a.JPG", "q/a.Jpg"]) == [AMBIGUOUS]
     assert resolve("a.jpg", ["p/a.JPG", "q/a.jpg"]) == ["q/a.jpg"]
+
+
+def test_names_that_differ_only_in_case_are_told_apart_by_it() -> None:
+    paths = pa.array(["A.jpg", "b.JPG"])
+    found = read_references(pa.array(["A.jpg", "a.jpg", "B.jpg"]), paths)
+    assert (found.images.tolist(), found.by_case) == ([0, MISSING, 1], 1)
+    assert read_references(pa.array(["x.jpg"]), pa.array(["p/X.jpg", "q/X.JPG"])).images.tolist() == [AMBIGUOUS]
 
 
 def test_rows_keep_their_order() -> None:

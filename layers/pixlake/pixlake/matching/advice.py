@@ -6,6 +6,7 @@ from difflib import get_close_matches
 import numpy as np
 import pyarrow as pa
 
+from pixlake.matching.columns import find_images
 from pixlake.matching.join import Join
 from pixlake.matching.pairs import find_pair
 from pixlake.matching.profiles import NEARLY, Profile
@@ -29,6 +30,7 @@ def advise(join: Join) -> tuple[str, ...]:
         *_left_out(join),
         *_merged(join),
         *_ambiguous(join),
+        *_further(join),
         *_shared(join),
         *_few(join),
     )
@@ -83,6 +85,23 @@ def _ambiguous(join: Join) -> Iterator[str]:
         f"{count:,} names in {join.image_column!r} fit several images each, such as {_shown(text)}. Write the folder"
         " before the name, or keep the folder in a column of its own"
     )
+
+
+def _further(join: Join) -> Iterator[str]:
+    """Where another column names images that the one that was found does not name."""
+    if join.references is None or join.image_column_told:
+        return
+    paths = join.joined.images["image_path"].combine_chunks()
+    others = join.tables.columns.drop_columns([join.image_column])
+    for name, references in find_images(others, paths):
+        more = np.setdiff1d(references.images[references.images >= 0], join.references.images)
+        if len(more):
+            images = "1 image" if len(more) == 1 else f"{len(more):,} images"
+            yield (
+                f"{name!r} names {images}, too, that {join.image_column!r} does not name, and is not read, for one"
+                f" column names images. Set image_column to {name!r} if it is that; or write both names into one cell,"
+                " with a semicolon between"
+            )
 
 
 def _shared(join: Join) -> Iterator[str]:

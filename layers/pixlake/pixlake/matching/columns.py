@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from pixlake.errors import BadTable
 from pixlake.matching.kinds import Columns
-from pixlake.matching.loosely import PathNames, without_zeros
+from pixlake.matching.loosely import PathNames, in_lower_case, without_zeros
 from pixlake.matching.names import comparable
 from pixlake.matching.pairs import find_pair
 from pixlake.matching.profiles import MOSTLY, NEARLY, Profile, called_like_images, looks_like_images, sample
@@ -73,15 +73,16 @@ def choose_images(columns: pa.Table, paths: pa.Array, told: str | None) -> tuple
     """The column that names images, with what it names; None where the images tell their records by their names."""
     if told is not None:
         return told, _settled(columns, told, paths)
-    best: tuple[str, References] | None = None
-    most = (0, 0)
-    for name in columns.column_names if len(paths) else ():
-        if not called_like_images(name) and not looks_like_images(columns[name]):
-            continue
-        references = _settled(columns, name, paths)
-        if (references.matched, references.ambiguous) > most:
-            best, most = (name, references), (references.matched, references.ambiguous)
-    return best
+    found = find_images(columns, paths)
+    return max(found, key=lambda each: (each[1].matched, each[1].ambiguous)) if found else None
+
+
+def find_images(columns: pa.Table, paths: pa.Array) -> list[tuple[str, References]]:
+    """The columns that name images, each with what it names."""
+    names = columns.column_names if len(paths) else ()
+    likely = [name for name in names if called_like_images(name) or looks_like_images(columns[name])]
+    found = [(name, _settled(columns, name, paths)) for name in likely]
+    return [each for each in found if each[1].matched or each[1].ambiguous]
 
 
 def _settled(columns: pa.Table, name: str, paths: pa.Array) -> References:
@@ -116,7 +117,11 @@ def _ways(
 
 def _by_images(profiles: Sequence[Profile], names: PathNames, at_least: float = 0.0) -> Choice | None:
     """By the most different names of images; of columns nearly as good the one that looks most like a key."""
-    found = _named_by(profiles, names.keys()) or _numbered_by(profiles, names.keys_without_zeros())
+    found = (
+        _named_by(profiles, names.keys())
+        or _changed_by(without_zeros, profiles, names.keys_without_zeros())
+        or _changed_by(in_lower_case, profiles, names.keys_in_lower_case())
+    )
     most = max((each.different for each in found), default=0)
     least = max(NEARLY * most, at_least * len(names.keys()))
     good = [each for each in found if each.different >= least]
@@ -142,12 +147,14 @@ def _named_by(profiles: Sequence[Profile], keys: pa.Array) -> list[_Named]:
     return [each for each in counted if each.different and each.profile.tells_apart(MOSTLY)]
 
 
-def _numbered_by(profiles: Sequence[Profile], keys: pa.Array) -> list[_Named]:
-    """The same by numbers whose leading zeros do not count."""
+def _changed_by(
+    change: Callable[[pa.ChunkedArray], pa.ChunkedArray], profiles: Sequence[Profile], keys: pa.Array
+) -> list[_Named]:
+    """The same by what values are without leading zeros, or in another case."""
     if not len(keys):
         return []
     written = {profile.name: profile for profile in profiles}
-    bare = [Profile(profile.name, without_zeros(profile.values), profile.rows) for profile in profiles]
+    bare = [Profile(profile.name, change(profile.values), profile.rows) for profile in profiles]
     return [replace(each, profile=written[each.profile.name]) for each in _named_by(bare, keys)]
 
 

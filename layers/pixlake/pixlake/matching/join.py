@@ -40,6 +40,7 @@ class Join:
     references: References | None
     left_out: tuple[Reject, ...]
     doubtful: bool = False
+    image_column_told: bool = False
 
     def rejects(self) -> Iterator[Reject]:
         """What of the tables is not used, and why."""
@@ -124,9 +125,10 @@ def join(images: pa.Table, tables: Tables, options: Options, keyed: Keyed | None
         keyed.check_key(tables.columns.num_rows, records)
     matches = _match(names, records, references, tables.columns.num_rows)
     joined = Joined(records.ids, records.rows, tables.columns, id_column, images, matches)
-    return Join(
-        joined, tables, records, id_column, chosen.id.why, image_column, references, chosen.left_out, chosen.id.doubtful
-    )
+    by_case = matches.by_case if references is None else references.by_case
+    why = f"{chosen.id.why}; {by_case:,} images found by names in another case" if by_case else chosen.id.why
+    left_out, doubtful, told = chosen.left_out, chosen.id.doubtful, options.image_column is not None
+    return Join(joined, tables, records, id_column, why, image_column, references, left_out, doubtful, told)
 
 
 def _match(names: PathNames, records: Records, references: References | None, rows: int) -> Matches:

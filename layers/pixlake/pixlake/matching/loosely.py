@@ -4,7 +4,7 @@ The record `INV-1001` has the images `img/INV-1001/1.jpg`, and the record `1` ha
 same number. A name that says the id as it is comes first, unless the folders tell more records apart.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -48,6 +48,10 @@ class PathNames:
         """Every id that an image's path may stand for, once each."""
         return self._keys
 
+    def keys_in_lower_case(self) -> pa.Array:
+        """Those that no other is the same as in lower case."""
+        return pc.unique(in_lower_case(self._keys).drop_null())
+
     def keys_without_zeros(self) -> pa.Array:
         """Those that are numbers, without leading zeros."""
         return pc.unique(without_zeros(self._keys).drop_null())
@@ -72,11 +76,20 @@ def match_paths(paths: PathNames, ids: pa.Array) -> Matches:
     the last numbers in their names.
     """
     keys = comparable(ids)
-    by_name, by_folder = _by_name(paths, keys), _by_folder(paths, keys)
-    first, second = by_name, by_folder
+    first, second = _in_order(_by_name(paths, keys), _by_folder(paths, keys))
+    owners = first.or_else(_without_numbers(second, first, keys))
+    if owners.images == len(paths.places):
+        return owners.matches(len(ids))
+    first, second = _in_order(*_by_case(paths, keys))
+    cased = owners.or_else(first.or_else(second))
+    return replace(cased.matches(len(ids)), by_case=cased.images - owners.images)
+
+
+def _in_order(by_name: Owners, by_folder: Owners) -> tuple[Owners, Owners]:
+    """What tells more records apart, and the other."""
     if by_folder.images >= by_name.images and by_folder.different > by_name.different:
-        first, second = by_folder, by_name
-    return first.or_else(_without_numbers(second, first, keys)).matches(len(ids))
+        return by_folder, by_name
+    return by_name, by_folder
 
 
 def _without_numbers(second: Owners, first: Owners, keys: pa.Array) -> Owners:
@@ -99,13 +112,37 @@ def _by_name(paths: PathNames, keys: pa.Array) -> Owners:
     return owners.or_else(find_owners(stems, bases, names.numbers, _numbers(keys)))
 
 
+def _by_case(paths: PathNames, keys: pa.Array) -> tuple[Owners, Owners]:
+    """By name and by folder, whatever the case of letters, unless two ids, or two names, meet by it."""
+    names, lower = paths.names, in_lower_case(keys)
+    bases = pc.if_else(pc.is_valid(stems := in_lower_case(names.stems)), pc.utf8_lower(names.bases), None)
+    by_name = find_owners(stems, bases, names.numbers, lower)
+    return by_name, _in_folders(paths, find(in_lower_case(paths.parts[0]), lower))
+
+
+def in_lower_case(texts: pa.Array) -> pa.Array:
+    """Texts in lower case; null where two that differ are one by it, and where there is no letter."""
+    different = pc.unique(texts.drop_null())
+    counted = pc.value_counts(pc.utf8_lower(different))
+    repeated = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+    lower = pc.utf8_lower(texts)
+    none = pc.or_(pc.is_in(lower, repeated, skip_nulls=True), pc.equal(lower, pc.utf8_upper(texts)))
+    return pc.if_else(none, pa.scalar(None, pa.string()), lower)
+
+
 def _by_folder(paths: PathNames, keys: pa.Array) -> Owners:
     """The records that the innermost folders name."""
-    parts, folders = paths.parts
+    parts, _ = paths.parts
     found = find(parts, keys)
     bare = without_zeros(parts)
     if bare.null_count < len(bare) and (found < 0).any():
         found = np.where(found >= 0, found, find(bare, _numbers(keys)))
+    return _in_folders(paths, found)
+
+
+def _in_folders(paths: PathNames, found: Positions) -> Owners:
+    """The records of the images in folders, by the record that is `found` for each part of a folder's path."""
+    _, folders = paths.parts
     named = np.full(len(paths.folders), -1, dtype=np.int64)
     named[folders[found >= 0]] = found[found >= 0]  # of several the last, which is the innermost
     records = named[paths.places]

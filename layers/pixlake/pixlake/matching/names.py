@@ -29,12 +29,13 @@ class ImageNames:
 class Matches:
     """Which images each record has: those of record r are `images[starts[r]:starts[r + 1]]`, in their order.
 
-    `record_of_image` is -1 for an orphan.
+    `record_of_image` is -1 for an orphan. `by_case` counts the images found by a name in another case.
     """
 
     record_of_image: Positions
     starts: Positions
     images: Positions
+    by_case: int = 0
 
     @property
     def matched(self) -> int:

@@ -6,7 +6,7 @@ equally well, neither is taken.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 import msgspec
@@ -28,11 +28,12 @@ _COMMA_LIST = rf"(?i)^(?:\s*,)*{_IMAGE}(?:\s*,(?:\s*{_IMAGE})?)*\s*$"
 @dataclass(frozen=True)
 class References:
     """The images that cells name, in order: the cell's row, the text, and the image's position, or MISSING, or
-    AMBIGUOUS."""
+    AMBIGUOUS. `by_case` counts those that were found by a name in another case."""
 
     rows: Positions
     texts: pa.Array
     images: Positions
+    by_case: int = 0
 
     @property
     def matched(self) -> int:
@@ -59,7 +60,7 @@ def settle(references: References, columns: pa.Table, paths: pa.Array) -> Refere
             best = found
     images = references.images.copy()
     images[unclear] = np.where(best >= 0, best, AMBIGUOUS)
-    return References(references.rows, references.texts, images)
+    return replace(references, images=images)
 
 
 def read_references(cells: pa.Array, paths: pa.Array) -> References:
@@ -70,9 +71,14 @@ def read_references(cells: pa.Array, paths: pa.Array) -> References:
     """
     rows, texts = _flatten(cells, paths)
     distinct = texts.dictionary_encode()
-    found = _resolve(_as_path(distinct.dictionary), comparable(paths))
-    images = found[distinct.indices.to_numpy()] if len(texts) else np.empty(0, np.int64)
-    return References(rows, texts, images)
+    references, ends = _as_path(distinct.dictionary), comparable(paths)
+    found = _resolve(references, ends)
+    cased = _resolve_by_case(references, ends, found)
+    if not len(texts):
+        return References(rows, texts, np.empty(0, np.int64))
+    places = distinct.indices.to_numpy()
+    by_case = int(((cased >= 0) & (found < 0))[places].sum())
+    return References(rows, texts, cased[places], by_case)
 
 
 def match_references(references: References, ranks: Positions, records: int, images: int) -> Matches:
@@ -142,6 +148,24 @@ def _resolve(references: pa.Array, paths: pa.Array) -> Positions:
             break
         found[left] = _by_longest_end(loose_references.take(pa.array(left)), loose_paths)
     return found
+
+
+def _resolve_by_case(references: pa.Array, paths: pa.Array, found: Positions) -> Positions:
+    """What was `found`, and what is missing by names whatever their case, unless two references meet by it."""
+    left = np.flatnonzero(found == MISSING)
+    if not len(left) or not len(paths):
+        return found
+    lower = pc.utf8_lower(_unquoted(_without_query(references)))
+    counted = pc.value_counts(lower)
+    repeated = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+    single = pc.if_else(pc.is_in(lower, repeated), None, lower).take(pa.array(left))
+    images = pc.utf8_lower(paths)
+    cased = found.copy()
+    cased[left] = _by_longest_end(single, images)
+    bare = pc.if_else(pc.match_substring_regex(single, _EXTENSION), None, single)
+    loose = _by_longest_end(bare, pc.replace_substring_regex(images, _EXTENSION, ""))
+    cased[left] = np.where(cased[left] == MISSING, loose, cased[left])
+    return cased
 
 
 def _forms(references: pa.Array, paths: pa.Array) -> Iterator[tuple[pa.Array, pa.Array]]:
