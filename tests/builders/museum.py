@@ -87,7 +87,9 @@ class Museum:
     def keep(self, found: Found) -> Found:
         """What Compact does for the experiment."""
         assert found.answer.id_column
-        keep_experiment(self.lake, "museum", Experiment(found.answer.id_column, f"upload-{self.uploads}.zip"))
+        keep_experiment(
+            self.lake, "museum", Experiment(found.answer.id_column, f"upload-{self.uploads}.zip", found.answer.guessed)
+        )
         return found
 
 

@@ -12,10 +12,12 @@ from pixlake.lake import experiment_uri
 
 
 class Experiment(msgspec.Struct, frozen=True):
-    """The object `experiments/<experiment_id>/key.json`. `upload_uri` is the upload that decided."""
+    """The object `experiments/<experiment_id>/key.json`. `upload_uri` is the upload that decided, `guessed` whether
+    nothing told that the column is a key."""
 
     id_column: str
     upload_uri: str
+    guessed: bool = False
 
 
 def read_experiment(lake: str, experiment_id: str) -> Experiment | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pixlake.messages import Options
 from tests.builders.museum import Museum, table
 
 SPECIES = ["Sparrow", "Robin", "Wren", "Magpie", "Blackbird", "Great tit"]
@@ -75,6 +76,17 @@ def test_words_before_the_file_of_a_table_that_says_more_are_the_id_but_doubtful
     assert column == "name"
     assert "'name' was taken" in said
     assert "or set id_column to 'photo' for one record an image" in said
+
+
+def test_a_guessed_key_is_said_with_each_upload_until_it_is_set(tmp_path: Path) -> None:
+    museum = Museum(tmp_path)
+    text = table({"name": SPECIES, "photo": FILES, "weight": ["1.5"] * 6})
+    assert museum.keep(museum.put(text, FILES)).answer.guessed
+    again = museum.put(text, FILES)
+    assert again.answer.guessed
+    assert "The experiment is keyed by 'name', which its first upload took though it looks like no key" in again.said
+    told = museum.put(text, FILES, Options(id_column="name"))
+    assert (told.answer.guessed, told.said) == (False, "")
 
 
 @pytest.mark.parametrize("kind", ["species", "Label", "class_name", "title", "caption"])

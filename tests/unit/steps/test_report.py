@@ -50,6 +50,18 @@ def test_the_answer_is_the_totals_and_the_page_is_where_it_says(reported: Report
 
 
 @pytest.mark.usefixtures("without_plots")
+@pytest.mark.parametrize(("guessed", "images", "said"), [(True, 4, 1), (True, 0, 0), (False, 4, 0)])
+def test_records_that_a_guessed_key_replaces_with_new_images_are_said(
+    reported: ReportedExecution, guessed: bool, images: int, said: int
+) -> None:
+    changed = _with_effects(reported, {"records": Effect(replaced=3), "embeddings": Effect(new=images)})
+    split = structs.replace(changed.request.split, guessed=guessed, id_column="species")
+    answer = report(structs.replace(changed.request, split=split), settings(reported))
+    found = [warning for warning in answer.warnings if "replaced older ones of the same 'species'" in warning]
+    assert len(found) == said
+
+
+@pytest.mark.usefixtures("without_plots")
 def test_the_page_says_what_changed_by_table_and_that_nothing_did(reported: ReportedExecution) -> None:
     effects = {"records": Effect(new=1_234, replaced=5, removed=7), "embeddings": Effect(changed=9)}
     changed = _with_effects(reported, effects)

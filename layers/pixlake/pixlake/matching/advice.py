@@ -37,7 +37,13 @@ def advise(join: Join) -> tuple[str, ...]:
 
 
 def _doubtful(join: Join) -> Iterator[str]:
-    if join.doubtful:
+    if join.doubtful and join.remembered:
+        yield (
+            f"The experiment is keyed by {join.id_column!r}, which its first upload took though it looks like no key: a"
+            " row replaces an older one of the same value. If these are other things, stop, and upload them to another"
+            f" experiment with id_column set; else set id_column to {join.id_column!r}"
+        )
+    elif join.doubtful:
         columns = [_column(join, name) for name in join.tables.columns.column_names]
         pictures = [each.name for each in columns if each.names_images and each.tells_apart(NEARLY)]
         picture = f"; or set id_column to {pictures[0]!r} for one record an image" if pictures else ""

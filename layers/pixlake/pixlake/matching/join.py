@@ -41,6 +41,7 @@ class Join:
     left_out: tuple[Reject, ...]
     doubtful: bool = False
     image_column_told: bool = False
+    remembered: bool = False
 
     def rejects(self) -> Iterator[Reject]:
         """What of the tables is not used, and why."""
@@ -128,7 +129,9 @@ def join(images: pa.Table, tables: Tables, options: Options, keyed: Keyed | None
     by_case = matches.by_case if references is None else references.by_case
     why = f"{chosen.id.why}; {by_case:,} images found by names in another case" if by_case else chosen.id.why
     left_out, doubtful, told = chosen.left_out, chosen.id.doubtful, options.image_column is not None
-    return Join(joined, tables, records, id_column, why, image_column, references, left_out, doubtful, told)
+    return Join(
+        joined, tables, records, id_column, why, image_column, references, left_out, doubtful, told, keyed is not None
+    )
 
 
 def _match(names: PathNames, records: Records, references: References | None, rows: int) -> Matches:

@@ -19,7 +19,11 @@ class Keyed:
     @property
     def choice(self) -> Choice:
         column = self.experiment.id_column
-        return Choice(column, f"{column}: the id column of this experiment since {self.experiment.upload_uri}")
+        return Choice(
+            column,
+            f"{column}: the id column of this experiment since {self.experiment.upload_uri}",
+            doubtful=self.experiment.guessed,
+        )
 
     def check_column(self, told: str | None, columns: Sequence[str]) -> None:
         """BadUpload where the options tell another column, or the tables do not have this one."""

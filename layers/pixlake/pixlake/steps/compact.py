@@ -98,7 +98,7 @@ def _keep_key(request: CompactRequest, settings: CompactSettings) -> None:
     """The id column is settled before the first row is committed: of two first uploads at once one must give way."""
     run, column = request.run, request.split.id_column
     if column is not None and request.split.records:
-        keep_experiment(settings.lake_uri, run.experiment_id, Experiment(column, run.upload_uri))
+        keep_experiment(settings.lake_uri, run.experiment_id, Experiment(column, run.upload_uri, request.split.guessed))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The step Report: the execution's row of `executions`, and one page that shows what it did, from the parts under
 `work/`."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from pixlake import storage
@@ -8,7 +9,7 @@ from pixlake.bundles.demo import is_sample, write_notice
 from pixlake.iceberg.catalog import open_catalog
 from pixlake.iceberg.executions import Ending, commit_ending
 from pixlake.lake import Work, report_uri
-from pixlake.messages import TOTALS, ReportAnswer, ReportRequest
+from pixlake.messages import TOTALS, Effect, ReportAnswer, ReportRequest
 from pixlake.report.contents import draw_plots, read_agreement, read_apart, read_sizes, read_tiles
 from pixlake.report.gather import list_work, read_rejects
 from pixlake.report.next_steps import write_rows_query, write_serve_command
@@ -16,6 +17,7 @@ from pixlake.report.page import Page, render_page
 from pixlake.report.tallies import count_reasons, group_rejects
 from pixlake.report.timings import time_steps
 from pixlake.report.unread import UnreadTables
+from pixlake.schemas import EMBEDDINGS, RECORDS
 from pixlake.settings import ReportSettings
 
 
@@ -48,7 +50,7 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         unjoined=read_apart(request.split, listing),
         rows_query=write_rows_query(run, request.split, catalog.name),
         serve_command=write_serve_command(settings.lake_uri),
-        warnings=(*unread.warnings(), *request.split.warnings),
+        warnings=(*unread.warnings(), *_replaced(request), *request.split.warnings),
         unpredicted=_unpredicted(request),
         written_at=written_at,
         notice=_notice(request),
@@ -78,6 +80,19 @@ def _answer(request: ReportRequest, uri: str, page: Page) -> ReportAnswer:
         reasons=count_reasons(page.rejects),
         effects=compact.effects,
     )
+
+
+def _replaced(request: ReportRequest) -> Iterator[str]:
+    """A warning where records are replaced by what may be other things: by a guessed key, with new images."""
+    split, nothing = request.split, Effect()
+    replaced = request.compact.effects.get(RECORDS.name, nothing).replaced
+    images = request.compact.effects.get(EMBEDDINGS.name, nothing).new
+    if split.guessed and replaced and images:
+        yield (
+            f"{replaced:,} of {split.records:,} records replaced older ones of the same {split.id_column!r}, which"
+            f" looks like no key, and {images:,} images are new. If these are other things, the older ones are gone from the"
+            " tables: upload both to another experiment with id_column set"
+        )
 
 
 def _unpredicted(request: ReportRequest) -> str:

@@ -69,6 +69,7 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
         demo=tuple(role for role, model in models.items() if model.demo),
         warnings=(*advise(found), *_missing_columns(models, found.joined)),
         unpredicted="" if any(map(_predicts, batches)) else explain_unpredicted(settings.lake_uri, models),
+        guessed=found.doubtful,
     )
 
 
