@@ -61,6 +61,24 @@ def test_an_image_named_twice_by_one_record_is_nothing_to_say(tmp_path: Path) ->
     assert Museum(tmp_path).put("\n".join(rows), [f"p{number}.jpg" for number in range(6)]).answer.warnings == ()
 
 
+def test_rows_whose_first_is_in_another_table_are_said(tmp_path: Path) -> None:
+    tables = {
+        "names.csv": "\n".join(["id,name", *(f"{n},name {n}" for n in range(9))]),
+        "prices.csv": "\n".join(["id,price", *(f"{n},{n}.5" for n in range(9))]),
+    }
+    (said,) = Museum(tmp_path).put(tables, []).answer.warnings
+    assert said.startswith(
+        "9 of 18 rows are left out: 'id' is empty there, or an earlier row has the same id. Of 9 the"
+    )
+    assert said.endswith("make one table of them, with one row for each id")
+
+
+def test_ids_that_a_spreadsheet_has_shortened_are_said(tmp_path: Path) -> None:
+    rows = [f"4.00638E+12,title {n}" for n in range(6)]
+    (said,) = Museum(tmp_path).put("\n".join(["ean,title", *rows, "4.1E+12,x"]), []).answer.warnings[-1:]
+    assert said.startswith("'ean' holds numbers that a spreadsheet program has shortened, such as '4.00638E+12'")
+
+
 def fronts_and_backs(backs: str) -> tuple[str, list[str]]:
     rows = [f"c{n:02d},f{n}.jpg,{backs.format(n=n)}" for n in range(9)]
     return "\n".join(["id,front,back", *rows]), sorted(f"{side}{n}.jpg" for side in "fb" for n in range(9))

@@ -100,6 +100,11 @@ def test_kinds_alone_are_the_id_but_doubtful(tmp_path: Path) -> None:
     assert "'species' was taken" in said
 
 
+def test_a_year_behind_a_title_is_not_the_id(tmp_path: Path) -> None:
+    years = [str(1990 + n) for n in range(len(SPECIES))]
+    assert taken_from({"title": SPECIES, "year": years, "poster": FILES}, tmp_path)[0] == "poster"
+
+
 def test_folders_of_classes_are_not_the_ids_of_files(tmp_path: Path) -> None:
     labels = ["cat", "dog", "owl"]
     images = [f"{label}/{n}.jpg" for label in labels for n in (1, 2)]

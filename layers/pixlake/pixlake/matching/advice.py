@@ -9,11 +9,12 @@ import pyarrow as pa
 from pixlake.matching.columns import find_images
 from pixlake.matching.join import Join
 from pixlake.matching.pairs import find_pair
-from pixlake.matching.profiles import NEARLY, Profile
+from pixlake.matching.profiles import MOSTLY, NEARLY, Profile, called_like_key
 from pixlake.matching.references import AMBIGUOUS, MISSING
 
 _EXAMPLES = 3
 _CANDIDATES = 2_000  # to find what is nearest takes as long as there are of them
+_SHORTENED = r"^\s*[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,}\s*$"
 _SHOWN = 80  # characters of a name: warnings travel in a message of limited size
 _WHAT_TO_SET = (
     "Set id_column to the column whose values are the names of the images or of their folders, or image_column to the"
@@ -28,6 +29,7 @@ def advise(join: Join) -> tuple[str, ...]:
         *_doubtful(join),
         *_row_number(join),
         *_left_out(join),
+        *_shortened(join),
         *_merged(join),
         *_ambiguous(join),
         *_further(join),
@@ -68,10 +70,32 @@ def _left_out(join: Join) -> Iterator[str]:
     """Where a column was taken for the id though many rows have none of their own."""
     rows, count = join.tables.columns.num_rows, len(join.records.empty) + len(join.records.repeated)
     if count > (1 - NEARLY) * rows:
+        advice = "If each row is a record of its own, name in id_column a column that tells them apart"
+        if 2 * (apart := _apart(join)) > count:
+            advice = f"Of {apart:,} the first row is in another table: make one table of them, with one row for each id"
         yield (
             f"{count:,} of {rows:,} rows are left out: {join.id_column!r} is empty there, or an earlier row has the"
-            " same id. If each row is a record of its own, name in id_column a column that tells them apart"
+            f" same id. {advice}"
         )
+
+
+def _apart(join: Join) -> int:
+    """How many rows have the id of a row in another file."""
+    ends = np.cumsum([file.columns.num_rows for file in join.tables.files])
+    repeated, firsts = (np.searchsorted(ends, rows, "right") for rows in (join.records.repeated, join.records.firsts))
+    return int(np.count_nonzero(repeated != firsts))
+
+
+def _shortened(join: Join) -> Iterator[str]:
+    """Where a spreadsheet program has written long numbers as it shows them, and different ones alike."""
+    for name in join.tables.columns.column_names:
+        column = _column(join, name)
+        if called_like_key(name) is not None and column.share_of(_SHORTENED) >= MOSTLY:
+            yield (
+                f"{name!r} holds numbers that a spreadsheet program has shortened, such as"
+                f" {_shown(str(column.sample[0]))}: the other digits are gone. Make the column text there, and save the"
+                " table again"
+            )
 
 
 def _merged(join: Join) -> Iterator[str]:

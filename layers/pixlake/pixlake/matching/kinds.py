@@ -89,10 +89,15 @@ class Columns:
     def _plausible(self, profile: Profile) -> bool:
         if self.rival is None:
             return True
-        leads = len(self.things) > 1 and self.all.index(profile) < self.all.index(self.rival)
+        before = self.all[: self.all.index(profile)]
+        leads = len(self.things) > 1 and self.rival not in before
         if called_like_key(profile.name) is not None:
             return leads or not called_like_kind(profile.name)
-        return looks_like_codes(profile) or (leads and not profile.doubtful(first=profile is self.things[0]))
+        if looks_like_codes(profile):
+            return True
+        # films with a title each have a year each by chance
+        titled = any(each.label and each.complete for each in before)
+        return leads and not titled and not profile.doubtful(first=profile is self.things[0])
 
     def doubtful(self, profile: Profile, first: bool) -> bool:
         """Whether a column whose values are all different is no sure id: it looks like none, or a picture's name may be

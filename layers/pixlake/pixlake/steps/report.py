@@ -90,8 +90,8 @@ def _replaced(request: ReportRequest) -> Iterator[str]:
     if split.guessed and replaced and images:
         yield (
             f"{replaced:,} of {split.records:,} records replaced older ones of the same {split.id_column!r}, which"
-            f" looks like no key, and {images:,} images are new. If these are other things, the older ones are gone from the"
-            " tables: upload both to another experiment with id_column set"
+            f" looks like no key, and {images:,} images are new. If these are other things, the older ones are gone"
+            " from the tables: upload both to another experiment with id_column set"
         )
 
 
