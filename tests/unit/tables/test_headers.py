@@ -42,6 +42,20 @@ def test_a_column_may_be_called_sep(text_file: MakeFile) -> None:
     assert read(text_file(b"sep,a\n1,2\n"))[0] == ["sep", "a"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_title_above_the_names_is_left_out_and_said(text_file: MakeFile, end: str) -> None:
+    text = end.join(["sep=;", "", "Käfer 2026;;", ";;", "", "id;name;place", "1;a;b", "2;;", ""])
+    table = read_csv("a.csv", text_file(text.encode()), Room())
+    assert table.columns.column_names == ["id", "name", "place"]
+    assert (rows_of(table), list(table.places(table.rows))) == ([["1", "a", "b"], ["2", None, None]], [7, 8])
+    assert table.warnings == ("a.csv: 'Käfer 2026' above the columns' names is left out",)
+
+
+@pytest.mark.parametrize("text", ["id,,\n1,a,b\n", "id,\na,b\n", ",,x\n,,\n", '"a\nb",,\nid,name,x\n', "id,,\na,b,b\n"])
+def test_a_header_with_one_name_is_no_title(text_file: MakeFile, text: str) -> None:
+    assert read_csv("a.csv", text_file(text.encode()), Room()).columns.num_rows == text.count("\n") - 1 - ('"' in text)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_table_without_a_header_loses_no_row(text_file: MakeFile, end: str, encoding: str) -> None:

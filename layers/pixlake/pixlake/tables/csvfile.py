@@ -5,19 +5,28 @@ come, empty lines skipped. pyarrow gives up on a row longer than its block, and 
 where a quote is never closed; then the careful way loses that row alone.
 """
 
+import re
 from itertools import islice
 
 from pixlake.errors import BadTable
 from pixlake.formats import extension
 from pixlake.tables.csvarrow import read_fast
-from pixlake.tables.csvrecords import TOO_LONG, RecordLines, read_carefully, read_records
+from pixlake.tables.csvrecords import TOO_LONG, Record, RecordLines, read_carefully, read_records
 from pixlake.tables.dialects import Dialect, choose_dialect, take_hint
-from pixlake.tables.headers import explain_nameless, explain_numbers, explain_row, is_row
+from pixlake.tables.headers import (
+    count_titles,
+    explain_nameless,
+    explain_numbers,
+    explain_row,
+    explain_title,
+    is_row,
+)
 from pixlake.tables.room import Room, check_names
 from pixlake.tables.tablefile import TableFile, unique_names
 from pixlake.tables.text import UNREADABLE, TextFile
 
 _SAMPLE_CHARACTERS = 64 << 10
+_LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)")
 _COMPARED = 21  # rows, of which the first may be the header
 
 
@@ -31,7 +40,12 @@ def read_csv(path: str, file: TextFile, room: Room) -> TableFile:
     if hint:
         file, sample = file.behind(hint), sample[len(hint) :]
     dialect = choose_dialect(sample, whole, extension(path), delimiter)
-    header, *others = _first_rows(path, file, dialect)
+    records = _first_records(path, file, dialect)
+    rows = [record.fields for record in records]
+    titles = count_titles(rows)
+    for line in _LINES.findall(sample)[: records[titles].line - file.line]:
+        file = file.behind(line)
+    header, *others = rows[titles:]
     names = unique_names([name.replace(UNREADABLE, "\N{REPLACEMENT CHARACTER}") for name in header])
     if is_row(header, others):
         names = unique_names([""] * len(header))
@@ -42,10 +56,11 @@ def read_csv(path: str, file: TextFile, room: Room) -> TableFile:
     check_names(path, names)
     found = read_fast(file, dialect, names, room) or read_carefully(file, dialect, names, room)
     table = TableFile(path, found.columns, found.rows, found.faults, RecordLines(file, dialect))
-    return table.warned(warning, explain_nameless(path, header, names, found.columns))
+    above = explain_title(path, rows[0]) if titles else ""
+    return table.warned(above, warning, explain_nameless(path, header, names, found.columns))
 
 
-def _first_rows(path: str, file: TextFile, dialect: Dialect) -> list[list[str]]:
+def _first_records(path: str, file: TextFile, dialect: Dialect) -> list[Record]:
     """The header, or what stands in its place, and some rows."""
     records = list(islice(read_records(file, dialect), _COMPARED))
     if not records or records[0].reason == TOO_LONG:
@@ -54,4 +69,4 @@ def _first_rows(path: str, file: TextFile, dialect: Dialect) -> list[list[str]]:
         raise BadTable(f"{path}: a quote in its first line is never closed, so it names no columns")
     if any("\0" in name for name in records[0].fields):
         raise BadTable(f"{path}: it is not text; save the table as CSV, Excel (.xlsx), JSON or Parquet")
-    return [record.fields for record in records]
+    return records

@@ -29,6 +29,23 @@ def is_row(first: Cells, others: Sequence[Cells]) -> bool:
     return any(_alike(*each) for each in columns) and not any(is_word_above_values(*each) for each in columns)
 
 
+def count_titles(rows: Sequence[Cells]) -> int:
+    """How many of the first rows are a title and empty rows below it: one value alone, above a row of three words and
+    more, one for each column. A value of several lines is no title."""
+    filled = [[cell for cell in row if cell and cell.strip()] for row in rows]
+    if not filled or len(filled[0]) != 1 or re.search(r"[\r\n]", filled[0][0]):
+        return 0
+    titles = next((place for place, cells in enumerate(filled) if len(cells) > 1), 0)
+    named = filled[titles]
+    full = len(named) == len(rows[titles]) == len(set(named)) > 2
+    return titles if full and all(map(is_word, named)) else 0
+
+
+def explain_title(path: str, title: Cells) -> str:
+    """The warning where a title is left out."""
+    return f"{path}: {_listed([cell for cell in title if cell])} above the columns' names is left out"
+
+
 def explain_row(path: str, first: Cells, names: Iterable[str]) -> str:
     """The warning where the first row is one."""
     return (
