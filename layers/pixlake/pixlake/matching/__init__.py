@@ -13,7 +13,6 @@ What is decided here, where the data leaves a choice:
   column is one reject, for its rows name no record.
 - A whole number is written without `.0`, a time as ISO 8601, what is nested as JSON.
 - A column that names images is used without being told where it finds as many images as their own names do.
-- An image that several records name by the image column is read for each of them; in `embeddings` it belongs to the
-  first by id.
+- An image that several records name by the image column is that of the first row's; the others are without it.
 - Where only the classifier `without_image` is named, records with images are predicted by it too, from the table alone.
 """
