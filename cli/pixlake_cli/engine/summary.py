@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pixlake.effects import describe_effects
+from pixlake.effects import describe_effects, explain_older
 from pixlake.lake import Work
 from pixlake.messages import TOTALS, Effect, StateError
 from pixlake_cli.engine.interpreter import Outcome
@@ -94,6 +94,8 @@ class Ended:
         effects = msgspec.convert(self.outcome.output.get("effects", {}), dict[str, Effect])
         if words := describe_effects(effects):
             yield f"Changed: {words}"
+        if older := explain_older(effects, self.outcome.output.get("uploaded_at", "")):
+            yield f"{older}."
 
     def _warnings(self) -> list[str]:
         return list(self.outcome.output.get("warnings", ()))

@@ -262,7 +262,7 @@ class ReportRequest(msgspec.Struct, frozen=True):
 class ReportAnswer(msgspec.Struct, frozen=True):
     """The state machine's output. `notice` is a line on demo models, else empty. `warnings`
     and `unpredicted` are Split's, and before them a warning for each table that was not read; `reasons` are the most
-    frequent reasons of the rejects, with their numbers; `effects` are Compact's."""
+    frequent reasons of the rejects, with their numbers; `effects` are Compact's. `uploaded_at` is the run's."""
 
     execution: str
     status: str
@@ -278,6 +278,7 @@ class ReportAnswer(msgspec.Struct, frozen=True):
     unpredicted: str = ""
     reasons: dict[str, int] = {}
     effects: dict[str, Effect] = {}
+    uploaded_at: str = ""
 
 
 class StateError(msgspec.Struct, frozen=True):

@@ -151,7 +151,7 @@ def test_a_complete_upload_replaces_the_experiment(execution: Execution, table_l
     newer.embed("embed-0", ["b.jpg"])
     newer.records("00000", ["1"])
     answer = newer.compact()
-    assert answer.effects["embeddings"] == Effect(replaced=1, removed=3)
+    assert answer.effects["embeddings"] == Effect(unchanged=1, removed=3)
     assert answer.effects["predictions"] == Effect(removed=6)
     assert [row["record_id"] for row in table_lake.rows("records")] == ["1"]
     assert [row["image_path"] for row in table_lake.rows("embeddings")] == ["b.jpg"]

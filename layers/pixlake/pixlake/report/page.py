@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from pixlake.effects import KINDS, describe_unchanged
+from pixlake.effects import KINDS, describe_unchanged, explain_older
 from pixlake.messages import CompactAnswer, PlanAnswer, Run, SplitAnswer
 from pixlake.report.agreement import Agreement
 from pixlake.report.causes import Cause
@@ -87,6 +87,7 @@ def render_page(page: Page) -> str:
         effects=page.compact.effects,
         kinds=KINDS,
         unchanged=describe_unchanged(page.compact.effects),
+        older=explain_older(page.compact.effects, page.run.uploaded_at),
     )
 
 

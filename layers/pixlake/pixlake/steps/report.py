@@ -77,6 +77,7 @@ def _answer(request: ReportRequest, uri: str, page: Page) -> ReportAnswer:
         unpredicted=page.unpredicted,
         reasons=count_reasons(page.rejects),
         effects=compact.effects,
+        uploaded_at=run.uploaded_at,
     )
 
 
