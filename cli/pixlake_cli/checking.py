@@ -34,8 +34,9 @@ from pixlake.messages import (
     Shard,
     SplitRequest,
 )
+from pixlake.parts.broken import mend_records
 from pixlake.rejects import Reject, Stage
-from pixlake.report.gather import list_work, read_rejects
+from pixlake.report.gather import Listing, list_work, read_rejects
 from pixlake.settings import InferenceSettings, PlanSettings, SplitSettings
 from pixlake.steps.plan import plan
 from pixlake.steps.split import split
@@ -116,9 +117,15 @@ def _judge(upload: Upload, work: Work, lake: Lake | None, checked: Checked, tell
     # AutoGluon's predictors are taken as if their container were there
     answer = split(SplitRequest(planned.run, options, planned.shards), SplitSettings(work.lake, autogluon_image="any"))
     checked.images, checked.records = answer.images, answer.records
-    checked.with_image, checked.orphans = answer.with_image, answer.orphans
+    found = list_work(work)
+    checked.with_image = mend_records([part.uri for part in found.under("parts/records/")], _undecodable(found))
+    checked.orphans = answer.orphans
     checked.id_column = answer.id_column
     checked.warnings = [*answer.warnings, *unknown]
+
+
+def _undecodable(found: Listing) -> list[Reject]:
+    return [reject for reject in read_rejects(found) if reject.stage == Stage.EMBED]
 
 
 def _verify_images(planned: PlanAnswer, work: Work, tell: Tell) -> None:

@@ -46,6 +46,6 @@ def explain_older(effects: Mapping[str, Effect], uploaded_at: str) -> str:
     if not uploaded_at or not any(effects[table].older for table in effects.keys() & {"records", "embeddings"}):
         return ""
     return (
-        f"Uploaded {datetime.fromisoformat(uploaded_at):%Y-%m-%d %H:%M:%S} UTC, the time of its newest file: newer rows of"
-        " the lake stay. If this upload is the newer one, `touch` the file or zip, and put it in again"
+        f"Uploaded {datetime.fromisoformat(uploaded_at):%Y-%m-%d %H:%M:%S} UTC, on a laptop the time of its newest"
+        " file: newer rows of the lake stay. If this upload is the newer one, `touch` its file and run it again"
     )

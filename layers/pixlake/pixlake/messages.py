@@ -240,7 +240,7 @@ class TableStatements(msgspec.Struct, frozen=True):
 class CompactAnswer(msgspec.Struct, frozen=True):
     """The execution's totals. `lost_batches` are those without a part; their rows are rejects. `effects` are the rows
     added, replaced and so on, by table; none where Athena merges. `statements` are the SQL that is left to run then, a
-    few KB for each table."""
+    few KB for each table. `with_image` are the records with an image that can be used."""
 
     images: int
     records: int
@@ -250,6 +250,7 @@ class CompactAnswer(msgspec.Struct, frozen=True):
     lost_batches: int
     statements: tuple[TableStatements, ...] = ()
     effects: dict[str, Effect] = {}
+    with_image: int | None = None
 
 
 class ReportRequest(msgspec.Struct, frozen=True):

@@ -60,6 +60,16 @@ class Page:
     warnings: tuple[str, ...] = ()
     unpredicted: str = ""
 
+    @property
+    def with_image(self) -> int:
+        """How many records have an image that can be used."""
+        return self.split.with_image if self.compact.with_image is None else self.compact.with_image
+
+    @property
+    def broken(self) -> int:
+        """How many records have images, of which none can be used."""
+        return self.split.with_image - self.with_image
+
 
 @dataclass(frozen=True)
 class FailurePage:

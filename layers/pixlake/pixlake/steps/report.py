@@ -45,7 +45,7 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         sample=sample,
         least_certain=uncertain,
         rejects=rejects,
-        unjoined=read_apart(request.split, listing),
+        unjoined=read_apart(request.split, request.compact.with_image, listing),
         rows_query=write_rows_query(run, request.split, catalog.name),
         serve_command=write_serve_command(settings.lake_uri),
         warnings=(*unread.warnings(), *request.split.warnings),

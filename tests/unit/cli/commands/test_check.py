@@ -68,7 +68,7 @@ def test_what_is_left_out_exits_with_1_and_a_reason_each(tmp_path: Path) -> None
         "notes.docx": b"x",
     }
     code, found = check(make_zip(tmp_path / "pets.zip", dirty))
-    assert (code, found["images"], found["records"]) == (1, 2, 2)
+    assert (code, found["images"], found["records"], found["with_image"]) == (1, 2, 2, 0)
     assert reasons(found) == {
         "images/01.png": "truncated",
         "images/02-1.png": "empty",
