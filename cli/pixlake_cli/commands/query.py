@@ -39,7 +39,7 @@ _VERTICAL = re.compile(r"[\s;]*\\G[\s;]*\Z")
 def query(sql: str, lake: Lake, kind: str | None, out: Path | None, memory: int | None, timeout: float) -> None:
     """Run a SELECT in Athena's SQL on the tables of a lake.
 
-    The tables are embeddings, predictions, records, rejects and executions, also as pixlake.embeddings and so on.
+    The tables are embeddings, predictions, records, links, rejects and executions, also as pixlake.embeddings and so on.
     SHOW TABLES lists them, DESCRIBE embeddings shows columns. FOR TIMESTAMP AS OF and FOR VERSION AS OF read a table
     as it was; "embeddings$snapshots" lists its versions. Nothing can be changed, and no other file read.
 

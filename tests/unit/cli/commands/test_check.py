@@ -158,6 +158,26 @@ def test_for_people_it_says_each_reason_with_examples_and_a_verdict(tmp_path: Pa
     )
 
 
+def test_an_upload_is_checked_with_the_settings_of_a_run(tmp_path: Path) -> None:
+    table = {"pets.csv": "id,Name,photo\n01,Rex,images/stray.png\n02,Ann,images/none.png\n"}
+    upload = make_zip(tmp_path / "pets.zip", PETS | table)
+    assert check(upload)[1]["with_image"] == 2
+    code, found = check(upload, "--set", "image_column=photo", "--complete")
+    assert (code, found["with_image"], reasons(found)) == (1, 1, {"pets.csv:3": "image_not_found"})
+    assert "id_colum" in check(upload, "--set", "id_column=code")[1]["refused"]
+    refused = run("check", upload, "--set", "id_colum=id")
+    assert (refused.exit_code, "is id_column meant?" in refused.stderr) == (2, True)
+
+
+def test_an_upload_with_warnings_is_not_called_clean(tmp_path: Path) -> None:
+    files = {"pets.csv": "id,Name\n01,Rex\n02,Ann\n", "a.png": image(), "b.png": image(), "c.png": image()}
+    result = run("check", make_zip(tmp_path / "pets.zip", files))
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (
+        0,
+        "Nothing would be left out, but look at the warnings",
+    )
+
+
 def test_a_bucket_is_no_lake_to_check_against(tmp_path: Path) -> None:
     result = run("check", make_zip(tmp_path / "pets.zip", PETS), "--lake", "s3://bucket")
     assert (result.exit_code, "a folder" in result.stderr) == (2, True)
