@@ -13,6 +13,7 @@ import msgspec
 from pixlake.effects import describe_effects, explain_older
 from pixlake.lake import Work
 from pixlake.messages import TOTALS, Effect, StateError
+from pixlake.report.next_steps import write_condition
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.progress import Progress
 
@@ -121,7 +122,9 @@ class Ended:
         """What a person looks at next: what was left out, else the results with the rows that they are for."""
         output, mine = self.outcome.output, f"experiment_id = '{self.experiment_id}'"
         if output.get("rejected"):
-            return f"SELECT reason, source, detail FROM rejects WHERE {mine} ORDER BY processed_at DESC LIMIT 50"
+            if uploaded_at := output.get("uploaded_at"):
+                mine = write_condition(self.experiment_id, uploaded_at)
+            return f"SELECT reason, source, detail FROM rejects WHERE {mine} LIMIT 50"
         if output.get("predicted") and output.get("records"):
             return (
                 "SELECT record_id, label, score, image_paths, attributes FROM records LEFT JOIN predictions"

@@ -53,9 +53,10 @@ class Page:
     rejects: list[RejectGroup]
     written_at: datetime
     notice: str
-    database: str
     unjoined: Unjoined
     rows_query: str
+    rejects_query: str
+    changes_query: str = ""
     serve_command: str = ""
     warnings: tuple[str, ...] = ()
     unpredicted: str = ""
