@@ -30,7 +30,7 @@ _SHOWN = 1_000  # characters of what a cell or a header holds
 
 @dataclass(frozen=True)
 class Join:
-    """Table and images joined, with what it took to do so."""
+    """Table and images joined, with what it took to do so; `known` where the experiment had records before."""
 
     joined: Joined
     tables: Tables
@@ -41,6 +41,7 @@ class Join:
     references: References | None
     left_out: tuple[Reject, ...]
     doubtful: bool = False
+    known: bool = False
 
     @cached_property
     def ranks(self) -> Positions:
@@ -82,12 +83,18 @@ class Join:
         listed = differences(self.tables.columns.drop_columns([self.id_column, self.image_column]), records)
         return [f"; it differs in {', '.join(map(repr, names))}"[:_SHOWN] if names else "" for names in listed]
 
+    @property
+    def _keeps(self) -> str:
+        return (
+            "; a record that the lake has keeps its images there unless this upload brings others" if self.known else ""
+        )
+
     def _unresolved(self) -> Iterator[Reject]:
         if self.references is None:
             return
         kept, images = self.ranks[self.references.rows] >= 0, self.references.images
         for unresolved, reason, words in (
-            (kept & (images == MISSING), "image_not_found", "no image of the upload fits"),
+            (kept & (images == MISSING), "image_not_found", f"no image of the upload fits{self._keeps}"),
             (kept & (images == AMBIGUOUS), "ambiguous_image", "several images of the upload fit equally well"),
             (find_taken(self.references, self.ranks), "image_taken", "another record has it, and an image has one"),
         ):
@@ -132,7 +139,16 @@ def join(images: pa.Table, tables: Tables, options: Options, keyed: Keyed | None
     matches = _match(names, records, references, tables.columns.num_rows)
     joined = Joined(records.ids, records.rows, tables.columns, id_column, images, matches)
     return Join(
-        joined, tables, records, id_column, chosen.id.why, image_column, references, chosen.left_out, chosen.id.doubtful
+        joined,
+        tables,
+        records,
+        id_column,
+        chosen.id.why,
+        image_column,
+        references,
+        chosen.left_out,
+        chosen.id.doubtful,
+        known=keyed is not None,
     )
 
 
