@@ -170,7 +170,12 @@ def test_an_upload_is_checked_with_the_settings_of_a_run(tmp_path: Path) -> None
 
 
 def test_an_upload_with_warnings_is_not_called_clean(tmp_path: Path) -> None:
-    files = {"pets.csv": "id,Name\n01,Rex\n02,Ann\n", "a.png": image(), "b.png": image(), "c.png": image()}
+    files: dict[str, bytes | str] = {
+        "pets.csv": "id,Name\n01,Rex\n02,Ann\n",
+        "a.png": image(),
+        "b.png": image(),
+        "c.png": image(),
+    }
     result = run("check", make_zip(tmp_path / "pets.zip", files))
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (
         0,
