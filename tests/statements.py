@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec import structs
+
 from pixlake.iceberg.statements import write_withdrawal
-from pixlake.messages import Run, TableStatements
+from pixlake.messages import CompactAnswer, Effect, ItemList, Run, SplitAnswer, TableStatements
 from pixlake.parts.handover import MERGED, list_statements
+from pixlake.report.next_steps import write_changes_query, write_rejects_query, write_rows_query
 from pixlake.schemas import REJECTS
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.progress import Progress
@@ -14,8 +18,8 @@ from pixlake_cli.engine.summary import Ended
 from tests.project import ROOT, read_template, saved_queries
 
 RUN = Run("it's", "my pets", "s3://uploads/a.zip", "0" * 16, "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z")
+SPLIT = SplitAnswer(ItemList("", 0), 1, 1, 1, 0, 0, {}, "id", "")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PAGE = ROOT / "layers/pixlake/pixlake/report/templates/page.html"
 
 
 def written() -> dict[str, TableStatements]:
@@ -32,7 +36,8 @@ def commands(path: Path) -> Iterator[str]:
 
 def summaries() -> Iterator[str]:
     """The queries that a run names at its end."""
-    for output in ({"predicted": 1}, {"records": 1}, {"embedded": 1}):
+    uploaded = "2026-01-01T00:00:00+00:00"
+    for output in ({"predicted": 1}, {"records": 1}, {"embedded": 1}, {"rejected": 1, "uploaded_at": uploaded}):
         outcome = Outcome("e", "SUCCEEDED", output)
         ended = Ended(outcome, Progress({}, lambda _: None), "my-pets", Path("/lake"), 1.0)
         yield from re.findall(r'pixlake query "([^"]+)"', ended.summary())
@@ -46,5 +51,16 @@ def statements() -> dict[str, str]:
         found |= {f"{page.name} {number}": sql for number, sql in enumerate(commands(page))}
     found |= {f"summary {number}": sql for number, sql in enumerate(summaries())}
     (demo,) = re.findall(r"^DEMO_QUERY := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    (report,) = re.findall(r"<code>(SELECT .+?)</code>", PAGE.read_text())
-    return found | {"make demo": demo, "report": re.sub(r"\{\{.+?\}\}", "x", report)}
+    return found | {"make demo": demo} | pages()
+
+
+def pages() -> dict[str, str]:
+    """The queries that a report names."""
+    run = structs.replace(RUN, experiment_id="my-pets")
+    compact = CompactAnswer(1, 1, 1, 1, 1, 0, effects={"records": Effect(replaced=1)})
+    return {
+        "report rows": write_rows_query(run, SPLIT, "pixlake"),
+        "report images": write_rows_query(run, structs.replace(SPLIT, records=0), "pixlake"),
+        "report rejects": write_rejects_query(run, "pixlake"),
+        "report changes": write_changes_query(run, compact, datetime(2026, 1, 2, tzinfo=UTC), "pixlake"),
+    }

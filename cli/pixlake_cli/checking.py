@@ -34,8 +34,9 @@ from pixlake.messages import (
     Shard,
     SplitRequest,
 )
+from pixlake.parts.broken import mend_records
 from pixlake.rejects import Reject, Stage
-from pixlake.report.gather import list_work, read_rejects
+from pixlake.report.gather import Listing, list_work, read_rejects
 from pixlake.settings import InferenceSettings, PlanSettings, SplitSettings
 from pixlake.steps.plan import plan
 from pixlake.steps.split import split
@@ -70,9 +71,11 @@ class Checked:
     refused: str = ""
 
 
-def check_upload(paths: Sequence[Path], lake: Lake | None, experiment: str | None, tell: Tell) -> Checked:
+def check_upload(
+    paths: Sequence[Path], lake: Lake | None, experiment: str | None, options: Options, tell: Tell
+) -> Checked:
     """Judge one upload: a zip, a folder, or image files; for an experiment and by the models of `lake`, if there is
-    one.
+    one. `options` win over the upload's own.
 
     Raises BadRequest where `paths` are several uploads, and where `lake` is a bucket.
     """
@@ -83,7 +86,7 @@ def check_upload(paths: Sequence[Path], lake: Lake | None, experiment: str | Non
         work = Work(f"file://{scratch}", _EXECUTION)
         checked = Checked(uploads[0].shown, uploads[0].experiment_id)
         try:
-            _judge(uploads[0], work, lake, checked, tell)
+            _judge(uploads[0], work, lake, options, checked, tell)
         except BadInput as error:
             checked.refused = str(error)
         checked.rejects = sorted(read_rejects(list_work(work)), key=lambda reject: (reject.source, reject.stage))
@@ -106,9 +109,9 @@ def _scratch_lake(lake: Lake | None) -> Iterator[Path]:
         yield scratch
 
 
-def _judge(upload: Upload, work: Work, lake: Lake | None, checked: Checked, tell: Tell) -> None:
+def _judge(upload: Upload, work: Work, lake: Lake | None, asked: Options, checked: Checked, tell: Tell) -> None:
     """Fill `checked` as far as the upload is not refused, and `work` with the rejects."""
-    ingest = Ingest(upload.uri, upload.experiment_id)
+    ingest = Ingest(upload.uri, upload.experiment_id, options=asked)
     planned = plan(PlanRequest(_EXECUTION, datetime.now(UTC).isoformat(), ingest), PlanSettings(work.lake))
     checked.images = planned.images
     _verify_images(planned, work, tell)
@@ -116,9 +119,15 @@ def _judge(upload: Upload, work: Work, lake: Lake | None, checked: Checked, tell
     # AutoGluon's predictors are taken as if their container were there
     answer = split(SplitRequest(planned.run, options, planned.shards), SplitSettings(work.lake, autogluon_image="any"))
     checked.images, checked.records = answer.images, answer.records
-    checked.with_image, checked.orphans = answer.with_image, answer.orphans
+    found = list_work(work)
+    checked.with_image = mend_records([part.uri for part in found.under("parts/records/")], _undecodable(found))
+    checked.orphans = answer.orphans
     checked.id_column = answer.id_column
     checked.warnings = [*answer.warnings, *unknown]
+
+
+def _undecodable(found: Listing) -> list[Reject]:
+    return [reject for reject in read_rejects(found) if reject.stage == Stage.EMBED]
 
 
 def _verify_images(planned: PlanAnswer, work: Work, tell: Tell) -> None:

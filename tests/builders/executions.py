@@ -70,6 +70,7 @@ class Execution:
     day: int = 1
     batches: list[Batch] = field(default_factory=list)
     options: Options = Options()  # noqa: RUF009  # frozen
+    models: dict[str, str] = field(default_factory=lambda: {"embedder": MODEL})
 
     @property
     def work(self) -> Work:
@@ -84,7 +85,7 @@ class Execution:
         when = self.when.isoformat()
         run = Run(self.name, "pets", "file:///pets.zip", f"{self.day:016x}", when, when)
         count = len(self.batches)
-        split = SplitAnswer(ItemList("", count), 7, 5, 4, 3, 0, {"embedder": MODEL}, "id", "its values name images")
+        split = SplitAnswer(ItemList("", count), 7, 5, 4, 3, 0, self.models, "id", "its values name images")
         return CompactRequest(run, split, self.options)
 
     def embed(self, batch_id: str, paths: Sequence[str], lost: bool = False) -> None:
@@ -113,10 +114,12 @@ class Execution:
         """The part of a batch."""
         parquet.write_part(self.work.part("predictions", batch_id), PREDICTIONS, self._predictions(record_ids))
 
-    def records(self, part_id: str, record_ids: Sequence[str]) -> None:
+    def records(self, part_id: str, record_ids: Sequence[str], **images: Sequence[str]) -> None:
+        """`images` are those of records, by id."""
+        named = {record_id: list(images.get(record_id, ())) for record_id in record_ids}
         rows = [
-            {"record_id": record_id, "has_image": False, "image_paths": [], "attributes": {}, **self._common()}
-            for record_id in record_ids
+            {"record_id": record_id, "has_image": bool(paths), "image_paths": paths, "attributes": {}, **self._common()}
+            for record_id, paths in named.items()
         ]
         table = pa.Table.from_pylist(rows, RECORDS.columns)
         parquet.write_part(self.work.part("records", part_id), RECORDS, table)

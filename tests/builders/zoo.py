@@ -36,6 +36,7 @@ _SAME: dict[str, dict[str, Any]] = {
     "embeddings": {"model": MODEL, "sha256": "0" * 64, "width": 30, "height": 20},
     "predictions": {"modality": "image+tabular", "model": "group@ba9876543210"},
     "records": {},
+    "rejects": {},
 }
 
 

@@ -234,7 +234,7 @@ def test_earlier_snapshots_are_read_by_version_and_by_time(own_zoo_lake: Lake) -
     ("sql", "message"),
     [
         ("SELECT nope( FROM x", "line 1, column 19"),
-        ("SELECT nope FROM records", '"nope" not found'),
+        ("SELECT nope FROM records", "there is no column nope near 'SELECT nope FROM records'"),
         ("SELECT nope(1)", "nope does not exist"),
         ("SELECT 1\nFROM nope", "line 2, column 9: there is no table nope; the lake has embeddings"),
         ("SELECT 1 FROM other.records", "there is no table other.records"),
@@ -251,6 +251,20 @@ def test_earlier_snapshots_are_read_by_version_and_by_time(own_zoo_lake: Lake) -
         ("", "one statement"),
         ("SELECT CAST('x' AS integer)", "Cannot cast x to INTEGER"),
         ("SELECT 1 FROM records FOR VERSION AS OF 12", "records has no snapshot at 12"),
+        ("SELECT lable FROM predictions", "no column lable near 'SELECT lable FROM predictions': is label"),
+        ("SELECT 1,\n  p.lable FROM predictions p", "no column lable in p near 'p.lable FROM predictions p': is label"),
+        ("SELECT count(*) FROM records WHERE 'year' < year", "an attribute is element_at(attributes, 'year')"),
+        (
+            "SELECT q.label FROM predictions p",
+            "no table or alias q near 'SELECT q.label FROM predictions': the query has p",
+        ),
+        (
+            "SELECT record_id FROM records r JOIN predictions p ON r.record_id = p.record_id",
+            "write r.record_id or p.record_id",
+        ),
+        ("SELECT label, count(*) FROM predictions", "the column label is neither in GROUP BY nor in an aggregate"),
+        ("SELECT attributes.name FROM records", "write element_at(attributes, 'name')"),
+        ("SELECT r.attributes.name FROM records r", "write element_at(attributes, 'name')"),
     ],
 )
 def test_wrong_sql_is_a_one_line_error_and_exits_2(zoo_lake: Lake, sql: str, message: str) -> None:

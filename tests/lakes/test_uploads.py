@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -76,7 +77,12 @@ def uploads(complete: bool) -> st.SearchStrategy[list[Said]]:
     """Uploads of different days, in the order in which they are committed, some of them again."""
     owners = st.fixed_dictionaries({}, optional=dict.fromkeys(IMAGES, st.sampled_from(["a", "b", None])))
     contents = st.tuples(
-        owners, st.sets(st.sampled_from("ab")), st.booleans(), st.booleans(), st.sampled_from([False, False, complete])
+        owners,
+        st.sets(st.sampled_from("ab")),
+        st.booleans(),
+        st.booleans(),
+        st.sampled_from([False, False, complete]),
+        st.sampled_from("xy"),
     )
     days = st.lists(st.integers(1, 9), unique=True, min_size=2, max_size=4)
     drawn = days.flatmap(lambda each: st.tuples(*(st.builds(_said, st.just(day), contents) for day in each)))
@@ -85,11 +91,11 @@ def uploads(complete: bool) -> st.SearchStrategy[list[Said]]:
     )
 
 
-def _said(day: int, contents: tuple[dict[str, str | None], set[str], bool, bool, bool]) -> Said:
-    owners, others, by_image, classified, complete = contents
+def _said(day: int, contents: tuple[dict[str, str | None], set[str], bool, bool, bool, str]) -> Said:
+    owners, others, by_image, classified, complete, content = contents
     names = sorted(others | {owner for owner in owners.values() if owner})
     records = {name: [path for path in owners if owners[path] == name] for name in names}
-    return Said(day, records, [path for path in owners if not owners[path]], by_image, classified, complete)
+    return Said(day, records, [path for path in owners if not owners[path]], by_image, classified, complete, content)
 
 
 def put_two_at_once(catalog: MemoryCatalog, some: list[Said], turns: list[bool]) -> dict[str, list[dict[str, Any]]]:
@@ -110,6 +116,16 @@ def test_any_sequence_of_uploads_ends_as_a_dictionary_ends(catalog: MemoryCatalo
     rows = tables.rows()
     assert_agreement(rows)
     assert tabulate(rows) == expected(*some)
+
+
+@settings(max_examples=14)
+@given(uploads(complete=True))
+def test_counts_of_any_upload_are_those_of_a_dictionary(catalog: MemoryCatalog, some: list[Said]) -> None:
+    tables, model = Tables(catalog), Dictionary()
+    for number, said in enumerate(some):
+        tables.execution = f"execution {number}"
+        effects = tables.put(said)
+        assert {name: effects[name] for name in ("records", "embeddings", "predictions")} == model.add(said)
 
 
 @settings(max_examples=14)
@@ -142,7 +158,7 @@ FIRST = Said(1, {"a": ["p"], "b": ["q"]}, ["r"])
 
 
 def test_a_corrected_table_without_images_keeps_each_records_images(tables: Tables) -> None:
-    effects = tables.put(FIRST, Said(2, {"a": [], "b": []}))
+    effects = tables.put(FIRST, Said(2, {"a": [], "b": []}, content="y"))
     rows = tables.rows()
     assert_agreement(rows)
     assert {row["record_id"]: row["image_paths"] for row in rows["records"]} == {"a": ["p"], "b": ["q"]}
@@ -151,10 +167,10 @@ def test_a_corrected_table_without_images_keeps_each_records_images(tables: Tabl
 
 
 def test_an_image_uploaded_alone_keeps_its_record(tables: Tables) -> None:
-    effects = tables.put(FIRST, Said(2, orphans=["p"]))
+    effects = tables.put(FIRST, Said(2, orphans=["p"], content="y"))
     rows = tables.rows()
     assert_agreement(rows)
-    assert tabulate(rows) == expected(FIRST, Said(2, orphans=["p"]))
+    assert tabulate(rows) == expected(FIRST, Said(2, orphans=["p"], content="y"))
     assert {row["image_path"]: row["record_id"] for row in rows["embeddings"]} == {"p": "a", "q": "b", "r": None}
     assert effects["embeddings"] == Effect(replaced=1)
 
@@ -189,7 +205,7 @@ def test_an_older_upload_changes_nothing(tables: Tables) -> None:
 
 
 def test_a_complete_upload_takes_away_what_is_older_and_not_in_it(tables: Tables) -> None:
-    effects = tables.put(Said(9, {"z": ["z"]}), FIRST, Said(5, {"a": ["p"]}, complete=True))
+    effects = tables.put(Said(9, {"z": ["z"]}), FIRST, Said(5, {"a": ["p"]}, complete=True, content="y"))
     rows = tables.rows()
     assert_agreement(rows)
     assert {row["record_id"] for row in rows["records"]} == {"a", "z"}
@@ -221,6 +237,25 @@ def test_the_same_upload_of_another_execution_is_counted_as_unchanged(tables: Ta
     effects = tables.put(FIRST)
     assert effects["records"] == effects["links"] == Effect(unchanged=2)
     assert effects["embeddings"] == Effect(unchanged=3)
+
+
+def test_rows_that_say_what_the_lake_says_are_counted_as_unchanged(tables: Tables) -> None:
+    effects = tables.put(FIRST, replace(FIRST, day=2))
+    assert effects["records"] == Effect(unchanged=2)
+    assert effects["embeddings"] == effects["predictions"] == Effect(unchanged=3)
+    assert tabulate(tables.rows()) == expected(replace(FIRST, day=2))
+
+
+def test_the_same_upload_after_a_newer_one_is_counted_as_older(tables: Tables) -> None:
+    tables.put(FIRST, Said(2, {"a": []}, content="y"))
+    tables.execution = "other"
+    assert tables.put(FIRST)["records"] == Effect(unchanged=1, older=1)
+
+
+def test_the_same_upload_is_counted_as_older_when_a_complete_one_has_removed_its_rows(tables: Tables) -> None:
+    tables.put(FIRST, Said(2, {"c": []}, complete=True))
+    tables.execution = "other"
+    assert tables.put(FIRST)["records"] == Effect(older=2)
 
 
 def test_a_lake_from_before_links_agrees_from_the_next_upload_on(tables: Tables) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from pixlake.failures import MAP_FAILED
 from pixlake.iceberg.lakes import Lake
+from pixlake.messages import Options
 from pixlake_cli.checking import check_upload
 from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.interpreter import Outcome
@@ -213,7 +214,8 @@ def test_the_sample_becomes_rows(ingest: Ingest) -> None:
     assert output["embedded"] == len([name for name in images if name not in rejected])
     records = ingest.rows("records", "emoji")
     assert {row["record_id"].encode() for row in records} <= ids
-    unreadable = {row["image_paths"][0] for row in records if set(row["image_paths"]) & rejected}
+    unreadable = {row["record_id"] for row in records} & rejected
+    assert not [row for row in records if set(row["image_paths"]) & rejected]
     assert output["records"] == len(records) == output["predicted"] + len(unreadable)
     assert output["rejected"] == len(ingest.rows("rejects", "emoji")) > 0
 
@@ -226,7 +228,7 @@ def test_a_check_names_what_the_run_then_rejects(ingest: Ingest, tmp_path: Path)
         "notes.docx": b"x",
     }
     upload = make_zip(tmp_path / "checked.zip", dirty)
-    checked = check_upload([upload], ingest.lake, "checked", lambda *_: None)
+    checked = check_upload([upload], ingest.lake, "checked", Options(), lambda *_: None)
     output = ingest.good(upload, "checked")
     found = {(row["source"], row["reason"]) for row in ingest.rows("rejects", "checked")}
     # what follows for the record, whose only image is broken, the model that was asked says

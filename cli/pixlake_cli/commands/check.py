@@ -9,9 +9,11 @@ import click
 import msgspec
 
 from pixlake.iceberg.lakes import Lake
+from pixlake.messages import Options, parse
 from pixlake.report.tallies import RejectGroup, group_rejects
 from pixlake_cli.checking import Checked, check_upload
 from pixlake_cli.lakes import lake_if_any
+from pixlake_cli.overrides import complete_option, merge_settings, settings_option
 from pixlake_cli.progressbar import counting
 
 _CLEAN, _REJECTS, _REFUSED = 0, 1, 2
@@ -22,8 +24,17 @@ _SHOWN = 3  # rejects of a kind
 @click.argument("uploads", metavar="UPLOAD...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @lake_if_any
 @click.option("--experiment", metavar="ID", help="The name of the data set. Default: the upload's file name.")
+@complete_option
+@settings_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every reject.")
-def check(uploads: tuple[Path, ...], lake: Lake | None, experiment: str | None, as_json: bool) -> None:
+def check(
+    uploads: tuple[Path, ...],
+    lake: Lake | None,
+    experiment: str | None,
+    complete: bool,
+    settings: list[dict[str, Any]],
+    as_json: bool,
+) -> None:
     """Find what would be refused or rejected of UPLOAD, by the pipeline's own code; nothing is written.
 
     UPLOAD is what `pixlake run` takes: a zip, a folder, or image files. Every image is decoded. With --lake the models
@@ -37,8 +48,9 @@ def check(uploads: tuple[Path, ...], lake: Lake | None, experiment: str | None, 
     pixlake check holiday.zip
     pixlake check holiday.zip --lake my-lake --experiment holiday --json
     """
+    options = parse(merge_settings(settings, complete=complete), Options)
     with counting("Checking", "images") as tell:
-        checked = check_upload(uploads, lake, experiment, tell)
+        checked = check_upload(uploads, lake, experiment, options, tell)
     click.echo(json.dumps(_as_object(checked), indent=1) if as_json else _as_text(checked))
     if checked.refused:
         sys.exit(_REFUSED)
@@ -77,4 +89,6 @@ def _verdict(checked: Checked) -> str:
         return f"Refused: {checked.refused}"
     if checked.rejects:
         return f"{len(checked.rejects):,} would be rejected; --json lists every one"
+    if checked.warnings:
+        return "Nothing would be left out, but look at the warnings"
     return "Clean: nothing would be left out"

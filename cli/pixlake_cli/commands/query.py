@@ -39,9 +39,9 @@ _VERTICAL = re.compile(r"[\s;]*\\G[\s;]*\Z")
 def query(sql: str, lake: Lake, kind: str | None, out: Path | None, memory: int | None, timeout: float) -> None:
     """Run a SELECT in Athena's SQL on the tables of a lake.
 
-    The tables are embeddings, predictions, records, rejects and executions, also as pixlake.embeddings and so on.
-    SHOW TABLES lists them, DESCRIBE embeddings shows columns. FOR TIMESTAMP AS OF and FOR VERSION AS OF read a table
-    as it was; "embeddings$snapshots" lists its versions. Nothing can be changed, and no other file read.
+    The tables are embeddings, predictions, records, links, rejects and executions, also as pixlake.embeddings and so
+    on. SHOW TABLES lists them, DESCRIBE embeddings shows columns. FOR TIMESTAMP AS OF and FOR VERSION AS OF read a
+    table as it was; "embeddings$snapshots" lists its versions. Nothing can be changed, and no other file read.
 
     DuckDB answers, as Athena would: what Athena refuses is refused, what has another value there is warned of
     (docs/engine.md). attributes['x'] fails where a record has no x; element_at(attributes, 'x') is NULL there. In CSV
@@ -58,8 +58,9 @@ def query(sql: str, lake: Lake, kind: str | None, out: Path | None, memory: int 
     The images most like one of them, by the cosine of unit vectors:
       pixlake query "SELECT b.image_path, reduce(zip_with(a.embedding, b.embedding, (x, y) -> x * y),
           CAST(0 AS REAL), (s, x) -> s + x, s -> s) AS score
-        FROM embeddings a CROSS JOIN embeddings b
-        WHERE a.image_path = 'images/1F42F.png' ORDER BY score DESC LIMIT 10" --lake lake
+        FROM embeddings a JOIN embeddings b ON b.experiment_id = a.experiment_id AND b.model = a.model
+        WHERE a.experiment_id = 'emoji' AND a.image_path = 'images/1F42F.png'
+        ORDER BY score DESC LIMIT 10" --lake lake
     """
     from pixlake.limited import half_of_the_machine
     from pixlake_cli.sql.limited import Limits, write_rows

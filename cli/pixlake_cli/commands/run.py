@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,12 @@ import click
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
 from pixlake.models_python import find_models_python
-from pixlake.options import parse_setting
 from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.inputs import find_uploads
 from pixlake_cli.engine.provision import put_models
 from pixlake_cli.engine.root import ROOT
 from pixlake_cli.lakes import lake_option
+from pixlake_cli.overrides import complete_option, merge_settings, settings_option
 from pixlake_cli.running import execute, interruptible, tell
 
 # Comes with Pixlake, so a first run embeds something.
@@ -37,19 +36,8 @@ DEFAULT_EMBEDDER = "emoji-clip"
     metavar="NAME",
     help="The model that labels images which no row of a table names. Default: none.",
 )
-@click.option(
-    "--complete",
-    is_flag=True,
-    help="UPLOAD is the whole experiment: older records, embeddings and predictions go.",
-)
-@click.option(
-    "--set",
-    "settings",
-    metavar="FIELD=VALUE",
-    multiple=True,
-    callback=lambda _context, _option, values: [parse_setting(value) for value in values],
-    help="A field of pixlake.json, as image_column=photo or classifier.orphan=pets; more than once for several.",
-)
+@complete_option
+@settings_option
 @click.option(
     "--containers",
     is_flag=True,
@@ -85,7 +73,9 @@ def run(
     found = find_uploads(uploads, lake.folder, experiment)
     put_models(ROOT / "bundles", lake.folder)
     click.echo(f"Starting, on lake {lake.folder}", err=True)
-    options = _make_options(settings, embedder, image_classifier, complete=complete)
+    settings += [{"embedder": embedder}] if embedder is not None else []
+    settings += [{"classifier": {"orphan": image_classifier}}] if image_classifier is not None else []
+    options = merge_settings(settings, complete=complete)
     parameters = {"Embedder": embedder or _default_embedder(lake.folder)}
     if not containers:
         # on a laptop it stands in for the AutoGluon container
@@ -101,19 +91,6 @@ def run(
         click.launch(ended[-1].report)
     if not all(one.good for one in ended):
         sys.exit(1)
-
-
-def _make_options(
-    settings: Sequence[Mapping[str, Any]], embedder: str | None, image_classifier: str | None, *, complete: bool
-) -> dict[str, Any]:
-    """The options asked for, as in a `pixlake.json`; each overrides the upload's own."""
-    asked: list[Mapping[str, Any]] = [*settings]
-    asked += [{"embedder": embedder}] if embedder is not None else []
-    asked += [{"classifier": {"orphan": image_classifier}}] if image_classifier is not None else []
-    asked += [{"complete": True}] if complete else []
-    options = {name: value for each in asked for name, value in each.items()}
-    roles = {role: name for each in asked for role, name in each.get("classifier", {}).items()}
-    return {**options, "classifier": roles} if roles else options
 
 
 def _default_embedder(lake: Path) -> str:

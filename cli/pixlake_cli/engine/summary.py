@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
-from pixlake.effects import describe_effects
+from pixlake.effects import describe_effects, explain_older
 from pixlake.lake import Work
 from pixlake.messages import TOTALS, Effect, StateError
+from pixlake.report.next_steps import write_condition
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.progress import Progress
 
@@ -94,6 +95,8 @@ class Ended:
         effects = msgspec.convert(self.outcome.output.get("effects", {}), dict[str, Effect])
         if words := describe_effects(effects):
             yield f"Changed: {words}"
+        if older := explain_older(effects, self.outcome.output.get("uploaded_at", "")):
+            yield f"{older}."
 
     def _warnings(self) -> list[str]:
         return list(self.outcome.output.get("warnings", ()))
@@ -119,7 +122,9 @@ class Ended:
         """What a person looks at next: what was left out, else the results with the rows that they are for."""
         output, mine = self.outcome.output, f"experiment_id = '{self.experiment_id}'"
         if output.get("rejected"):
-            return f"SELECT reason, source, detail FROM rejects WHERE {mine} ORDER BY processed_at DESC LIMIT 50"
+            if uploaded_at := output.get("uploaded_at"):
+                mine = write_condition(self.experiment_id, uploaded_at)
+            return f"SELECT reason, source, detail FROM rejects WHERE {mine} LIMIT 50"
         if output.get("predicted") and output.get("records"):
             return (
                 "SELECT record_id, label, score, image_paths, attributes FROM records LEFT JOIN predictions"

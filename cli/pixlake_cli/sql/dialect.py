@@ -48,11 +48,13 @@ class TableRead:
 
 @dataclass(frozen=True)
 class Statement:
-    """A query for DuckDB, the tables that it reads, and sentences on what Athena answers otherwise."""
+    """A query for DuckDB, the tables that it reads, sentences on what Athena answers otherwise, and the query as it was
+    written."""
 
     sql: str
     reads: tuple[TableRead, ...]
     warnings: tuple[str, ...] = ()
+    source: str = ""
 
 
 def translate(sql: str, tables: Collection[str]) -> Statement:
@@ -69,7 +71,7 @@ def translate(sql: str, tables: Collection[str]) -> Statement:
         text = tree.sql(dialect="duckdb", unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
         raise BadRequest(f"not supported here: {error}") from error
-    return Statement(text, reads, warnings)
+    return Statement(text, reads, warnings, sql)
 
 
 def _unfold_show(sql: str, tables: Collection[str]) -> str:

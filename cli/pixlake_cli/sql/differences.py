@@ -5,6 +5,7 @@ What depends on the types of values alone is left to `macros`.
 
 from collections.abc import Iterator
 
+import pyarrow as pa
 from sqlglot import exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import TokenError
@@ -23,6 +24,7 @@ _OPERATORS = {
     TokenType.TILDE: "bitwise_not(x)",
 }
 _NAMES = (TokenType.ISNULL, TokenType.NOTNULL)
+_MAPS = {field.name for table in TABLES.values() for field in table.columns if pa.types.is_map(field.type)}
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 
 
@@ -60,11 +62,26 @@ def check(tree: exp.Expr, kinds: Kinds) -> None:
             raise BadRequest("split with a limit is not supported here; Athena has it")
         if isinstance(node, exp.Select):
             _check_aliases(node)
+        if isinstance(node, exp.Column):
+            _check_path(node, tree)
         _check_kinds(node, kinds)
 
 
 def _refuse(what: str, instead: str) -> None:
     raise BadRequest(f"Athena has no {what}: {instead}")
+
+
+def _check_path(column: exp.Column, tree: exp.Expr) -> None:
+    """A map has no fields."""
+    outer = column.table.lower()
+    if outer not in _MAPS:
+        return
+    names = {each.alias_or_name.lower() for each in tree.find_all(exp.Table, exp.TableAlias, exp.Subquery)}
+    if outer not in names:
+        raise BadRequest(
+            f"Athena takes {column.table}.{column.name} for a column of a table: write"
+            f" element_at({column.table}, '{column.name}')"
+        )
 
 
 def _check_aliases(select: exp.Select) -> None:
@@ -171,15 +188,47 @@ def warn(tree: exp.Expr, kinds: Kinds) -> Iterator[str]:
         if cast.to.this in exp.DataType.TEXT_TYPES and kinds.of(cast.this) is Kind.FLOAT:
             yield "Athena writes a double as varchar as 9.0E-1, not 0.9; write format('%.3f', x)"
             break
+    if any(_is_float(each.this, kinds) for each in tree.find_all(exp.In) if each.args.get("query")) or any(
+        kinds.of(exp.column(each.name)) is Kind.FLOAT
+        for join in tree.find_all(exp.Join)
+        for each in join.args.get("using") or ()
+    ):
+        yield "On Athena NaN equals nothing; here it equals itself in IN (SELECT …) and USING: leave out is_nan(x)"
 
 
 def correct_comparisons(tree: exp.Expr, kinds: Kinds) -> None:
     """NaN is neither equal to anything nor above or below it; to DuckDB it equals itself and is above all numbers."""
+    _spell_out(tree, kinds)
     for node in reversed(list(tree.find_all(*_COMPARISONS, exp.Between))):
         operands = [node.this, node.args["high"] if isinstance(node, exp.Between) else node.expression]
         floats = [each for each in operands if kinds.of(each) is Kind.FLOAT and not isinstance(each, exp.Literal)]
         if floats:
             node.replace(_without_nan(node, floats, operands))
+
+
+def _spell_out(tree: exp.Expr, kinds: Kinds) -> None:
+    """IN, CASE x WHEN, nullif and contains of floating-point numbers as the comparisons that they stand for."""
+    for node in reversed(list(tree.find_all(exp.In, exp.Case, exp.Nullif, exp.ArrayContains))):
+        if isinstance(node, exp.ArrayContains):
+            if _is_float(node.expression, kinds):
+                known = exp.Not(this=exp.func("isnan", exp.cast(node.expression.copy(), "double"), dialect="duckdb"))
+                node.replace(exp.Paren(this=exp.and_(node.copy(), known)))
+        elif isinstance(node, exp.In) and node.expressions and _is_float(node.this, kinds):
+            node.replace(exp.Paren(this=exp.or_(*(_equal(node.this, each) for each in node.expressions))))
+        elif isinstance(node, exp.Nullif) and _is_float(node.this, kinds):
+            node.replace(exp.case().when(_equal(node.this, node.expression), exp.null()).else_(node.this.copy()))
+        elif isinstance(node, exp.Case) and node.this is not None and _is_float(node.this, kinds):
+            for each in node.args["ifs"]:
+                each.set("this", _equal(node.this, each.this))
+            node.set("this", None)
+
+
+def _is_float(node: exp.Expr, kinds: Kinds) -> bool:
+    return kinds.of(node) is Kind.FLOAT and not isinstance(node, exp.Literal)
+
+
+def _equal(first: exp.Expr, second: exp.Expr) -> exp.Expr:
+    return exp.EQ(this=first.copy(), expression=second.copy())
 
 
 def _without_nan(node: exp.Expr, floats: list[exp.Expr], operands: list[exp.Expr]) -> exp.Expr:

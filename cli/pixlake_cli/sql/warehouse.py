@@ -23,6 +23,7 @@ from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.existing import ExistingFile, list_existing
 from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import TABLES
+from pixlake_cli.sql.binding import explain_binding
 from pixlake_cli.sql.dialect import Statement, TableRead
 from pixlake_cli.sql.macros import create_macros
 
@@ -52,11 +53,11 @@ def run_query(lake: Lake, statement: Statement, limits: Limits) -> Iterator[pa.R
         raise BadRequest(f"{lake.uri} is on AWS: query it in Athena; this command reads lakes in folders")
     catalog = open_catalog(lake.uri, lake.catalog_uri)
     with connect(f"{lake.folder}/warehouse/", limits) as connection:
-        with _translated():
+        with _translated(statement):
             for read in statement.reads:
                 _create_view(connection, catalog, read)
             reader = connection.sql(statement.sql).to_arrow_reader(_BATCH_ROWS)
-        yield pa.RecordBatchReader.from_batches(reader.schema, _batches(reader))
+        yield pa.RecordBatchReader.from_batches(reader.schema, _batches(reader, statement))
 
 
 def connect(warehouse: str, limits: Limits) -> duckdb.DuckDBPyConnection:
@@ -138,8 +139,8 @@ def _snapshot_id(connection: duckdb.DuckDBPyConnection, table: Table, read: Tabl
     return found.snapshot_id
 
 
-def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    with _translated():
+def _batches(reader: pa.RecordBatchReader, statement: Statement) -> Iterator[pa.RecordBatch]:
+    with _translated(statement):
         yield from reader
 
 
@@ -148,11 +149,14 @@ def _literal(text: str) -> str:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(statement: Statement) -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as error:
         raise MemoryError(_first_lines(error)) from error
+    except duckdb.BinderException as error:
+        columns = (name for read in statement.reads if not read.metadata for name in TABLES[read.name].columns.names)
+        raise BadRequest(explain_binding(_first_lines(error), statement.source, columns)) from error
     except duckdb.CatalogException as error:
         raise BadRequest(_describe_unknown(error)) from error
     except _OUTSIDE as error:

@@ -242,7 +242,7 @@ class TableStatements(msgspec.Struct, frozen=True):
 class CompactAnswer(msgspec.Struct, frozen=True):
     """The execution's totals. `lost_batches` are those without a part; their rows are rejects. `effects` are the rows
     added, replaced and so on, by table; none where Athena merges. `statements` are the SQL that is left to run then, a
-    few KB for each table."""
+    few KB for each table. `with_image` are the records with an image that can be used."""
 
     images: int
     records: int
@@ -252,6 +252,7 @@ class CompactAnswer(msgspec.Struct, frozen=True):
     lost_batches: int
     statements: tuple[TableStatements, ...] = ()
     effects: dict[str, Effect] = {}
+    with_image: int | None = None
 
 
 class ReportRequest(msgspec.Struct, frozen=True):
@@ -264,7 +265,7 @@ class ReportRequest(msgspec.Struct, frozen=True):
 class ReportAnswer(msgspec.Struct, frozen=True):
     """The state machine's output. `notice` is a line on demo models, else empty. `warnings`
     and `unpredicted` are Split's, and before them a warning for each table that was not read; `reasons` are the most
-    frequent reasons of the rejects, with their numbers; `effects` are Compact's."""
+    frequent reasons of the rejects, with their numbers; `effects` are Compact's. `uploaded_at` is the run's."""
 
     execution: str
     status: str
@@ -280,6 +281,7 @@ class ReportAnswer(msgspec.Struct, frozen=True):
     unpredicted: str = ""
     reasons: dict[str, int] = {}
     effects: dict[str, Effect] = {}
+    uploaded_at: str = ""
 
 
 class StateError(msgspec.Struct, frozen=True):

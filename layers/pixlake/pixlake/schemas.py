@@ -22,14 +22,16 @@ _TEXT, _OPTIONAL_TEXT, _LONG = pa.string(), (pa.string(), True), pa.int64()
 @dataclass(frozen=True)
 class TableSchema:
     """One table. Rows are unique by `key`; of two rows with one key the greater by `precedence` stays, the incoming
-    one where they are equal. A precedence `column=value` ranks rows with that value above others. `partitioned` tables
-    have a partition for each experiment; the others hold few rows, which stay together."""
+    one where they are equal. A precedence `column=value` ranks rows with that value above others. A row that takes the
+    place of one with the same `content` counts as unchanged. `partitioned` tables have a partition for each experiment;
+    the others hold few rows, which stay together."""
 
     name: str
     columns: pa.Schema
     key: tuple[str, ...]
     precedence: tuple[str, ...] = ("uploaded_at",)
     partitioned: bool = True
+    content: tuple[str, ...] = ()
 
 
 EMBEDDINGS = TableSchema(
@@ -48,6 +50,7 @@ EMBEDDINGS = TableSchema(
         processed_at=_TIME,
     ),
     key=("experiment_id", "image_path", "model"),
+    content=("sha256",),
 )
 
 PREDICTIONS = TableSchema(
@@ -68,6 +71,7 @@ PREDICTIONS = TableSchema(
     # image_path is set only where there is no record, so the two together are the key.
     key=("experiment_id", "record_id", "image_path"),
     precedence=("modality=image+tabular", "uploaded_at"),
+    content=("label", "score", "value", "modality", "model"),
 )
 
 RECORDS = TableSchema(
@@ -82,6 +86,7 @@ RECORDS = TableSchema(
         processed_at=_TIME,
     ),
     key=("experiment_id", "record_id"),
+    content=("attributes",),
 )
 
 LINKS = TableSchema(

@@ -73,6 +73,15 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> Answer:
         ("1 < nan()", False),
         ("nan() > CAST(NULL AS double)", None),
         ("nan() BETWEEN 0 AND 1", False),
+        ("nan() IN (nan(), 1e0)", False),
+        ("nan() NOT IN (nan(), 1e0)", True),
+        ("1e0 IN (nan(), 1e0)", True),
+        ("x IN (1e0, nan()) FROM (VALUES 1e0) AS t(x)", True),
+        ("CASE nan() WHEN nan() THEN 'same' ELSE 'other' END", "other"),
+        ("nullif(nan(), nan()) IS NULL", False),
+        ("nullif(sqrt(4), 2) IS NULL", True),
+        ("contains(ARRAY[nan(), 1e0], nan())", False),
+        ("contains(ARRAY[nan(), 1e0], sqrt(1))", True),
         ("infinity() > 1", True),
         # text
         ("substr('hello', 0)", ""),
@@ -191,6 +200,8 @@ def test_what_athena_takes_is_taken(sql: str) -> None:
         ("SELECT 100.0 * count(*) / 3 FROM records", "33.3 there"),
         ("SELECT count(*) / 3.0 FROM records", "33.3 there"),
         ("SELECT CAST(score AS varchar) FROM predictions", "9.0E-1"),
+        ("SELECT score FROM predictions WHERE score IN (SELECT score FROM predictions)", "NaN equals nothing"),
+        ("SELECT 1 FROM predictions AS a JOIN predictions AS b USING (score)", "NaN equals nothing"),
     ],
 )
 def test_what_has_another_value_on_athena_is_warned_of(sql: str, words: str) -> None:

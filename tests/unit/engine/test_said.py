@@ -48,6 +48,9 @@ def test_an_upload_that_changes_nothing_says_so_and_why(tmp_path: Path) -> None:
     effects = {"records": {"older": 33}, "embeddings": {"older": 38}, "predictions": {}}
     said = "Changed: nothing, for the lake has newer rows; records 33 older than the lake's; embeddings 38 older"
     assert said in ended(tmp_path, {"effects": effects}).summary()
+    assert "Uploaded" not in ended(tmp_path, {"effects": effects}).summary()
+    dated = ended(tmp_path, {"effects": effects, "uploaded_at": "2026-01-05T10:00:00+00:00"}).summary()
+    assert "Uploaded 2026-01-05 10:00:00 UTC, on a laptop the time of its newest file" in dated
     again = {"records": {"unchanged": 33}, "embeddings": {}, "predictions": {}}
-    said = "Changed: nothing, for the lake had this upload before; records 33 unchanged"
+    said = "Changed: nothing, for the lake has these rows; records 33 unchanged"
     assert said in ended(tmp_path, {"effects": again}).summary().splitlines()

@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixlake.iceberg.keys import encode_keys, leading_value, rank_rows
+from pixlake.iceberg.keys import digest_rows, encode_keys, leading_value, rank_rows
 from pixlake.schemas import PREDICTIONS, RECORDS, REJECTS
 
 texts = st.text(st.sampled_from("\x00\x01\x02a~é\U0001f600"), max_size=4)
@@ -57,3 +57,18 @@ def test_a_prediction_with_the_image_outranks_any_time() -> None:
     batch = pa.RecordBatch.from_pylist([{"modality": m, "uploaded_at": t} for m, t in rows], schema=schema)
     ranks = rank_rows(batch, PREDICTIONS)
     assert ranks[0] == ranks[3] < ranks[1] < ranks[2]
+
+
+attributes = st.dictionaries(texts, st.none() | texts, max_size=3)
+
+
+@given(attributes, attributes, st.randoms())
+def test_rows_of_equal_content_have_equal_digests(first: Any, second: Any, random: Any) -> None:
+    shuffled = list(first.items())
+    random.shuffle(shuffled)
+    maps = [list(second.items()), list(first.items()), shuffled, list(second.items())]
+    column = pa.array(maps, RECORDS.columns.field("attributes").type)
+    batch = pa.RecordBatch.from_arrays([column], ["attributes"]).slice(1)
+    one, same, other = digest_rows(batch, RECORDS).tolist()
+    assert one == same
+    assert (one == other) == (first == second)

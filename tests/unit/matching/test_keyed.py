@@ -101,6 +101,16 @@ def test_rows_of_one_record_s_images_are_no_repetition(lake: Museum) -> None:
     assert found.images[number(1)] == IMAGES[3:6]
 
 
+def test_a_correction_that_names_images_of_before_says_that_nothing_is_lost(lake: Museum) -> None:
+    text = table(museum(photo=IMAGES[: len(RECORDS)]))
+    first = lake.put(text, IMAGES[1:])
+    assert "keeps its images" not in first.rejects[0].detail
+    lake.keep(first)
+    again = lake.put(text, IMAGES[:2])
+    assert {reject.reason for reject in again.rejects} == {"image_not_found"}
+    assert all("a record that the lake has keeps its images" in reject.detail for reject in again.rejects)
+
+
 def test_images_alone_need_no_id_column(lake: Museum) -> None:
     lake.keep(lake.put(table(museum()), []))
     assert lake.put({}, IMAGES).answer.orphans == 38

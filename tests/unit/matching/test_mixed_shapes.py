@@ -48,12 +48,14 @@ def test_a_repeated_id_is_found_where_no_column_tells_the_rows_apart(tmp_path: P
     assert (found.answer.id_column, found.answer.with_image, found.answer.orphans) == ("sku", 24, 0)
 
 
-def test_records_that_name_an_image_of_another_are_said(tmp_path: Path) -> None:
+def test_records_that_name_an_image_of_an_earlier_one_are_without_it_and_that_is_said(tmp_path: Path) -> None:
     rows = [f"c{number:02d},p{number // 3}.jpg,caption {number}" for number in range(12)]
     found = Museum(tmp_path).put("\n".join(["id,photo,caption", *rows]), [f"p{number}.jpg" for number in range(4)])
     (said,) = found.answer.warnings
-    assert said.startswith("8 records name images that an earlier one has, and are without them in the tables")
+    assert said.startswith("8 records name images that an earlier one has, and are without them, for")
     assert "'c01' names 'p0.jpg', which is that of 'c00'" in said
+    assert found.answer.with_image == 4
+    assert [reject.reason for reject in found.rejects] == ["image_taken"] * 8
 
 
 def test_an_image_named_twice_by_one_record_is_nothing_to_say(tmp_path: Path) -> None:

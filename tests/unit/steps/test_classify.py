@@ -228,6 +228,7 @@ def test_a_record_of_broken_images_is_predicted_from_the_rest_where_the_model_ta
         answers(bundle_lake.part("predictions", "classify-0")), [softmax(KIND_WEIGHTS[1])], atol=1e-6
     )
     assert (answer.rows, [each.reason for each in bundle_lake.rejects("classify")]) == (1, ["empty"])
+    assert bundle_lake.part("predictions", "classify-0")["modality"].to_pylist() == ["tabular"]
 
 
 def test_a_record_of_broken_images_is_a_reject_where_the_model_needs_one(bundle_lake: BundleLake) -> None:

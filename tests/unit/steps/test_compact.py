@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pyarrow.parquet as pq
 import pytest
 
 from pixlake.errors import BadUpload, TooManyLost
@@ -12,7 +13,7 @@ from pixlake.messages import CompactAnswer, CompactRequest, Effect, Options, par
 from pixlake.rejects import Reject
 from pixlake.schemas import TABLES
 from pixlake.settings import Engine
-from tests.builders.executions import Execution, TableLake, fill
+from tests.builders.executions import MODEL, Execution, TableLake, fill
 from tests.project import read_event
 
 
@@ -20,7 +21,7 @@ def test_the_answer_counts_what_is_in_the_tables(execution: Execution, table_lak
     fill(execution)
     answer = execution.compact()
     effects = {"records": Effect(new=4), "embeddings": Effect(new=4), "predictions": Effect(new=6)}
-    assert answer == CompactAnswer(7, 4, 4, 6, 1, lost_batches=0, effects=effects)
+    assert answer == CompactAnswer(7, 4, 4, 6, 1, lost_batches=0, effects=effects, with_image=4)
     assert [row["image_path"] for row in table_lake.rows("embeddings")] == ["a.jpg", "b.jpg", "c.jpg", "ü #1 100%.jpg"]
     predicted = [(row["record_id"], row["image_path"]) for row in table_lake.rows("predictions")]
     assert predicted == [(None, "0.jpg"), (None, "1.jpg"), *((str(number), None) for number in range(1, 5))]
@@ -47,6 +48,37 @@ def test_the_same_upload_in_another_execution_adds_nothing(execution: Execution,
     assert len(summaries) == 1
     assert summaries[0].summary is not None
     assert summaries[0].summary[COMMIT_ID]
+
+
+@pytest.mark.parametrize("stage", ["embed", "classify"])
+def test_a_record_has_an_image_only_where_one_can_be_decoded(
+    execution: Execution, table_lake: TableLake, stage: str
+) -> None:
+    execution.models = {"embedder": MODEL} if stage == "embed" else {}
+    execution.records("00000", ["a", "b", "c", "d"], a=["1", "2"], b=["3"], c=["4"])
+    execution.reject(
+        stage,
+        f"{stage}-0",
+        Reject("1", stage, "truncated", ""),
+        Reject("3", stage, "not_an_image", ""),
+        Reject("4", stage, "too_slow", "which a retry may decode"),
+    )
+    execution.reject("split", "00000", Reject("2", "split", "image_taken", ""))
+    execution.reject("classify", "classify-1", Reject("4", "classify", "bad_prediction", "of a record of that name"))
+    answer = execution.compact()
+    assert answer.with_image == 2
+    found = {row["record_id"]: (row["has_image"], row["image_paths"]) for row in table_lake.rows("records")}
+    assert found == {"a": (True, ["2"]), "b": (False, []), "c": (True, ["4"]), "d": (False, [])}
+    assert {(row["image_path"], row["record_id"]) for row in table_lake.rows("links")} == {("2", "a"), ("4", "c")}
+    assert execution.compact() == answer
+
+
+def test_athena_is_handed_records_without_images_that_cannot_be_decoded(execution: Execution) -> None:
+    execution.records("00000", ["a"], a=["1"])
+    execution.reject("embed", "embed-0", Reject("1", "embed", "truncated", ""))
+    assert execution.compact(compaction_engine=Engine.ATHENA).with_image == 0
+    rows = pq.read_table(execution.work.part("records", "00000").removeprefix("file://")).to_pylist()
+    assert [(row["has_image"], row["image_paths"]) for row in rows] == [(False, [])]
 
 
 def test_a_newer_upload_replaces_its_rows_alone(execution: Execution, table_lake: TableLake) -> None:
@@ -151,7 +183,7 @@ def test_a_complete_upload_replaces_the_experiment(execution: Execution, table_l
     newer.embed("embed-0", ["b.jpg"])
     newer.records("00000", ["1"])
     answer = newer.compact()
-    assert answer.effects["embeddings"] == Effect(replaced=1, removed=3)
+    assert answer.effects["embeddings"] == Effect(unchanged=1, removed=3)
     assert answer.effects["predictions"] == Effect(removed=6)
     assert [row["record_id"] for row in table_lake.rows("records")] == ["1"]
     assert [row["image_path"] for row in table_lake.rows("embeddings")] == ["b.jpg"]

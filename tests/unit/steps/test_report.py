@@ -72,6 +72,7 @@ def test_the_page_says_what_changed_by_table_and_that_nothing_did(reported: Repo
     assert "Nothing" not in page[page.index("What changed") : page.index("What ran")]
     older = write_page(_with_effects(reported, {"records": Effect(older=33)}))
     assert "Nothing, for the lake has newer rows." in older
+    assert "the time of its newest file" in older
     assert "What changed" not in write_page(reported)
 
 

@@ -216,15 +216,16 @@ def test_images_are_matched_by_the_configured_column(upload: Upload) -> None:
     upload.put_bundle("clip", "embedder")
     answer = upload.split(Options(embedder="clip"))
     images = {record["record_id"]: record["image_paths"] for record in upload.records()}
-    assert images == {"10": [], "11": ["x/a.jpg"], "7": ["x/b.jpg", "x/a.jpg"], "8": [], "9": []}
+    assert images == {"10": [], "11": [], "7": ["x/b.jpg", "x/a.jpg"], "8": [], "9": []}
     assert [(reject.source, reject.reason) for reject in upload.rejects()] == [
         ("a.csv:3", "image_not_found"),
         ("a.csv:4", "ambiguous_image"),
+        ("a.csv:6", "image_taken"),
     ]
     assert "'missing.jpg'" in upload.rejects()[0].detail
-    assert (answer.id_column, answer.with_image, answer.orphans) == ("id", 2, 3)
+    assert (answer.id_column, answer.with_image, answer.orphans) == ("id", 1, 3)
     owners = {row["image_path"]: row["record_id"] for row in upload.batch("embed-000000").to_pylist()}
-    assert owners == {"x/a.jpg": "11", "x/b.jpg": "7", "x/same.jpg": None, "y/same.jpg": None, "y/7.jpg": None}
+    assert owners == {"x/a.jpg": "7", "x/b.jpg": "7", "x/same.jpg": None, "y/same.jpg": None, "y/7.jpg": None}
 
 
 def test_several_missing_images_of_a_row_are_one_reject_that_names_all(upload: Upload) -> None:

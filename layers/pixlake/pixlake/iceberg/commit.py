@@ -146,31 +146,31 @@ class _Committer:
         landed = find_commit(table, self.origin.commit_id, target.partition)
         if landed is not None and not settled:
             return self._repeated(landed)
-        agreement = with_horizon(self.origin.agree(), table, target.partition, self.origin.horizon)
-        agreement = replace(agreement, everything=agreement.everything or settled)
-        plan = plan_commit(
-            table,
-            target.schema,
-            target.partition,
-            EMPTY_INDEX if settled else self.incoming,
-            target.target_file_bytes,
-            target.small_files,
-            agreement,
-        )
+        plan = self._plan(table, EMPTY_INDEX if settled else self.incoming, everything=settled)
         if plan.empty and (settled or self.origin.complete is None):
             return plan.effect
         added = [file for stream in plan.streams for file in self._write(stream)]
-        self._replace(table, plan, added, agreement.horizon)
+        self._replace(table, plan, added)
         self._discard(self.written.keys() - {stream.identity for stream in plan.streams})
         self.changed = True
         return plan.effect
 
+    def _plan(self, table: Table, incoming: KeyIndex, *, everything: bool) -> Plan:
+        target = self.target
+        agreement = with_horizon(self.origin.agree(), table, target.partition, self.origin.horizon)
+        agreement = replace(agreement, everything=agreement.everything or everything)
+        return plan_commit(
+            table, target.schema, target.partition, incoming, target.target_file_bytes, target.small_files, agreement
+        )
+
     def _repeated(self, landed: Snapshot) -> Effect:
-        """The effect of a commit that is there: another execution's was the same upload, which changes nothing now."""
+        """The effect of a commit that is there: another execution's was the same upload, which changes nothing now. Its
+        rows are still there, or newer ones are, or they have gone since."""
         assert landed.summary is not None
         if landed.summary[_EXECUTION] == self.origin.execution and landed.summary[_EFFECT]:
             return msgspec.json.decode(str(landed.summary[_EFFECT]), type=Effect)
-        return Effect(unchanged=len(self.incoming.order()))
+        found = self._plan(self.target.table, self.incoming, everything=False).effect
+        return Effect(unchanged=found.replaced + found.unchanged, older=found.new + found.older)
 
     def _write(self, stream: Stream) -> list[DataFile]:
         identity = stream.identity
@@ -190,7 +190,7 @@ class _Committer:
                 raise BadRequest(f"table {self.target.schema.name}: rows of another experiment than {partition!r}")
             yield chunk
 
-    def _replace(self, table: Table, plan: Plan, added: Iterable[DataFile], horizon: int) -> None:
+    def _replace(self, table: Table, plan: Plan, added: Iterable[DataFile]) -> None:
         """Files out and files in, as one snapshot."""
         planned = table.current_snapshot()
         summary = {COMMIT_ID: self.origin.commit_id}
@@ -198,7 +198,7 @@ class _Committer:
             summary |= {_EXECUTION: self.origin.execution, _EFFECT: msgspec.json.encode(plan.effect).decode()}
         with table.transaction() as transaction:
             if self.origin.complete is not None:
-                transaction.set_properties({f"{COMPLETE}{self.target.partition}": str(horizon)})
+                transaction.set_properties({f"{COMPLETE}{self.target.partition}": str(plan.horizon)})
             with transaction.update_snapshot(summary).overwrite() as snapshot:
                 for file in plan.removed:
                     snapshot.delete_data_file(file)

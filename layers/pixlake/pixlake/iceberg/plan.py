@@ -9,6 +9,7 @@ files ride along when there are many, so that many small commits do not leave ma
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from operator import methodcaller
 
@@ -20,7 +21,7 @@ from pyiceberg.table import Table
 
 from pixlake.iceberg.agreement import Agreement
 from pixlake.iceberg.existing import ExistingFile, key_range, list_existing
-from pixlake.iceberg.keys import deciding_columns, encode_keys, rank_rows
+from pixlake.iceberg.keys import deciding_columns, digest_rows, encode_keys, rank_rows
 from pixlake.iceberg.merge import EMPTY_INDEX, KeyIndex, index_keys, join_indexes
 from pixlake.messages import Effect
 from pixlake.schemas import TableSchema
@@ -80,11 +81,13 @@ class Stream:
 
 @dataclass(frozen=True)
 class Plan:
-    """The files to take out of the table, the streams of rows that come in, and what this does to rows."""
+    """The files to take out of the table, the streams of rows that come in, and what this does to rows. No row is from
+    before `horizon` then (microseconds since 1970)."""
 
     removed: tuple[DataFile, ...]
     streams: tuple[Stream, ...]
     effect: Effect
+    horizon: int = 0
 
     @property
     def empty(self) -> bool:
@@ -110,7 +113,7 @@ def plan_commit(
     streams = [Stream(schema, incoming, meeting.kept, absorbed, agreement)]
     streams += [Stream(schema, EMPTY_INDEX, _NONE, (part,), agreement) for part in rewritten]
     removed = tuple(part.file.file for part in [*absorbed, *rewritten])
-    return Plan(removed, tuple(stream for stream in streams if stream.rows), meeting.effect())
+    return Plan(removed, tuple(stream for stream in streams if stream.rows), meeting.effect(), agreement.horizon)
 
 
 class _Meeting:
@@ -118,13 +121,14 @@ class _Meeting:
 
     def __init__(self, table: Table, schema: TableSchema, incoming: KeyIndex, agreement: Agreement) -> None:
         self._table, self._schema, self._agreement = table, schema, agreement
-        self._order = incoming.order()
+        self._incoming, self._order = incoming, incoming.order()
         self._keys = incoming.keys_in(self._order)
         self._ranks = incoming.ranks[self._order]
         self._keeps = np.ones(len(self._order), bool)
         self._found = np.zeros(len(self._order), bool)
+        self._same = np.zeros(len(self._order), bool)
         self._removed = self._changed = 0
-        self._columns = list(dict.fromkeys([*deciding_columns(schema), *agreement.columns]))
+        self._columns = list(dict.fromkeys([*deciding_columns(schema), *schema.content, *agreement.columns]))
 
     @property
     def kept(self) -> np.ndarray:
@@ -146,11 +150,11 @@ class _Meeting:
 
     def effect(self) -> Effect:
         """What becomes of rows, counted."""
-        kept, found = self._keeps, self._found
-        replaced = int((kept & found).sum())
+        kept, found, same = self._keeps, self._found, self._same
         return Effect(
-            new=int(kept.sum()) - replaced,
-            replaced=replaced,
+            new=int((kept & ~found).sum()),
+            replaced=int((kept & found & ~same).sum()),
+            unchanged=int((kept & same).sum()),
             older=int((~kept).sum()),
             removed=self._removed,
             changed=self._changed,
@@ -186,11 +190,23 @@ class _Meeting:
         positions, places = positions[alive[positions]], places[alive[positions]]
         newer = (ranks[positions] > self._ranks[places]) & ~gone[positions]
         self._keeps[places[newer]] = False
+        stale = self._agreement.stale(batch)
         self._found[places] = True
+        if self._schema.content and len(places):
+            equal = digest_rows(batch, self._schema)[positions] == self._digests[places]
+            self._same[places[equal & ~stale[positions]]] = True
         replaced = positions[~newer & self._keeps[places]]
         gone[replaced] = True
         self._removed += int(gone.sum()) - len(replaced)
-        return gone, int((self._agreement.stale(batch) & alive & ~gone).sum())
+        return gone, int((stale & alive & ~gone).sum())
+
+    @cached_property
+    def _digests(self) -> np.ndarray:
+        """Those of the incoming rows, which are read once more only where one finds a row of its key."""
+        batches = (batch for source in self._incoming.sources for batch in source.batches(self._schema.content))
+        found = np.concatenate([digest_rows(batch, self._schema) for batch in batches])
+        digests: np.ndarray = found[self._order]
+        return digests
 
 
 def _match(existing: pa.Array, keys: pa.Array) -> tuple[np.ndarray, np.ndarray]:

@@ -48,6 +48,8 @@ class Subject:
 
     record_id: str | None
     image_path: str | None
+    by_image: bool = True
+    """Whether any image could be used."""
 
     @property
     def name(self) -> str:
@@ -72,8 +74,8 @@ def prepare_example(
 ) -> Prepared[ExampleT]:
     """One record or orphan image as the model takes it, its images decoded and preprocessed."""
     record_id, paths = row["record_id"], row["image_paths"]
-    subject = Subject(record_id, None if record_id is not None else paths[0])
     images, rejected = _images(row, read, model, source)
+    subject = Subject(record_id, None if record_id is not None else paths[0], by_image=bool(images))
     if not images and model.needs_image:
         if record_id is not None:
             detail = f"{model.model} needs an image, and none of the record's {len(paths)} can be used"

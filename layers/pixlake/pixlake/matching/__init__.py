@@ -1,8 +1,9 @@
 """Records matched with images, and cut into batches. Imports `tables`, `bundles` and the shared modules.
 
 Reading (`extracted`) and writing (`outputs`) are apart from the decisions, which touch nothing outside: columns
-(`profiles`, `kinds`, `columns`, `keyed`, `choices`), images (`names`, `loosely`, `references`), rows (`records`, `repeats`),
-what comes of them (`join`, `advice`), and batches (`cutting`; `retried` for those of an earlier execution).
+(`profiles`, `kinds`, `columns`, `keyed`, `choices`), images (`names`, `loosely`, `references`), rows (`records`,
+`repeats`), what comes of them (`join`, `advice`), and batches (`cutting`; `retried` for those of an earlier
+execution).
 
 What is decided here, where the data leaves a choice:
 
@@ -13,7 +14,6 @@ What is decided here, where the data leaves a choice:
   column is one reject, for its rows name no record.
 - A whole number is written without `.0`, a time as ISO 8601, what is nested as JSON.
 - A column that names images is used without being told where it finds as many images as their own names do.
-- An image that several records name by the image column is read for each of them; in `embeddings` it belongs to the
-  first by id.
+- An image that several records name by the image column is that of the first row's; the others are without it.
 - Where only the classifier `without_image` is named, records with images are predicted by it too, from the table alone.
 """

@@ -10,7 +10,7 @@ from pixlake.matching.columns import find_images
 from pixlake.matching.join import Join
 from pixlake.matching.pairs import find_pair
 from pixlake.matching.profiles import MOSTLY, NEARLY, Profile, called_like_key
-from pixlake.matching.references import AMBIGUOUS, MISSING
+from pixlake.matching.references import AMBIGUOUS, MISSING, find_taken
 
 _EXAMPLES = 3
 _CANDIDATES = 2_000  # to find what is nearest takes as long as there are of them
@@ -39,7 +39,7 @@ def advise(join: Join) -> tuple[str, ...]:
 
 
 def _doubtful(join: Join) -> Iterator[str]:
-    if join.doubtful and join.remembered:
+    if join.doubtful and join.known:
         yield (
             f"The experiment is keyed by {join.id_column!r}, which its first upload took though it looks like no key: a"
             " row replaces an older one of the same value. If these are other things, stop, and upload them to another"
@@ -135,19 +135,18 @@ def _further(join: Join) -> Iterator[str]:
 
 
 def _shared(join: Join) -> Iterator[str]:
-    """Where records name an image that the tables give to another, for an image has one record."""
-    matches = join.joined.matches
-    records = np.repeat(np.arange(len(matches.counts)), matches.counts)
-    taken = np.flatnonzero(matches.record_of_image[matches.images] != records)
-    if not len(taken):
+    """Where records name an image that an earlier one has, for an image has one record."""
+    taken = find_taken(join.references, join.ranks) if join.references is not None else np.zeros(0, dtype=bool)
+    if join.references is None or not taken.any():
         return
-    first, count = taken[0], len(np.unique(records[taken]))
-    ids, image = join.joined.ids, matches.images[first]
-    name, owner = ids[int(records[first])].as_py(), ids[int(matches.record_of_image[image])].as_py()
-    path = join.joined.images["image_path"][int(image)].as_py()
+    records, image = join.ranks[join.references.rows[taken]], int(join.references.images[taken][0])
+    count, ids = len(np.unique(records)), join.joined.ids
+    name, owner = ids[int(records[0])].as_py(), ids[int(join.joined.matches.record_of_image[image])].as_py()
+    path = join.joined.images["image_path"][image].as_py()
     yield (
-        f"{count:,} record{'s' if count > 1 else ''} name images that an earlier one has, and are without them in the"
-        f" tables, for an image has one record: {_shown(name)} names {_shown(path)}, which is that of {_shown(owner)}."
+        f"{count:,} record{'s name' if count > 1 else ' names'} images that an earlier one has, and"
+        f" {'are' if count > 1 else 'is'} without them, for an image has one record:"
+        f" {_shown(name)} names {_shown(path)}, which is that of {_shown(owner)}."
         " Put in a copy of the image, under a name of its own, for each record that shall have it"
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 
@@ -13,10 +14,10 @@ from pixlake.matching.choices import choose_columns
 from pixlake.matching.joined import Joined
 from pixlake.matching.keyed import Keyed
 from pixlake.matching.loosely import PathNames, match_paths, parse_paths
-from pixlake.matching.names import Matches
+from pixlake.matching.names import Matches, Positions
 from pixlake.matching.profiles import Profile
 from pixlake.matching.records import Records, select_records
-from pixlake.matching.references import AMBIGUOUS, MISSING, References, match_references
+from pixlake.matching.references import AMBIGUOUS, MISSING, References, find_taken, match_references
 from pixlake.matching.repeats import agreeing, differences
 from pixlake.messages import Options
 from pixlake.rejects import Reject, Stage
@@ -29,7 +30,7 @@ _SHOWN = 1_000  # characters of what a cell or a header holds
 
 @dataclass(frozen=True)
 class Join:
-    """Table and images joined, with what it took to do so."""
+    """Table and images joined, with what it took to do so; `known` where the experiment had records before."""
 
     joined: Joined
     tables: Tables
@@ -41,7 +42,12 @@ class Join:
     left_out: tuple[Reject, ...]
     doubtful: bool = False
     image_column_told: bool = False
-    remembered: bool = False
+    known: bool = False
+
+    @cached_property
+    def ranks(self) -> Positions:
+        """For each row of the tables its record, -1 for none."""
+        return self.records.ranks(self.tables.columns.num_rows)
 
     def rejects(self) -> Iterator[Reject]:
         """What of the tables is not used, and why."""
@@ -78,15 +84,22 @@ class Join:
         listed = differences(self.tables.columns.drop_columns([self.id_column, self.image_column]), records)
         return [f"; it differs in {', '.join(map(repr, names))}"[:_SHOWN] if names else "" for names in listed]
 
+    @property
+    def _keeps(self) -> str:
+        return (
+            "; a record that the lake has keeps its images there unless this upload brings others" if self.known else ""
+        )
+
     def _unresolved(self) -> Iterator[Reject]:
         if self.references is None:
             return
-        kept = self.records.ranks(self.tables.columns.num_rows)[self.references.rows] >= 0
-        for code, reason, words in (
-            (MISSING, "image_not_found", "no image of the upload fits"),
-            (AMBIGUOUS, "ambiguous_image", "several images of the upload fit equally well"),
+        kept, images = self.ranks[self.references.rows] >= 0, self.references.images
+        for unresolved, reason, words in (
+            (kept & (images == MISSING), "image_not_found", f"no image of the upload fits{self._keeps}"),
+            (kept & (images == AMBIGUOUS), "ambiguous_image", "several images of the upload fit equally well"),
+            (find_taken(self.references, self.ranks), "image_taken", "another record has it, and an image has one"),
         ):
-            here = np.flatnonzero(kept & (self.references.images == code))
+            here = np.flatnonzero(unresolved)
             # one a cell: the key of a reject does not tell the names in it apart
             rows = np.unique(self.references.rows[here])
             named, more = self.tables.first_of(rows, NAMED)

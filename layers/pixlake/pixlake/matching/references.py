@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pixlake.formats import IMAGE_EXTENSIONS
 from pixlake.matching.names import Matches, Positions, comparable
@@ -84,9 +85,9 @@ def read_references(cells: pa.Array, paths: pa.Array) -> References:
 def match_references(references: References, ranks: Positions, records: int, images: int) -> Matches:
     """Matches of `records` records; `ranks` is the record of each cell, -1 for a cell of no record.
 
-    An image that several records name is an image of each; as an image it belongs to the first of them.
+    An image that several records name is that of the first row's.
     """
-    usable = (references.images >= 0) & (ranks[references.rows] >= 0)
+    usable = _usable(references, ranks) & ~find_taken(references, ranks)
     owners, named = ranks[references.rows[usable]], references.images[usable]
     order = np.argsort(owners, kind="stable")
     owners, named = owners[order], named[order]
@@ -94,8 +95,22 @@ def match_references(references: References, ranks: Positions, records: int, ima
     first.sort()
     owners, named = owners[first], named[first]
     record_of_image = np.full(images, -1, dtype=np.int64)
-    record_of_image[named[::-1]] = owners[::-1]
+    record_of_image[named] = owners
     return Matches(record_of_image, np.searchsorted(owners, np.arange(records + 1)), named)
+
+
+def find_taken(references: References, ranks: Positions) -> NDArray[np.bool_]:
+    """The references of records to images that the record of an earlier row names."""
+    taken = _usable(references, ranks)
+    records = ranks[references.rows[taken]]
+    _, first, places = np.unique(references.images[taken], return_index=True, return_inverse=True)
+    taken[taken] = records[first][places] != records
+    return taken
+
+
+def _usable(references: References, ranks: Positions) -> NDArray[np.bool_]:
+    usable: NDArray[np.bool_] = (references.images >= 0) & (ranks[references.rows] >= 0)
+    return usable
 
 
 def _flatten(cells: pa.Array, paths: pa.Array) -> tuple[Positions, pa.Array]:

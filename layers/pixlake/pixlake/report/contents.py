@@ -57,10 +57,10 @@ def read_agreement(request: ReportRequest, listing: Listing) -> Agreement | None
     return compare_labels(column, request.compact.records, _predictions(listing), records)
 
 
-def read_apart(split: SplitAnswer, listing: Listing) -> Unjoined:
+def read_apart(split: SplitAnswer, with_image: int | None, listing: Listing) -> Unjoined:
     """What of images and records has nothing of the other, where there are both."""
     both = split.images > 0 and split.records > 0
-    records = listing.under("parts/records/") if both and split.with_image < split.records else []
+    records = listing.under("parts/records/") if both and (with_image is None or with_image < split.records) else []
     return read_unjoined(
         _images(listing) if both and split.orphans else (), read_columns(spread(records), ("record_id", "has_image"))
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from pixlake.effects import KINDS, describe_unchanged
+from pixlake.effects import KINDS, describe_unchanged, explain_older
 from pixlake.messages import CompactAnswer, PlanAnswer, Run, SplitAnswer
 from pixlake.report.agreement import Agreement
 from pixlake.report.causes import Cause
@@ -53,12 +53,23 @@ class Page:
     rejects: list[RejectGroup]
     written_at: datetime
     notice: str
-    database: str
     unjoined: Unjoined
     rows_query: str
+    rejects_query: str
+    changes_query: str = ""
     serve_command: str = ""
     warnings: tuple[str, ...] = ()
     unpredicted: str = ""
+
+    @property
+    def with_image(self) -> int:
+        """How many records have an image that can be used."""
+        return self.split.with_image if self.compact.with_image is None else self.compact.with_image
+
+    @property
+    def broken(self) -> int:
+        """How many records have images, of which none can be used."""
+        return self.split.with_image - self.with_image
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,7 @@ def render_page(page: Page) -> str:
         effects=page.compact.effects,
         kinds=KINDS,
         unchanged=describe_unchanged(page.compact.effects),
+        older=explain_older(page.compact.effects, page.run.uploaded_at),
     )
 
 

@@ -47,7 +47,9 @@ def classify(
     for group in infer_rows(request, settings, read, prepare, predict, pace, at_once=model.at_once):
         rejected += [each for each in group if isinstance(each, Reject)]
         predicted += [each for each in group if not isinstance(each, Reject)]
-    return write_answer(request, settings.lake_uri, PREDICTIONS, _columns(predicted), rejected, pace.rows)
+    return write_answer(
+        request, settings.lake_uri, PREDICTIONS, _columns(predicted, request.batch.modality), rejected, pace.rows
+    )
 
 
 def _read(row: dict[str, Any], admit: Admit, *, limit: int, source: ImageSource) -> list[Encoded]:
@@ -55,11 +57,12 @@ def _read(row: dict[str, Any], admit: Admit, *, limit: int, source: ImageSource)
     return source.read_ahead(row["image_uris"][:limit], admit)
 
 
-def _columns(predicted: list[Predicted]) -> dict[str, Any]:
+def _columns(predicted: list[Predicted], modality: str) -> dict[str, Any]:
     subjects, predictions = [subject for subject, _ in predicted], [prediction for _, prediction in predicted]
     return {
         "record_id": [each.record_id for each in subjects],
         "image_path": [each.image_path for each in subjects],
+        "modality": [modality if each.by_image else "tabular" for each in subjects],
         "label": [each.label for each in predictions],
         "score": [each.score for each in predictions],
         "probabilities": [each.probabilities and list(each.probabilities.items()) for each in predictions],

@@ -25,6 +25,7 @@ from pixlake.iceberg.rows import ParquetRows
 from pixlake.iceberg.uploads import AGREEING, UploadCommit
 from pixlake.lake import Work
 from pixlake.messages import Batch, CompactAnswer, CompactRequest, Effect, Finished
+from pixlake.parts.broken import drop_broken
 from pixlake.parts.handover import hand_over
 from pixlake.parts.lost import find_lost
 from pixlake.parts.rejected import ExecutionRejects
@@ -64,10 +65,12 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
     catalog = open_catalog(settings.lake_uri, settings.catalog_uri)
     execution = ExecutionRejects(request, work, lost)
     _keep_key(request, settings)
+    with_image = drop_broken(parts[REJECTS.name], request.split, parts[RECORDS.name])
     write_finished(work, Finished(request, tuple(lost)))
     if settings.compaction_engine is Engine.ATHENA:
         _refuse_older(request, load_table(catalog, RECORDS.name))
-        return hand_over(execution, parts, load_table(catalog, REJECTS.name).io, settings)
+        answer = hand_over(execution, parts, load_table(catalog, REJECTS.name).io, settings)
+        return msgspec.structs.replace(answer, with_image=with_image)
     job = _Job(execution, settings, catalog, time.monotonic() + seconds)
     effects = job.commit_parts(parts)
     answer = CompactAnswer(
@@ -78,6 +81,7 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
         rejected=job.commit_rejects(parts),
         lost_batches=len(lost),
         effects=effects,
+        with_image=with_image,
     )
     storage.write(work.compacted, msgspec.json.encode(answer))
     return answer

@@ -12,7 +12,7 @@ from pixlake.lake import Work, report_uri
 from pixlake.messages import TOTALS, Effect, ReportAnswer, ReportRequest
 from pixlake.report.contents import draw_plots, read_agreement, read_apart, read_sizes, read_tiles
 from pixlake.report.gather import list_work, read_rejects
-from pixlake.report.next_steps import write_rows_query, write_serve_command
+from pixlake.report.next_steps import write_changes_query, write_rejects_query, write_rows_query, write_serve_command
 from pixlake.report.page import Page, render_page
 from pixlake.report.tallies import count_reasons, group_rejects
 from pixlake.report.timings import time_steps
@@ -47,14 +47,15 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         sample=sample,
         least_certain=uncertain,
         rejects=rejects,
-        unjoined=read_apart(request.split, listing),
+        unjoined=read_apart(request.split, request.compact.with_image, listing),
         rows_query=write_rows_query(run, request.split, catalog.name),
+        rejects_query=write_rejects_query(run, catalog.name),
+        changes_query=write_changes_query(run, request.compact, written_at, catalog.name),
         serve_command=write_serve_command(settings.lake_uri),
         warnings=(*unread.warnings(), *_replaced(request), *request.split.warnings),
         unpredicted=_unpredicted(request),
         written_at=written_at,
         notice=_notice(request),
-        database=catalog.name,
     )
     commit_ending(catalog, _ending(request))
     uri = report_uri(settings.lake_uri, run.execution_id)
@@ -79,6 +80,7 @@ def _answer(request: ReportRequest, uri: str, page: Page) -> ReportAnswer:
         unpredicted=page.unpredicted,
         reasons=count_reasons(page.rejects),
         effects=compact.effects,
+        uploaded_at=run.uploaded_at,
     )
 
 

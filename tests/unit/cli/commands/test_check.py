@@ -68,7 +68,7 @@ def test_what_is_left_out_exits_with_1_and_a_reason_each(tmp_path: Path) -> None
         "notes.docx": b"x",
     }
     code, found = check(make_zip(tmp_path / "pets.zip", dirty))
-    assert (code, found["images"], found["records"]) == (1, 2, 2)
+    assert (code, found["images"], found["records"], found["with_image"]) == (1, 2, 2, 0)
     assert reasons(found) == {
         "images/01.png": "truncated",
         "images/02-1.png": "empty",
@@ -155,6 +155,31 @@ def test_for_people_it_says_each_reason_with_examples_and_a_verdict(tmp_path: Pa
     ]
     assert run("check", make_zip(tmp_path / "clean.zip", PETS)).stdout.splitlines()[-1] == (
         "Clean: nothing would be left out"
+    )
+
+
+def test_an_upload_is_checked_with_the_settings_of_a_run(tmp_path: Path) -> None:
+    table = {"pets.csv": "id,Name,photo\n01,Rex,images/stray.png\n02,Ann,images/none.png\n"}
+    upload = make_zip(tmp_path / "pets.zip", PETS | table)
+    assert check(upload)[1]["with_image"] == 2
+    code, found = check(upload, "--set", "image_column=photo", "--complete")
+    assert (code, found["with_image"], reasons(found)) == (1, 1, {"pets.csv:3": "image_not_found"})
+    assert "id_colum" in check(upload, "--set", "id_column=code")[1]["refused"]
+    refused = run("check", upload, "--set", "id_colum=id")
+    assert (refused.exit_code, "is id_column meant?" in refused.stderr) == (2, True)
+
+
+def test_an_upload_with_warnings_is_not_called_clean(tmp_path: Path) -> None:
+    files: dict[str, bytes | str] = {
+        "pets.csv": "id,Name\n01,Rex\n02,Ann\n",
+        "a.png": image(),
+        "b.png": image(),
+        "c.png": image(),
+    }
+    result = run("check", make_zip(tmp_path / "pets.zip", files))
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (
+        0,
+        "Nothing would be left out, but look at the warnings",
     )
 
 
