@@ -2,24 +2,22 @@
 
 import mimetypes
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixlake.errors import BadRequest, MissingObject
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from pixlake.inference.embedder import Embedder
-    from pixlake.search.nearest import Block, Vector
+    from pixlake.search.quantized import Floats
 
 _STDIN = "-"
 _URIS = ("s3://", "file://")
 _LONGEST_PATH = 4096
 
 
-def embed_query(query: str, embedder: "Embedder", in_lake: Callable[[], "Vector"]) -> "Vector":
+def embed_query(query: str, embedder: "Embedder", in_lake: Callable[[], "Floats"]) -> "Floats":
     """The vector of an image (a file, a URI, `-`), of a text, or else `in_lake`, for what is named like an image.
 
     Raises BadRequest for an image that is nowhere, BadImage for one that cannot be decoded, and MissingObject or
@@ -30,10 +28,10 @@ def embed_query(query: str, embedder: "Embedder", in_lake: Callable[[], "Vector"
         from pixlake.images.decoders import Decoders, Limits
 
         loaded = Decoders(Limits()).load(data, embedder.preprocessing)
-        vector: Vector = embedder.embed_tensors([loaded.tensor])[0]
+        vector: Floats = embedder.embed_tensors([loaded.tensor])[0]
         return vector
     if not _is_named_like_an_image(query):
-        text: Vector = embedder.embed_texts([query])[0]
+        text: Floats = embedder.embed_texts([query])[0]
         return text
     try:
         return in_lake()
@@ -44,28 +42,6 @@ def embed_query(query: str, embedder: "Embedder", in_lake: Callable[[], "Vector"
 def asks_by_text(query: str) -> bool:
     """Whether `embed_query` takes it for a text."""
     return not (query == _STDIN or query.startswith(_URIS) or _is_file(query) or _is_named_like_an_image(query))
-
-
-def find_vector(blocks: "Iterable[Block]", image_path: str) -> "Vector":
-    """The vector of an image in the lake.
-
-    Raises MissingObject where there is none, and BadRequest where several experiments have one.
-    """
-    found: dict[str, Vector] = {}
-    for vectors, images in blocks:
-        for place in _places(images, image_path):
-            found[images["experiment_id"][place].as_py()] = vectors[place]
-    if not found:
-        raise MissingObject("no vector of that path")
-    if len(found) > 1:
-        raise BadRequest(f"{image_path} is in the experiments {', '.join(sorted(found))}: choose by --experiment")
-    return next(iter(found.values()))
-
-
-def _places(images: "pa.RecordBatch | pa.Table", image_path: str) -> list[int]:
-    import pyarrow.compute as pc
-
-    return [int(place) for place in pc.indices_nonzero(pc.equal(images["image_path"], image_path)).to_pylist()]
 
 
 def _read_image(query: str) -> bytes | None:

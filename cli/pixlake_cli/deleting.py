@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from pixlake import storage
 from pixlake.errors import MissingObject
-from pixlake.iceberg.catalog import open_catalog
+from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.deletion import count_rows, delete_rows, list_executions
+from pixlake.iceberg.existing import list_existing
 from pixlake.iceberg.lakes import Lake
 from pixlake.lake import check_identifier, report_uri
+from pixlake.schemas import EMBEDDINGS
+from pixlake.search.places import IndexPlaces, user_cache
 from pixlake_cli.engine.provision import EXPERIMENT_LENGTH
 
 
@@ -46,7 +49,10 @@ def delete_experiment(lake: Lake, experiment_id: str, holdings: Holdings) -> Non
 
     Raises CommitConflict, CatalogError and StorageError.
     """
-    delete_rows(open_catalog(lake.uri, lake.catalog_uri), experiment_id)
+    catalog = open_catalog(lake.uri, lake.catalog_uri)
+    delete_rows(catalog, experiment_id)
+    left = list_existing(load_table(catalog, EMBEDDINGS.name), EMBEDDINGS, None)
+    IndexPlaces(lake.uri, user_cache()).prune({file.file.file_path for file in left})
     storage.delete([*holdings.images, *holdings.others])
 
 

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from pyiceberg.table import Table
 
 from pixlake.errors import MissingObject
 from pixlake.iceberg.catalog import load_table, open_catalog
@@ -15,8 +14,9 @@ from pixlake.iceberg.existing import list_existing
 from pixlake.iceberg.lakes import Lake
 from pixlake.inference.loaded import load_embedder
 from pixlake.schemas import EMBEDDINGS
-from pixlake.search import NEARLY_SAME, nearest
-from pixlake.search.nearest import choose_model, count_models, rank, read_blocks
+from pixlake.search import NEARLY_SAME, resident
+from pixlake.search.resident import Resident
+from pixlake.search.stored import choose_model, count_models
 from pixlake_cli.main import cli
 from tests.builders import tiny
 from tests.builders.commands import run
@@ -213,28 +213,6 @@ def batch(rows: list[tuple[str, list[float]]], model: str = "m@1") -> pa.RecordB
     )
 
 
-def test_the_nearest_are_those_of_all_batches_whatever_their_order() -> None:
-    generator = np.random.default_rng(7)
-    vectors = generator.normal(size=(500, 8)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    query = vectors[3]
-    rows = [(f"{index:03d}", vector.tolist()) for index, vector in enumerate(vectors)]
-    batches = [batch(rows[start : start + 37]) for start in range(0, 500, 37)]
-    expected = [f"{index:03d}" for index in np.argsort(-(vectors @ query))[:20]]
-    for order in (batches, batches[::-1]):
-        assert [hit.image_path for hit in rank(read_blocks(order, "m@1"), query, 20)] == expected
-
-
-def test_vectors_of_other_models_and_of_no_number_are_left_out() -> None:
-    query = np.array([1, 0], np.float32)
-    batches = [
-        batch([("a", [1.0, 0.0, 0.0])], "other@1"),
-        batch([("b", [float("nan"), 0.0]), ("c", [0.0, 1.0])]),
-        batch([]),
-    ]
-    assert [hit.image_path for hit in rank(read_blocks(batches, "m@1"), query, 5)] == ["c"]
-
-
 def test_the_model_is_chosen_by_name_version_or_number_of_vectors() -> None:
     models = count_models(
         [batch([("a", [1.0])] * 3, "x@1"), batch([("a", [1.0])], "y@1"), batch([("a", [1.0])], "y@2")]
@@ -250,11 +228,14 @@ def test_rows_that_athena_deleted_are_not_found(gallery: Lake, monkeypatch: pyte
     table = load_table(open_catalog(gallery.uri, gallery.catalog_uri), "embeddings")
     file, *others = list_existing(table, EMBEDDINGS, None)
     cut = delete_positions(file, table.io, [0])
-    before = paths(table)
-    monkeypatch.setattr(nearest, "list_existing", lambda *_: iter([cut, *others]))
-    assert paths(table) == before[1:]
+    query = load_embedder(gallery.uri, "tiny").embed_images([Image.new("RGB", (30, 20), COLORS["red"])])[0]
 
+    def paths() -> list[str]:
+        embeddings = Resident(gallery).read("colors")
+        return [hit.image_path for hit in embeddings.find_nearest(embeddings.choose("tiny"), query, 9)]
 
-def paths(table: Table) -> list[str]:
-    batches = nearest.read_batches(table, None, ["image_path"])
-    return [path for batch in batches for path in batch.column("image_path").to_pylist()]
+    before = paths()
+    (gone,) = next(file.rows.batches(["image_path"]))["image_path"][:1].to_pylist()
+    monkeypatch.setattr(resident, "list_existing", lambda *_: iter([cut, *others]))
+    assert paths() == [path for path in before if path != gone]
+    assert len(before) == len(COLORS)

@@ -8,7 +8,7 @@ from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.existing import list_existing
 from pixlake.iceberg.recovery import register_tables
 from pixlake.schemas import EMBEDDINGS, RECORDS, TABLES
-from pixlake.search import nearest
+from pixlake.search import stored
 from pixlake.steps.maintain import maintain
 from pixlake_cli.sql.dialect import translate
 from pixlake_cli.sql.warehouse import Limits, run_query
@@ -52,7 +52,7 @@ def queried(database: Database, sql: str) -> dict[str, str]:
 
 def searched(database: Database) -> set[str]:
     table = load_table(open_catalog(database.uri, database.catalog_uri), EMBEDDINGS.name)
-    batches = nearest.read_batches(table, "pets", ["image_path"])
+    batches = stored.read_batches(table, "pets", ["image_path"])
     return {path for batch in batches for path in batch.column("image_path").to_pylist()}
 
 

@@ -66,7 +66,7 @@ def duplicates(
 def _find(lake: Lake, experiment: str, model: str | None, threshold: float) -> "list[Group]":
     from pixlake.iceberg.catalog import load_table, open_catalog
     from pixlake.search.duplicates import find_groups
-    from pixlake.search.nearest import read_batches
+    from pixlake.search.stored import read_batches
     from pixlake.search.vectors import COLUMNS, map_vectors
 
     table = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings")

@@ -12,13 +12,11 @@ import click
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
 from pixlake.search import NEARLY_SAME
-from pixlake_cli.embedded import choose_vectors
+from pixlake_cli.embedded import say_others
 from pixlake_cli.lakes import tables_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pixlake.search.nearest import Block, Hit
+    from pixlake.search.ranking import Hit
 
 
 @click.command()
@@ -56,27 +54,23 @@ def search(
       pixlake search "a red flower" --lake lake -n 25 --sheet found.png
       pixlake search pets/cat.png --lake lake --where "label = 'cat' AND element_at(attributes, 'age') > '3'"
     """
-    from pixlake.iceberg.catalog import load_table, open_catalog
     from pixlake.inference.choosing import reads_texts
     from pixlake.inference.loaded import open_embedder
-    from pixlake.search.nearest import COLUMNS, find_hits, keep, read_batches, read_blocks
-    from pixlake_cli.asking import asks_by_text, embed_query, find_vector
+    from pixlake.search.resident import Resident
+    from pixlake_cli.asking import asks_by_text, embed_query
     from pixlake_cli.sql.images import choose_images
 
     if not query.strip():
         raise BadRequest("give the name of an image file, or a text that is not empty")
     lake = lake.existing()
-    table = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings")
-    by_text = asks_by_text(query)
-    chosen = choose_vectors(table, lake, experiment, model, partial(reads_texts, lake.uri) if by_text else None)
+    embeddings = Resident(lake).read(experiment)
+    chosen = embeddings.choose(model, partial(reads_texts, lake.uri) if asks_by_text(query) else None)
+    if model is None:
+        say_others(embeddings.models, chosen)
     embedder = open_embedder(lake.uri, chosen)
-
-    def read() -> "Iterator[Block]":
-        return read_blocks(read_batches(table, experiment, COLUMNS), chosen)
-
-    vector = embed_query(query, embedder, lambda: find_vector(read(), query))
+    vector = embed_query(query, embedder, lambda: embeddings.find_vector(chosen, query))
     images = None if where is None else choose_images(lake, chosen, experiment, where)
-    hits = find_hits(lambda: keep(read(), images), vector, count, NEARLY_SAME if distinct else None)
+    hits = embeddings.find_nearest(chosen, vector, count, images, NEARLY_SAME if distinct else None)
     if embedder.demo:
         _notify(chosen, hits)
     if sheet:

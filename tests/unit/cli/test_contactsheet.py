@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pixlake.search.nearest import Hit
+from pixlake.search.ranking import Hit
 from pixlake_cli.contactsheet import draw_groups, draw_hits
 
 

@@ -1,83 +1,179 @@
 """The nearest of vectors, against all of them compared in float64."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from pixlake.search import quantized
 from pixlake.search.chosen import Chosen
-from pixlake.search.nearest import Block, Hit, find_hits, keep
+from pixlake.search.quantized import Codes, Floats, Query, encode
+from pixlake.search.ranking import Hit, Part, Places, find_distinct, find_nearest
 from tests.builders.examples import examples
 
-Vectors = NDArray[np.float32]
+FACTS = pa.schema([(name, pa.string()) for name in ("image_path", "record_id", "experiment_id", "image_uri")])
 
 
-def blocks_of(vectors: Vectors, size: int) -> list[Block]:
-    rows = pa.Table.from_pylist(
-        [
-            {"image_path": f"{row:03d}", "record_id": None, "experiment_id": f"e{row % 2}", "image_uri": "file:///x"}
-            for row in range(len(vectors))
+@dataclass(frozen=True)
+class Batch:
+    """Vectors in memory; `read_places` tells what was compared exactly."""
+
+    codes: Codes
+    facts: pa.RecordBatch
+    vectors: Floats
+    read_places: list[Places]
+
+    def read(self, places: Places) -> Floats:
+        self.read_places.append(places)
+        found: Floats = self.vectors[places]
+        return found
+
+
+def batches_of(vectors: Floats, size: int, dead: Sequence[int] = ()) -> list[Part]:
+    """Rows are named by their numbers, in two experiments; those of `dead` may not be found."""
+    parts = []
+    for start in range(0, len(vectors), size):
+        some = vectors[start : start + size]
+        rows = [
+            {"image_path": f"{row:05d}", "record_id": None, "experiment_id": f"e{row % 2}", "image_uri": "file:///x"}
+            for row in range(start, start + len(some))
         ]
-    )
-    return [(vectors[at : at + size], rows.slice(at, size)) for at in range(0, len(vectors), size)]
+        alive = np.array([place for place in range(len(some)) if start + place not in dead], np.intp)
+        batch = Batch(encode(some), pa.RecordBatch.from_pylist(rows, FACTS), some, [])
+        parts.append(Part(batch, alive if dead else None))
+    return parts
 
 
-def crowded(seed: int, count: int) -> Vectors:
-    """Unit vectors of which many are near others, or the same."""
+def crowded(seed: int, count: int, dimensions: int = 6) -> Floats:
+    """Vectors of which many are near others, or the same, or opposite; most of unit length."""
     random = np.random.default_rng(seed)
-    centers = random.normal(size=(max(1, count // 4), 6))
-    spread = random.choice([0, 1e-3, 0.2, 1], size=(count, 1))
-    points = centers[random.integers(len(centers), size=count)] + spread * random.normal(size=(count, 6))
-    unit: Vectors = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
-    return unit
+    centers = random.normal(size=(max(1, count // 4), dimensions))
+    spread = random.choice([0, 1e-7, 1e-3, 0.2, 1], size=(count, 1))
+    points = centers[random.integers(len(centers), size=count)] + spread * random.normal(size=(count, dimensions))
+    points *= random.choice([-1, 1], size=(count, 1))
+    unit: Floats = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    return unit * random.choice([1, 1, 1, 1e-20, 0, 1e6], size=(count, 1)).astype(np.float32)
 
 
-def greedy(vectors: Vectors, rows: list[int], query: Vectors, count: int, threshold: float) -> list[int]:
+def compare_all(vectors: Floats, rows: Sequence[int], query: Floats, count: int) -> list[tuple[float, int]]:
+    """Scores and numbers of the best, ties by experiment and path."""
+    scores = {row: float(np.einsum("j,j->", vectors[row].astype(np.float64), query.astype(np.float64))) for row in rows}
+    best = sorted(rows, key=lambda row: (-scores[row], f"e{row % 2}", row))[:count]
+    return [(scores[row], row) for row in best]
+
+
+def shown(hits: list[Hit]) -> list[tuple[float, int]]:
+    return [(hit.score, int(hit.image_path)) for hit in hits]
+
+
+def same(found: list[tuple[float, int]], expected: list[tuple[float, int]]) -> bool:
+    """Scores to the last bits, which hang on the order of additions; numbers where no other score is that near."""
+    np.testing.assert_allclose([score for score, _ in found], [score for score, _ in expected], rtol=1e-12, atol=1e-300)
+    return len({number for _, number in found}) == len(found)
+
+
+@examples(100)
+@given(st.integers(0, 2**32), st.integers(1, 200), st.integers(1, 300), st.integers(1, 40), st.integers(1, 70))
+def test_the_nearest_are_those_of_comparing_all_in_float64(
+    seed: int, total: int, dimensions: int, count: int, size: int
+) -> None:
+    vectors = crowded(seed, total, dimensions)
+    for query in (vectors[0], -vectors[-1], crowded(seed + 1, 1, dimensions)[0]):
+        found = find_nearest(batches_of(vectors, size), query, count)
+        assert same(shown(found), compare_all(vectors, range(total), query, count))
+
+
+def test_ties_are_sorted_by_experiment_and_path() -> None:
+    vectors = np.repeat(crowded(3, 1), 40, axis=0)
+    found = find_nearest(batches_of(vectors, 7), vectors[0], 25)
+    assert [int(hit.image_path) for hit in found] == [*range(0, 40, 2), *range(1, 10, 2)]
+
+
+@examples(60)
+@given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 80), st.sets(st.integers(0, 59), min_size=1))
+def test_rows_that_may_not_be_found_are_not(seed: int, total: int, count: int, dead: set[int]) -> None:
+    vectors = crowded(seed, total)
+    alive = [row for row in range(total) if row not in dead]
+    found = shown(find_nearest(batches_of(vectors, 7, [*dead]), vectors[0], count))
+    assert same(found, compare_all(vectors, alive, vectors[0], count))
+    assert {row for _, row in found} <= set(alive)
+
+
+def test_of_many_vectors_few_are_compared_exactly() -> None:
+    random = np.random.default_rng(5)
+    vectors = random.normal(size=(20_000, 64)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    parts = batches_of(vectors, 5_000)
+    find_nearest(parts, vectors[0], 10)
+    assert sum(len(places) for part in parts for places in part.block.read_places) < 400  # type: ignore[attr-defined]
+
+
+def test_a_vector_that_is_no_number_is_never_found() -> None:
+    vectors = np.eye(4, dtype=np.float32)
+    vectors[1, 2], vectors[2, 0] = np.nan, np.inf
+    assert [int(hit.image_path) for hit in find_nearest(batches_of(vectors, 3), vectors[0], 4)] == [0, 3]
+
+
+@examples(100)
+@given(st.integers(0, 2**32), st.integers(1, 100), st.integers(1, 2_000))
+def test_a_dot_product_is_within_its_bounds(seed: int, total: int, dimensions: int) -> None:
+    vectors = crowded(seed, total, dimensions)
+    for vector in (vectors[0], crowded(seed + 1, 1, dimensions)[0]):
+        query = Query.of(vector)
+        low, high = query.bound(encode(vectors))
+        exact = vectors.astype(np.float64) @ vector.astype(np.float64)
+        assert (low <= exact).all()
+        assert (exact <= high).all()
+
+
+def test_vectors_are_encoded_alike_in_any_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = crowded(1, 50)
+    whole = encode(vectors)
+    monkeypatch.setattr(quantized, "_CHUNK", 7)
+    parts = encode(vectors)
+    for name in ("values", "scales", "lengths", "residuals"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
+
+
+# ---- distinct -----------------------------------------------------------------------------------------------------
+
+
+def unit(vectors: Floats) -> Floats:
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    found: Floats = (vectors / np.where(lengths, lengths, 1)).astype(np.float32)
+    return found
+
+
+def greedy(vectors: NDArray[np.float64], query: Floats, count: int, threshold: float) -> list[int]:
     """Row by row, best first: each that is apart from all that were taken before it."""
     taken: list[int] = []
-    for row in sorted(rows, key=lambda row: (-float(vectors[row] @ query), f"e{row % 2}", row)):
+    for row in sorted(range(len(vectors)), key=lambda row: (-float(vectors[row] @ query), f"e{row % 2}", row)):
         if all(vectors[row] @ vectors[other] < threshold for other in taken):
             taken.append(row)
     return taken[:count]
 
 
-def rows_of(hits: list[Hit]) -> list[int]:
-    return [int(hit.image_path) for hit in hits]
-
-
 @examples(60)
 @given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 12), st.sampled_from([0.5, 0.9, 0.999]))
 def test_distinct_hits_are_those_taken_one_by_one(seed: int, total: int, count: int, threshold: float) -> None:
-    vectors = crowded(seed, total)
+    vectors = unit(crowded(seed, total))
     query = vectors[0]
-    found = rows_of(find_hits(lambda: blocks_of(vectors, 7), query, count, threshold))
-    expected = greedy(vectors, list(range(total)), query, count, threshold)
+    found = [row for _, row in shown(find_distinct(batches_of(vectors, 7), query, count, threshold))]
+    expected = greedy(vectors.astype(np.float64), query, count, threshold)
     assert len(found) == len(expected)
     # which of two equals comes first depends on how a product of several rows is rounded
     np.testing.assert_allclose(vectors[found] @ query, vectors[expected] @ query, atol=1e-5)
-    assert len(found) == len(set(found))
     for place, row in enumerate(found):
         assert all(vectors[row] @ vectors[other] < threshold + 1e-6 for other in found[:place])
 
 
-@examples(40)
-@given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 80), st.sets(st.integers(0, 59)))
-def test_only_chosen_images_are_found(seed: int, total: int, count: int, wanted: set[int]) -> None:
-    vectors = crowded(seed, total)
-    rows = pa.RecordBatch.from_pylist(
-        [{"experiment_id": f"e{row % 2}", "image_path": f"{row:03d}"} for row in wanted],
-        pa.schema([("experiment_id", pa.string()), ("image_path", pa.string())]),
-    )
-    chosen = Chosen.of([rows])
-    found = rows_of(find_hits(lambda: keep(blocks_of(vectors, 7), chosen), vectors[0], count))
-    there = {row for row in wanted if row < total}
-    assert set(found) <= there
-    assert len(found) == min(count, len(there))
-
-
 def test_a_path_of_another_experiment_is_not_chosen() -> None:
-    vectors = crowded(1, 10)
-    images = pa.RecordBatch.from_pylist([{"experiment_id": "e1", "image_path": "000"}])
-    assert find_hits(lambda: keep(blocks_of(vectors, 3), Chosen.of([images])), vectors[0], 5) == []
-    assert find_hits(lambda: keep(blocks_of(vectors, 3), Chosen.of([])), vectors[0], 5) == []
+    images = pa.RecordBatch.from_pylist([{"experiment_id": "e1", "image_path": "00000"}])
+    (part,) = batches_of(crowded(1, 10), 10)
+    assert not Chosen.of([images]).mark(part.block.facts).true_count
+    assert not Chosen.of([]).mark(part.block.facts).true_count

@@ -39,7 +39,8 @@ from pixlake.inference.embedder import Embedder
 from pixlake.inference.loaded import load_classifier, load_embedder
 from pixlake.search import NEARLY_SAME
 from pixlake.search.chosen import Chosen
-from pixlake.search.nearest import Hit, Vector
+from pixlake.search.quantized import Floats
+from pixlake.search.ranking import Hit
 from pixlake.search.resident import Resident
 
 ChooseImages = Callable[[Lake, str, str | None, str], Chosen]
@@ -157,7 +158,7 @@ class Api:
             raise answer.error
         return answer
 
-    def _embed(self, data: bytes, wanted: str | None) -> tuple[str, Vector]:
+    def _embed(self, data: bytes, wanted: str | None) -> tuple[str, Floats]:
         """The vector by the model that is wanted, else by the one that most vectors of the lake are of."""
         model = find_bundle(self._lake.uri, wanted).model if wanted else self._resident.read().choose(None)
         embedder = load_embedder(self._lake.uri, model)
@@ -185,7 +186,7 @@ class Api:
             raise HTTPException(422, "this server takes no condition")
         return self._choose(self._lake, model, experiment, where)
 
-    def _vector(self, query: Search | bytes, model: str) -> Vector:
+    def _vector(self, query: Search | bytes, model: str) -> Floats:
         if isinstance(query, Search) and isinstance(query.like, Like):
             return self._resident.read(query.like.experiment_id).find_vector(model, query.like.image_path)
         embedder = load_embedder(self._lake.uri, model)
@@ -193,7 +194,7 @@ class Api:
             return self._embed_image(embedder, query)
         return _finite(embedder.embed_texts([query.text or ""]))
 
-    def _embed_image(self, embedder: Embedder, data: bytes) -> Vector:
+    def _embed_image(self, embedder: Embedder, data: bytes) -> Floats:
         loaded = self._decoders.load(data, embedder.preprocessing)
         return _finite(embedder.embed_tensors([loaded.tensor]))
 
@@ -211,11 +212,11 @@ def _one_line(answer: Answer) -> str:
     return f"{answer.classes[0].label} {answer.classes[0].score:.4f}\n"
 
 
-def _finite(vectors: Vector) -> Vector:
+def _finite(vectors: Floats) -> Floats:
     """The only vector; BadImage where it is no number."""
     if not np.isfinite(vectors).all():
         raise BadImage("bad_embedding", "the model answered with no number")
-    vector: Vector = vectors[0]
+    vector: Floats = vectors[0]
     return vector
 
 

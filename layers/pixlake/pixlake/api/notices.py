@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pixlake.bundles.demo import is_of_sample, write_notice
 from pixlake.bundles.folders import open_folder
 from pixlake.errors import BadBundle
-from pixlake.search.nearest import Hit
+from pixlake.search.ranking import Hit
 
 MODEL, NOTICE = "Pixlake-Model", "Pixlake-Notice"
 

@@ -1,83 +1,97 @@
-"""The vectors of a lake, kept between requests; each request sees the table's current snapshot.
+"""The vectors of a lake, indexed, with their indexes open between requests; each request sees the current snapshot.
 
-A data file never changes, so its vectors are read once, when first asked for; a commit costs its new files, and files
-that left the table are dropped.
+A data file never changes, so its index is opened once; a commit costs its new files, and files that left are dropped.
 """
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow.compute as pc
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from pixlake.errors import MissingObject
+from pixlake.errors import BadRequest, MissingObject
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.existing import ExistingFile, list_existing
 from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import EMBEDDINGS
 from pixlake.search.chosen import Chosen
-from pixlake.search.nearest import (
-    COLUMNS,
-    Block,
-    Hit,
-    Vector,
-    choose_model,
-    find_hits,
-    keep,
-    read_file,
-)
-from pixlake.search.vectors import Vectors, map_models
+from pixlake.search.places import IndexPlaces, user_cache
+from pixlake.search.quantized import Floats
+from pixlake.search.ranking import Hit, Part, Places, find_distinct, find_nearest
+from pixlake.search.sidecars import Sidecar, open_index
+from pixlake.search.stored import choose_model, count_models, read_file
 
 _Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Embeddings:
-    """The table, or one experiment of it, at one moment; `blocks` are its files' vectors by model."""
+class _Indexed:
+    """A batch of an index, and its rows that are in the table; None for all."""
 
-    blocks: list[dict[str, Vectors]]
+    sidecar: Sidecar
+    alive: Places | None
+
+    def choose(self, chosen: Chosen | None) -> Part:
+        if chosen is None:
+            return Part(self.sidecar, self.alive)
+        marks = chosen.mark(self.sidecar.facts).to_numpy(zero_copy_only=False)
+        if self.alive is None:
+            return Part(self.sidecar, np.flatnonzero(marks))
+        return Part(self.sidecar, self.alive[marks[self.alive]])
+
+    def find(self, image_path: str) -> list[int]:
+        """The rows of an image."""
+        rows = pc.indices_nonzero(pc.equal(self.sidecar.facts["image_path"], image_path)).to_pylist()
+        return [row for row in rows if self.alive is None or row in self.alive]
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """The table, or one experiment of it, at one moment: `open` gives the vectors of one model."""
+
+    models: Counter[str]
     where: str
+    open: Callable[[str], list[_Indexed]]
 
     def choose(self, wanted: str | None, fits: Callable[[str], bool] | None = None) -> str:
         """The model, `name@version`, as `choose_model` does; MissingObject where there is none."""
-        models: Counter[str] = Counter()
-        for block in self.blocks:
-            models.update({model: len(vectors.values) for model, vectors in block.items()})
-        return choose_model(models, wanted, self.where, fits)
+        return choose_model(self.models, wanted, self.where, fits)
 
     def find_nearest(
-        self, model: str, query: Vector, count: int, chosen: Chosen | None = None, distinct: float | None = None
+        self, model: str, query: Floats, count: int, chosen: Chosen | None = None, distinct: float | None = None
     ) -> list[Hit]:
         """The `count` images with the greatest cosine to `query`, best first; of those chosen, and where `distinct` is
-        given none with such a cosine to a better one.
+        given none with such a cosine, below 1, to a better one.
         """
-        return find_hits(lambda: self._read(model, chosen), query, count, distinct)
-
-    def _read(self, model: str, chosen: Chosen | None) -> Iterator[Block]:
-        return keep(((block[model].values, block[model].facts) for block in self.blocks if model in block), chosen)
+        parts = [indexed.choose(chosen) for indexed in self.open(model)]
+        return find_nearest(parts, query, count) if distinct is None else find_distinct(parts, query, count, distinct)
 
     def find_uri(self, image_path: str) -> str:
         """The URI of an image; MissingObject for one without a vector."""
-        for block in self.blocks:
-            for vectors in block.values():
-                if (row := _find(vectors, image_path)) >= 0:
-                    return str(vectors.facts["image_uri"][row])
+        for model in self.models:
+            for indexed in self.open(model):
+                for row in indexed.find(image_path):
+                    return str(indexed.sidecar.facts["image_uri"][row])
         raise MissingObject(f"{self.where} has no image {image_path!r} with a vector")
 
-    def find_vector(self, model: str, image_path: str) -> Vector:
-        """The vector that `model` gave an image; MissingObject where it gave none."""
-        for block in self.blocks:
-            if model in block and (row := _find(block[model], image_path)) >= 0:
-                vector: Vector = block[model].values[row]
-                return vector
-        raise MissingObject(f"{self.where} has no image {image_path!r} with a vector by {model}")
+    def find_vector(self, model: str, image_path: str) -> Floats:
+        """The vector that `model` gave an image.
 
-
-def _find(vectors: Vectors, image_path: str) -> int:
-    return int(pc.index(vectors.facts["image_path"], image_path).as_py())
+        Raises MissingObject where it gave none, and BadRequest where images of several experiments have that path.
+        """
+        found: dict[str, Floats] = {}
+        for indexed in self.open(model):
+            for row in indexed.find(image_path):
+                found[indexed.sidecar.facts["experiment_id"][row].as_py()] = indexed.sidecar.vectors[row]
+        if not found:
+            raise MissingObject(f"{self.where} has no image {image_path!r} with a vector by {model}")
+        if len(found) > 1:
+            raise BadRequest(f"{image_path} is in the experiments {', '.join(sorted(found))}: choose by --experiment")
+        return next(iter(found.values()))
 
 
 @dataclass
@@ -89,15 +103,19 @@ class Resident:
     _catalog: Catalog | None = None
     _table: Table | None = None
     _files: list[ExistingFile] = field(default_factory=list)
-    _blocks: dict[_Key, dict[str, Vectors]] = field(default_factory=dict)
+    _models: dict[_Key, Counter[str]] = field(default_factory=dict)
+    _indexed: dict[tuple[_Key, str], list[_Indexed]] = field(default_factory=dict)
 
     def read(self, experiment_id: str | None = None) -> Embeddings:
         """The table, or one experiment of it, as it is now. Raises CatalogError and StorageError."""
         with self._turn:
             table = self._refresh()
-            wanted = [file for file in self._files if experiment_id in (None, _experiment(file))]
-            where = f"experiment {experiment_id!r} of {self.lake.uri}" if experiment_id else self.lake.uri
-            return Embeddings([self._load(file, table) for file in wanted], where)
+            files = [file for file in self._files if experiment_id in (None, _experiment(file))]
+            models: Counter[str] = Counter()
+            for file in files:
+                models.update(self._count_models(file, table))
+        where = f"experiment {experiment_id!r} of {self.lake.uri}" if experiment_id else self.lake.uri
+        return Embeddings(models, where, lambda model: self._open(files, table, model))
 
     def count(self) -> dict[str, int]:
         """The number of vectors of each experiment, from its files' metadata; no vector is read."""
@@ -115,15 +133,41 @@ class Resident:
         if self._table is None or table.metadata.current_snapshot_id != self._table.metadata.current_snapshot_id:
             self._files = list(list_existing(table, EMBEDDINGS, None))
             kept = {_key(file) for file in self._files}
-            self._blocks = {key: block for key, block in self._blocks.items() if key in kept}
+            self._models = {key: models for key, models in self._models.items() if key in kept}
+            self._indexed = {key: found for key, found in self._indexed.items() if key[0] in kept}
             self._table = table
+            self._places.prune({file.file.file_path for file in self._files})
         return table
 
-    def _load(self, file: ExistingFile, table: Table) -> dict[str, Vectors]:
+    @property
+    def _places(self) -> IndexPlaces:
+        return IndexPlaces(self.lake.uri, user_cache())
+
+    def _count_models(self, file: ExistingFile, table: Table) -> Counter[str]:
         key = _key(file)
-        if key not in self._blocks:
-            self._blocks[key] = map_models(read_file(file, table.io, COLUMNS))
-        return self._blocks[key]
+        if key not in self._models:
+            self._models[key] = count_models(read_file(file, table.io, ["model"]))
+        return self._models[key]
+
+    def _open(self, files: list[ExistingFile], table: Table, model: str) -> list[_Indexed]:
+        with self._turn:
+            found = []
+            for file in files:
+                key = _key(file), model
+                if key not in self._indexed and self._count_models(file, table)[model]:
+                    self._indexed[key] = self._load(file, table, model)
+                found += self._indexed.get(key, [])
+            return found
+
+    def _load(self, file: ExistingFile, table: Table, model: str) -> list[_Indexed]:
+        sidecars = open_index(self._places, file, model)
+        dead = file.dead(table.io)
+        return [_Indexed(sidecar, _alive(sidecar, dead)) for sidecar in sidecars]
+
+
+def _alive(sidecar: Sidecar, dead: Places) -> Places | None:
+    marks = np.isin(sidecar.rows, dead)
+    return np.flatnonzero(~marks) if marks.any() else None
 
 
 def _experiment(file: ExistingFile) -> str:

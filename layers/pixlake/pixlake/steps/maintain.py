@@ -9,15 +9,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from pyiceberg.table import Table
+
 from pixlake import storage
 from pixlake.iceberg.catalog import connect, load_table, table_names
 from pixlake.iceberg.executions import has_ended
+from pixlake.iceberg.existing import list_existing
 from pixlake.iceberg.maintenance import delete_orphans, expire_snapshots, pack
 from pixlake.iceberg.recovery import WAY_OUT
 from pixlake.iceberg.translation import translated
 from pixlake.messages import MaintainAnswer
 from pixlake.parts.leftovers import delete_work
-from pixlake.schemas import EXECUTIONS, TABLES
+from pixlake.schemas import EMBEDDINGS, EXECUTIONS, TABLES
+from pixlake.search.places import IndexPlaces
 from pixlake.settings import MaintainSettings
 
 SAFE_AGE = timedelta(days=1)
@@ -48,12 +52,20 @@ def maintain(settings: MaintainSettings, seconds: float = SECONDS) -> MaintainAn
         count, reason = delete_orphans(load_table(catalog, name), now - SAFE_AGE)
         deleted += count
         skipped += [reason] if reason else []
+    if EMBEDDINGS.name in known:
+        _prune_indexes(settings.lake_uri, load_table(catalog, EMBEDDINGS.name))
     ended = partial(has_ended, catalog) if EXECUTIONS.name in known else lambda _: False
     folders = _clean_work(settings, ended, now)
     for place, name in enumerate(known):
         left = deadline - time.monotonic()
         pack(load_table(catalog, name), TABLES[name], time.monotonic() + left / (len(known) - place))
     return MaintainAnswer(expired, deleted, folders, tuple(skipped))
+
+
+def _prune_indexes(lake_uri: str, embeddings: Table) -> None:
+    """Of data files that searches read no more."""
+    files = {file.file.file_path for file in list_existing(embeddings, EMBEDDINGS, None)}
+    IndexPlaces(lake_uri).prune(files)
 
 
 def _clean_work(settings: MaintainSettings, ended: Callable[[str], bool], now: datetime) -> int:
