@@ -6,26 +6,28 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# in no experiment's name, and in no path
-_BETWEEN = "\0"
-
 
 @dataclass(frozen=True)
 class Chosen:
-    """Images by their experiment and path."""
+    """The paths of images, by their experiment."""
 
-    keys: pa.Array
+    paths: dict[str, pa.ChunkedArray]
 
     @classmethod
     def of(cls, images: Iterable[pa.RecordBatch]) -> "Chosen":
         """Those of batches with the columns experiment_id and image_path."""
-        return cls(pa.chunked_array([_keys(batch) for batch in images], pa.string()).combine_chunks())
+        found: dict[str, list[pa.Array]] = {}
+        for batch in images:
+            for experiment_id in batch["experiment_id"].unique().to_pylist():
+                mine = pc.equal(batch["experiment_id"], experiment_id)
+                found.setdefault(experiment_id, []).append(batch["image_path"].filter(mine))
+        return cls({experiment_id: pa.chunked_array(paths, pa.string()) for experiment_id, paths in found.items()})
 
-    def mark(self, images: pa.RecordBatch | pa.Table) -> pa.BooleanArray:
+    def mark(self, images: pa.RecordBatch) -> pa.BooleanArray:
         """For each row of a batch with these columns whether it is one of them."""
-        return pc.is_in(_keys(images), self.keys)
-
-
-def _keys(images: pa.RecordBatch | pa.Table) -> pa.Array:
-    keys = pc.binary_join_element_wise(images["experiment_id"], images["image_path"], _BETWEEN)
-    return keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
+        marks = pa.repeat(pa.scalar(False), images.num_rows)
+        for experiment_id, paths in self.paths.items():
+            mine = pc.equal(images["experiment_id"], experiment_id)
+            if mine.true_count:
+                marks = pc.or_(marks, pc.and_(mine, pc.is_in(images["image_path"], value_set=paths)))
+        return marks

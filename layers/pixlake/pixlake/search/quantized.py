@@ -52,8 +52,8 @@ def _encode(vectors: Floats, codes: Codes, place: slice) -> None:
     finite, coded = np.isfinite(largest), largest > _SMALLEST
     scales = np.where(finite & coded, largest / np.float32(_LARGEST), np.float32(1))
     # in units of the scale, where no square underflows
-    scaled = np.where((finite & coded)[:, None], vectors, 0) / scales[:, None]
-    values = np.rint(scaled)
+    scaled: Floats = np.where((finite & coded)[:, None], vectors, np.float32(0)) / scales[:, None]
+    values: Floats = np.rint(scaled)
     left_out = np.where(coded, scales * _lengths(scaled - values), largest * np.float32(np.sqrt(vectors.shape[1])))
     codes.values[place] = values
     codes.scales[place] = scales
