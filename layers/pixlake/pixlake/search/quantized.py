@@ -50,9 +50,13 @@ def encode(vectors: Floats) -> Codes:
 def _encode(vectors: Floats, codes: Codes, place: slice) -> None:
     largest = np.abs(vectors).max(axis=1, initial=0)
     finite, coded = np.isfinite(largest), largest > _SMALLEST
-    scales = np.where(finite & coded, largest / np.float32(_LARGEST), np.float32(1))
+    scales: Floats = np.where(finite & coded, largest / np.float32(_LARGEST), np.float32(1)).astype(
+        np.float32, copy=False
+    )
     # in units of the scale, where no square underflows
-    scaled: Floats = np.where((finite & coded)[:, None], vectors, np.float32(0)) / scales[:, None]
+    scaled: Floats = (
+        np.where((finite & coded)[:, None], vectors, np.float32(0)).astype(np.float32, copy=False) / scales[:, None]
+    )
     values: Floats = np.rint(scaled)
     left_out = np.where(coded, scales * _lengths(scaled - values), largest * np.float32(np.sqrt(vectors.shape[1])))
     codes.values[place] = values
