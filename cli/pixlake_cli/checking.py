@@ -158,9 +158,8 @@ class _Examiner:
     """Reads contents one after the other, and decodes them as Embed does, with few of their bytes in memory."""
 
     def __init__(self) -> None:
-        settings = InferenceSettings("")
-        self._source = ImageSource(settings)
-        self._most, self._room = settings.max_image_bytes, Budget(settings.read_ahead_bytes)
+        self._source = ImageSource(InferenceSettings(""))
+        self._most, self._room = self._source.most, Budget(self._source.ahead)
         self._turns = itertools.count()
 
     def read(self, content: Content) -> _Encoded:

@@ -25,5 +25,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         ),
         TemporaryDirectory() as scratch,
     ):
-        load = partial(load_predictor, scratch, SETTINGS.inference_threads)
+        load = partial(load_predictor, scratch, SETTINGS)
         return plain(classify(request, SETTINGS, load, seconds_left(context)))

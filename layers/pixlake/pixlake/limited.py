@@ -54,7 +54,7 @@ def answer_limited(answer: Callable[[str], None]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_end_with_command, daemon=True).start()
     _, memory, request = sys.argv
-    _limit_memory(int(memory))
+    limit_memory(int(memory))
     try:
         answer(request)
         sys.stdout.buffer.flush()
@@ -107,8 +107,8 @@ def _error(code: int, said: bytes) -> Exception:
     return kind(failed.message) if issubclass(kind, PixlakeError) else StorageError(failed.message)
 
 
-def _limit_memory(size: int) -> None:
-    """The system's own limit, of what is written to and no other process has; Windows has none."""
+def limit_memory(size: int) -> None:
+    """The system's own limit on this process, of what is written to and no other process has; Windows has none."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 

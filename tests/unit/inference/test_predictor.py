@@ -1,5 +1,6 @@
 """A predictor gets a record's cells and images as AutoGluon expects them, and answers as any classifier does."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pixlake.bundles.folders import open_folder
-from pixlake.errors import BadBundle, BadImage
+from pixlake.errors import BadBundle, BadImage, ModelTimeout
 from pixlake.images.decoders import Decoders, Limits
 from pixlake.inference.loaded import load_bundle, load_classifier
 from pixlake.inference.predictor import Predictor, Row, unpack_predictor
@@ -74,6 +75,44 @@ def test_a_batch_is_predicted_in_one_call_and_answered_in_order(bundle_lake: Bun
     # at 20 both are equal, and the first wins
     assert part["label"].to_pylist() == ["dog"] * 20 + ["cat"] * 20
     assert set(part["model"].to_pylist()) == {model}
+
+
+def test_a_long_batch_is_predicted_in_several_calls_and_stops_between_two(bundle_lake: BundleLake) -> None:
+    rows = [record(f"{number:03}", {}, Age="1") for number in range(300)]
+    told, model = Told(), put_predictor(bundle_lake)
+    ask(bundle_lake, told, model, rows)
+    assert [len(each["Age"]) for each in told.asked] == [128, 128, 44]
+    part = bundle_lake.part("predictions", "classify-0")
+    assert part["record_id"].to_pylist() == [row["record_id"] for row in rows]
+    predictor = told.predictor(bundle_lake, model, bundle_lake.folder)
+    request = bundle_lake.request("classify", model, rows, "tabular")
+    answer = classify(request, bundle_lake.settings, lambda *_: predictor, seconds=0.0)
+    assert (answer.rows, [rest.done for rest in answer.rest]) == (128, [(128,)])
+
+
+def test_images_that_are_passed_as_bytes_are_in_memory_a_few_at_a_time(
+    bundle_lake: BundleLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pixlake.inference.predictor._IMAGE_BYTES", 2 * len(PNG))
+    told, rows = Told(), [record(str(number), {"a.png": bundle_lake.put("a.png", PNG)}) for number in range(5)]
+    ask(bundle_lake, told, put_predictor(bundle_lake, images={**IMAGES, "form": "bytes"}), rows, "image+tabular")
+    assert [each["Photo"] for each in told.asked] == [[[PNG], [PNG]], [[PNG], [PNG]], [[PNG]]]
+
+
+def test_a_predictor_that_does_not_answer_in_time_is_given_up(bundle_lake: BundleLake) -> None:
+    class Hanging(Told):
+        def answer(self, _: Any) -> Any:
+            ended.wait(60)
+
+    ended = threading.Event()
+    model = put_predictor(bundle_lake)
+    described = Hanging().predictor(bundle_lake, model, bundle_lake.folder)._manifest
+    predictor = Predictor(model, described, Hanging(), bundle_lake.folder, seconds=0.01)
+    try:
+        with pytest.raises(ModelTimeout, match="did not answer 1 rows within 0.02 s"):
+            predictor.predict([predictor.make_example({}, [])])
+    finally:
+        ended.set()
 
 
 def test_images_are_passed_as_files_with_the_uploaded_bytes(bundle_lake: BundleLake) -> None:

@@ -53,6 +53,11 @@ class Preprocessing(_Part, frozen=True):
     crop: Annotated[float, Meta(gt=0, le=1)] = 1.0
     pixels: Pixels = "shown"
 
+    @property
+    def tensor_bytes(self) -> int:
+        """Of an image's float32 `[3, height, width]`."""
+        return 12 * self.width * self.height
+
 
 class ImageInput(_Part, frozen=True, tag_field="type", tag="image"):
     """Float32 `[n, 3, height, width]`; `[n, max_images, 3, height, width]` where a record may have several, counted

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from struct import calcsize, pack, unpack
 from typing import Any, Generic, TypeVar
 
@@ -31,7 +32,10 @@ _KEPT = ("LD_LIBRARY_PATH", "PYTHONHOME")
 """Of the environment, what Python may need to start: a confined process gets no credentials."""
 # One thread, one heap: more reserve address space, which is limited. So do Arrow's own allocators.
 _SINGLE = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+# What a job took goes back to the system: glibc's own thresholds grow with what was freed, and keep half of a gigabyte.
+_RETURNED = {"MALLOC_MMAP_THRESHOLD_": str(8 << 20), "MALLOC_TRIM_THRESHOLD_": str(32 << 20)}
 _LONGEST_TEXT = 64 << 10
+_PAGE = resource.getpagesize()
 
 
 class Died(TransientError):
@@ -60,6 +64,13 @@ class Confined:
             with suppress(OSError):  # it ended; whoever asks it, hears so
                 resource.prlimit(self.process, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
         self._limit = size
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes of its address space, and of those the resident ones; none where the platform does not tell."""
+        with suppress(OSError):
+            size, resident = Path(f"/proc/{self.process}/statm").read_text().split()[:2]
+            return int(size) * _PAGE, int(resident) * _PAGE
+        return 0, 0
 
     def watch(self, seconds: float, patience: float) -> "Watch":
         """From now on it has so many seconds of a core; by the clock `patience` times as many."""
@@ -206,7 +217,7 @@ class Processes(Generic[C]):
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                env={**_SINGLE, **kept},
+                env={**_SINGLE, **_RETURNED, **kept},
                 start_new_session=True,  # a terminal's Ctrl-C is for this process to handle
             )
         self._asked = ours

@@ -8,8 +8,8 @@ as many decoders as threads that ask at once; they are kept for the next images.
 import itertools
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,15 +23,18 @@ from pixlake.confined.processes import Died, Processes, TooSlow
 from pixlake.confined.wire import Answer
 from pixlake.errors import BadImage
 from pixlake.images import wire
+from pixlake.images.decoding import LARGE_PIXELS
 from pixlake.images.preprocessing import normalize
 from pixlake.images.processes import Decoder, Wanted, shared_processes
 from pixlake.images.wire import CHANNELS, Task
 
-# A decoder may die of what an image before has done to its memory; the second one's death is the image's own doing.
-_TRIES = 2
 # After so many images at their limit of time the others get a tenth of it: a thousand of them cost their batch no more
 # than it has.
 _SLOW, _LESS = 12, 0.1
+# What decoding takes for a pixel at most: JPEG 2000 keeps each colour in 4 bytes, twice.
+_PIXEL_BYTES = 32
+DECODER_BYTES = 40 << 20
+"""A decoder that holds more than this when its job is done is ended."""
 _SOONER = "save it as PNG or JPEG, or smaller, or raise MAX_IMAGE_SECONDS"
 _CODE = re.compile("[a-z_]{1,40}")
 _LONGEST_DETAIL = 1_000
@@ -39,14 +42,19 @@ _LONGEST_DETAIL = 1_000
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one image: its pixels, the seconds of a core and the bytes of memory that decoding it may take.
-
-    Large images, of as many pixels together, are decoded at once; the others have a quarter of the memory.
+    """Of one image: its pixels, the seconds of a core and the bytes of memory that decoding it may take, encoded bytes
+    included; small ones have a quarter of the memory. All that are decoded at once have `together`.
     """
 
     max_pixels: int = 100_000_000
     seconds: float = 10.0
     memory: int = 2 << 30
+    together: int = 4 << 30
+
+    @property
+    def small(self) -> int:
+        """Bytes for a small image's pixels."""
+        return min(self.memory, self.together) // 4
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class Decoders:
     def __init__(self, limits: Limits, processes: Processes[Decoder] | None = None) -> None:
         self._limits, self._processes = limits, processes or shared_processes()
         self._slow = 0
-        self._turns, self._large = itertools.count(), Budget(limits.max_pixels)
+        self._turns, self._room = itertools.count(), Budget(limits.together)
 
     def start(self) -> None:
         """Have what decoders come from get ready meanwhile; without this the first image waits for it."""
@@ -115,19 +123,19 @@ class Decoders:
     def _ask(self, task: Task, data: bytes, wanted: Wanted, **options: Any) -> Answer:
         if not data:
             raise BadImage("empty", "the file has no bytes")
-        description = {"task": task, "max_pixels": self._limits.max_pixels, **options}
+        large = min(LARGE_PIXELS, self._limits.small // _PIXEL_BYTES)
+        description = {"task": task, "max_pixels": self._limits.max_pixels, "large": large, **options}
         job = _Job(json.dumps(description).encode(), data, wanted)
-        for left in reversed(range(_TRIES)):
-            try:
-                return self._try(job)
-            except Died as error:
-                if not left:
-                    raise BadImage("decoder_killed", f"its decoder was stopped: {error}") from error
-        raise AssertionError("the last try raises")
+        with suppress(Died):  # of what an image before has done to it, perhaps
+            return self._try(self._processes.take(), job)
+        try:
+            return self._try(self._processes.fork(), job)
+        except Died as error:
+            raise BadImage("decoder_killed", f"its decoder was stopped: {error}") from error
 
-    def _try(self, job: _Job) -> Answer:
+    def _try(self, decoder: Decoder, job: _Job) -> Answer:
         """The pixels that a decoder answers with; BadImage for its reason why not. Raises Died."""
-        answer = self._answer(self._processes.take(), job)
+        answer = self._answer(decoder, job)
         if answer.kind == wire.NUMPY_WANTED:
             answer = self._answer(self._processes.fork(prepared=True), job)
         match answer:
@@ -138,44 +146,68 @@ class Decoders:
         raise Died("it answered what no decoder answers")
 
     def _answer(self, decoder: Decoder, job: _Job) -> Answer:
-        """What a decoder answers, kept for the next job unless it wants to be another one."""
+        """What a decoder answers, kept for the next job unless it wants to be another one, or holds on to memory."""
         seconds = self._limits.seconds * (_LESS if self._slow >= _SLOW else 1)
-        try:
-            with self._turn(decoder, len(job.data)) as turn:
-                answer = decoder.ask(job.description, job.data, job.wanted, seconds, turn)
-        except TooSlow:
-            self._slow += 1
-            self._processes.end(decoder)
-            raise BadImage("too_slow", f"decoding it takes more than {seconds:g} seconds; {_SOONER}") from None
-        except Died as error:
-            raise Died(f"{error}, {self._processes.end(decoder)}") from error
-        except BaseException:
-            self._processes.end(decoder)
-            raise
-        if answer.kind == wire.NUMPY_WANTED:
-            self._processes.end(decoder)
-        else:
-            self._processes.give_back(decoder)
-        return answer
+        with self._share(decoder, len(job.data)) as share:
+            try:
+                answer = decoder.ask(job.description, job.data, job.wanted, seconds, share.enlarge)
+            except TooSlow:
+                self._slow += 1
+                self._processes.end(decoder)
+                raise BadImage("too_slow", f"decoding it takes more than {seconds:g} seconds; {_SOONER}") from None
+            except Died as error:
+                raise Died(f"{error}, {self._processes.end(decoder)}") from error
+            except BaseException:
+                self._processes.end(decoder)
+                raise
+            if answer.kind == wire.NUMPY_WANTED or decoder.memory()[1] > DECODER_BYTES:
+                self._processes.end(decoder)
+            else:
+                self._processes.give_back(decoder)
+            return answer
 
     @contextmanager
-    def _turn(self, decoder: Decoder, size: int) -> Iterator[Any]:
-        """Gives the decoder the memory for a large image, when there is room for that beside those at work."""
-        held = 0
-
-        def turn(pixels: int) -> None:
-            nonlocal held
-            if not held:
-                asked = min(max(pixels, 1), self._limits.max_pixels)
-                self._large.admit(next(self._turns), asked)
-                held = asked
-                decoder.limit_memory(self._limits.memory + size)
-
-        decoder.limit_memory(self._limits.memory // 4 + size)
+    def _share(self, decoder: Decoder, size: int) -> Iterator["_Share"]:
+        """Lets the decoder have the memory for a small image of `size` encoded bytes, when there is room for that
+        beside those at work, until the block ends."""
+        share = _Share(self._limits, self._admit, self._room.release, decoder, size)
         try:
-            yield turn
+            share.hold(self._limits.small)
+            yield share
         finally:
-            self._large.release(held)
+            share.release()
+
+    def _admit(self, size: int) -> None:
+        self._room.admit(next(self._turns), size)
+
+
+@dataclass
+class _Share:
+    """A decoder's part of the memory for all."""
+
+    _limits: Limits
+    _admit: Callable[[int], None]
+    _release: Callable[[int], None]
+    _decoder: Decoder
+    _encoded: int
+    _held: int = 0
+
+    def hold(self, pixels: int) -> None:
+        """So many bytes for its pixels, when there is room."""
+        size = min(pixels + self._encoded, self._limits.together)
+        self._admit(size)
+        self._held = size
+        self._decoder.limit_memory(self._decoder.memory()[0] + size)
+
+    def enlarge(self, pixels: int) -> None:
+        """Wait for a large image's. What it holds is given up before, for two that wait for each other's would wait for
+        ever: nothing of the image is decoded yet."""
+        self.release()
+        self.hold(min(max(pixels, 1) * _PIXEL_BYTES, self._limits.memory))
+
+    def release(self) -> None:
+        self._release(self._held)
+        self._held = 0
 
 
 def _printable(text: str) -> str:

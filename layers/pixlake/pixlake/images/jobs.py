@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pixlake.confined.wire import receive, receive_head, send_answer
 from pixlake.errors import BadImage
-from pixlake.images.decoding import LARGE_PIXELS, Picture, Size, decode, decode_stored, reasons
+from pixlake.images.decoding import Picture, Size, decode, decode_stored, reasons
 from pixlake.images.preprocessing import decode_for, resize
 from pixlake.images.wire import JOB, NUMPY_WANTED, PIXELS, REJECT, TURN, TURN_WANTED
 
@@ -50,7 +50,7 @@ def work(job: dict[str, Any], data: bytes, connection: socket.socket) -> tuple[P
 
     @contextmanager
     def turn(size: Size) -> Iterator[None]:
-        if size[0] * size[1] > LARGE_PIXELS:
+        if size[0] * size[1] > job["large"]:
             send_answer(connection, TURN_WANTED, size[0] * size[1])
             receive(connection, len(TURN))
         yield

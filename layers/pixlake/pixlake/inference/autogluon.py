@@ -18,7 +18,10 @@ from pixlake.bundles.folders import BundleFolder, open_folder
 from pixlake.bundles.predictors import PredictorManifest
 from pixlake.cores import available_cores
 from pixlake.errors import BadBundle
+from pixlake.inference.memory import memory_of
 from pixlake.inference.predictor import Cell, Predictor, unpack_predictor
+from pixlake.limited import limit_memory
+from pixlake.settings import InferenceSettings
 
 CONFIG = "config.yaml"
 HERE = "bundle://"
@@ -27,14 +30,15 @@ HERE = "bundle://"
 _KEPT = 2
 
 
-def load_predictor(scratch: str, threads: int, lake_uri: str, model: str) -> Predictor:
-    """The bundle `model` of a lake, ready to answer; images are put into `scratch`, and `threads` 0 means all cores.
+def load_predictor(scratch: str, settings: InferenceSettings, lake_uri: str, model: str) -> Predictor:
+    """The bundle `model` of a lake, ready to answer; images are put into `scratch`.
 
-    Unpickles, and so runs, what the bundle's maker wrote. Raises BadBundle if it is missing, damaged, of another
-    version or kind, or AutoGluon does not load it.
+    Unpickles, and so runs, what the bundle's maker wrote; from then on the process has no more memory than the settings
+    say. Raises BadBundle if it is missing, damaged, of another version or kind, or AutoGluon does not load it.
     """
-    manifest, fitted = _load(lake_uri, model, threads)
-    return Predictor(model, manifest, fitted, Path(scratch))
+    limit_memory(memory_of(settings))
+    manifest, fitted = _load(lake_uri, model, settings.inference_threads)
+    return Predictor(model, manifest, fitted, Path(scratch), settings.max_model_seconds)
 
 
 def read_predictor(folder: BundleFolder, threads: int = 0) -> tuple[PredictorManifest, "MultiModal"]:

@@ -15,6 +15,7 @@ from pixlake import rejects, storage
 from pixlake.concurrency import Admit, map_bounded, read_and_prepare
 from pixlake.cores import available_cores
 from pixlake.errors import BadRequest
+from pixlake.inference.memory import Shares, Widths, widths
 from pixlake.inference.pace import Pace
 from pixlake.inference.pieces import read_piece, write_piece
 from pixlake.lake import Work
@@ -31,6 +32,8 @@ R = TypeVar("R")
 _ROWS_READ = 256
 # Enough reads in flight to hide the latency of S3 from the fastest models.
 _READERS = 32
+# Rows of a group for a model that is called seldom: few enough to stop in time between two.
+_AT_ONCE = 128
 # Batches are inferred side by side, a core each.
 SESSION_THREADS = 1
 
@@ -56,33 +59,37 @@ def grouped(items: Iterable[T], size: int) -> Iterator[list[T]]:
 def infer_rows(
     request: BatchRequest,
     settings: InferenceSettings,
+    shares: Shares,
     read: Callable[[dict[str, Any], Admit], D],
     prepare: Callable[[dict[str, Any], D], T],
     infer: Callable[[list[T]], R],
     pace: Pace,
+    *,
+    example_bytes: int,
     at_once: bool = False,
 ) -> Iterator[R]:
     """`infer` of each group of `prepare(row, read(row))`, in the batch's order, for as long as `pace` allows.
 
-    Reading and preparing run ahead of inference, reading by at most `read_ahead_bytes`. Each core infers a group of its
-    own (a session of one thread), rather than all cores one group together: none waits for another, at any size of
-    model. `at_once` makes one group of the
-    whole batch, for a model to which each call costs much, and which uses all cores by itself.
+    Reading and preparing run ahead of inference, as far as the `shares` of the memory go; a prepared row has tensors of
+    `example_bytes`. Each core infers a group of its own (a session of one thread), rather than all cores one group
+    together: none waits for another, at any size of model. `at_once` makes few large groups, one after another, for a
+    model to which each call costs much, and which uses all cores by itself.
     """
-    threads = settings.inference_threads or available_cores()
-    rows, ahead = read_rows(request, settings.lake_uri), 2 * settings.inference_batch
-    size = max(1, request.batch.count if at_once else settings.inference_batch // threads)
+    cores = settings.inference_threads or available_cores()
+    width = Widths(_AT_ONCE, _AT_ONCE, 1) if at_once else widths(settings, shares, example_bytes, cores)
     prepared = read_and_prepare(
-        rows,
+        read_rows(request, settings.lake_uri),
         read,
         prepare,
         readers=_READERS,
-        workers=threads,
-        in_flight=ahead,
-        bytes_ahead=settings.read_ahead_bytes,
+        workers=cores,
+        in_flight=width.ahead,
+        bytes_ahead=shares.ahead,
     )
     with closing(prepared) as ready:
-        yield from map_bounded(pace.timed(infer), pace.limit(grouped(ready, size)), threads)
+        yield from map_bounded(
+            pace.timed(infer), pace.limit(grouped(ready, width.group)), width.threads, in_flight=1 if at_once else None
+        )
 
 
 def write_answer(

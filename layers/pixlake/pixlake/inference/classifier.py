@@ -74,6 +74,12 @@ class Classifier:
         """How many images of a record it takes."""
         return self._manifest.image_input.max_images if self._manifest.image_input else 0
 
+    @property
+    def example_bytes(self) -> int:
+        """Of its images' tensors."""
+        declared = self._manifest.image_input
+        return declared.max_images * declared.preprocessing.tensor_bytes if declared else 0
+
     def answers(self, modality: str) -> bool:
         """Whether it is of the kind for batches of `modality`."""
         return _KINDS.get(modality) == self.kind

@@ -13,6 +13,7 @@ from typing import TypeVar
 import onnxruntime as ort
 
 from pixlake.errors import ModelTimeout
+from pixlake.inference.memory import divide
 from pixlake.limited import half_of_the_machine
 from pixlake.settings import InferenceSettings
 
@@ -22,8 +23,6 @@ LOAD_SECONDS = 300.0
 """For ONNX Runtime to load one graph, once its bytes are there."""
 # From the request to stop until nobody waits any longer.
 _GRACE = 5.0
-# The rest is for Python, for images read ahead and for those being decoded.
-_SHARE = 0.9
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,7 @@ class Limits:
 
 def limits_of(settings: InferenceSettings) -> Limits:
     """Those of a function, by the memory that it has."""
-    size = int((settings.aws_lambda_function_memory_size << 20) * _SHARE)
-    return Limits(settings.max_model_seconds, size or half_of_the_machine())
+    return Limits(settings.max_model_seconds, divide(settings).arena)
 
 
 # The arena is the process's, and so is its limit.

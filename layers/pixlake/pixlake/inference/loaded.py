@@ -32,7 +32,7 @@ def load_bundle(lake_uri: str, model: str, threads: int = 0, limits: Limits | No
             if (lake_uri, model, threads) not in _loaded:
                 _loaded[lake_uri, model, threads] = _load(folder, threads, limits)
         _loaded.move_to_end((lake_uri, model, threads))
-        _forget()
+        _forget(min(_KEPT_BYTES, limits.memory) if limits else _KEPT_BYTES)
         return _loaded[lake_uri, model, threads]
 
 
@@ -60,6 +60,12 @@ def load_classifier(lake_uri: str, model: str, threads: int = 0, limits: Limits 
     return bundle
 
 
+def loaded_bytes() -> int:
+    """Of all graphs that this process has."""
+    with _loading:
+        return sum(each.size for each in _loaded.values())
+
+
 def _load(folder: BundleFolder, threads: int, limits: Limits | None) -> Embedder | Classifier:
     """Ready to answer, but for a text tower: whoever embeds images need not fetch it."""
     if folder.manifest.kind != "embedder":
@@ -69,7 +75,7 @@ def _load(folder: BundleFolder, threads: int, limits: Limits | None) -> Embedder
     return embedder
 
 
-def _forget() -> None:
-    """Let go of the models that were used longest ago; the latest stays, whatever its size."""
-    while len(_loaded) > _KEPT or (len(_loaded) > 1 and sum(each.size for each in _loaded.values()) > _KEPT_BYTES):
+def _forget(most: int) -> None:
+    """Let go of the models that were used longest ago, above `most` bytes; the latest stays, whatever its size."""
+    while len(_loaded) > _KEPT or (len(_loaded) > 1 and sum(each.size for each in _loaded.values()) > most):
         _loaded.popitem(last=False)

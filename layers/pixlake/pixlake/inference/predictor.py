@@ -5,7 +5,7 @@ record's cells are text or null, and its images bytes that anybody uploaded, so 
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,10 +17,13 @@ from pixlake.bundles.archives import unpack
 from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.predictors import PredictorColumn, PredictorImages, PredictorManifest
 from pixlake.bundles.values import read_value
-from pixlake.errors import BadBundle
+from pixlake.errors import BadBundle, ModelTimeout
 from pixlake.images.decoders import Decoders
 from pixlake.inference.classifier import Prediction, make_prediction
+from pixlake.inference.limits import call_within
 
+# Encoded images that are in memory at once, where AutoGluon takes bytes.
+_IMAGE_BYTES = 256 << 20
 Cell = str | float | bool | list[bytes] | None
 # between two paths in a cell; no name that is made here holds it
 _SEPARATOR = ";"
@@ -45,10 +48,15 @@ class Predictor:
     """Answers as `classifier.Classifier` does. `scratch` is a folder for images that its caller deletes."""
 
     at_once = True
+    example_bytes = 0
+    """Its images are files."""
 
-    def __init__(self, model: str, manifest: PredictorManifest, fitted: Fitted, scratch: Path) -> None:
+    def __init__(
+        self, model: str, manifest: PredictorManifest, fitted: Fitted, scratch: Path, seconds: float = 20.0
+    ) -> None:
+        """`seconds`: for one example, by the clock; a call has one example's more."""
         self.model, self._manifest = model, manifest
-        self._fitted, self._scratch = fitted, scratch
+        self._fitted, self._scratch, self._seconds = fitted, scratch, seconds
 
     @property
     def most_images(self) -> int:
@@ -76,11 +84,34 @@ class Predictor:
         return Row(attributes, images)
 
     def predict(self, rows: Sequence[Row]) -> list[Prediction | None]:
-        """One prediction a row, in order; None where the model answered with no number."""
-        if not rows:
-            return []
-        values = self._fitted.answer(make_table(rows, self._manifest))
-        labels = self._manifest.labels
+        """One prediction a row, in order; None where the model answered with no number. ModelTimeout if it takes too
+        long."""
+        return [each for some in self._portions(rows) for each in self._predict(some)]
+
+    def _portions(self, rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+        """All rows; of images that are passed as bytes no more than may be in memory."""
+        start = held = 0
+        for place, row in enumerate(rows):
+            size = sum(path.stat().st_size for path in row.images)
+            if place > start and held + size > _IMAGE_BYTES and self._passes_bytes:
+                yield rows[start:place]
+                start, held = place, 0
+            held += size
+        if rows:
+            yield rows[start:]
+
+    @property
+    def _passes_bytes(self) -> bool:
+        return self._manifest.images is not None and self._manifest.images.form == "bytes"
+
+    def _predict(self, rows: Sequence[Row]) -> list[Prediction | None]:
+        table, labels = make_table(rows, self._manifest), self._manifest.labels
+        seconds = self._seconds * (len(rows) + 1)
+        try:
+            values = call_within(seconds, lambda: self._fitted.answer(table), lambda: None)
+        except ModelTimeout as error:
+            asked = f"{len(rows)} rows within {seconds:g} s (MAX_MODEL_SECONDS a row)"
+            raise ModelTimeout(f"{self.model}: AutoGluon did not answer {asked}") from error
         if values.shape != (len(rows), len(labels) or 1):
             raise BadBundle(
                 f"{self.model}: AutoGluon answers {values.shape} for {len(rows)} rows, {len(labels)} labels"

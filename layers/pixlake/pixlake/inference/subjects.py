@@ -5,6 +5,7 @@ either way it is answered.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -21,7 +22,7 @@ ExampleT = TypeVar("ExampleT")
 class Model(Protocol[ImageT, ExampleT]):
     """What predicts: a graph (`classifier.Classifier`), or AutoGluon (`predictor.Predictor`).
 
-    `ExampleT` is one example. `at_once` says that it wants a batch whole.
+    `ExampleT` is one example, whose images take `example_bytes`. `at_once` says that it wants many together.
     """
 
     model: str
@@ -29,6 +30,9 @@ class Model(Protocol[ImageT, ExampleT]):
 
     @property
     def most_images(self) -> int: ...
+
+    @property
+    def example_bytes(self) -> int: ...
 
     @property
     def needs_image(self) -> bool: ...
@@ -94,8 +98,8 @@ def _images(
         if len(images) == model.most_images:
             break
         try:
-            encoded = read[index] if index < len(read) else source.read(uri)
-            images.append(model.prepare_image(unwrap(encoded), source.decoders))
+            with nullcontext(read[index]) if index < len(read) else source.read_alone(uri) as encoded:
+                images.append(model.prepare_image(unwrap(encoded), source.decoders))
         except BadImage as error:
             rejected.append(_reject(path, error.reason, error.detail))
     return images, rejected

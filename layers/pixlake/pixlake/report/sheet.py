@@ -23,8 +23,8 @@ SAMPLED = 40
 LEAST_CERTAIN = 16
 _THUMBNAIL = 160  # pixels; shown at about 110
 _MAX_BYTES = 64 << 20
-# a thumbnail is worth less waiting than a vector
-_LIMITS = Limits(max_pixels=50_000_000, seconds=2)
+# a thumbnail is worth less waiting than a vector, and Report has less memory than Embed
+_LIMITS = Limits(max_pixels=50_000_000, seconds=2, memory=640 << 20, together=768 << 20)
 _WORKERS = 4
 
 

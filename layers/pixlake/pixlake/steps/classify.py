@@ -7,10 +7,12 @@ from typing import Any
 
 from pixlake.concurrency import Admit
 from pixlake.errors import BadBundle
+from pixlake.images.processes import shared_processes
 from pixlake.inference.batches import SESSION_THREADS, infer_rows, write_answer
 from pixlake.inference.encoded import Encoded, ImageSource
 from pixlake.inference.limits import limits_of
-from pixlake.inference.loaded import load_classifier
+from pixlake.inference.loaded import load_classifier, loaded_bytes
+from pixlake.inference.memory import divide
 from pixlake.inference.pace import Pace
 from pixlake.inference.subjects import Model, Predicted, predict_group, prepare_example
 from pixlake.messages import BatchAnswer, BatchRequest
@@ -31,20 +33,32 @@ def classify(
     Those for which the `seconds` do not last, but for the first group, are left to the answer's `rest`. Raises
     BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
     """
-    source = ImageSource(settings)
     if request.batch.modality != "tabular":
-        source.decoders.start()
+        shared_processes().start()
     load = load or functools.partial(load_classifier, threads=SESSION_THREADS, limits=limits_of(settings))
     model = load(settings.lake_uri, request.batch.model)
     if not model.answers(request.batch.modality):
         raise BadBundle(f"{model.model} cannot predict the modality {request.batch.modality!r}")
+    shares = divide(settings, loaded_bytes())
+    source = ImageSource(settings, shares)
     predicted: list[Predicted] = []
     rejected: list[Reject] = []
     read = functools.partial(_read, limit=model.most_images, source=source)
     prepare = functools.partial(prepare_example, model=model, source=source)
     predict = functools.partial(predict_group, model=model)
     pace = Pace(min(seconds, settings.work_seconds))
-    for group in infer_rows(request, settings, read, prepare, predict, pace, at_once=model.at_once):
+    groups = infer_rows(
+        request,
+        settings,
+        shares,
+        read,
+        prepare,
+        predict,
+        pace,
+        example_bytes=model.example_bytes,
+        at_once=model.at_once,
+    )
+    for group in groups:
         rejected += [each for each in group if isinstance(each, Reject)]
         predicted += [each for each in group if not isinstance(each, Reject)]
     return write_answer(

@@ -2,7 +2,7 @@
 
 Reading runs ahead in threads, decoding in processes of its own, while ONNX Runtime works on the images before them. In
 memory are the encoded bytes of images read ahead, the tensors of a few groups, and the vectors; the pixels of those
-being decoded are in the decoders'.
+being decoded are in the decoders'. Each has its share of what the worker has.
 """
 
 import functools
@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from pixlake.concurrency import Admit
 from pixlake.errors import BadImage
 from pixlake.images.decoders import Decoders
+from pixlake.images.processes import shared_processes
 from pixlake.inference.batches import SESSION_THREADS, infer_rows, write_answer
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.encoded import Encoded, ImageSource, unwrap
 from pixlake.inference.limits import limits_of
-from pixlake.inference.loaded import load_embedder
+from pixlake.inference.loaded import load_embedder, loaded_bytes
+from pixlake.inference.memory import divide
 from pixlake.inference.pace import Pace
 from pixlake.messages import BatchAnswer, BatchRequest
 from pixlake.rejects import Reject, Stage
@@ -51,15 +53,17 @@ def embed(request: BatchRequest, settings: InferenceSettings, seconds: float = i
     Those for which the `seconds` do not last, but for the first group, are left to the answer's `rest`. Raises
     BadBundle for a model that is not as asked for, and MissingObject for an image that the lake has lost.
     """
-    source = ImageSource(settings)
-    source.decoders.start()
+    shared_processes().start()
     embedder = load_embedder(settings.lake_uri, request.batch.model, SESSION_THREADS, limits_of(settings))
+    shares = divide(settings, loaded_bytes())
+    source = ImageSource(settings, shares)
     embedded: list[_Ready] = []
     rejected: list[Reject] = []
     prepare = functools.partial(_prepare, embedder=embedder, decoders=source.decoders)
     read = functools.partial(_read, source=source)
-    pace = Pace(min(seconds, settings.work_seconds))
-    for group in infer_rows(request, settings, read, prepare, functools.partial(_embed, embedder=embedder), pace):
+    infer = functools.partial(_embed, embedder=embedder)
+    pace, size = Pace(min(seconds, settings.work_seconds)), embedder.preprocessing.tensor_bytes
+    for group in infer_rows(request, settings, shares, read, prepare, infer, pace, example_bytes=size):
         rejected += [each for each in group if isinstance(each, Reject)]
         embedded += [each for each in group if not isinstance(each, Reject)]
     columns = _columns(embedded, embedder.dimensions)
