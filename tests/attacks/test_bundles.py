@@ -14,8 +14,10 @@ from pixlake.bundles.folders import open_folder
 from pixlake.errors import ModelTimeout
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.limits import Limits
+from pixlake.inference.memory import divide
+from pixlake.settings import InferenceSettings
 from tests.builders.commands import run
-from tests.builders.hostile_graphs import endless_loop, large_matrices, large_tensor, long_operator
+from tests.builders.hostile_graphs import endless_loop, large_matrices, large_tensor, long_operator, repeated
 from tests.builders.tiny import SIDE, BundleLake, encode
 from tests.project import ROOT
 
@@ -99,5 +101,28 @@ def test_a_function_refuses_a_model_above_its_memory_and_goes_on(lake: BundleLak
     said, peak = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.split("\n")[:2]
     assert said.startswith("BadBundle ")
     assert "models/tiny/image.onnx" in said
-    assert "it takes more memory for tensors than the 900 MB that there are" in said
+    megabytes = divide(InferenceSettings("", aws_lambda_function_memory_size=1_000)).arena >> 20
+    assert f"it takes more memory for tensors than the {megabytes} MB that there are" in said
     assert int(peak) < 500
+
+
+_EMBED_MANY = """
+import sys
+from pathlib import Path
+import numpy as np
+from pixlake.bundles.folders import open_folder
+from pixlake.inference.embedder import Embedder
+from pixlake.inference.limits import Limits
+
+embedder = Embedder(open_folder(Path(sys.argv[1]).as_uri(), "tiny"), 1, limits=Limits(memory=100 << 20))
+tensors = [np.full((3, 8, 8), number, np.float32) for number in range(9)]
+alone = [embedder.embed_tensors([each])[0] for each in tensors]
+print(np.allclose(embedder.embed_tensors(tensors), alone, equal_nan=True))
+"""
+
+
+def test_a_batch_that_takes_too_much_memory_is_inferred_in_parts(lake: BundleLake) -> None:
+    """40 MB for an example, of 100."""
+    put(lake, repeated(10_000_000))
+    command = [sys.executable, "-c", _EMBED_MANY, str(lake.folder)]
+    assert subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout == "True\n"

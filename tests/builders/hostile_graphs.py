@@ -57,6 +57,17 @@ def large_tensor(floats: int) -> bytes:
     return _tower(nodes, {"shape": np.array([3, floats])})
 
 
+def repeated(floats: int) -> bytes:
+    """So many floats for each example."""
+    nodes = [
+        helper.make_node("ReduceMean", ["flat"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Expand", ["mean", "shape"], ["huge"]),
+        helper.make_node("ReduceMax", ["huge"], ["most"], axes=[1], keepdims=1),
+        helper.make_node("Add", ["flat", "most"], ["answer"]),
+    ]
+    return _tower(nodes, {"shape": np.array([1, floats])})
+
+
 def large_matrices(side: int) -> bytes:
     """A product of two constant matrices, which ONNX Runtime computes when it loads the graph."""
     nodes = [

@@ -16,7 +16,7 @@ from pixlake.images.wire import JOB, PIXELS, REJECT
 from tests.builders.pictures import halves
 from tests.builders.tiny import encode, spec
 
-FIT = {"task": "fit", "max_pixels": 10_000, "large": 16_000_000, "preprocessing": msgspec.to_builtins(spec())}
+FIT = {"task": "fit", "max_pixels": 10_000, "large": 10_000, "preprocessing": msgspec.to_builtins(spec())}
 
 
 def answers(description: dict[str, Any], data: bytes) -> tuple[bytes, Any, bytes]:
@@ -44,12 +44,14 @@ def test_an_image_is_answered_with_its_size_and_its_pixels() -> None:
 
 
 def test_an_image_that_is_shrunk_keeps_its_proportions() -> None:
-    kind, sizes, pixels = answers({"task": "shrink", "max_pixels": 10_000, "large": 16_000_000, "side": 16}, encode(halves()))
+    kind, sizes, pixels = answers(
+        {"task": "shrink", "max_pixels": 10_000, "large": 10_000, "side": 16}, encode(halves())
+    )
     assert (kind, sizes, len(pixels)) == (PIXELS, [64, 48, 16, 12], 16 * 12 * 3)
 
 
 def test_an_image_that_is_only_checked_is_answered_without_pixels() -> None:
-    kind, sizes, pixels = answers({"task": "check", "max_pixels": 10_000, "large": 16_000_000}, encode(halves()))
+    kind, sizes, pixels = answers({"task": "check", "max_pixels": 10_000, "large": 10_000}, encode(halves()))
     assert (kind, sizes, pixels) == (PIXELS, [64, 48, 64, 48], b"")
 
 

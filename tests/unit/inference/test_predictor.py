@@ -109,7 +109,7 @@ def test_a_predictor_that_does_not_answer_in_time_is_given_up(bundle_lake: Bundl
     described = Hanging().predictor(bundle_lake, model, bundle_lake.folder)._manifest
     predictor = Predictor(model, described, Hanging(), bundle_lake.folder, seconds=0.01)
     try:
-        with pytest.raises(ModelTimeout, match="did not answer 1 rows within 0.02 s"):
+        with pytest.raises(ModelTimeout, match=r"did not answer 1 rows within 0\.02 s"):
             predictor.predict([predictor.make_example({}, [])])
     finally:
         ended.set()

@@ -75,11 +75,11 @@ class Graph:
 
     def run(self, feeds: Feeds) -> NDArray[np.float64]:
         """The output for a batch, activated: `[n, ...]`. ModelTimeout if it takes too long, at once for a graph that
-        has done so instead of ever answering; BadBundle if it fails, or takes too much memory."""
+        has done so instead of ever answering; BadBundle if it fails, or takes too much memory for a single example."""
         if self._overran:
             raise ModelTimeout(self._overran)
-        options = ort.RunOptions()
-        seconds = self._limits.for_run(len(next(iter(feeds.values()))))
+        options, count = ort.RunOptions(), len(next(iter(feeds.values())))
+        seconds = self._limits.for_run(count)
         try:
             (values,) = call_within(
                 seconds,
@@ -91,16 +91,23 @@ class Graph:
             self._overran = "" if self._answered else overran
             raise ModelTimeout(overran) from error
         except Exception as error:
+            if count > 1 and _lacks_memory(error):
+                halves = slice(count // 2), slice(count // 2, None)
+                return np.concatenate([self.run({name: each[half] for name, each in feeds.items()}) for half in halves])
             fails = f"{self._where}: the graph fails on a batch of its declared inputs: {self._explain(error)}"
             raise BadBundle(fails) from error
         self._answered = True
         return activate(np.asarray(values, dtype=np.float64), self._output.activation)
 
     def _explain(self, error: Exception) -> str:
-        if not any(each in str(error) for each in _NO_MEMORY):
+        if not _lacks_memory(error):
             return str(error)
         size = f"{self._memory >> 20:,} MB"
         return f"it takes more memory for tensors than the {size} that there are; give it more, or smaller batches"
+
+
+def _lacks_memory(error: Exception) -> bool:
+    return any(each in str(error) for each in _NO_MEMORY)
 
 
 def load_graph(

@@ -11,6 +11,7 @@ from pixlake.matching.columns import Choice, check_column, choose_id, choose_ima
 from pixlake.matching.keyed import Keyed
 from pixlake.matching.kinds import Columns
 from pixlake.matching.loosely import PathNames, match_paths
+from pixlake.matching.pieces import whole
 from pixlake.matching.profiles import Profile
 from pixlake.matching.records import select_records
 from pixlake.matching.references import References
@@ -82,7 +83,7 @@ def _choose(
         return choose(None), None
     contenders = Columns(profiles, named[0]).contenders
     if options.image_column is None and (rival := _rival(partial(choose, None, contenders))) is not None:
-        ids = select_records(tables.columns[rival.column].combine_chunks()).ids
+        ids = select_records(whole(tables.columns[rival.column])).ids
         if match_paths(names, ids).matched > named[1].matched:
             return rival, None
     choice = choose(named[0])

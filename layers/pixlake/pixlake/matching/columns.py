@@ -20,6 +20,7 @@ from pixlake.matching.kinds import Columns
 from pixlake.matching.loosely import PathNames, in_lower_case, without_zeros
 from pixlake.matching.names import comparable
 from pixlake.matching.pairs import find_pair
+from pixlake.matching.pieces import whole
 from pixlake.matching.profiles import MOSTLY, NEARLY, Profile, called_like_images, looks_like_images, sample
 from pixlake.matching.references import References, read_references, settle
 from pixlake.matching.repeats import find_repeated
@@ -87,7 +88,7 @@ def find_images(columns: pa.Table, paths: pa.Array) -> list[tuple[str, Reference
 
 def _settled(columns: pa.Table, name: str, paths: pa.Array) -> References:
     """What the column names; what several images fit is told apart by the column that names their folders."""
-    references = read_references(columns[name].combine_chunks(), paths)
+    references = read_references(whole(columns[name]), paths)
     return settle(references, columns.drop_columns([name]), paths) if references.ambiguous else references
 
 

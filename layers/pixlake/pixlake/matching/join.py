@@ -15,6 +15,7 @@ from pixlake.matching.joined import Joined
 from pixlake.matching.keyed import Keyed
 from pixlake.matching.loosely import PathNames, match_paths, parse_paths
 from pixlake.matching.names import Matches, Positions
+from pixlake.matching.pieces import whole
 from pixlake.matching.profiles import Profile
 from pixlake.matching.records import Records, select_records
 from pixlake.matching.references import AMBIGUOUS, MISSING, References, find_taken, match_references
@@ -167,4 +168,4 @@ def _further_images(columns: pa.Table, records: Records, id_column: str, image_c
 
 def _column(table: pa.Table, name: str) -> pa.Array:
     """One column in one piece: ids and paths stay below the 2 GiB that a piece of text may have."""
-    return table[name].combine_chunks()
+    return whole(table[name])

@@ -21,6 +21,7 @@ from pixlake.matching.names import (
     find_owners,
     parse_names,
 )
+from pixlake.matching.pieces import pieces
 
 _LAST_NUMBER = r"(?s)^.*?(?P<number>[0-9]{1,18})$"
 
@@ -94,7 +95,8 @@ def _in_order(by_name: Owners, by_folder: Owners) -> tuple[Owners, Owners]:
 
 def _without_numbers(second: Owners, first: Owners, keys: pa.Array) -> Owners:
     """`second` without images of numbered records that have some by `first`: folders are numbered for other reasons."""
-    numbered = without_zeros(keys).is_valid().to_numpy(zero_copy_only=False)
+    found = [without_zeros(some).is_valid().to_numpy(zero_copy_only=False) for some in pieces(keys)]
+    numbered = np.concatenate(found) if found else np.zeros(0, dtype=bool)
     taken = np.zeros(len(keys), dtype=bool)
     taken[first.records[first.records >= 0]] = True
     foreign = (second.records >= 0) & (numbered & taken)[second.records] if len(keys) else np.zeros(0, dtype=bool)

@@ -107,8 +107,11 @@ def find_owners(stems: pa.Array, bases: pa.Array, numbers: Positions, keys: pa.A
 
 def find(values: pa.Array, keys: pa.Array) -> Positions:
     """The position of each value in `keys`, -1 for none and for null."""
-    found: Positions = pc.fill_null(pc.cast(pc.index_in(values, keys, skip_nulls=True), pa.int64()), -1).to_numpy()
-    return found
+    # only of keys that are values: of each key that it looks among, Arrow makes a copy
+    there = np.flatnonzero(pc.is_in(keys, values, skip_nulls=True).to_numpy(zero_copy_only=False))
+    found = pc.index_in(values, keys.take(pa.array(there)), skip_nulls=True)
+    places = pc.fill_null(pc.cast(found, pa.int64()), -1).to_numpy()
+    return np.append(there, -1)[places]
 
 
 def group(records: Positions, images: Positions, count: int) -> Matches:

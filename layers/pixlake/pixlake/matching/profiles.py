@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pixlake.formats import IMAGE_EXTENSIONS
 from pixlake.matching.names import comparable
+from pixlake.matching.pieces import count_distinct, pieces
 
 # Of a column's rows with a value, and of its values that differ. The rest is rejected row by row, so a column that is
 # nearly perfect will do; on the word of images, or of a name that means nothing else, a worse one.
@@ -72,7 +73,7 @@ class Profile:
 
     @cached_property
     def distinct(self) -> int:
-        return int(pc.count_distinct(self.values).as_py())
+        return count_distinct(self.values)
 
     def tells_apart(self, share: float) -> bool:
         """Whether at least this share of rows has a value, and this share of the values differ."""
@@ -81,13 +82,18 @@ class Profile:
     @cached_property
     def complete(self) -> bool:
         """Whether each row has a value, and each another."""
-        return self.filled == len(self.values) == self.distinct
+        if self.filled < len(self.values) or count_distinct(self.sample) < len(self.sample):
+            return False
+        return self.filled == self.distinct
 
     def matched(self, keys: pa.Array) -> tuple[int, int]:
         """How many values are among `keys`, and how many different ones."""
-        trimmed = comparable(pc.utf8_trim_whitespace(self.values))
-        found = trimmed.filter(pc.is_in(trimmed, keys))
-        return len(found), int(pc.count_distinct(found).as_py())
+        found = []
+        for some in pieces(self.values):
+            trimmed = comparable(pc.utf8_trim_whitespace(some))
+            found.append(trimmed.filter(pc.is_in(trimmed, keys)))
+        among = pa.chunked_array(found, pa.string())
+        return len(among), count_distinct(among)
 
     @cached_property
     def sample(self) -> pa.ChunkedArray:

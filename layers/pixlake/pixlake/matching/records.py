@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pixlake.matching.pieces import trim
+
 Rows = NDArray[np.int64]
 
 
@@ -42,9 +44,9 @@ class Records:
 
 def select_records(column: pa.Array) -> Records:
     """The records that an id column tells; ids are trimmed, and of rows with one id the first is the record."""
-    ids = pc.utf8_trim_whitespace(column)
+    ids = trim(column)
     filled = pc.fill_null(pc.not_equal(ids, ""), False).to_numpy(zero_copy_only=False)
-    present, ids = np.flatnonzero(filled), ids.filter(pa.array(filled))
+    present, ids = np.flatnonzero(filled), _kept(ids, filled)
     order = pc.sort_indices(ids)  # stable, so the first row of an id comes first
     ids, rows = ids.take(order), present[order.to_numpy()]
     repeats = np.zeros(len(ids), dtype=bool)
@@ -52,9 +54,13 @@ def select_records(column: pa.Array) -> Records:
     first = np.maximum.accumulate(np.where(repeats, 0, np.arange(len(ids))))
     repeated, in_file = rows[repeats], np.argsort(rows[repeats])
     return Records(
-        ids.filter(pa.array(~repeats)),
+        _kept(ids, ~repeats),
         rows[~repeats],
         np.flatnonzero(~filled),
         repeated[in_file],
         rows[first[repeats]][in_file],
     )
+
+
+def _kept(ids: pa.Array, chosen: NDArray[np.bool_]) -> pa.Array:
+    return ids if chosen.all() else ids.filter(pa.array(chosen))

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pixlake.matching.kinds import called_like_kind
+from pixlake.matching.pieces import whole
 from pixlake.matching.profiles import NEARLY, Profile, called_like_key
 from pixlake.matching.records import Records, select_records
 
@@ -44,7 +45,7 @@ def find_repeated(things: Sequence[Profile], images: Profile) -> tuple[Profile, 
     for profile in sorted(filter(_may_repeat, things), key=lambda each: called_like_key(each.name) or 0):
         if profile.distinct >= images.distinct:
             continue
-        records = select_records(profile.values.combine_chunks())
+        records = select_records(whole(profile.values))
         same = agreeing((each.values for each in things if each is not profile), records)
         if same.mean() >= NEARLY:
             return profile, len(records.ids)
