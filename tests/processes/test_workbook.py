@@ -13,7 +13,7 @@ from pixlake.tables import room, workbook
 from pixlake.tables.room import Room
 from pixlake.tables.sheets import to_text
 from pixlake.tables.union import read_tables
-from pixlake.tables.workbook import Workbook, read_workbook
+from pixlake.tables.workbook import Workbook, Workbooks
 from tests.builders import workbooks
 from tests.builders.split_inputs import Upload
 
@@ -27,7 +27,7 @@ def read(tmp_path: Path) -> Read:
     def read(data: bytes) -> Workbook:
         path = tmp_path / "a.xlsx"
         path.write_bytes(data)
-        return read_workbook("a.xlsx", f"file://{path}", Room())
+        return Workbooks().read("a.xlsx", f"file://{path}", Room())
 
     return read
 
@@ -222,10 +222,13 @@ def test_two_cells_far_apart_end_the_reader_alone(read: Read) -> None:
         read(workbooks.far_apart())
 
 
-def test_a_sheet_that_inflates_for_ever_is_stopped(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbook, "SECONDS", 1)
-    with pytest.raises(BadTable, match=r"takes more than 1 seconds"):
-        read(workbooks.long_drawn(50_000_000))
+def test_sheets_that_inflate_for_ever_are_stopped_and_have_their_time_together(tmp_path: Path) -> None:
+    (tmp_path / "a.xlsx").write_bytes(workbooks.long_drawn(50_000_000))
+    books = Workbooks(seconds=2)
+    for left in (2, 1):
+        with pytest.raises(BadTable, match=f"takes more than {left} seconds"):
+            books.read("a.xlsx", f"file://{tmp_path}/a.xlsx", Room())
+    assert books.seconds < 0
 
 
 def test_a_row_above_the_limit_is_a_fault(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:

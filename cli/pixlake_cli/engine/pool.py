@@ -4,9 +4,10 @@ import os
 import tempfile
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
+from pixlake.settings import CompactSettings, ExtractSettings, InferenceSettings, PlanSettings, SplitSettings
 from pixlake_cli.engine.admission import Cores
 from pixlake_cli.engine.forks import ForkServer, find_steps
 from pixlake_cli.engine.sandbox import Answer, Sandbox, Start, failure, start
@@ -16,10 +17,20 @@ WHOLE_MACHINE = "INFERENCE_THREADS"
 # MB with which Lambda gives one vCPU
 MEMORY_PER_CORE = 1769
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH")
+_SETTINGS = (PlanSettings, ExtractSettings, SplitSettings, InferenceSettings, CompactSettings)
+LIMITS = frozenset(
+    field.name.upper()
+    for kind in _SETTINGS
+    for field in fields(kind)
+    if isinstance(field.default, int | float) and not field.name.startswith("aws_")
+)
+"""The settings that are numbers, such as MAX_MODEL_SECONDS: those that the shell sets hold here."""
 
 
 def environment(function: Function, overrides: Mapping[str, str]) -> dict[str, str]:
-    """The template's variables, those of `overrides` that the function has, and the ones that Lambda sets."""
+    """The template's variables, those of `overrides` that the function has, the limits that the shell sets, and the
+    variables that Lambda sets."""
+    limits = {key: os.environ[key] for key in LIMITS - overrides.keys() if key in os.environ}
     own = {**function.environment, **{key: overrides[key] for key in overrides if key in function.environment}}
     lambda_sets = {
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -34,7 +45,7 @@ def environment(function: Function, overrides: Mapping[str, str]) -> dict[str, s
         "POWERTOOLS_METRICS_DISABLED": "true",
         "PYTHONPATH": os.pathsep.join(map(str, _code(function))),
     }
-    return {**passed_on(), **own, **lambda_sets}
+    return {**passed_on(), **own, **limits, **lambda_sets}
 
 
 def passed_on() -> dict[str, str]:

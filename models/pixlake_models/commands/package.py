@@ -21,12 +21,20 @@ from pixlake_models.commands.environment import TorchCommand
     help="CSV, TSV or Parquet with the columns of the training table, to prove the bundle on; images by path.",
 )
 @click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write the bundle.")
-def package(predictor: Path, rows: Path, output: Path | None) -> None:
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="When the proof is stopped.",
+)
+def package(predictor: Path, rows: Path, output: Path | None, timeout: float) -> None:
     """Make a bundle of a predictor that `compile` refuses, for AutoGluon itself to run.
 
     AUTOGLUON_DIR is what MultiModalPredictor saved. The bundle is written to FOLDER, whose name becomes the model's,
     else to a folder of AUTOGLUON_DIR's name, here. Where the packaged predictor answers TABLE's rows otherwise than
-    the one in AUTOGLUON_DIR, nothing is written.
+    the one in AUTOGLUON_DIR, or takes half of the machine's memory, nothing is written.
 
     The bundle holds pickles: whoever loads it runs the code of whoever made it. It is served by the AutoGluon
     container, which a stack has where its parameter AutoGluonImage names one (docs/autogluon-container.md).
@@ -43,6 +51,7 @@ def package(predictor: Path, rows: Path, output: Path | None) -> None:
     target = (output or Path(predictor.name)).resolve()
     check_target(target)
     trained = load_trained(predictor)
-    written = package_predictor(trained, read_rows(rows, find_image_column(trained._learner)), target)
+    table = read_rows(rows, find_image_column(trained._learner))
+    written = package_predictor(trained, table, target, seconds=timeout)
     click.echo(format_table(written.figures))
     click.echo(f"{target.name}@{written.version} is in {output or target.name}")

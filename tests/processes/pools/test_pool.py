@@ -51,6 +51,18 @@ def test_a_worker_gets_the_templates_environment_and_nothing_of_ours(
     assert found["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "512"
 
 
+def test_a_limit_that_the_shell_sets_holds_in_workers(make_pool: MakePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_MODEL_SECONDS", "7")
+    monkeypatch.setenv("BATCH_ROWS", "3")
+    monkeypatch.setenv("EMBEDDER", "mine")
+    monkeypatch.setenv("INFERENCE_THREADS", "99")
+    source = "import os\ndef handler(event, context): return dict(os.environ)"
+    found = content(make_pool(source, BATCH_ROWS="1024", INFERENCE_THREADS="0").invoke(b"{}"))
+    assert (found["MAX_MODEL_SECONDS"], found["BATCH_ROWS"]) == ("7", "3")
+    assert "EMBEDDER" not in found
+    assert found["INFERENCE_THREADS"] != "99"
+
+
 def test_an_image_is_the_python_to_run_it_with(make_pool: MakePool, tmp_path: Path) -> None:
     """It finds what the image would hold, though Pixlake is not installed there; and it starts when it is needed."""
     python, started = tmp_path / "python", tmp_path / "started"

@@ -111,7 +111,8 @@ def find(values: pa.Array, keys: pa.Array) -> Positions:
     there = np.flatnonzero(pc.is_in(keys, values, skip_nulls=True).to_numpy(zero_copy_only=False))
     found = pc.index_in(values, keys.take(pa.array(there)), skip_nulls=True)
     places = pc.fill_null(pc.cast(found, pa.int64()), -1).to_numpy()
-    return np.append(there, -1)[places]
+    positions: Positions = np.append(there, -1)[places]
+    return positions
 
 
 def group(records: Positions, images: Positions, count: int) -> Matches:

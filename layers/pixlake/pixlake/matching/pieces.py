@@ -49,4 +49,4 @@ def trim(texts: pa.Array) -> pa.Array:
 
 def _rows(column: pa.Array | pa.ChunkedArray) -> int:
     """Of a piece."""
-    return max(1, min(_PIECE_ROWS, _PIECE_BYTES * len(column) // max(column.nbytes, 1)))
+    return max(1, min(_PIECE_ROWS, _PIECE_BYTES * len(column) // max(int(column.nbytes), 1)))

@@ -21,7 +21,7 @@ from pixlake.tables.parquetfile import PARQUET, ParquetTables
 from pixlake.tables.room import TABLE_MEMORY, Room, text_bytes
 from pixlake.tables.tablefile import Rows, TableFile
 from pixlake.tables.text import open_text_file
-from pixlake.tables.workbook import Workbook, read_workbook
+from pixlake.tables.workbook import Workbook, Workbooks
 
 UNREADABLE_TABLE = "unreadable_table"
 
@@ -96,7 +96,7 @@ def read_tables(
     files: list[TableFile] = []
     rejects: list[Reject] = []
     room = Room(memory)
-    parquet = parquet or ParquetTables()
+    parquet, workbooks = parquet or ParquetTables(), Workbooks()
     listed = sorted((info.size, info.uri) for info in storage.list_objects(work.tables))
     if any(extension(uri) == PARQUET for _, uri in listed):
         parquet.start()
@@ -104,7 +104,7 @@ def read_tables(
         path = unquote(uri.removeprefix(work.tables + "/"))
         taken = room.taken
         try:
-            found = _read(path, uri, room, parquet)
+            found = _read(path, uri, room, parquet, workbooks)
         except NoTable as error:
             rejects.append(Reject(path, Stage.SPLIT, "unsupported_type", str(error)))
         except BadTable as error:
@@ -143,10 +143,10 @@ def lay_together(files: Sequence[TableFile]) -> Tables:
     return Tables(slices, union)
 
 
-def _read(path: str, uri: str, room: Room, parquet: ParquetTables) -> Workbook:
+def _read(path: str, uri: str, room: Room, parquet: ParquetTables, workbooks: Workbooks) -> Workbook:
     """Its tables: one, or of a workbook one a sheet."""
     is_workbook = extension(path) in ("xlsx", "xlsm")
-    found = read_workbook(path, uri, room) if is_workbook else Workbook([_read_file(path, uri, room, parquet)], [])
+    found = workbooks.read(path, uri, room) if is_workbook else Workbook([_read_file(path, uri, room, parquet)], [])
     for file in found.files:
         _check_readable(file)
     return found

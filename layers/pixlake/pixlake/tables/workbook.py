@@ -1,5 +1,6 @@
 """A table in an Excel workbook, read by a process of its own (`sheets`): the reader has no limits."""
 
+import math
 import os
 import signal
 import subprocess
@@ -25,7 +26,7 @@ from pixlake.tables.tablefile import TableFile
 
 MAX_BYTES = 256 << 20
 SECONDS = 120
-"""Of a core, for one workbook."""
+"""Of a core, for an upload's workbooks together."""
 _KEPT = ("LD_LIBRARY_PATH", "PYTHONHOME")  # what Python may need to start
 _ADVICE = "save it as CSV"
 _OF = "!"  # between a workbook and its sheet, as in a reference to a cell
@@ -39,20 +40,58 @@ class Workbook:
     left_out: list[Reject]
 
 
-def read_workbook(path: str, uri: str, room: Room) -> Workbook:
-    """The workbook at `uri`, which lies at `path` in the upload; BadTable if it cannot be read, or not within `room`.
+@dataclass
+class Workbooks:
+    """Reads an upload's workbooks, all together within `seconds` of a core."""
 
-    The table is the first sheet with at least half as many columns as the widest, and all those whose columns are
-    mostly the same. Hidden sheets are not looked at.
-    """
-    with TemporaryFile() as copy:
-        _copy(path, uri, copy)
-        with _started(copy, room.limit) as (process, output):
-            found = list(_read_sheets(path, output, room))
-            _check_end(path, process.wait(), room.limit)
-    if not found:
-        raise BadTable(f"{path}: no visible sheet has a row of column names")
-    return _sort_out(path, found)
+    seconds: float = SECONDS
+
+    def read(self, path: str, uri: str, room: Room) -> Workbook:
+        """The workbook at `uri`, which lies at `path` in the upload; BadTable if it cannot be read, or not within
+        `room` or the time that is left.
+
+        The table is the first sheet with at least half as many columns as the widest, and all those whose columns are
+        mostly the same. Hidden sheets are not looked at.
+        """
+        with TemporaryFile() as copy:
+            _copy(path, uri, copy)
+            seconds = max(math.ceil(self.seconds), 1)
+            with self._started(copy, room.limit, seconds) as (process, output):
+                found = list(_read_sheets(path, output, room))
+                self._wait(process)
+                _check_end(path, process.returncode, room.limit, seconds)
+        if not found:
+            raise BadTable(f"{path}: no visible sheet has a row of column names")
+        return _sort_out(path, found)
+
+    @contextmanager
+    def _started(
+        self, book: IO[bytes], memory: int, seconds: int
+    ) -> Iterator[tuple["subprocess.Popen[bytes]", IO[bytes]]]:
+        """The process that reads a workbook, and what it writes."""
+        paths = [path for path in sys.path if path]
+        program = f"import sys; sys.path[:] = {paths!r}; from {sheets.__name__} import main; main({memory}, {seconds})"
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", program],
+            stdin=book,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={name: os.environ[name] for name in _KEPT if name in os.environ},
+        )
+        assert process.stdout is not None
+        try:
+            with process.stdout as output:
+                yield process, output
+        finally:
+            if process.returncode is None:
+                process.kill()
+                self._wait(process)
+
+    def _wait(self, process: "subprocess.Popen[bytes]") -> None:
+        """Until it has ended; what it used is used up."""
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.seconds -= used.ru_utime + used.ru_stime
 
 
 def _copy(path: str, uri: str, target: IO[bytes]) -> None:
@@ -63,30 +102,10 @@ def _copy(path: str, uri: str, target: IO[bytes]) -> None:
     target.seek(0)
 
 
-@contextmanager
-def _started(book: IO[bytes], memory: int) -> Iterator[tuple["subprocess.Popen[bytes]", IO[bytes]]]:
-    """The process that reads a workbook, and what it writes."""
-    paths = [path for path in sys.path if path]
-    program = f"import sys; sys.path[:] = {paths!r}; from {sheets.__name__} import main; main({memory}, {SECONDS})"
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", program],
-        stdin=book,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={name: os.environ[name] for name in _KEPT if name in os.environ},
-    )
-    assert process.stdout is not None
-    try:
-        with process.stdout as output:
-            yield process, output
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _check_end(path: str, code: int, memory: int) -> None:
+def _check_end(path: str, code: int, memory: int, seconds: int) -> None:
     if code == -signal.SIGXCPU:
-        raise BadTable(f"{path}: reading it takes more than {SECONDS} seconds of a core; {_ADVICE}")
+        left = f"{seconds} seconds of a core, what is left of {SECONDS} for all workbooks"
+        raise BadTable(f"{path}: reading it takes more than {left}; {_ADVICE}")
     if code < 0:
         raise BadTable(
             f"{path}: reading it takes more than {memory:,} bytes of memory, for which the whole rectangle counts that"
