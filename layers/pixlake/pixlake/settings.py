@@ -83,7 +83,8 @@ class InferenceSettings:
     0 means all cores that the process may use. An image may have `max_image_bytes` encoded and `max_pixels` decoded;
     decoding it may take `max_image_seconds` of a core and `max_decoder_bytes` of memory; encoded ones of
     `read_ahead_bytes`, or a single one, are in memory at once. A model may take `max_model_seconds` for an example, and
-    of the memory, which Lambda gives in MB, nine tenths for its tensors. An invocation begins no group of rows that it
+    of the memory, which Lambda gives in MB, a share: `inference.memory` divides it, and none of these limits is above
+    its share. An invocation begins no group of rows that it
     may not finish in `work_seconds`, or in Lambda's time; the rest of the batch is done by the next."""
 
     lake_uri: str

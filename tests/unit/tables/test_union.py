@@ -120,13 +120,23 @@ def test_a_table_too_large_for_the_memory_is_refused_and_the_others_are_read(upl
     assert len(read_tables(upload.work, memory=14_000)[0].files) == 2
 
 
-def test_tables_above_the_memory_limit_together_are_refused(upload: Upload) -> None:
+def test_of_tables_above_the_memory_limit_together_the_one_of_fewest_rows_is_a_reject(upload: Upload) -> None:
     """The cells that each of them lacks are held, too."""
-    upload.put_table("a.csv", "a,b,c\n" + "1,2,3\n" * 1_000)
+    upload.put_table("a.csv", "a,b,c\n" + "1,2,3\n" * 999)
     upload.put_table("b.csv", "d,e,f\n" + "1,2,3\n" * 1_000)
-    with pytest.raises(BadTable, match=r"^the tables together: the tables take more than 145,000 bytes"):
-        read_tables(upload.work, memory=145_000)
+    tables, rejects = read_tables(upload.work, memory=145_000)
+    assert [file.path for file in tables.files] == ["b.csv"]
+    assert [(reject.source, reject.reason) for reject in rejects] == [("a.csv", "unreadable_table")]
+    assert "with the columns and rows of the others: the tables take more than 145,000 bytes" in rejects[0].detail
     assert len(read_tables(upload.work, memory=155_000)[0].files) == 2
+
+
+def test_a_wide_table_costs_a_long_one_beside_it_nothing(upload: Upload) -> None:
+    upload.put_table("wide.csv", "id," + ",".join(f"c{number}" for number in range(9_000)) + "\n1" + "," * 9_000 + "\n")
+    upload.put_table("long.csv", "id\n" + "".join(f"{number}\n" for number in range(10_000)))
+    tables, rejects = read_tables(upload.work, memory=100_000_000)
+    assert [file.path for file in tables.files] == ["long.csv"]
+    assert [reject.source for reject in rejects] == ["wide.csv"]
 
 
 @pytest.mark.parametrize("names", [["x" * 1_001], [f"{n:0500}" for n in range(600)]])

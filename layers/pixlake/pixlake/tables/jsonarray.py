@@ -132,4 +132,9 @@ def _texts(number: int, text: str, value: Any) -> dict[str, str | None] | Fault:
 
 
 def _describe(error: Exception) -> str:
-    return f"it is no JSON: {error.msg}" if isinstance(error, JSONDecodeError) else str(error)
+    match error:
+        case JSONDecodeError():
+            return f"it is no JSON: {error.msg}"
+        case RecursionError():
+            return "it is nested too deeply"
+    return "a number has more than 4,300 digits" if "digits" in str(error) else str(error)

@@ -116,17 +116,33 @@ def read_tables(
     unreadable = [reject.detail for reject in rejects if reject.reason == UNREADABLE_TABLE]
     if unreadable and not files:
         raise BadTable("; ".join(unreadable))
+    files, too_wide = _fitting(files, memory)
+    rejects += too_wide
     files.sort(key=lambda file: (-file.columns.num_columns, file.path))
     rejects.sort(key=attrgetter("source"))
-    _check_together(files, memory)
     return lay_together(files), rejects
 
 
-def _check_together(files: Sequence[TableFile], memory: int) -> None:
-    """BadTable where the cells that the files lack are too many."""
-    names = {name for file in files for name in file.columns.column_names}
-    rows, text = sum(file.columns.num_rows for file in files), sum(text_bytes(file.columns) for file in files)
-    Room(memory).take("the tables together", rows, len(names), text)
+def _fitting(files: Sequence[TableFile], memory: int) -> tuple[list[TableFile], list[Reject]]:
+    """Those that fit into the memory with the cells that each lacks, and a reject for each other; those of most rows
+    come first: a wide table costs all rows beside it."""
+    kept: list[TableFile] = []
+    rejects: list[Reject] = []
+    for file in sorted(files, key=lambda file: -file.columns.num_rows):
+        together = [*kept, file]
+        names = {name for each in together for name in each.columns.column_names}
+        rows, text = (sum(each) for each in zip(*map(_extent, together), strict=True))
+        try:
+            Room(memory).take(f"{file.path}, with the columns and rows of the others", rows, len(names), text)
+            kept = together
+        except BadTable as error:
+            rejects.append(Reject(file.path, Stage.SPLIT, UNREADABLE_TABLE, str(error)))
+    return kept, rejects
+
+
+def _extent(file: TableFile) -> tuple[int, int]:
+    """Rows, and bytes of text."""
+    return file.columns.num_rows, text_bytes(file.columns)
 
 
 def lay_together(files: Sequence[TableFile]) -> Tables:
