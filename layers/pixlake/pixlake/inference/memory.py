@@ -1,6 +1,6 @@
 """A worker's memory, divided: images read, images being decoded, tensors and models together fit into what it has.
 
-What a stranger's images may take is left when the operator's models have theirs (docs/adr/0019).
+What a stranger's images may take is left when the operator's models have theirs (docs/adr/0020).
 """
 
 from dataclasses import dataclass
