@@ -1,4 +1,4 @@
-"""A real S3 behind a proxy that spoils requests: what is asked of the store is done all the same, or known not to be."""
+"""A real S3 behind a proxy that spoils requests: what is asked is done all the same, or known not to be."""
 
 from collections.abc import Iterator
 from random import Random

@@ -330,6 +330,9 @@ def _translated(uri: str, version_id: str | None = None) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
+        if "NoSuchUpload" in str(error):
+            # the last answer to an upload in parts was lost: the object may be there, and writing it again is safe
+            raise StorageError(f"{uri}: the store's answer to the end of its upload was lost") from error
         raise MissingObject(f"{uri}{f', version {version_id},' if version_id else ''} does not exist") from error
     except PreconditionError as error:
         raise ChangedObject(uri) from error
