@@ -18,6 +18,7 @@ READERS := .venv-readers
 SAM := .venv-sam
 CHECKOV := .venv-checkov
 ENGINES := .venv-engines
+ASL := .asl
 CHROMIUM ?= chromium
 # the processors that are built for: x86_64 or arm64
 ARCHITECTURE ?= x86_64
@@ -25,7 +26,7 @@ ARCHITECTURE ?= x86_64
 CONTAINERS := $(filter-out functions/classify_autogluon/%,$(wildcard functions/*/requirements.txt))
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs report-picture unit fuzz test test-3.13 test-wheel test-engines test-trino test-readers sam validate lint-template arm64 build autogluon-image test-containers requirements
+.PHONY: help setup demo lint docs report-picture unit fuzz test test-3.13 test-wheel test-engines test-trino test-readers sam validate lint-template asl arm64 build autogluon-image test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -122,9 +123,14 @@ validate: sam ## lint the template as SAM reads it
 	sam validate --lint
 
 # WS1004 wants a log group for each function; they share one, so that one query follows an execution through all
-lint-template: $(CHECKOV)/.ready validate ## the template by cfn-lint's serverless rules and checkov's for security
+lint-template: $(CHECKOV)/.ready validate asl ## the template by cfn-lint's serverless rules and checkov's for security
 	$(CHECKOV)/bin/cfn-lint template.yaml --append-rules cfn_lint_serverless.rules --ignore-checks WS1004
 	$(CHECKOV)/bin/checkov --config-file .checkov.yaml
+	$(VENV)/bin/python -m pytest -q -rs tests/template/test_states_language.py
+
+asl: # asl-validator, where there is npm
+	@if command -v npm >/dev/null; then mkdir -p $(ASL) && cp requirements/asl/*.json $(ASL) && \
+	  npm ci --prefix $(ASL) --ignore-scripts --no-audit --no-fund --silent; else echo "NOT RUN, no npm: asl-validator"; fi
 
 $(CHECKOV)/.ready: requirements/checkov.txt $(VENV)/.ready
 	@test -x $(CHECKOV)/bin/python || $(VENV)/bin/python -m venv $(CHECKOV)
