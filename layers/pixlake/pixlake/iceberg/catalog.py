@@ -24,6 +24,7 @@ from pyiceberg.transforms import IdentityTransform
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg import fileio
+from pixlake.iceberg.answers import require_whole
 from pixlake.iceberg.commit import Target, commit_sources
 from pixlake.iceberg.keys import PARTITION
 from pixlake.iceberg.lakes import DATABASE
@@ -88,7 +89,9 @@ def connect(lake_uri: str, catalog_uri: str) -> Catalog:
     """The catalog as it is, for files of this lake alone; BadRequest for an unknown URI."""
     io = {"py-io-impl": fileio.IMPLEMENTATION, fileio.LAKE: lake_uri}
     if glue := re.fullmatch(r"glue(?:://([a-z0-9_]+))?", catalog_uri):
-        return load_catalog(glue[1] or DATABASE, type="glue", **io)
+        catalog = load_catalog(glue[1] or DATABASE, type="glue", **io)
+        require_whole(catalog.glue)  # type: ignore[attr-defined]
+        return catalog
     scheme, separator, path = catalog_uri.partition(":///")
     if scheme == "sqlite" and separator and path.startswith("/"):
         # on AWS there is no SQLAlchemy, half a second to import
