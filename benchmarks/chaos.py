@@ -2,8 +2,8 @@
 
 Each upload is one `python -m benchmarks.chaos_run`, the laptop's engine on a lake in a real S3 (versitygw) with the
 tables in MiniStack's Glue, both behind a proxy that answers some requests with 503 or 429, resets, stalls and cuts
-them, or says that another commit came first. Meanwhile engines, workers and decoders are killed (SIGKILL). A command that
-fails or dies is given again, and what an execution lost is retried, as a person would do it. Then the tables are
+them, or says that another commit came first. Meanwhile engines, workers and decoders are killed (SIGKILL). A command
+that fails or dies is given again, and what an execution lost is retried, as a person would do it. Then the tables are
 compared with a dictionary; all files are aged by three days, `pixlake maintain` runs, and no file may be left that no
 table names.
 

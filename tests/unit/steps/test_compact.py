@@ -81,6 +81,19 @@ def test_athena_is_handed_records_without_images_that_cannot_be_decoded(executio
     assert [(row["has_image"], row["image_paths"]) for row in rows] == [(False, [])]
 
 
+@pytest.mark.parametrize("reason", ["too_slow", "decoder_killed"])
+def test_the_same_upload_again_brings_an_image_that_was_rejected_for_what_may_pass(
+    execution: Execution, table_lake: TableLake, reason: str
+) -> None:
+    execution.embed("embed-0", ["a.jpg"])
+    execution.reject("embed", "embed-0", Reject("b.jpg", "embed", reason, "Its decoder was stopped."))
+    execution.compact()
+    again = Execution(table_lake, "again")
+    again.embed("embed-0", ["a.jpg", "b.jpg"])
+    assert again.compact().effects["embeddings"] == Effect(new=1, unchanged=1)
+    assert [row["image_path"] for row in table_lake.rows("embeddings")] == ["a.jpg", "b.jpg"]
+
+
 def test_a_newer_upload_replaces_its_rows_alone(execution: Execution, table_lake: TableLake) -> None:
     fill(execution)
     newer = Execution(table_lake, "newer", day=2)
