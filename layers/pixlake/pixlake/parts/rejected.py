@@ -3,7 +3,7 @@
 Both engines commit the same rows: the Lambda from memory, Athena from the file that `handover` writes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +17,7 @@ from pixlake.iceberg.rows import TableRows
 from pixlake.lake import Work
 from pixlake.messages import Batch, CompactRequest
 from pixlake.parts.lost import part_id, reject_rows
+from pixlake.retries import PASSING
 from pixlake.schemas import REJECTS
 
 _READERS = 16
@@ -32,14 +33,19 @@ class ExecutionRejects:
 
     def sources(self, files: Sequence[str], io: FileIO) -> list[TableRows]:
         """The rejects that the steps wrote to `files`, and the rows of lost batches, whose own files are incomplete."""
+        sources = [TableRows(uri, self._table(rows)) for uri, rows in self._written(files)]
+        return [*sources, TableRows("lost", self._table(reject_rows(self.work, io, self.lost)))]
+
+    def passing(self, files: Sequence[str]) -> list[str]:
+        """Stage and name of what another execution of the upload may not reject."""
+        told = (row for _, rows in self._written(files) for row in rows)
+        return sorted({f"{row.stage} {row.source}" for row in told if row.reason in PASSING})
+
+    def _written(self, files: Sequence[str]) -> Iterator[tuple[str, list[rejects.Reject]]]:
         lost = {f"{batch.task}-{batch.batch_id}" for batch in self.lost}
         complete = [uri for uri in files if part_id(uri) not in lost]
         with ThreadPoolExecutor(_READERS) as pool:
-            written = list(pool.map(storage.read, complete))
-        sources = [
-            TableRows(uri, self._table(rejects.decode(data))) for uri, data in zip(complete, written, strict=True)
-        ]
-        return [*sources, TableRows("lost", self._table(reject_rows(self.work, io, self.lost)))]
+            yield from zip(complete, pool.map(lambda uri: rejects.decode(storage.read(uri)), complete), strict=True)
 
     def _table(self, rows: Sequence[rejects.Reject]) -> pa.Table:
         run = self.request.run

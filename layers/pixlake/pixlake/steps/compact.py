@@ -24,7 +24,7 @@ from pixlake.iceberg.commit import Origin, Target, commit_upload
 from pixlake.iceberg.rows import ParquetRows
 from pixlake.iceberg.uploads import AGREEING, UploadCommit
 from pixlake.lake import Work
-from pixlake.messages import Batch, CompactAnswer, CompactRequest, Effect, Finished
+from pixlake.messages import CompactAnswer, CompactRequest, Effect, Finished
 from pixlake.parts.broken import drop_broken
 from pixlake.parts.handover import hand_over
 from pixlake.parts.lost import find_lost
@@ -71,7 +71,8 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
         _refuse_older(request, load_table(catalog, RECORDS.name))
         answer = hand_over(execution, parts, load_table(catalog, REJECTS.name).io, settings)
         return msgspec.structs.replace(answer, with_image=with_image)
-    job = _Job(execution, settings, catalog, time.monotonic() + seconds)
+    missing = [*(batch.batch_id for batch in lost), *execution.passing(parts[REJECTS.name])]
+    job = _Job(execution, settings, catalog, time.monotonic() + seconds, missing)
     effects = job.commit_parts(parts)
     answer = CompactAnswer(
         images=request.split.images,
@@ -111,6 +112,7 @@ class _Job:
     settings: CompactSettings
     catalog: Catalog
     deadline: float
+    missing: Sequence[str]
 
     @property
     def request(self) -> CompactRequest:
@@ -145,14 +147,14 @@ class _Job:
         return commit_upload(target, sources, Origin(self._commit_id(REJECTS.name), agree=lambda: agreement)).given
 
     def _commit_id(self, table: str) -> str:
-        return commit_id(self.request, self.execution.lost, table)
+        return commit_id(self.request, self.missing, table)
 
 
-def commit_id(request: CompactRequest, lost: Sequence[Batch], table: str) -> str:
-    """The identity of what is committed: the same upload, handled in the same way, has the same one."""
+def commit_id(request: CompactRequest, missing: Sequence[str], table: str) -> str:
+    """The identity of what is committed: the same upload, handled in the same way, has the same one. `missing` names
+    what of it is lost, or rejected for reasons that may pass, so that a whole execution is another one."""
     run, split = request.run, request.split
     options = msgspec.to_builtins(request.options)
-    missing = sorted(batch.batch_id for batch in lost)
     identity = [
         run.upload_id,
         run.uploaded_at,
@@ -160,7 +162,7 @@ def commit_id(request: CompactRequest, lost: Sequence[Batch], table: str) -> str
         options,
         split.models,
         split.id_column,
-        missing,
+        sorted(missing),
         table,
         *([run.retry_of] if run.retry_of else []),
     ]
