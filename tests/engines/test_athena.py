@@ -63,7 +63,7 @@ def test_an_upload_becomes_rows_on_athena(stack: Stack, athena: Athena, tmp_path
     verbs = ["CREATE", "MERGE", "CREATE", "MERGE", "ALTER", *["OPTIMIZE"] * 3, "VACUUM"]
     # the table of parts is that of the links, too; and records are merged a second time, to agree with them
     assert queries.verbs("records") == ["CREATE", *verbs, *ONCE]
-    assert {it["QueryExecutionContext"]["Database"] for it in queries.asked} == {"TablesDatabase"}
+    assert {it["QueryExecutionContext"]["Database"] for it in queries.asked} == {"pixlake"}
 
 
 def test_a_query_that_is_denied_fails_the_execution(stack: Stack, athena: Athena, tmp_path: Path) -> None:

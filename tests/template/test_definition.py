@@ -31,9 +31,18 @@ def test_the_machine_may_invoke_exactly_the_functions_of_its_tasks(
 ) -> None:
     statements = statements_of(template, "IngestStateMachine")
     (invoke,) = [it for it in statements if it["Action"] == "lambda:InvokeFunction"]
-    assert {if_so(it)["Fn::GetAtt"] for it in invoke["Resource"]} == {
-        f"{function}.Arn" for function in function_of.values()
+    assert {if_so(it)["Fn::Sub"] for it in invoke["Resource"]} == {
+        f"${{{function}.Arn}}:*" for function in function_of.values()
     }
+
+
+def test_an_execution_keeps_to_the_versions_with_which_it_began(template: dict[str, Any]) -> None:
+    """A running execution has its definition for life, which names versions; these have all that a deployment sets."""
+    functions = template["Globals"]["Function"]
+    assert (functions["AutoPublishAlias"], functions["AutoPublishAliasAllProperties"]) == ("live", True)
+    substitutions = template["Resources"]["IngestStateMachine"]["Properties"]["DefinitionSubstitutions"]
+    named = {name: it for name, it in substitutions.items() if name.endswith("Function")}
+    assert {name: if_so(it) for name, it in named.items()} == {name: {"Ref": f"{name}.Version"} for name in named}
 
 
 def test_a_task_waits_at_least_as_long_as_its_function_runs(
@@ -56,7 +65,10 @@ def test_failed_timed_out_and_aborted_executions_of_this_machine_alone_are_recor
     assert rule.pattern["detail"]["stateMachineArn"] == [machine_arn("IngestStateMachine")]
     assert set(rule.pattern["detail"]["status"]) == {"FAILED", "TIMED_OUT", "ABORTED"}
     permission = template["Resources"]["FailedRulePermission"]["Properties"]
-    assert permission["FunctionName"] == {"Ref": "RecordFailureFunction"}
+    # SAM binds the queue of its failed invocations to the alias
+    assert permission["FunctionName"] == {"Ref": "RecordFailureFunction.Alias"}
+    (target,) = template["Resources"]["FailedRule"]["Properties"]["Targets"]
+    assert target["Arn"] == permission["FunctionName"]
     assert permission["SourceArn"] == {"Fn::GetAtt": "FailedRule.Arn"}
 
 

@@ -4,6 +4,7 @@ What each service integration needs is written here once, as AWS documents it fo
 machine has is read from its definition. Resources are as the template spells them.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -52,7 +53,7 @@ def queried(state: dict[str, Any], _: str) -> Iterator[Grant]:
     assert named(state["Parameters"]["WorkGroup"]) == "WorkGroup"
     yield from grants("athena", ("StartQueryExecution", "GetQueryExecution", "StopQueryExecution"), group)
     yield "athena:GetDataCatalog", f"{ARN}:athena:{HERE}:datacatalog/AwsDataCatalog"
-    places = ("catalog", "database/${TablesDatabase}", "table/${TablesDatabase}/*")
+    places = ("catalog", "database/${DatabaseName}", "table/${DatabaseName}/*")
     yield from grants("glue", TABLES, *(f"{ARN}:glue:{HERE}:{place}" for place in places))
     # mandatory for every query, says Athena's guide on access to Glue
     yield "glue:GetDatabase", f"{ARN}:glue:{HERE}:database/default"
@@ -111,7 +112,8 @@ def spelled(resource: Any) -> Iterator[str]:
             for each in value[1:]:
                 yield from spelled(each)
         case _ if value != "AWS::NoValue":
-            yield value
+            # a function in any version
+            yield re.sub(r"^\$\{(\w+Function)\.Arn\}:\*$", r"\1", value)
 
 
 def allowed(statement: dict[str, Any]) -> Iterator[Grant]:

@@ -185,10 +185,9 @@ def test_buckets_are_closed_and_kept(template: dict[str, Any], bucket: str) -> N
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
     (encryption,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    condition, with_key, without = encryption["Fn::If"]
-    assert condition == "HasKmsKey"
-    assert with_key["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] == {"Ref": "KmsKeyArn"}
-    assert without["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    by_default = encryption["ServerSideEncryptionByDefault"]
+    assert by_default["SSEAlgorithm"] == {"Fn::If": ["HasKmsKey", "aws:kms", "AES256"]}
+    assert by_default["KMSMasterKeyID"] == {"Fn::If": ["HasKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
     (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}

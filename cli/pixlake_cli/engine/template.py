@@ -127,7 +127,7 @@ class Resolver:
     def _call(self, name: str, argument: Any) -> Any:
         match name:
             case "Ref":
-                return ABSENT if argument == "AWS::NoValue" else self._references.get(argument, argument)
+                return ABSENT if argument == "AWS::NoValue" else self._reference(argument)
             case "Condition":
                 return self.resolve(self._conditions[argument])
             case "Fn::GetAtt":
@@ -156,6 +156,11 @@ class Resolver:
             case "Fn::Or":
                 return any(values)
         raise BadRequest(f"template.yaml uses {name}, which the laptop engine does not know")
+
+    def _reference(self, name: str) -> str:
+        """SAM's `Function.Version` and `Function.Alias` are the function here, which has one version."""
+        function, _, of = name.partition(".")
+        return self._attribute(f"{function}.Arn") if of in ("Version", "Alias") else self._references.get(name, name)
 
     def _attribute(self, path: str) -> str:
         name, _, attribute = path.partition(".")
