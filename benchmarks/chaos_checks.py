@@ -48,11 +48,14 @@ def count_outdated() -> int:
     return sum(row["reason"] in PASSING_LOSSES for row in rows(LAKE, "rejects", EXPERIMENT))
 
 
-def age(folder: Path) -> None:
+def age(objects: Path) -> None:
     """Let all objects be three days old; the server takes a file's time for the object's."""
     then = time.time() - _AGE.total_seconds()
-    for path in (folder / "s3" / "objects").rglob("*"):
+    for path in objects.rglob("*"):
         os.utime(path, (then, then))
+    young = [info.uri for info in storage.list_objects(LAKE.uri) if info.last_modified > datetime.now(UTC) - _SAFE_AGE]
+    if young:
+        raise click.ClickException(f"{len(young)} objects did not grow older, as {young[0]}")
 
 
 def orphans() -> list[str]:
