@@ -58,8 +58,9 @@ def queried(state: dict[str, Any], _: str) -> Iterator[Grant]:
     # mandatory for every query, says Athena's guide on access to Glue
     yield "glue:GetDatabase", f"{ARN}:glue:{HERE}:database/default"
     yield "s3:GetBucketLocation", "LakeBucket"
-    yield from grants("s3", ("ListBucket",), "work/*", "warehouse/*", "athena/*")
-    yield "s3:GetObject", "${LakeBucket.Arn}/work/*"
+    # Hive's DDL looks for objects named as the folders above a table's location
+    yield from grants("s3", ("ListBucket",), "work", "work/*", "warehouse/*", "athena/*")
+    yield from grants("s3", ("GetObject",), "${LakeBucket.Arn}/work", "${LakeBucket.Arn}/work/*")
     yield from grants("s3", FILES, "${LakeBucket.Arn}/warehouse/*")
     yield from grants("s3", WRITTEN, "${LakeBucket.Arn}/athena/*")
 
