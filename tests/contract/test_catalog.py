@@ -9,6 +9,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 from pyiceberg.transforms import IdentityTransform
 
+from pixlake import storage
 from pixlake.errors import BadRequest, CatalogError
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.schemas import TABLES
@@ -54,6 +55,14 @@ def test_many_threads_open_a_new_lake_at_once(lake_place: LakePlace) -> None:
         catalogs = list(pool.map(lambda _: open_catalog(lake_place.uri, lake_place.catalog_uri), range(8)))
     uuids = {name: {load_table(catalog, name).metadata.table_uuid for catalog in catalogs} for name in TABLES}
     assert all(len(found) == 1 for found in uuids.values())
+
+
+def test_tables_that_others_made_first_leave_no_file(lake_place: LakePlace) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: open_catalog(lake_place.uri, lake_place.catalog_uri), range(8)))
+    catalog = open_catalog(lake_place.uri, lake_place.catalog_uri)
+    found = {info.uri for info in storage.list_objects(f"{lake_place.uri}/warehouse")}
+    assert found == {load_table(catalog, name).metadata_location for name in TABLES}
 
 
 def test_many_processes_open_a_new_folder_at_once(tmp_path: Path) -> None:
