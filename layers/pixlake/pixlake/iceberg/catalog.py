@@ -22,7 +22,8 @@ from pyiceberg.table import Table
 from pyiceberg.table.sorting import SortField, SortOrder
 from pyiceberg.transforms import IdentityTransform
 
-from pixlake.errors import BadRequest
+from pixlake import storage
+from pixlake.errors import BadRequest, PixlakeError
 from pixlake.iceberg import fileio
 from pixlake.iceberg.answers import require_whole
 from pixlake.iceberg.commit import Target, commit_sources
@@ -125,14 +126,19 @@ def _listed(catalog: Catalog) -> set[str]:
 
 def _create_table(catalog: Catalog, lake_uri: str, table: TableSchema) -> None:
     schema = _iceberg_schema(table)
-    catalog.create_table_if_not_exists(
+    location = join(lake_uri, "warehouse", f"{table.name}-{uuid4().hex[:8]}")
+    made = catalog.create_table_if_not_exists(
         (catalog.name, table.name),
         schema,
-        location=join(lake_uri, "warehouse", f"{table.name}-{uuid4().hex[:8]}"),
+        location=location,
         partition_spec=_partition_spec(table, schema),
         sort_order=_sort_order(table, schema),
         properties=_PROPERTIES | _metrics(table),
     )
+    if made.location() != location:
+        # another made it first; a function on AWS may not list, and leaves its one small file
+        with suppress(PixlakeError):
+            storage.delete([info.uri for info in storage.list_objects(location)])
 
 
 def _iceberg_schema(table: TableSchema) -> Schema:
