@@ -1,8 +1,7 @@
 """The cost of images on AWS, by service: the work as the code's own settings cut it, times list prices.
 
-The prices are list prices for us-east-1, without free tiers and discounts. `page` is AWS's page of them, `seen` the
-page that was read in November 2026, with its date. To change a price, edit `PRICES` and run `make docs`, which writes
-docs/limits.md.
+The prices are list prices for us-east-1, without free tiers and discounts; `page` is AWS's page of each, `noted` the
+day it was written down here. To change a price, edit `PRICES` and run `make docs`, which writes docs/limits.md.
 """
 
 import math
@@ -13,51 +12,44 @@ from pixlake.settings import PlanSettings, SplitSettings
 MILLION = 1_000_000
 GB = 1e9
 MB_PER_CORE = 1769
+CONTAINER_BYTES = 3 * 0.4e9
+"""Of the three container images that infer, 345 to 441 MB each as they are built, before ECR's compression."""
+BUCKET_KEY_REQUESTS = 4
+"""Requests to a key by a function's environment: a bucket key is asked for once by each, to read and to write."""
+REPLACED = 0.5
+"""Bytes that one merge replaces and `UndoDays` keep, half a month, as a share of the embeddings' own."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """Dollars for `units` of `what`, AWS's page, and the page that was read; empty where none was."""
+    """Dollars for `units` of `what`, by AWS's page of that name, as written down on the day `noted`."""
 
     dollars: float
     units: float
     what: str
     page: str
-    seen: str
+    noted: str = "2026-11-20"
 
     def of(self, amount: float) -> float:
         return self.dollars * amount / self.units
 
 
 PRICES = {
-    "lambda_gb_second": Price(0.0000166667, 1, "GB-second, x86", "AWS Lambda pricing", "cloudchipr.com, 2024"),
-    "lambda_request": Price(0.20, MILLION, "million invocations", "AWS Lambda pricing", "notes without a date"),
-    "transition": Price(
-        0.025,
-        1_000,
-        "thousand state transitions",
-        "AWS Step Functions pricing",
-        "that page, a copy without a date; wring.co, March 2026",
-    ),
-    "put": Price(0.005, 1_000, "thousand PUT or LIST", "Amazon S3 pricing", "devnotes.tech, without a date"),
-    "get": Price(0.0004, 1_000, "thousand GET", "Amazon S3 pricing", "devnotes.tech, without a date"),
-    "stored": Price(0.023, 1, "GB-month, S3 Standard", "Amazon S3 pricing", "devnotes.tech, without a date"),
-    "log": Price(0.50, 1, "GB of logs taken in", "Amazon CloudWatch pricing", "factualminds.com, without a date"),
-    "metric": Price(0.30, 1, "custom metric and month", "Amazon CloudWatch pricing", "signoz.io, February 2026"),
-    "alarm": Price(
-        0.10, 1, "metric of an alarm and month", "Amazon CloudWatch pricing", "a post of AWS's blog, without a date"
-    ),
-    "athena": Price(5.0, 1, "TB scanned", "Amazon Athena pricing", "athena.guide, October 2020"),
-    "bedrock": Price(
-        60.0,
-        MILLION,
-        "million images",
-        "Amazon Bedrock pricing, Titan and Nova multimodal embeddings",
-        "Titan: an article without a date; Nova: not found",
-    ),
-    "rekognition": Price(
-        1_000.0, MILLION, "million images", "Amazon Rekognition pricing, DetectLabels, first million", ""
-    ),
+    "lambda_gb_second": Price(0.0000166667, 1, "GB-second, x86", "AWS Lambda pricing"),
+    "lambda_request": Price(0.20, MILLION, "million invocations", "AWS Lambda pricing"),
+    "transition": Price(0.025, 1_000, "thousand state transitions", "AWS Step Functions pricing"),
+    "put": Price(0.005, 1_000, "thousand PUT or LIST", "Amazon S3 pricing"),
+    "get": Price(0.0004, 1_000, "thousand GET", "Amazon S3 pricing"),
+    "stored": Price(0.023, 1, "GB-month, S3 Standard", "Amazon S3 pricing"),
+    "archived": Price(0.004, 1, "GB-month, S3 Glacier Instant Retrieval", "Amazon S3 pricing", "2026-11-22"),
+    "image": Price(0.10, 1, "GB-month of container images", "Amazon ECR pricing", "2026-11-22"),
+    "kms": Price(0.03, 10_000, "ten thousand requests to a key", "AWS KMS pricing", "2026-11-22"),
+    "log": Price(0.50, 1, "GB of logs taken in", "Amazon CloudWatch pricing"),
+    "metric": Price(0.30, 1, "custom metric and month", "Amazon CloudWatch pricing"),
+    "alarm": Price(0.10, 1, "metric of an alarm and month", "Amazon CloudWatch pricing"),
+    "athena": Price(5.0, 1, "TB scanned", "Amazon Athena pricing"),
+    "bedrock": Price(60.0, MILLION, "million images", "Amazon Bedrock pricing, Titan and Nova multimodal embeddings"),
+    "rekognition": Price(1_000.0, MILLION, "million images", "Amazon Rekognition pricing, DetectLabels, first million"),
 }
 
 
@@ -158,6 +150,7 @@ def costs(work: Work) -> dict[str, float]:
         "Step Functions": PRICES["transition"].of(transitions),
         "S3 requests": PRICES["put"].of(puts) + PRICES["get"].of(gets),
         "CloudWatch Logs": PRICES["log"].of((shards + batches) * 8_000 / GB),
+        "KMS, with a key of one's own": PRICES["kms"].of(BUCKET_KEY_REQUESTS * (shards + batches + 5 * uploads)),
     }
 
 
@@ -165,7 +158,12 @@ def monthly(work: Work) -> dict[str, float]:
     """Dollars a month: storage of the images and vectors, and the stack's alarms and metrics."""
     return {
         "S3: images": PRICES["stored"].of(work.images * work.image_bytes / GB),
+        "S3: uploaded zips, as long as they are kept": PRICES["stored"].of(work.images * work.image_bytes / GB),
         "S3: embeddings": PRICES["stored"].of(work.images * work.vector_bytes / GB),
+        "S3: replaced versions, in the first month": PRICES["stored"].of(
+            REPLACED * work.images * work.vector_bytes / GB
+        ),
+        "ECR: the functions' images": PRICES["image"].of(CONTAINER_BYTES / GB),
         "CloudWatch: metrics and alarms": PRICES["metric"].of(14) + PRICES["alarm"].of(33),
     }
 

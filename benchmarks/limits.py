@@ -228,9 +228,9 @@ def row(name: str, dollars: list[float], rate: int) -> str:
 
 
 def prices() -> Iterator[str]:
-    yield "| dollars | for a | page | read at |\n| ---: | --- | --- | --- |\n"
+    yield "| dollars | for a | AWS's page | noted |\n| ---: | --- | --- | --- |\n"
     for price in PRICES.values():
-        yield f"| {price.dollars:g} | {price.what} | {price.page} | {price.seen or 'not found again'} |\n"
+        yield f"| {price.dollars:g} | {price.what} | {price.page} | {price.noted} |\n"
 
 
 SAMPLE = Work(MILLION)
@@ -279,13 +279,18 @@ through a million vectors reads about 2.2 GB, a cent.
 The figures for embedding are of one core of the machine that runs the benchmarks. **A model of your own** costs
 28.8 dollars a million images, divided by its images a second on one core, whatever `InferenceMemory` is: Lambda's
 price of a GB-second x 1,769 MB a core x a million. Measure it on images of yours: `pixlake run --json` says the seconds
-of `Infer`, so images / seconds / cores of the machine is that speed; each classifier counts as a model more.
+of `Infer`, so images / seconds / cores of the machine is that speed; **each classifier counts as a model more**, and
+where an upload has records with and without image, both classifiers share them.
+
+The uploads bucket keeps every zip: `UploadDays` moves them to Glacier Instant Retrieval, at about a sixth of the price
+a month, or delete them once the images are in the lake. Replaced and deleted objects cost the same as others for
+`UndoDays`. A KMS key of one's own costs a dollar a month besides its requests.
 
 ## Prices
 
-List prices for us-east-1, written down in 2025, without free tiers and discounts. They were looked up again in November
-2026, in stored copies and other people's pages, for AWS's own were not at hand: none was found to differ, but few of
-the pages have a date. Change them in `benchmarks/costs.py`, then `make docs`.
+List prices for us-east-1, without free tiers and discounts, by AWS's page of that name as written down on that day.
+They were noted from copies, not compared with the pages themselves: look before you count on a cent. Change them in
+`benchmarks/costs.py`, then `make docs`.
 """
 
 

@@ -229,3 +229,14 @@ def test_work_and_query_results_are_not_kept_as_noncurrent_versions(template: di
     rules = template["Resources"]["LakeBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     days = {rule["Prefix"]: rule["NoncurrentVersionExpiration"]["NoncurrentDays"] for rule in rules if "Prefix" in rule}
     assert days == {"work/": 1, "athena/": 1}
+
+
+def test_old_uploads_move_only_where_days_are_given(template: dict[str, Any]) -> None:
+    rules = {
+        r["Id"]: r for r in template["Resources"]["UploadsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    }
+    rule = rules["old-uploads"]
+    assert rule["Status"] == {"Fn::If": ["HasUploadDays", "Enabled", "Disabled"]}
+    assert rule["Prefix"] == "uploads/"
+    assert rule["Transitions"] == [{"StorageClass": "GLACIER_IR", "TransitionInDays": {"Ref": "UploadDays"}}]
+    assert template["Parameters"]["UploadDays"]["Default"] == 0
