@@ -126,7 +126,6 @@ validate: sam ## lint the template as SAM reads it
 lint-template: $(CHECKOV)/.ready validate asl ## the template by cfn-lint's serverless rules and checkov's, the state machines by asl-validator's
 	$(CHECKOV)/bin/cfn-lint template.yaml --append-rules cfn_lint_serverless.rules --ignore-checks WS1004
 	$(CHECKOV)/bin/checkov --config-file .checkov.yaml
-	$(VENV)/bin/python -m pytest tests/template/test_states_language.py
 	$(VENV)/bin/python -m pytest -q -rs tests/template/test_states_language.py
 
 asl: # asl-validator, where there is npm
