@@ -28,7 +28,8 @@ OPTIONS = {
     "id_column": ID,
     "label_column": LABEL,
     "embedder": "emoji-clip",
-    "classifier": {"with_image": "emoji-group", "without_image": "emoji-group-table"},
+    # no row names 20 of the pictures, and no model of photographs is to
+    "classifier": {"with_image": "emoji-group", "without_image": "emoji-group-table", "orphan": ""},
 }
 
 

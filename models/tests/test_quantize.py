@@ -92,7 +92,7 @@ def make_candidate(graph: bytes, figure: Figure | None = None, **changes: Any) -
         graph="g.onnx",
         output=Output("answer", "normalize"),
         files={},
-        source={"origin": "a test"},
+        source={"origin": "a test", "weights": "a file and its SHA-256"},
         dimensions=24,
     )
     described = msgspec.structs.replace(manifest, **changes)
@@ -137,11 +137,9 @@ def test_a_variant_is_smaller_and_records_its_difference(
     times = [each for each in written.figures if each.name == "times_as_fast"]
     assert times[0].value > 0
     assert "times_as_fast" not in found, "the same model has the same version"
-    assert (
-        read_folder(f"file://{target}")
-        .manifest.source["weights"]
-        .startswith({"fp16": "float16", "int8": "integers"}[variant])
-    )
+    source = read_folder(f"file://{target}").manifest.source
+    assert source["precision"].startswith({"fp16": "float16", "int8": "integers"}[variant])
+    assert source["weights"] == "a file and its SHA-256", "a variant has the same"
 
 
 def test_a_classifiers_labels_are_compared(tmp_path: Path, probes: Probes) -> None:

@@ -173,7 +173,8 @@ def test_a_model_that_reads_no_texts_says_so(own_zoo_lake: Lake) -> None:
     put_rows(own_zoo_lake, "embeddings", rows, "silent")
     result = run("search", "a cat", "--lake", own_zoo_lake.folder)
     assert result.exit_code == 1
-    assert "no text tower; search by an image instead" in result.stderr
+    assert "no text tower: search by an image instead" in result.stderr
+    assert "`pixlake models export open_clip:ViT-B-32" in result.stderr, "the way to a model that reads them"
 
 
 def test_a_text_asks_a_model_that_reads_texts_though_others_have_more_vectors(gallery: Lake) -> None:

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from pixlake import settings
-from pixlake.settings import from_environment
+from pixlake.bundles.demo import PHOTO_MODELS
+from pixlake.settings import PlanSettings, from_environment
 from pixlake_cli.engine.pool import WHOLE_MACHINE
 from pixlake_cli.engine.template import Deployment
 from tests.project import ROOT
@@ -70,7 +71,13 @@ def test_defaults_of_template_and_code_agree(deployment: Deployment) -> None:
             places["catalog_uri"] = deployed.catalog_uri
         if "AUTOGLUON_IMAGE" in function.environment:
             places["autogluon_image"] = IMAGE
+        if kind is PlanSettings:
+            places |= dict(zip(("embedder", "classifier_orphan"), PHOTO_MODELS, strict=True))
         assert deployed == kind(**places), name
+
+
+def test_the_default_models_come_with_pixlake() -> None:
+    assert [name for name in PHOTO_MODELS if not (ROOT / "bundles" / name / "bundle.json").exists()] == []
 
 
 def test_parameters_are_described_and_used(template: dict[str, Any]) -> None:

@@ -18,9 +18,6 @@ from pixlake_cli.lakes import lake_option
 from pixlake_cli.overrides import complete_option, merge_settings, settings_option
 from pixlake_cli.running import execute, interruptible, tell
 
-# Comes with Pixlake, so a first run embeds something.
-DEFAULT_EMBEDDER = "emoji-clip"
-
 
 @click.command()
 @click.argument("uploads", metavar="UPLOAD...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
@@ -29,12 +26,12 @@ DEFAULT_EMBEDDER = "emoji-clip"
 @click.option(
     "--embedder",
     metavar="NAME",
-    help=f"The model that embeds the images. Default: the demo model {DEFAULT_EMBEDDER}.",
+    help="The model that embeds the images. Default: photo-lite0, which comes with Pixlake.",
 )
 @click.option(
     "--image-classifier",
     metavar="NAME",
-    help="The model that labels images which no row of a table names. Default: none.",
+    help="The model that labels images which no row of a table names. Default: imagenet-lite0, as above.",
 )
 @complete_option
 @settings_option
@@ -76,10 +73,8 @@ def run(
     settings += [{"embedder": embedder}] if embedder is not None else []
     settings += [{"classifier": {"orphan": image_classifier}}] if image_classifier is not None else []
     options = merge_settings(settings, complete=complete)
-    parameters = {"Embedder": embedder or _default_embedder(lake.folder)}
-    if not containers:
-        # on a laptop it stands in for the AutoGluon container
-        parameters["AutoGluonImage"] = str(find_models_python() or "")
+    # on a laptop it stands in for the AutoGluon container
+    parameters = {} if containers else {"AutoGluonImage": str(find_models_python() or "")}
     with interruptible(), Engine(lake.uri, lake.catalog_uri, parameters, containers=containers) as engine:
         ended = []
         for upload in found:
@@ -91,8 +86,3 @@ def run(
         click.launch(ended[-1].report)
     if not all(one.good for one in ended):
         sys.exit(1)
-
-
-def _default_embedder(lake: Path) -> str:
-    """The one that comes with Pixlake, where it is in the lake."""
-    return DEFAULT_EMBEDDER if (lake / "models" / DEFAULT_EMBEDDER / "bundle.json").exists() else ""

@@ -37,7 +37,10 @@ Vectors = NDArray[np.float32]
 LEAST_COSINE = {"fp16": 0.999, "int8": 0.98}
 """On average. Pictures of one thing have cosines of 0.9 in CLIP models: a loss of 0.02 keeps most neighbours."""
 LEAST_AGREEMENT = {"fp16": 0.95, "int8": 0.9}
-WEIGHTS = {"fp16": "float16, computed with as float32", "int8": "integers of 8 bits; compared with float32 in metrics"}
+PRECISION = {
+    "fp16": "float16 weights, computed with as float32",
+    "int8": "integers of 8 bits; compared with float32 in metrics",
+}
 _CALIBRATING, _MEASURING = 16, 256
 _FEWEST = 8
 _AT_ONCE = 8
@@ -81,7 +84,7 @@ def quantize(candidate: Candidate, kind: Kind, probes: Probes, name: str) -> Can
     for graph in candidate.manifest.graphs:
         seen = examples if graph == candidate.manifest.graph else []
         files[graph] = halve(files[graph]) if kind == "fp16" else to_int8(files[graph], declared.tensor, seen)
-    source = candidate.manifest.source | {"weights": WEIGHTS[kind]}
+    source = candidate.manifest.source | {"precision": PRECISION[kind]}
     manifest = msgspec.structs.replace(candidate.manifest, source=source)
     measure = functools.partial(_measure, original=candidate, kind=kind, probes=probes)
     return Candidate(manifest, files, measure, candidate.notes)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pixlake.bundles.demo import SAMPLE, is_demo, is_of_sample, is_sample, write_notice
+from pixlake.bundles.demo import PHOTO_MODELS, SAMPLE, is_demo, is_of_sample, is_sample, write_notice
 from pixlake.bundles.folders import read_folder
 from pixlake.lake import images_uri, make_upload_id
 from pixlake.settings import PlanSettings
@@ -16,12 +16,16 @@ CLIP = {"embedder": "emoji-clip@0123456789ab"}
 
 
 @pytest.mark.parametrize("bundle", sorted(path.parent for path in ROOT.glob("bundles/*/bundle.json")), ids=str)
-def test_every_bundle_that_comes_with_pixlake_is_a_demo_model(bundle: Path) -> None:
-    assert read_folder(bundle.as_uri()).demo
+def test_what_comes_with_pixlake_is_told_from_other_models_and_demo_models_from_the_rest(bundle: Path) -> None:
+    folder = read_folder(bundle.as_uri())
+    assert folder.shipped
+    assert folder.demo == (bundle.name not in PHOTO_MODELS)
 
 
 def test_a_model_of_ones_own_is_none() -> None:
-    assert not read_folder((ROOT / "tests/unit/bundles/golden/tiny").as_uri()).demo
+    own = read_folder((ROOT / "tests/unit/bundles/golden/tiny").as_uri())
+    assert not own.demo
+    assert not own.shipped
     assert not is_demo({"origin": "open_clip 3.2.0, ViT-B-32", "rebuild": "make all"})
 
 

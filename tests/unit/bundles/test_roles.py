@@ -41,6 +41,11 @@ def test_a_missing_bundle_is_refused_naming_the_existing_ones(upload: Upload, bu
         names(upload.lake, Options(embedder="clip"))
 
 
+def test_a_missing_model_that_comes_with_pixlake_is_refused_with_the_way_to_it(upload: Upload) -> None:
+    with pytest.raises(BadBundle, match="there are: none; the stack's output Models has the command"):
+        names(upload.lake, Options(embedder="photo-lite0"))
+
+
 @pytest.mark.parametrize(
     ("options", "kind"),
     [

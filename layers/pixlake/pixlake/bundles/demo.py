@@ -1,26 +1,35 @@
-"""The demo models, trained on emoji alone, and the sample upload that they are for.
+"""The models that come with Pixlake, so that a first run needs no download, and the sample upload.
 
-They come with Pixlake, so that a first run needs no download. On any other upload their answers mean little, so the
-run, its report and a search say that they are demo models, and name the command that makes a real one.
+Two are for photographs, and answer where an upload names no model. The demo models, trained on emoji alone, are for
+the sample, which names them. On any other upload their answers mean little, so the run, its report and a search say
+that they are demo models, and name the command that makes a real one.
 """
 
 from collections.abc import Mapping
 
 from pixlake.lake import images_uri, make_upload_id
 
-SAMPLE = "6fdbe39417f8d32c1c130a8d1bf4563a75d02e55bf64d33486149490d73a50b6"
+SAMPLE = "366a351a057c77b7380219f70a23524d5d89df13fe00e615d82a743b64617c52"
 """The fingerprint (`zips.inventory`) of samples/emoji.zip, whatever it is called and wherever it lies."""
-_REBUILD = "make demo-models"
-_EMBEDDER = (
-    "`pixlake models export open_clip:ViT-B-32 --pretrained laion2b_s34b_b79k` makes a real one; then "
-    "`pixlake models push ViT-B-32 --lake LAKE` and run again with `--embedder ViT-B-32`"
-)
+PHOTO_MODELS = ("photo-lite0", "imagenet-lite0")
+"""The embedder, and the classifier of images that no record names, where an upload names none: see template.yaml."""
+_REBUILD, _REBUILD_PHOTO = "make demo-models", "make photo-models"
+_EXPORT = "`pixlake models export open_clip:ViT-B-32 --pretrained laion2b_s34b_b79k`"
+_PUSH = "then `pixlake models push ViT-B-32 --lake LAKE` and run again with `--embedder ViT-B-32`"
+READS_TEXTS = f"{_EXPORT} makes a model that reads texts; {_PUSH}"
+"""The way from an embedder of images alone to search by text."""
+_EMBEDDER = f"{_EXPORT} makes a real one; {_PUSH}"
 _CLASSIFIER = "`pixlake models train TABLE --label COLUMN` makes real ones, of your table and images"
 
 
 def is_demo(source: Mapping[str, str]) -> bool:
     """Whether a bundle, by its `source`, is a demo model, or was made of one by `quantize` or `zero-shot`."""
     return source.get("rebuild") == _REBUILD
+
+
+def is_shipped(source: Mapping[str, str]) -> bool:
+    """Whether a bundle came with Pixlake, or was made of one that did."""
+    return source.get("rebuild") in (_REBUILD, _REBUILD_PHOTO)
 
 
 def is_sample(experiment_id: str, upload_id: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixlake import storage
-from pixlake.bundles.demo import is_demo
+from pixlake.bundles.demo import is_demo, is_shipped
 from pixlake.bundles.manifest import MANIFEST, Manifest, version
 from pixlake.bundles.parsing import LARGEST_MANIFEST, parse
 from pixlake.bundles.predictors import PredictorManifest
@@ -60,6 +60,11 @@ class BundleFolder:
     def demo(self) -> bool:
         """Whether it is a demo model, or was made of one."""
         return is_demo(self.description.source)
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it came with Pixlake, or was made of one that did."""
+        return is_shipped(self.description.source)
 
     @property
     def size(self) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pixlake import storage
+from pixlake.bundles.demo import PHOTO_MODELS
 from pixlake.bundles.folders import BundleFolder, open_folder, split_model
 from pixlake.bundles.manifest import MANIFEST
 from pixlake.bundles.predictors import PredictorManifest
@@ -52,7 +53,8 @@ def _resolve(lake: str, role: str, name: str, autogluon: bool) -> Model:
     plain = split_model(name)[0]
     if not storage.exists(storage.join(bundle_uri(lake, plain), MANIFEST)):
         there = ", ".join(list_bundles(lake)) or "none"
-        raise BadBundle(f"{role}: there is no bundle {plain!r} under {bundle_uri(lake, '')}; there are: {there}")
+        way = "; the stack's output Models has the command that puts it there" if plain in PHOTO_MODELS else ""
+        raise BadBundle(f"{role}: there is no bundle {plain!r} under {bundle_uri(lake, '')}; there are: {there}{way}")
     folder = open_folder(lake, name)
     if isinstance(folder.description, PredictorManifest):
         _check_predictor(folder.description, role, autogluon)

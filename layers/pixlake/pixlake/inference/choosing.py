@@ -9,7 +9,8 @@ from pixlake.errors import BadBundle, BadRequest, MissingObject
 
 
 def choose_classifier(lake_uri: str, wanted: str | None) -> BundleFolder:
-    """The bundle that is wanted, or the only one that classifies images; of those that are not the demo's, if any.
+    """The bundle that is wanted, or the only one that classifies images: of those that did not come with Pixlake if
+    there are any, else of those that are no demo models, if there are any.
 
     Raises MissingObject where there is none, BadBundle for one that does not classify images, and BadRequest where
     several could answer.
@@ -20,7 +21,8 @@ def choose_classifier(lake_uri: str, wanted: str | None) -> BundleFolder:
             raise BadBundle(f"{folder.model} does not classify images; there are: {', '.join(list_bundles(lake_uri))}")
         return folder
     folders = list(_classifiers(lake_uri, list_bundles(lake_uri)))
-    own = [folder for folder in folders if not folder.demo] or folders
+    real = [folder for folder in folders if not folder.demo] or folders
+    own = [folder for folder in real if not folder.shipped] or real
     if not own:
         raise MissingObject(
             f"{lake_uri} has no classifier of images; `pixlake models zero-shot`, `export --classify` and `train` make"

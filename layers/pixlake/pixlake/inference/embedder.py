@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixlake.bundles.demo import READS_TEXTS
 from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.manifest import ImageInput, Output, Preprocessing, TextTower
 from pixlake.errors import BadBundle
@@ -83,7 +84,9 @@ class Embedder:
     def _text_tower(self) -> tuple[TextEncoder, Graph]:
         tower = self._folder.manifest.text
         if tower is None:
-            raise BadBundle(f"{self._folder.uri}: the model {self.model} has no text tower; search by an image instead")
+            raise BadBundle(
+                f"{self._folder.uri}: the model {self.model} has no text tower: search by an image instead. {READS_TEXTS}"
+            )
         with self._loading:
             if self._text is None:
                 self._text = self._load_text_tower(tower)

@@ -95,6 +95,18 @@ def test_a_demo_model_answers_only_where_there_is_no_other_and_says_so(lake: Pat
     assert "emoji is a demo model" in result.stderr
 
 
+def test_the_model_that_comes_with_pixlake_answers_before_a_demo_model_and_after_ones_own(
+    lake: Path, tmp_path: Path
+) -> None:
+    path, graph = put(tmp_path / "red.png", RED), tiny.image_graph(np.eye(3, dtype=np.float32))
+    sources = {"emoji": {"rebuild": "make demo-models"}, "photo": {"rebuild": "make photo-models"}}
+    for where in (lake, tmp_path / "shipped"):
+        for name, source in sources.items():
+            BundleLake(where).classifier(name, graph, [tiny.image_input(missing="zero")], source=source)
+    found = [classify(path, "--lake", where)[0]["model"].partition("@")[0] for where in (lake, tmp_path / "shipped")]
+    assert found == ["colors", "photo"]
+
+
 def test_a_regression_answers_with_a_value(lake: Path, tmp_path: Path) -> None:
     graph = tiny.image_graph(np.ones((3, 1), dtype=np.float32))
     regression: dict[str, Any] = {"problem": "regression", "labels": (), "regression": {"mean": 1.0, "scale": 2.0}}
