@@ -28,8 +28,8 @@ All of them, as an example:
 {example}
 ```
 
-The stack's are its parameters Embedder, ClassifierWithImage, ClassifierWithoutImage and ClassifierOrphan; `pixlake run`
-takes the demo model as embedder, and no classifier. How images join with records is in [uploads](uploads.md).
+The stack's are its parameters Embedder, ClassifierWithImage, ClassifierWithoutImage and ClassifierOrphan, by default
+`photo-lite0`, none, none and `imagenet-lite0` ([both](photographs.md)), for `pixlake run` too. An empty name means none. How images join with records is in [uploads](uploads.md).
 """
 
 

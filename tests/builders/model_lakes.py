@@ -15,7 +15,12 @@ from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import TABLES
 from tests.builders import tiny
 
-MODELS = {"Embedder": "tiny", "ClassifierWithImage": "colors", "ClassifierWithoutImage": "ages"}
+MODELS = {
+    "Embedder": "tiny",
+    "ClassifierWithImage": "colors",
+    "ClassifierWithoutImage": "ages",
+    "ClassifierOrphan": "",
+}
 Row = dict[str, Any]
 
 

@@ -1,9 +1,10 @@
-"""The sample and images of one's own in a first run: of the latter it says that the demo model embedded them.
+"""The sample, images of one's own by the demo model, which says so, and by the models that no upload needs to name.
 
-And from words to rows: a classifier made of that model predicts the images that no record names.
+And from words to rows: a classifier made of the demo model predicts the images that no record names.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -53,10 +54,11 @@ def sample(labelled_lake: Lake) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture(scope="module")
 def own(labelled_lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """And of two uploads of one's own, of which one names its classifier."""
+    """And of two uploads of one's own that name the demo model, of which one names its classifier."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "photos").mkdir()
     (folder / "photos" / "red.png").write_bytes(image((250, 0, 0)))
+    (folder / "photos" / "pixlake.json").write_text(json.dumps({"embedder": "emoji-clip"}))
     with zipfile.ZipFile(SAMPLE) as archive:
         pictures = {name: archive.read(name) for name in archive.namelist() if "/unsorted/" in name}
     settings = json.dumps({"embedder": "emoji-clip", "classifier": {"orphan": "kinds"}})
@@ -87,6 +89,23 @@ def test_a_search_names_the_demo_model_for_images_outside_the_sample(labelled_la
     assert COMMAND in photos.stderr
     assert len(photos.stderr.splitlines()) == 1
     assert [hit["image_path"] for hit in json.loads(photos.stdout)] == ["red.png"]
+
+
+def test_photographs_get_labels_and_neighbours_where_no_model_is_named(labelled_lake: Lake, tmp_path: Path) -> None:
+    (tmp_path / "holiday").mkdir()
+    for name in ("chelsea.jpg", "coffee.jpg"):
+        shutil.copy(ROOT / "tests/photographs" / name, tmp_path / "holiday")
+    done = run("run", tmp_path / "holiday", "--json", "--lake", labelled_lake.folder)
+    assert "notice" not in json.loads(done.stdout)
+    found = rows(labelled_lake, "predictions", "holiday")
+    assert {row["image_path"]: row["label"] for row in found} == {
+        "chelsea.jpg": "Egyptian cat",
+        "coffee.jpg": "espresso",
+    }
+    asked = ["search", ROOT / "tests/photographs/coffee.jpg", "--experiment", "holiday", "--json"]
+    best, second = json.loads(run(*asked, "--lake", labelled_lake.folder).stdout)
+    assert best["image_path"] == "coffee.jpg"
+    assert best["score"] > 0.999 > second["score"] + 0.3
 
 
 def expected_probabilities(labelled_lake: Lake, experiment: str) -> dict[str, list[float]]:
