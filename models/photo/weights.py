@@ -28,7 +28,7 @@ def load_original(file: Path) -> torch.nn.Module:
     """The network that the weights were made for."""
     network = EfficientNet.from_name(ORIGINAL)
     network.load_state_dict(_read(file), strict=False)
-    return network.eval()  # type: ignore[no-any-return]
+    return network.eval()
 
 
 def convert(file: Path, target: Path) -> None:

@@ -279,3 +279,51 @@ def test_the_documented_command_writes_integers(tmp_path: Path, monkeypatch: pyt
     assert "int8, image cosine mean" in result.output
     assert "times as fast" in result.output
     assert metrics_of(tmp_path / "tiny-clip-int8")["int8"]["image_cosine_mean"] >= 0.98
+
+
+def make_mobile_network() -> torch.nn.Module:
+    """As networks for phones are built: depthwise convolutions, and ReLU6."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 16, 4, stride=4),
+        torch.nn.ReLU6(),
+        torch.nn.Conv2d(16, 16, 3, groups=16),
+        torch.nn.ReLU6(),
+        torch.nn.Conv2d(16, 64, 1),
+        torch.nn.ReLU6(),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(64, 24),
+    )
+
+
+def test_a_network_of_depthwise_convolutions_keeps_what_is_sensitive() -> None:
+    """Its pictures' own layer in float32, 8 bits of depthwise weights, and ranges behind each ReLU6."""
+    pictures = [np.random.default_rng(seed).standard_normal((3, SIDE, SIDE)).astype(np.float32) for seed in range(8)]
+    given = export_graph(make_mobile_network(), {"image": torch.zeros(2, 3, SIDE, SIDE)}, "answer")
+    graph = onnx.load_from_string(to_int8(given, "image", pictures)).graph
+    tensors = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+    makers = {name: node for node in graph.node for name in node.output}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    assert convolutions[0].input[1] in tensors, "no integers"
+    depthwise, pointwise = (np.abs(tensors[makers[node.input[1]].input[0]].astype(int)) for node in convolutions[1:])
+    assert depthwise.max() == 127
+    assert pointwise.max() <= 64
+    ranged = {
+        makers[node.input[0]].op_type
+        for node in graph.node
+        if node.op_type == "QuantizeLinear" and node.input[0] in makers
+    }
+    assert "Conv" in ranged
+    assert not [
+        node for node in graph.node if node.op_type == "Clip" and makers[node.input[0]].op_type == "DequantizeLinear"
+    ]
+
+
+def test_the_default_pictures_are_photographs_of_which_none_is_in_both_halves() -> None:
+    probes = make_probes()
+    fitted, measured = (
+        {each.kind for each in part if each.kind.endswith(".jpg")} for part in (probes.fitted, probes.measured)
+    )
+    assert len(fitted) == len(measured) == 7
+    assert not fitted & measured

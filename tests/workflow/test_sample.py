@@ -94,7 +94,7 @@ def test_a_search_names_the_demo_model_for_images_outside_the_sample(labelled_la
 def test_photographs_get_labels_and_neighbours_where_no_model_is_named(labelled_lake: Lake, tmp_path: Path) -> None:
     (tmp_path / "holiday").mkdir()
     for name in ("chelsea.jpg", "coffee.jpg"):
-        shutil.copy(ROOT / "tests/photographs" / name, tmp_path / "holiday")
+        shutil.copy(ROOT / "models/pixlake_models/photographs" / name, tmp_path / "holiday")
     done = run("run", tmp_path / "holiday", "--json", "--lake", labelled_lake.folder)
     assert "notice" not in json.loads(done.stdout)
     found = rows(labelled_lake, "predictions", "holiday")
@@ -102,7 +102,7 @@ def test_photographs_get_labels_and_neighbours_where_no_model_is_named(labelled_
         "chelsea.jpg": "Egyptian cat",
         "coffee.jpg": "espresso",
     }
-    asked = ["search", ROOT / "tests/photographs/coffee.jpg", "--experiment", "holiday", "--json"]
+    asked = ["search", ROOT / "models/pixlake_models/photographs/coffee.jpg", "--experiment", "holiday", "--json"]
     best, second = json.loads(run(*asked, "--lake", labelled_lake.folder).stdout)
     assert best["image_path"] == "coffee.jpg"
     assert best["score"] > 0.999 > second["score"] + 0.3

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.manifest import Preprocessing
@@ -25,10 +25,11 @@ from pixlake.inference.encoders import Example
 from pixlake_models.exporting.export import Candidate, prove
 from pixlake_models.exporting.figures import Figure
 from pixlake_models.exporting.parity import cosines, serve
-from pixlake_models.exporting.pictures import Picture, draw_scene, make_pictures, save_picture
+from pixlake_models.exporting.pictures import Picture, make_pictures, save_picture
 from pixlake_models.exporting.probabilities import predict_tensors
 from pixlake_models.exporting.texts import make_texts
 from pixlake_models.exporting.writing import trial_bundle
+from pixlake_models.photographs import list_photographs
 from pixlake_models.quantizing.quantize import halve, to_int8
 
 Kind = Literal["fp16", "int8"]
@@ -41,7 +42,7 @@ PRECISION = {
     "fp16": "float16 weights, computed with as float32",
     "int8": "integers of 8 bits; compared with float32 in metrics",
 }
-_CALIBRATING, _MEASURING = 16, 256
+_CALIBRATING, _MEASURING = 32, 256
 _FEWEST = 8
 _AT_ONCE = 8
 
@@ -55,9 +56,23 @@ class Probes:
 
 
 def make_probes() -> Probes:
-    """Scenes and files drawn here, which resemble photographs."""
-    scenes = [save_picture("PNG", draw_scene(320, 320, 1000 + seed), "PNG") for seed in range(_CALIBRATING)]
-    return Probes(scenes, make_pictures())
+    """Views of a few photographs to calibrate on; of others, with files drawn here, to measure on.
+
+    A drawn picture moves a network less than a photograph: ranges that are measured on it cut off sure answers.
+    """
+    photographs = list_photographs()
+    return Probes([*_views(photographs[::2])], [*_views(photographs[1::2]), *make_pictures()])
+
+
+def _views(paths: Sequence[Path]) -> Iterator[Picture]:
+    """Each photograph, its mirror image, its middle and a corner."""
+    for path in paths:
+        with Image.open(path) as opened:
+            image = opened.convert("RGB")
+        width, height = image.size
+        middle = image.crop((width // 10, height // 10, width - width // 10, height - height // 10))
+        for view in (image, ImageOps.mirror(image), middle, image.crop((0, 0, width * 3 // 4, height * 3 // 4))):
+            yield save_picture(path.name, view, "PNG")
 
 
 def read_probes(folder: Path) -> Probes:

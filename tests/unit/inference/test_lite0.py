@@ -15,7 +15,7 @@ from pixlake.inference.embedder import Embedder
 from pixlake.inference.encoders import Example
 from tests.project import ROOT
 
-PHOTOGRAPHS = sorted((ROOT / "tests/photographs").glob("*.jpg"))
+PHOTOGRAPHS = sorted((ROOT / "models/pixlake_models/photographs").glob("*.jpg"))
 # of the original network on torch, by `make photo-answers`
 ANSWERS = json.loads((ROOT / "tests/unit/bundles/golden/lite0.json").read_text())
 PLAIN = {"chelsea.jpg": "Egyptian cat", "coffee.jpg": "espresso", "camera.jpg": "tripod", "china.jpg": "palace"}
@@ -84,7 +84,7 @@ def test_float16_keeps_its_floor_on_photographs(name: str) -> None:
 
 
 def test_every_photograph_here_has_its_licence_named() -> None:
-    page = (ROOT / "tests/photographs/LICENSES.md").read_text()
+    page = (ROOT / "models/pixlake_models/photographs/LICENSES.md").read_text()
     assert [path.name for path in PHOTOGRAPHS if f"`{path.name}`" not in page] == []
 
 

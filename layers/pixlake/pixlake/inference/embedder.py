@@ -85,7 +85,8 @@ class Embedder:
         tower = self._folder.manifest.text
         if tower is None:
             raise BadBundle(
-                f"{self._folder.uri}: the model {self.model} has no text tower: search by an image instead. {READS_TEXTS}"
+                f"{self._folder.uri}: the model {self.model} has no text tower: search by an image instead."
+                f" {READS_TEXTS}"
             )
         with self._loading:
             if self._text is None:
