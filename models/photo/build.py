@@ -38,7 +38,8 @@ def build(packages: Path, photographs: Path, target: Path) -> None:
     file = find_file(packages)
     probes = Probes([], [Picture(path.name, path.read_bytes()) for path in sorted(photographs.glob("*.jpg"))])
     with tempfile.TemporaryDirectory() as scratch:
-        weights, labels = Path(scratch) / file.name, Path(scratch) / "labels.txt"
+        # kept, for variants by `pixlake models export`
+        weights, labels = packages.parent / file.name, Path(scratch) / "labels.txt"
         convert(file, weights)
         labels.write_text("\n".join(name_classes()))
         classes = Request(NETWORK, str(weights), "classes", labels, licence=LICENCE)

@@ -266,6 +266,14 @@ def test_options_that_do_not_fit_are_refused_before_a_library_is_loaded(
     assert message in str(result.exception) + result.output
 
 
+def draw_scenes(folder: Path) -> Path:
+    """A folder of what that network was made to tell apart."""
+    folder.mkdir()
+    for seed in range(24):
+        draw_scene(120, 120, seed).save(folder / f"{seed:02}.png")
+    return folder
+
+
 @pytest.mark.parametrize("source", ["open_clip", "timm"])
 def test_the_documented_command_writes_integers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     monkeypatch.chdir(tmp_path)
@@ -274,6 +282,7 @@ def test_the_documented_command_writes_integers(tmp_path: Path, monkeypatch: pyt
     else:
         folder = write_folder(tmp_path / "own", make_telling_network())
         arguments = [f"timm:{NAME}", "--features", "--pretrained", str(folder), "--output", "tiny-clip-int8"]
+        arguments += ["--calibration", str(draw_scenes(tmp_path / "scenes"))]
     result = CliRunner().invoke(cli, ["models", "export", *arguments, "--int8"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert "int8, image cosine mean" in result.output

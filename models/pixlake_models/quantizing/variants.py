@@ -25,7 +25,7 @@ from pixlake.inference.encoders import Example
 from pixlake_models.exporting.export import Candidate, prove
 from pixlake_models.exporting.figures import Figure
 from pixlake_models.exporting.parity import cosines, serve
-from pixlake_models.exporting.pictures import Picture, make_pictures, save_picture
+from pixlake_models.exporting.pictures import Picture, draw_scene, make_pictures, save_picture
 from pixlake_models.exporting.probabilities import predict_tensors
 from pixlake_models.exporting.texts import make_texts
 from pixlake_models.exporting.writing import trial_bundle
@@ -44,6 +44,7 @@ PRECISION = {
 }
 _CALIBRATING, _MEASURING = 32, 256
 _FEWEST = 8
+_SCENES = 8
 _AT_ONCE = 8
 
 
@@ -56,12 +57,13 @@ class Probes:
 
 
 def make_probes() -> Probes:
-    """Views of a few photographs to calibrate on; of others, with files drawn here, to measure on.
+    """Views of a few photographs and drawn scenes to calibrate on; of other ones to measure on.
 
-    A drawn picture moves a network less than a photograph: ranges that are measured on it cut off sure answers.
+    A drawn picture moves a network less than a photograph: ranges that are measured on it alone cut off sure answers.
     """
     photographs = list_photographs()
-    return Probes([*_views(photographs[::2])], [*_views(photographs[1::2]), *make_pictures()])
+    scenes = [save_picture("PNG", draw_scene(320, 320, 1000 + seed), "PNG") for seed in range(_SCENES)]
+    return Probes([*_views(photographs[::2]), *scenes], [*_views(photographs[1::2]), *make_pictures()])
 
 
 def _views(paths: Sequence[Path]) -> Iterator[Picture]:
