@@ -29,7 +29,7 @@ All of them, as an example:
 ```
 
 The stack's are its parameters Embedder, ClassifierWithImage, ClassifierWithoutImage and ClassifierOrphan, by default
-`photo-lite0`, none, none and `imagenet-lite0` ([both](photographs.md)), for `pixlake run` too. An empty name means none.
+`photo-lite0`, none, none and `imagenet-lite0` ([both](photographs.md)), for `pixlake run` too. An empty name is none.
 How images join with records is in [uploads](uploads.md).
 """
 
