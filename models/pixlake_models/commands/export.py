@@ -42,7 +42,7 @@ EXPORTERS = {
     "--calibration",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Of --fp16 and --int8: pictures like yours, to fit and measure by. Default: drawn ones.",
+    help="Of --fp16 and --int8: pictures like yours, to fit and measure by. Default: 14 photographs.",
 )
 @click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write the bundle.")
 def export(
