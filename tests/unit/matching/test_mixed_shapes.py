@@ -41,6 +41,17 @@ def test_numbered_folders_give_no_images_to_records_whose_images_are_named(tmp_p
     assert (found.answer.with_image, found.answer.orphans) == (100, 300)
 
 
+@pytest.mark.parametrize(
+    "strange", [[], ["099/1.jpg"], [f"{n:03d}/{view}.jpg" for n in range(100, 140) for view in (1, 2, 3)]]
+)
+def test_folders_named_by_id_hold_their_images_beside_folders_of_no_id(tmp_path: Path, strange: list[str]) -> None:
+    table = "\n".join(["id,x", *(f"{number:03d},{number % 5}" for number in range(1, 13))])
+    own = {f"{number:03d}": [f"{number:03d}/{view}.jpg" for view in (1, 2)] for number in range(1, 13) if number != 3}
+    found = Museum(tmp_path).put(table, sorted([*strange, *(path for paths in own.values() for path in paths)]))
+    assert found.images == own
+    assert found.answer.orphans == len(strange)
+
+
 def test_a_repeated_id_is_found_where_no_column_tells_the_rows_apart(tmp_path: Path) -> None:
     cells = [f"p{sku:02d}_{n}.jpg" if (sku, n) not in {(3, 2), (5, 2)} else "" for sku in range(24) for n in (1, 2)]
     rows = [f"sku-{place // 2:02d},{cell},{place // 2 % 5}" for place, cell in enumerate(cells)]

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pixlake.matching.names import (
     ImageNames,
@@ -77,8 +78,10 @@ def match_paths(paths: PathNames, ids: pa.Array) -> Matches:
     the last numbers in their names.
     """
     keys = comparable(ids)
-    first, second = _in_order(_by_name(paths, keys), _by_folder(paths, keys))
-    owners = first.or_else(_without_numbers(second, first, keys))
+    by_name, by_folder = _by_name(paths, keys), _by_folder(paths, keys)
+    first, second = _in_order(by_name, by_folder)
+    elsewhere = first is by_folder and _in_numbered_folders(paths)
+    owners = first.or_else(_without_numbers(second, first, keys, elsewhere))
     if owners.images == len(paths.places):
         return owners.matches(len(ids))
     first, second = _in_order(*_by_case(paths, keys))
@@ -88,19 +91,28 @@ def match_paths(paths: PathNames, ids: pa.Array) -> Matches:
 
 def _in_order(by_name: Owners, by_folder: Owners) -> tuple[Owners, Owners]:
     """What tells more records apart, and the other."""
-    if by_folder.images >= by_name.images and by_folder.different > by_name.different:
-        return by_folder, by_name
-    return by_name, by_folder
+    return (by_folder, by_name) if by_folder.different > by_name.different else (by_name, by_folder)
 
 
-def _without_numbers(second: Owners, first: Owners, keys: pa.Array) -> Owners:
-    """`second` without images of numbered records that have some by `first`: folders are numbered for other reasons."""
+def _without_numbers(second: Owners, first: Owners, keys: pa.Array, elsewhere: NDArray[np.bool_] | bool) -> Owners:
+    """`second` without images of numbered records that have some by `first`, or that are `elsewhere`: images and
+    folders are numbered for other reasons."""
     found = [without_zeros(some).is_valid().to_numpy(zero_copy_only=False) for some in pieces(keys)]
     numbered = np.concatenate(found) if found else np.zeros(0, dtype=bool)
     taken = np.zeros(len(keys), dtype=bool)
     taken[first.records[first.records >= 0]] = True
-    foreign = (second.records >= 0) & (numbered & taken)[second.records] if len(keys) else np.zeros(0, dtype=bool)
-    return Owners(np.where(foreign, -1, second.records), second.numbers) if len(keys) else second
+    if not len(keys):
+        return second
+    foreign = (second.records >= 0) & numbered[second.records] & (taken[second.records] | elsewhere)
+    return Owners(np.where(foreign, -1, second.records), second.numbers)
+
+
+def _in_numbered_folders(paths: PathNames) -> NDArray[np.bool_]:
+    """For each image whether a folder that it lies in is a number."""
+    parts, folders = paths.parts
+    numbered = np.zeros(len(paths.folders), dtype=bool)
+    numbered[folders[without_zeros(parts).is_valid().to_numpy(zero_copy_only=False)]] = True
+    return numbered[paths.places]
 
 
 def _by_name(paths: PathNames, keys: pa.Array) -> Owners:
