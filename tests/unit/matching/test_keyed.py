@@ -111,6 +111,24 @@ def test_a_correction_that_names_images_of_before_says_that_nothing_is_lost(lake
     assert all("a record that the lake has keeps its images" in reject.detail for reject in again.rejects)
 
 
+def test_a_complete_upload_that_names_images_of_before_says_that_they_go(lake: Museum) -> None:
+    lake.keep(lake.put(table(museum(photo=PHOTOS)), IMAGES))
+    whole = lake.put(table(museum(photo=PHOTOS)), IMAGES[:2], Options(complete=True))
+    assert whole.rejects
+    assert all("keeps its images" not in reject.detail for reject in whole.rejects)
+    assert all("whole experiment: the record is without it" in reject.detail for reject in whole.rejects)
+    assert f"Of 'photo' {len(whole.rejects)} names fit no image of the upload, which is the whole" in whole.said
+
+
+@pytest.mark.parametrize(("images", "complete"), [([], True), ([], False), (IMAGES, True)])
+def test_a_complete_table_without_images_says_that_those_of_the_lake_go(
+    lake: Museum, images: list[str], complete: bool
+) -> None:
+    lake.keep(lake.put(table(museum(photo=PHOTOS)), IMAGES))
+    found = lake.put(table(museum(photo=PHOTOS)), images, Options(complete=complete))
+    assert ("has no image: those of the lake go" in found.said) == (complete and not images)
+
+
 def test_images_alone_need_no_id_column(lake: Museum) -> None:
     lake.keep(lake.put(table(museum()), []))
     assert lake.put({}, IMAGES).answer.orphans == 38

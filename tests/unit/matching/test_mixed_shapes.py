@@ -52,6 +52,34 @@ def test_folders_named_by_id_hold_their_images_beside_folders_of_no_id(tmp_path:
     assert found.answer.orphans == len(strange)
 
 
+def products(first: int = 1, place: str = "Image Position") -> str:
+    rows = [
+        f"cup-{cup},{f'Cup {cup}' if n == 0 else ''},https://cdn.example/c{cup}_{n}.png?v=16,{first + n}"
+        for cup in range(9)
+        for n in range(1 + cup % 3)
+    ]
+    return "\n".join([f"Handle,Title,Image Src,{place}", *rows])
+
+
+CUPS = [f"c{cup}_{n}.png" for cup in range(9) for n in range(1 + cup % 3)]
+
+
+@pytest.mark.parametrize("options", [Options(), Options(id_column="Handle")])
+@pytest.mark.parametrize("first", [0, 1])
+def test_images_of_a_product_in_rows_that_are_counted_are_one_record(
+    tmp_path: Path, options: Options, first: int
+) -> None:
+    found = Museum(tmp_path).put(products(first), CUPS, options)
+    assert (found.answer.id_column, found.answer.records, found.answer.orphans) == ("Handle", 9, 0)
+    assert found.rejects == []
+
+
+@pytest.mark.parametrize(("first", "place"), [(36, "Size no"), (1, "Waist")])
+def test_rows_that_say_more_than_the_place_of_an_image_are_not_merged(tmp_path: Path, first: int, place: str) -> None:
+    found = Museum(tmp_path).put(products(first, place), CUPS, Options(id_column="Handle"))
+    assert [reject.reason for reject in found.rejects] == ["duplicate_id"] * 9
+
+
 def test_a_repeated_id_is_found_where_no_column_tells_the_rows_apart(tmp_path: Path) -> None:
     cells = [f"p{sku:02d}_{n}.jpg" if (sku, n) not in {(3, 2), (5, 2)} else "" for sku in range(24) for n in (1, 2)]
     rows = [f"sku-{place // 2:02d},{cell},{place // 2 % 5}" for place, cell in enumerate(cells)]

@@ -27,6 +27,7 @@ def advise(join: Join) -> tuple[str, ...]:
     return (
         *(warning for file in join.tables.files for warning in file.warnings),
         *_doubtful(join),
+        *_incomplete(join),
         *_row_number(join),
         *_left_out(join),
         *_shortened(join),
@@ -54,6 +55,21 @@ def _doubtful(join: Join) -> Iterator[str]:
         yield (
             f"No column looks like a key; {join.id_column!r} was taken, for its values are all there and all different."
             f"{together} Put a column into the table that identifies each row, and name it in id_column{picture}"
+        )
+
+
+def _incomplete(join: Join) -> Iterator[str]:
+    """Where a complete upload lacks images that the lake has, which go by it."""
+    if not (join.known and join.complete):
+        return
+    without = "Put them in, too; or leave complete out, then records keep their images"
+    if not join.joined.images.num_rows:
+        yield f"The upload is the whole experiment and has no image: those of the lake go from its tables. {without}"
+    elif join.references is not None and (count := int((join.references.images == MISSING).sum())):
+        names = "1 name fits" if count == 1 else f"{count:,} names fit"
+        yield (
+            f"Of {join.image_column!r} {names} no image of the upload, which is the whole experiment: such images of"
+            f" the lake go from its tables. {without}"
         )
 
 

@@ -19,7 +19,7 @@ from pixlake.matching.pieces import whole
 from pixlake.matching.profiles import Profile
 from pixlake.matching.records import Records, select_records
 from pixlake.matching.references import AMBIGUOUS, MISSING, References, find_taken, match_references
-from pixlake.matching.repeats import agreeing, differences
+from pixlake.matching.repeats import agreeing, counts_images, differences
 from pixlake.messages import Options
 from pixlake.rejects import Reject, Stage
 from pixlake.tables.union import Tables, and_more
@@ -31,7 +31,8 @@ _SHOWN = 1_000  # characters of what a cell or a header holds
 
 @dataclass(frozen=True)
 class Join:
-    """Table and images joined, with what it took to do so; `known` where the experiment had records before."""
+    """Table and images joined, with what it took to do so; `known` where the experiment had records before, `complete`
+    where the upload is all of it from now on."""
 
     joined: Joined
     tables: Tables
@@ -44,6 +45,7 @@ class Join:
     doubtful: bool = False
     image_column_told: bool = False
     known: bool = False
+    complete: bool = False
 
     @cached_property
     def ranks(self) -> Positions:
@@ -87,9 +89,11 @@ class Join:
 
     @property
     def _keeps(self) -> str:
-        return (
-            "; a record that the lake has keeps its images there unless this upload brings others" if self.known else ""
-        )
+        if not self.known:
+            return ""
+        if self.complete:
+            return ", which is the whole experiment: the record is without it"
+        return "; a record that the lake has keeps its images there unless this upload brings others"
 
     def _unresolved(self) -> Iterator[Reject]:
         if self.references is None:
@@ -142,9 +146,19 @@ def join(images: pa.Table, tables: Tables, options: Options, keyed: Keyed | None
     joined = Joined(records.ids, records.rows, tables.columns, id_column, images, matches)
     by_case = matches.by_case if references is None else references.by_case
     why = f"{chosen.id.why}; {by_case:,} images found by names in another case" if by_case else chosen.id.why
-    left_out, doubtful, told = chosen.left_out, chosen.id.doubtful, options.image_column is not None
     return Join(
-        joined, tables, records, id_column, why, image_column, references, left_out, doubtful, told, keyed is not None
+        joined,
+        tables,
+        records,
+        id_column,
+        why,
+        image_column,
+        references,
+        chosen.left_out,
+        chosen.id.doubtful,
+        image_column_told=options.image_column is not None,
+        known=keyed is not None,
+        complete=bool(options.complete),
     )
 
 
@@ -159,7 +173,7 @@ def _further_images(columns: pa.Table, records: Records, id_column: str, image_c
     others = [name for name in columns.column_names if name not in (id_column, image_column)]
     profiles = [Profile(name, columns[name], columns.num_rows) for name in others]
     # as in the search for a repeated id: an index, or another name of the image, differs from row to row anyway
-    things = [each for each in profiles if not each.row_number and not each.names_images]
+    things = [each for each in profiles if not (each.row_number or each.names_images or counts_images(each, records))]
     same = agreeing((each.values for each in things), records)
     cells = columns[image_column].take(pa.array(records.repeated))
     chosen: NDArray[np.bool_] = same & cells.is_valid().to_numpy()

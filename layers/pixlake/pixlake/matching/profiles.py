@@ -33,7 +33,9 @@ _KEY_NAMES = (
     (re.compile(r"(record|row|item|object|sample|primary)[ _.-]?(id|key)|key|identifier", re.I), MOSTLY),
     (re.compile(r".*([ _.-][iI][dD]|[a-z0-9]I[dD]|[A-Z]ID)|ID[ _.-].*"), NEARLY),
     (
-        re.compile(rf"(.*{_SEPARATE})?(sku|asin|isbn|ean|upc|gtin|doi|barcode|slug|accession|inventory|serial)", re.I),
+        re.compile(
+            rf"(.*{_SEPARATE})?(sku|asin|isbn|ean|upc|gtin|doi|barcode|slug|handle|accession|inventory|serial)", re.I
+        ),
         NEARLY,
     ),
     (re.compile(rf"(.*{_SEPARATE})?(number|no|nr|num|code|key|ref|reference)\.?", re.I), NEARLY),

@@ -1,5 +1,6 @@
 """Tables of one row an image: the id is repeated, and the rows of an id differ in nothing but the image they name."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from pixlake.matching.profiles import NEARLY, Profile, called_like_key
 from pixlake.matching.records import Records, select_records
 
 _IMAGES_A_RECORD = 10  # on the average; what is repeated more often is a kind of things, and no thing
+_PLACE = re.compile(r".*(position|order|sort|seq|sequence|index|rank|no|nr|num|number)\.?", re.I)
 
 
 def agreeing(columns: Iterable[pa.ChunkedArray], records: Records) -> NDArray[np.bool_]:
@@ -39,6 +41,29 @@ def _differs(column: pa.ChunkedArray, records: Records) -> NDArray[np.bool_]:
     return differs
 
 
+def counts_images(profile: Profile, records: Records) -> bool:
+    """Whether the column is called like a place and counts the rows of each id, from 0 or 1."""
+    if not len(records.repeated) or not _PLACE.fullmatch(profile.name):
+        return False
+    values, firsts = (profile.values.take(pa.array(rows)) for rows in (records.repeated, records.firsts))
+    return any(_counted(values, firsts, _places(records), start) for start in (0, 1))
+
+
+def _counted(values: pa.ChunkedArray, firsts: pa.ChunkedArray, places: NDArray[np.int64], start: int) -> bool:
+    follows = pc.equal(values, pc.cast(pa.array(places + start), pa.string()))
+    fits = pc.and_(pc.equal(firsts, str(start)), follows)
+    return bool(pc.mean(pc.fill_null(fits, False)).as_py() >= NEARLY)
+
+
+def _places(records: Records) -> NDArray[np.int64]:
+    """For each repeated row how many rows of its id are before it."""
+    order = np.argsort(records.firsts, kind="stable")
+    ids = records.firsts[order]
+    places = np.empty(len(ids), dtype=np.int64)
+    places[order] = 1 + np.arange(len(ids)) - np.searchsorted(ids, ids)
+    return places
+
+
 def find_repeated(things: Sequence[Profile], images: Profile) -> tuple[Profile, int] | None:
     """The column that is the id of a table of one row an image, with how many different ids it has: called like a key,
     filled, repeated, and with rows that agree in the other `things`."""
@@ -46,7 +71,8 @@ def find_repeated(things: Sequence[Profile], images: Profile) -> tuple[Profile, 
         if profile.distinct >= images.distinct:
             continue
         records = select_records(whole(profile.values))
-        same = agreeing((each.values for each in things if each is not profile), records)
+        others = (each for each in things if each is not profile and not counts_images(each, records))
+        same = agreeing((each.values for each in others), records)
         if same.mean() >= NEARLY:
             return profile, len(records.ids)
     return None
