@@ -100,3 +100,16 @@ def test_a_table_without_a_key(tmp_path: Path, name: str) -> None:
 def test_a_table_whose_rows_no_column_tells_apart_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadTable, match=REFUSED[name]):
         Museum(tmp_path).put(read(name)[0], [])
+
+
+@pytest.mark.parametrize(("beside", "said"), [(",,", True), (",1,", False)])
+def test_a_line_below_the_table_is_said(tmp_path: Path, beside: str, said: bool) -> None:
+    rows = [f"A-{n:02d},{n},clay" for n in range(12)]
+    found = Museum(tmp_path).put("\n".join(["inv_no,height,material", *rows, f"Sum: 12 objects{beside}"]), [])
+    assert found.answer.records == 13
+    assert ("1 record has nothing but the id, such as 'Sum: 12 objects'" in found.said) == said
+
+
+def test_an_empty_cell_beside_an_id_is_nothing_to_say(tmp_path: Path) -> None:
+    rows = ["inv_no,note", *(f"A-{n:02d},{n}" for n in range(12)), "A-99,"]
+    assert Museum(tmp_path).put("\n".join(rows), []).said == ""

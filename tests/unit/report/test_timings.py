@@ -22,8 +22,8 @@ def test_a_step_begins_when_the_one_before_ended() -> None:
             "members.jsonl": 2,
             "extracted/000000.jsonl": 4,
             "extracted/000001.jsonl": 5,
-            "batches.json": 6,
-            "parts/records/0.parquet": 7,
+            "parts/records/0.parquet": 6,
+            "batches.json": 7,
             "parts/embeddings/a.parquet": 20,
             "parts/rejects/embed-a.jsonl": 30,
         }
@@ -36,6 +36,12 @@ def test_a_step_begins_when_the_one_before_ended() -> None:
         ("Infer", 7, 13, 1),
         ("Compact", 20, 2, 0),
     ]
+
+
+def test_records_that_compact_has_written_again_do_not_prolong_split() -> None:
+    written = {"batches.json": 1, "parts/embeddings/a.parquet": 3, "parts/records/0.parquet": 4}
+    steps = time_steps(listing(**written), START, START + timedelta(seconds=5))
+    assert [(step.name, step.took) for step in steps] == [("Split", 1), ("Infer", 2), ("Compact", 2)]
 
 
 def test_a_step_without_output_has_no_time_and_no_time_is_negative() -> None:

@@ -15,6 +15,7 @@ from pixlake.matching.references import AMBIGUOUS, MISSING, find_taken
 _EXAMPLES = 3
 _CANDIDATES = 2_000  # to find what is nearest takes as long as there are of them
 _SHORTENED = r"^\s*[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,}\s*$"
+_FEW_COLUMNS = 2  # beside one other column an empty cell is nothing strange
 _SHOWN = 80  # characters of a name: warnings travel in a message of limited size
 _WHAT_TO_SET = (
     "Set id_column to the column whose values are the names of the images or of their folders, or image_column to the"
@@ -30,6 +31,7 @@ def advise(join: Join) -> tuple[str, ...]:
         *_incomplete(join),
         *_row_number(join),
         *_left_out(join),
+        *_only_ids(join),
         *_shortened(join),
         *_merged(join),
         *_ambiguous(join),
@@ -100,6 +102,25 @@ def _apart(join: Join) -> int:
     ends = np.cumsum([file.columns.num_rows for file in join.tables.files])
     repeated, firsts = (np.searchsorted(ends, rows, "right") for rows in (join.records.repeated, join.records.firsts))
     return int(np.count_nonzero(repeated != firsts))
+
+
+def _only_ids(join: Join) -> Iterator[str]:
+    """Where a few records have an id, no image and no other value, as the line below a spreadsheet that counts them."""
+    if join.id_column is None or join.tables.columns.num_columns <= _FEW_COLUMNS:
+        return
+    without = np.flatnonzero(join.joined.matches.counts == 0)
+    rows = join.joined.rows[without]
+    others = join.tables.columns.drop_columns([join.id_column])
+    for column in others.columns:
+        kept = column.take(pa.array(rows)).is_null().to_numpy()
+        without, rows = without[kept], rows[kept]
+    if 0 < len(rows) <= (1 - NEARLY) * len(join.joined.ids):
+        records = "1 record has" if len(rows) == 1 else f"{len(rows):,} records have"
+        name = join.joined.ids[int(without[0])].as_py()
+        yield (
+            f"{records} nothing but the id, such as {_shown(name)}. If that is a line below the table and no record,"
+            " delete it there"
+        )
 
 
 def _shortened(join: Join) -> Iterator[str]:

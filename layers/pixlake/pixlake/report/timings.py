@@ -18,6 +18,7 @@ _TRACES = {
     "Split": ("batches.json", "batches/", "parts/records/"),
     "Infer": ("parts/embeddings/", "parts/predictions/"),
 }
+_REWRITTEN = "parts/records/"  # by Compact, without the images that turned out to be broken
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ def time_steps(listing: Listing, started_at: datetime, compacted_at: datetime) -
         objects = [info for prefix in prefixes for info in listing.under(prefix)]
         if not objects:
             continue
-        last = max(end, max(info.last_modified for info in objects))
+        lasting = [info for prefix in prefixes if prefix != _REWRITTEN for info in listing.under(prefix)] or objects
+        last = max(end, max(info.last_modified for info in lasting))
         steps.append(_step(name, started_at, end, last, [info.size for info in objects]))
         end = last
     steps.append(_step("Compact", started_at, end, max(end, compacted_at), []))
