@@ -138,7 +138,7 @@ def test_what_is_not_joined_is_listed_up_to_a_limit(make_execution: MakeExecutio
 def test_a_long_list_of_what_is_not_joined_is_cut(make_execution: MakeExecution) -> None:
     page = write_page(make_execution(images=1, records=400))
     listed = page[page.index("Not joined") : page.index("What ran")]
-    assert "399 records without an image" in listed
+    assert "399 records without an image in this upload" in listed
     assert listed.count("<code>") == 50
     assert "and 349 more" in listed
 
