@@ -159,7 +159,7 @@ class SplitRequest(msgspec.Struct, frozen=True):
 class SplitAnswer(msgspec.Struct, frozen=True):
     """`models` maps a role (`embedder`, `with_image`, `without_image`, `orphan`) to `name@version`.
     `id_column` is the one used, with `id_column_why` for the report; None where there is no table. `guessed`
-    says that it looks like no key.
+    says that it looks like no key, `known` that the experiment had it before.
     `demo` are the roles of demo models (`bundles.demo`). `warnings` name possible mistakes, and `unpredicted` says why
     nothing goes to a classifier; sentences for people."""
 
@@ -176,6 +176,7 @@ class SplitAnswer(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     unpredicted: str = ""
     guessed: bool = False
+    known: bool = False
 
 
 class BatchRequest(msgspec.Struct, frozen=True):

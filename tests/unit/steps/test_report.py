@@ -62,6 +62,27 @@ def test_records_that_a_guessed_key_replaces_with_new_images_are_said(
 
 
 @pytest.mark.usefixtures("without_plots")
+@pytest.mark.parametrize(
+    ("known", "images", "effect", "said"),
+    [
+        (True, 0, Effect(new=9), 1),
+        (True, 0, Effect(new=8, replaced=1), 0),
+        (True, 0, Effect(), 0),
+        (True, 3, Effect(new=9), 0),
+        (False, 0, Effect(new=9), 0),
+    ],
+)
+def test_a_table_alone_that_meets_no_record_of_the_experiment_is_said(
+    reported: ReportedExecution, known: bool, images: int, effect: Effect, said: int
+) -> None:
+    changed = _with_effects(reported, {"records": effect})
+    split = structs.replace(changed.request.split, known=known, images=images, id_column="filename")
+    answer = report(structs.replace(changed.request, split=split), settings(reported))
+    found = [warning for warning in answer.warnings if "None of the 9 records was in the experiment" in warning]
+    assert len(found) == said
+
+
+@pytest.mark.usefixtures("without_plots")
 def test_the_page_says_what_changed_by_table_and_that_nothing_did(reported: ReportedExecution) -> None:
     effects = {"records": Effect(new=1_234, replaced=5, removed=7), "embeddings": Effect(changed=9)}
     changed = _with_effects(reported, effects)

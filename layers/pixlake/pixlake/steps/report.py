@@ -52,7 +52,7 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         rejects_query=write_rejects_query(run, catalog.name),
         changes_query=write_changes_query(run, request.compact, written_at, catalog.name),
         serve_command=write_serve_command(settings.lake_uri),
-        warnings=(*unread.warnings(), *_replaced(request), *request.split.warnings),
+        warnings=(*unread.warnings(), *_replaced(request), *_strangers(request), *request.split.warnings),
         unpredicted=_unpredicted(request),
         written_at=written_at,
         notice=_notice(request),
@@ -94,6 +94,16 @@ def _replaced(request: ReportRequest) -> Iterator[str]:
             f"{replaced:,} of {split.records:,} records replaced older ones of the same {split.id_column!r}, which"
             f" looks like no key, and {images:,} images are new. If these are other things, the older ones are gone"
             " from the tables: upload both to another experiment with id_column set"
+        )
+
+
+def _strangers(request: ReportRequest) -> Iterator[str]:
+    """A warning where a table without images meets no record of the experiment: a correction would."""
+    split, records = request.split, request.compact.effects.get(RECORDS.name, Effect())
+    if split.known and not split.images and records.given and records.new == records.given:
+        yield (
+            f"None of the {records.new:,} records was in the experiment before. If they correct some that were, their"
+            f" ids in {split.id_column!r} are written otherwise, as 17 is for 00017: both are in the tables now"
         )
 
 

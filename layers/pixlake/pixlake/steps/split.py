@@ -70,6 +70,7 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
         warnings=(*advise(found), *_missing_columns(models, found.joined)),
         unpredicted="" if any(map(_predicts, batches)) else explain_unpredicted(settings.lake_uri, models),
         guessed=found.doubtful,
+        known=found.known,
     )
 
 
