@@ -80,7 +80,7 @@ def test_the_rows_and_the_errors_of_the_process_that_answers_arrive(lake: Lake, 
     assert out.read_text() == "x\n1\n"
     result = run("query", "SELECT nope FROM records", "--lake", lake.folder)
     assert result.exit_code == 2
-    assert '"nope" not found' in result.stderr
+    assert "there is no column nope" in result.stderr
 
 
 @pytest.mark.parametrize("size", ["much", "-1GB", "100MB", "4XB"])
