@@ -59,9 +59,10 @@ def test_an_index_holds_every_vector_and_what_is_shown_of_its_image(
         for sidecar in found:
             paths = sidecar.facts["image_path"].to_pylist()
             numbers = [int(path.removesuffix(".png")) for path in paths]
-            np.testing.assert_array_equal(sidecar.vectors, vectors[numbers])
+            exact = sidecar.read(np.arange(len(numbers)))
+            np.testing.assert_array_equal(exact, vectors[numbers])
             decoded = sidecar.codes.values * sidecar.codes.scales[:, None]
-            np.testing.assert_allclose(decoded, sidecar.vectors, atol=np.abs(vectors).max() / 250)
+            np.testing.assert_allclose(decoded, exact, atol=np.abs(vectors).max() / 250)
 
 
 def test_an_index_is_made_once(lake: Lake, places: IndexPlaces, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +82,7 @@ def test_each_model_has_an_index_of_its_own(lake: Lake, places: IndexPlaces) -> 
     vectors: dict[str, list[tuple[int, ...]]] = {model: [] for model in (MODEL, OTHER, "none@1")}
     for model, found in vectors.items():
         for file in data_files(lake):
-            found += [sidecar.vectors.shape for sidecar in open_index(places, file, model)]
+            found += [sidecar.codes.values.shape for sidecar in open_index(places, file, model)]
     assert sorted(vectors[OTHER]) == [(1, 2)]
     assert sum(count for count, _ in vectors[MODEL]) == 4
     assert vectors["none@1"] == []
@@ -99,8 +100,18 @@ def test_a_damaged_index_is_made_again(lake: Lake, places: IndexPlaces, suffix: 
     else:
         index.write_bytes(damage)
     (found,) = open_index(places, file, MODEL)
-    assert len(found.vectors) == len(vectors)
+    assert len(found.codes.values) == len(vectors)
     assert len(kept(places)) == 2
+
+
+def test_vectors_that_are_cut_while_they_are_used_are_an_error(lake: Lake, places: IndexPlaces) -> None:
+    put(lake, 10)
+    (file,) = data_files(lake)
+    (found,) = open_index(places, file, MODEL)
+    (vectors,) = (path for path in kept(places) if path.suffix == ".f32")
+    os.truncate(vectors, 20)
+    with pytest.raises(StorageError, match="is cut"):
+        found.read(np.array([9]))
 
 
 def test_an_index_of_another_format_is_made_again(

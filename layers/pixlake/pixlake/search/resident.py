@@ -86,7 +86,7 @@ class Embeddings:
         found: dict[str, Floats] = {}
         for indexed in self.open(model):
             for row in indexed.find(image_path):
-                found[indexed.sidecar.facts["experiment_id"][row].as_py()] = indexed.sidecar.vectors[row]
+                found[indexed.sidecar.facts["experiment_id"][row].as_py()] = indexed.sidecar.read(np.array([row]))[0]
         if not found:
             raise MissingObject(f"{self.where} has no image {image_path!r} with a vector by {model}")
         if len(found) > 1:

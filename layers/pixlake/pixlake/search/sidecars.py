@@ -2,10 +2,12 @@
 
 Data files never change, so neither do their indexes. Each is two files in a folder for the model, named after the data
 file: `.arrow` (Arrow IPC: rows, codes, and what a result shows of an image) and `.f32` (the vectors as they are, for
-the few that have to be compared exactly). Both are mapped into memory, so processes share them. A lake in a folder
+the few that have to be compared exactly). The first is mapped into memory, so processes share it. A lake in a folder
 holds them below `indexes/`; those of a lake in a bucket, or that cannot be written to, are in the user's cache.
 """
 
+import os
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -29,19 +31,45 @@ _BLOCK = 1 << 16  # vectors of one batch; codes of 512 dimensions are 32 MB then
 _FORMAT = {b"pixlake.index": b"1"}
 
 
+class Kept:
+    """A file that is open for as long as one of its parts is used."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self.descriptor)
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The vectors of one batch, float32, in a file. They are read, not mapped: a map keeps neighbouring pages, too."""
+
+    file: Kept
+    start: int
+    dimensions: int
+
+    def read(self, places: Places) -> Floats:
+        """The vectors of some rows, `[n, d]`. Raises StorageError where the file ends before."""
+        found = np.empty((len(places), self.dimensions), "<f4")
+        size = 4 * self.dimensions
+        for row, place in enumerate(places.tolist()):
+            if os.preadv(self.file.descriptor, [found[row]], self.start + place * size) != size:
+                raise StorageError(f"{self.file.name} is cut: delete it, and search again")
+        return found
+
+
 @dataclass(frozen=True)
 class Sidecar:
-    """One batch of an index. `rows` are positions in the data file, int64 `[n]`; `vectors` float32 `[n, d]`, mapped."""
+    """One batch of an index. `rows` are positions in the data file, int64 `[n]`."""
 
     rows: NDArray[np.int64]
     codes: Codes
     facts: pa.RecordBatch
-    vectors: Floats
+    exact: Exact
 
     def read(self, places: Places) -> Floats:
-        """The vectors of some rows."""
-        found: Floats = self.vectors[places]
-        return found
+        """The vectors of some rows, float32 `[n, d]`."""
+        return self.exact.read(places)
 
 
 def open_index(places: IndexPlaces, file: ExistingFile, model: str) -> list[Sidecar]:
@@ -77,15 +105,18 @@ def _open(index: Path, vectors: Path) -> list[Sidecar]:
         raise pa.ArrowInvalid("vectors are missing")
     if not rows:
         return []
-    exact = np.memmap(vectors, "<f4", "r", shape=(rows, dimensions))
-    ends = np.cumsum([batch.num_rows for batch in batches]).tolist()
-    return [_sidecar(batch, exact[end - batch.num_rows : end]) for batch, end in zip(batches, ends, strict=True)]
+    file = Kept(vectors)
+    starts = np.cumsum([0, *(batch.num_rows for batch in batches)]).tolist()
+    return [
+        _sidecar(batch, Exact(file, 4 * dimensions * start, dimensions))
+        for batch, start in zip(batches, starts, strict=False)
+    ]
 
 
-def _sidecar(batch: pa.RecordBatch, vectors: Floats) -> Sidecar:
+def _sidecar(batch: pa.RecordBatch, exact: Exact) -> Sidecar:
     numbers = (batch[name].to_numpy() for name in ("scale", "length", "residual"))
-    codes = Codes(batch["code"].values.to_numpy().reshape(vectors.shape), *numbers)
-    return Sidecar(batch["row"].to_numpy(), codes, batch.select(FACTS), vectors)
+    codes = Codes(batch["code"].values.to_numpy().reshape(-1, exact.dimensions), *numbers)
+    return Sidecar(batch["row"].to_numpy(), codes, batch.select(FACTS), exact)
 
 
 # ---- writing ------------------------------------------------------------------------------------------------------
