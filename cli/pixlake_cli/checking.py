@@ -1,16 +1,18 @@
 """What a run would refuse or reject of an upload, found by the steps' own code and without a lake to write to.
 
 Plan and Split run as they are, on a lake in a temporary folder. In place of Extract and Embed each image is verified,
-decoded and dropped, so that no copy of the images is made.
+decoded and dropped, so that no copy of the images is made. Of what is good a clean upload can be written; it is judged
+again by Plan and Split before it appears.
 """
 
 import itertools
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,7 +21,7 @@ from pixlake import rejects, storage
 from pixlake.bundles.roles import list_bundles
 from pixlake.concurrency import Budget, map_bounded
 from pixlake.cores import available_cores
-from pixlake.errors import BadImage, BadInput, BadMember, BadRequest
+from pixlake.errors import BadImage, BadInput, BadMember, BadRequest, BadTable, BadUpload
 from pixlake.iceberg.lakes import Lake
 from pixlake.inference.encoded import ImageSource, too_large
 from pixlake.lake import Work
@@ -39,17 +41,37 @@ from pixlake.rejects import Reject, Stage
 from pixlake.report.gather import Listing, list_work, read_rejects
 from pixlake.settings import InferenceSettings, PlanSettings, SplitSettings
 from pixlake.steps.plan import plan
-from pixlake.steps.split import split
+from pixlake.steps.split import join_upload, split
 from pixlake.zips.contents import Content, read_contents
 from pixlake.zips.original import version_of
+from pixlake_cli.cleaned import clean_tables
+from pixlake_cli.drafts import draft_file
 from pixlake_cli.engine.inputs import Upload, find_uploads
 from pixlake_cli.engine.root import ROOT
+from pixlake_cli.fixing import check_target, read_shards, told_options, write_upload
 
 Tell = Callable[[int, int], None]
 """Hears how many images are looked at, and of how many."""
 
-_EXECUTION = "check"
+_EXECUTION, _AGAIN = "check", "check-again"
 _READ_AHEAD = 2  # contents a core
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The clean upload at `path`, with its counts as a run would give them.
+
+    `names` are those of images that are taken out of cells, `rewritten` the tables that are not as they were, and
+    `remaining` what would be said of it nevertheless. `refused` says why it was not written, and is empty if it was.
+    """
+
+    path: str
+    images: int = 0
+    records: int = 0
+    names: int = 0
+    rewritten: list[str] = field(default_factory=list)
+    remaining: list[Reject] = field(default_factory=list)
+    refused: str = ""
 
 
 @dataclass
@@ -69,28 +91,43 @@ class Checked:
     rejects: list[Reject] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     refused: str = ""
+    fixed: Fixed | None = None
 
 
 def check_upload(
-    paths: Sequence[Path], lake: Lake | None, experiment: str | None, options: Options, tell: Tell
+    paths: Sequence[Path],
+    lake: Lake | None,
+    experiment: str | None,
+    options: Options,
+    tell: Tell,
+    fix: Path | None = None,
 ) -> Checked:
     """Judge one upload: a zip, a folder, or image files; for an experiment and by the models of `lake`, if there is
-    one. `options` win over the upload's own.
+    one. `options` win over the upload's own. What is good of it is written to `fix` as a zip.
 
-    Raises BadRequest where `paths` are several uploads, and where `lake` is a bucket.
+    Raises BadRequest where `paths` are several uploads, where `lake` is a bucket, and where `fix` cannot be written or
+    would change the upload.
     """
+    target = fix and check_target(fix, paths)
     with _scratch_lake(lake) as scratch:
         uploads = find_uploads(paths, scratch, experiment)
         if len(uploads) != 1:
             raise BadRequest(f"{', '.join(one.shown for one in uploads)}: check one upload at a time")
         work = Work(f"file://{scratch}", _EXECUTION)
         checked = Checked(uploads[0].shown, uploads[0].experiment_id)
+        judged = None
         try:
-            _judge(uploads[0], work, lake, options, checked, tell)
+            judged = _judge(uploads[0], work, lake, options, checked, partial(_verify_images, tell=tell))
         except BadInput as error:
             checked.refused = str(error)
-        checked.rejects = sorted(read_rejects(list_work(work)), key=lambda reject: (reject.source, reject.stage))
+        checked.rejects = _sorted_rejects(work)
+        if target:
+            checked.fixed = _fix(target, judged, work, lake, options, checked)
         return checked
+
+
+def _sorted_rejects(work: Work) -> list[Reject]:
+    return sorted(read_rejects(list_work(work)), key=lambda reject: (reject.source, reject.stage))
 
 
 @contextmanager
@@ -109,21 +146,68 @@ def _scratch_lake(lake: Lake | None) -> Iterator[Path]:
         yield scratch
 
 
-def _judge(upload: Upload, work: Work, lake: Lake | None, asked: Options, checked: Checked, tell: Tell) -> None:
-    """Fill `checked` as far as the upload is not refused, and `work` with the rejects."""
+def _judge(
+    upload: Upload,
+    work: Work,
+    lake: Lake | None,
+    asked: Options,
+    checked: Checked,
+    extract: Callable[[PlanAnswer, Work], None],
+) -> SplitRequest:
+    """Fill `checked` as far as the upload is not refused, and `work` with the rejects; returns what was split."""
     ingest = Ingest(upload.uri, upload.experiment_id, options=asked)
-    planned = plan(PlanRequest(_EXECUTION, datetime.now(UTC).isoformat(), ingest), PlanSettings(work.lake))
+    planned = plan(PlanRequest(work.execution_id, datetime.now(UTC).isoformat(), ingest), PlanSettings(work.lake))
     checked.images = planned.images
-    _verify_images(planned, work, tell)
+    extract(planned, work)
     options, unknown = (planned.options, []) if lake else _known_models(work.lake, planned.options)
-    # AutoGluon's predictors are taken as if their container were there
-    answer = split(SplitRequest(planned.run, options, planned.shards), SplitSettings(work.lake, autogluon_image="any"))
+    request = SplitRequest(planned.run, options, planned.shards)
+    answer = split(request, _settings(work))
     checked.images, checked.records = answer.images, answer.records
     found = list_work(work)
     checked.with_image = mend_records([part.uri for part in found.under("parts/records/")], _undecodable(found))
     checked.orphans = answer.orphans
     checked.id_column = answer.id_column
     checked.warnings = [*answer.warnings, *unknown]
+    return request
+
+
+def _settings(work: Work) -> SplitSettings:
+    # AutoGluon's predictors are taken as if their container were there
+    return SplitSettings(work.lake, autogluon_image="any")
+
+
+def _fix(
+    target: Path, judged: SplitRequest | None, work: Work, lake: Lake | None, asked: Options, checked: Checked
+) -> Fixed:
+    """Write what is good of the upload that was `judged`, unless that is nothing."""
+    if judged is None:
+        return Fixed(str(target), refused="the upload is refused")
+    broken = {reject.source for reject in checked.rejects if reject.stage in (Stage.EXTRACT, Stage.EMBED)}
+    found, left_out = join_upload(judged, _settings(work))
+    tables = clean_tables(work, found, left_out, broken)
+    options = told_options(judged.run, asked, found)
+    again, work_again = Checked(str(target), checked.experiment), Work(work.lake, _AGAIN)
+    try:
+        with draft_file(target) as draft:
+            write_upload(draft, judged.run, work, options, tables.files, broken)
+            draft.flush()
+            upload = Upload(f"file://{draft.name}", checked.experiment, str(target))
+            _judge(upload, work_again, lake, Options(), again, _take_images)
+    except (BadUpload, BadTable) as error:
+        return Fixed(str(target), refused=str(error).replace(f"file://{draft.name}", str(target)))
+    remaining = _sorted_rejects(work_again)
+    return Fixed(str(target), again.images, again.records, tables.names, tables.rewritten, remaining)
+
+
+def _take_images(_planned: PlanAnswer, work: Work) -> None:
+    """Write what Extract writes of images that are known to be good."""
+    for shard, members in read_shards(work):
+        _write_images(work, shard, members)
+
+
+def _write_images(work: Work, shard: Shard, members: Iterable[Member]) -> None:
+    images = [Image(member.image_path, member.image_uri, member.size) for member in members]
+    storage.write(work.extracted(shard.index), msgspec.json.Encoder().encode_lines(images))
 
 
 def _undecodable(found: Listing) -> list[Reject]:
@@ -132,22 +216,19 @@ def _undecodable(found: Listing) -> list[Reject]:
 
 def _verify_images(planned: PlanAnswer, work: Work, tell: Tell) -> None:
     """Write what Extract writes, and the rejects of Extract and Embed."""
-    shards = msgspec.json.decode(storage.read(work.shards), type=list[Shard])
     examiner, cores, done = _Examiner(), available_cores(), 0
-    for shard in shards:
-        lines = storage.read_range(work.members, shard.offset, shard.length)
-        members = msgspec.json.Decoder(Member).decode_lines(lines)
+    for shard, members in read_shards(work):
         contents = map(examiner.read, read_contents(planned.run.upload_uri, members, version_of(planned.run)))
-        images: list[Image] = []
+        taken: list[Member] = []
         left_out: list[Reject] = []
         for member, reject in map_bounded(examiner.decode, contents, cores, in_flight=_READ_AHEAD * cores):
             if reject:
                 left_out.append(reject)
             if reject is None or reject.stage != Stage.EXTRACT:
-                images.append(Image(member.image_path, member.image_uri, member.size))
+                taken.append(member)
             done += 1
             tell(done, planned.images)
-        storage.write(work.extracted(shard.index), msgspec.json.Encoder().encode_lines(images))
+        _write_images(work, shard, taken)
         rejects.write(work.rejects("extract", f"{shard.index:06d}"), left_out)
 
 

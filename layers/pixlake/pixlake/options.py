@@ -57,7 +57,14 @@ def merge_options(request: Options, uploaded: Options, settings: PlanSettings) -
             orphan=settings.classifier_orphan,
         ),
     )
-    layers = (request, uploaded, stack)
+    laid = lay_options(request, uploaded, stack)
+    roles = {name: value or None for name, value in msgspec.structs.asdict(laid.classifier).items()}
+    plain = {name: getattr(laid, name) or None for name in Options.__struct_fields__ if name != "classifier"}
+    return Options(**plain, classifier=Classifiers(**roles))
+
+
+def lay_options(*layers: Options) -> Options:
+    """Field by field the first that is set, be it empty."""
     roles = {name: _first_set(layers, f"classifier.{name}") for name in Classifiers.__struct_fields__}
     plain = {name: _first_set(layers, name) for name in Options.__struct_fields__ if name != "classifier"}
     return Options(**plain, classifier=Classifiers(**roles))
@@ -65,4 +72,4 @@ def merge_options(request: Options, uploaded: Options, settings: PlanSettings) -
 
 def _first_set(layers: tuple[Options, ...], name: str) -> Any:
     values = map(attrgetter(name), layers)
-    return next((value for value in values if value is not None), None) or None
+    return next((value for value in values if value is not None), None)

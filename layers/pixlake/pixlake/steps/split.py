@@ -13,7 +13,7 @@ from pixlake.experiments import read_experiment
 from pixlake.lake import Work
 from pixlake.matching.advice import advise
 from pixlake.matching.extracted import read_images
-from pixlake.matching.join import join
+from pixlake.matching.join import Join, join
 from pixlake.matching.joined import Joined
 from pixlake.matching.keyed import Keyed
 from pixlake.matching.outputs import (
@@ -27,6 +27,7 @@ from pixlake.matching.outputs import (
 )
 from pixlake.matching.retried import write_retried
 from pixlake.messages import Batch, ItemList, SplitAnswer, SplitRequest
+from pixlake.rejects import Reject
 from pixlake.retries import read_finished
 from pixlake.settings import SplitSettings
 from pixlake.tables.parquetfile import ParquetTables
@@ -46,13 +47,8 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
         return _split_retry(request, request.run.retry_of, settings)
     work = Work(settings.lake_uri, request.run.execution_id)
     models = resolve_models(settings.lake_uri, request.options, autogluon=bool(settings.autogluon_image))
-    images = read_images(work, request.shards.count)
-    parquet = ParquetTables(settings.parquet_memory, settings.parquet_seconds)
-    tables, left_out = read_tables(work, settings.table_memory, parquet)
-    unreadable = [reject for reject in left_out if reject.reason == UNREADABLE_TABLE]
-    if request.options.complete and unreadable:
-        raise BadTable(f"{unreadable[0].detail}; the records of a complete upload would be gone from the lake")
-    found = join(images, tables, request.options, _keyed(request, settings))
+    found, left_out = join_upload(request, settings)
+    images = found.joined.images
     rejected = write_rejects(work, chain(left_out, found.rejects()))
     write_records(work, request.run, found.joined)
     batches = _write_batches(work, models, found.joined, _limits(settings))
@@ -72,6 +68,18 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
         guessed=found.doubtful,
         known=found.known,
     )
+
+
+def join_upload(request: SplitRequest, settings: SplitSettings) -> tuple[Join, list[Reject]]:
+    """The upload's tables joined with its images, and the tables that are left out; raises as `split`."""
+    work = Work(settings.lake_uri, request.run.execution_id)
+    images = read_images(work, request.shards.count)
+    parquet = ParquetTables(settings.parquet_memory, settings.parquet_seconds)
+    tables, left_out = read_tables(work, settings.table_memory, parquet)
+    unreadable = [reject for reject in left_out if reject.reason == UNREADABLE_TABLE]
+    if request.options.complete and unreadable:
+        raise BadTable(f"{unreadable[0].detail}; the records of a complete upload would be gone from the lake")
+    return join(images, tables, request.options, _keyed(request, settings)), left_out
 
 
 def _split_retry(request: SplitRequest, retry_of: str, settings: SplitSettings) -> SplitAnswer:
