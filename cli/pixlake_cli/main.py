@@ -14,6 +14,10 @@ from pixlake.errors import BadRequest, PixlakeError, StorageError
 COMMANDS = {
     "check": "pixlake_cli.commands.check:check",
     "run": "pixlake_cli.commands.run:run",
+    "executions": "pixlake_cli.commands.executions:executions",
+    "status": "pixlake_cli.commands.status:status",
+    "rejects": "pixlake_cli.commands.rejects:rejects",
+    "logs": "pixlake_cli.commands.logs:logs",
     "retry": "pixlake_cli.commands.retry:retry",
     "query": "pixlake_cli.commands.query:query",
     "search": "pixlake_cli.commands.search:search",

@@ -14,6 +14,7 @@ import click
 from pixlake_cli.engine.display import shown
 from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.inputs import Upload
+from pixlake_cli.engine.notes import Keeper
 from pixlake_cli.engine.progress import Progress
 from pixlake_cli.engine.provision import name_execution
 from pixlake_cli.engine.summary import Ended
@@ -41,9 +42,11 @@ def execute(engine: Engine, lake: Path, upload: Upload, request: Mapping[str, An
     wait: for a first execution, before the engine was up."""
     name = name_execution(upload, lake)
     click.echo(f"{upload.shown} as experiment {upload.experiment_id}, execution {name}", err=True)
-    with shown() as show:
+    keeper = Keeper(lake, name, upload, engine.logs)
+    with keeper, shown() as show:
         progress = Progress(engine.states(), show)
         outcome = engine.execute(name, request, progress)
+        keeper.end(outcome)
     return Ended(outcome, progress, upload.experiment_id, lake, round(time.monotonic() - begun, 1))
 
 

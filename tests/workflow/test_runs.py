@@ -109,6 +109,10 @@ def test_a_successful_run_prints_a_summary_and_a_failed_one_its_cause(
     assert (bad["status"], bad["error"], bad["embedded"]) == ("FAILED", "BadUpload", 0)
     assert Path(bad["report"]).is_file()
     assert "Plan failed with BadUpload" in err
+    told = commands.run("status", bad["execution"], "--lake", model_lake.folder).stdout
+    assert "Failed:  Plan, BadUpload: " in told
+    logged = commands.run("logs", good["execution"], "--lake", model_lake.folder).stdout
+    assert [state for state in STATES if f" {state.replace('Infer', 'Embed')}: INFO done" in logged] == STATES
     assert 'pixlake query "SELECT record_id, label' in err
     assert "Traceback" not in err
     assert ids(model_lake, "pets") == RIGHT
@@ -194,6 +198,10 @@ def test_a_killed_run_leaves_no_partial_rows(model_lake: Lake, pets: Path, warm:
     assert workers
     assert psutil.wait_procs(workers, timeout=10)[1] == []
     left = ids(model_lake, experiment)
+    known = json.loads(
+        commands.run("executions", "--experiment", experiment, "--lake", model_lake.folder, "--json").stdout
+    )
+    assert [each["status"] for each in known] in (["ABORTED"], ["SUCCEEDED"] if state == "Report" else ["ABORTED"])
     assert all(left[table] in (NOTHING[table], RIGHT[table]) for table in left)
     if state not in ("Compact", "Report"):
         assert left == NOTHING
