@@ -61,14 +61,16 @@ _READ_AHEAD = 2  # contents a core
 class Fixed:
     """The clean upload at `path`, with its counts as a run would give them.
 
-    `names` are those of images that are taken out of cells, `rewritten` the tables that are not as they were, and
-    `remaining` what would be said of it nevertheless. `refused` says why it was not written, and is empty if it was.
+    `names` are those of images that are taken out of cells, `imageless` the places of rows that are left out because
+    the image by which they are keyed is, `rewritten` the tables that are not as they were, and `remaining` what would
+    be said of it nevertheless. `refused` says why it was not written, and is empty if it was.
     """
 
     path: str
     images: int = 0
     records: int = 0
     names: int = 0
+    imageless: list[str] = field(default_factory=list)
     rewritten: list[str] = field(default_factory=list)
     remaining: list[Reject] = field(default_factory=list)
     refused: str = ""
@@ -196,7 +198,8 @@ def _fix(
     except (BadUpload, BadTable) as error:
         return Fixed(str(target), refused=str(error).replace(f"file://{draft.name}", str(target)))
     remaining = _sorted_rejects(work_again)
-    return Fixed(str(target), again.images, again.records, tables.names, tables.rewritten, remaining)
+    imageless = list(tables.imageless)
+    return Fixed(str(target), again.images, again.records, tables.names, imageless, tables.rewritten, remaining)
 
 
 def _take_images(_planned: PlanAnswer, work: Work) -> None:

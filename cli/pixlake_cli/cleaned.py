@@ -1,12 +1,13 @@
 """What is good of an upload's tables: the files as they are, or written again without what would be rejected.
 
-A row stays that is a record, or adds an image to one. In the image column a name stays that finds a good image.
+A row stays that is a record, or adds an image to one. In the image column a name stays that finds a good image; where
+that column is the id, a row goes with its image.
 """
 
 import io
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import IO
 from urllib.parse import unquote
@@ -23,9 +24,11 @@ from pixlake import storage
 from pixlake.formats import extension
 from pixlake.lake import Work
 from pixlake.matching.join import Join
-from pixlake.matching.references import find_taken
+from pixlake.matching.references import References, find_taken
 from pixlake.rejects import Reject
-from pixlake.tables.tablefile import TableFile
+from pixlake.tables.tablefile import Rows, TableFile
+
+Mask = NDArray[np.bool_]
 
 _DELIMITERS = {"tsv": "\t", "tab": "\t", "psv": "|"}
 _WORKBOOKS = ("xlsx", "xlsm")
@@ -53,10 +56,12 @@ class CleanTable:
 
 @dataclass(frozen=True)
 class CleanTables:
-    """The tables of the clean upload, and how many names of images are taken out of their cells."""
+    """The tables of the clean upload, how many names of images are taken out of their cells, and the places of rows
+    that are left out because the image by which they are keyed is."""
 
     files: Sequence[CleanTable]
     names: int
+    imageless: Sequence[str]
 
     @property
     def rewritten(self) -> list[str]:
@@ -66,8 +71,8 @@ class CleanTables:
 
 def clean_tables(work: Work, found: Join, left_out: Sequence[Reject], broken: Collection[str]) -> CleanTables:
     """The tables of a joined upload, without the files `left_out` and the names of images that are `broken`."""
-    kept = found.ranks >= 0
-    columns, touched, names = _without_bad_names(found, kept, broken)
+    clean = _clean_references(found, broken)
+    kept, touched = clean.kept, clean.touched
     starts = np.cumsum([0, *(file.columns.num_rows for file in found.tables.files)]).tolist()
     taken = {file.path for file in found.tables.files}
     tables = []
@@ -80,11 +85,11 @@ def clean_tables(work: Work, found: Join, left_out: Sequence[Reject], broken: Co
             tables.append(CleanTable(path, uri))
             continue
         for file, part in zip(files, rows, strict=True):
-            good = columns.slice(part.start, part.stop - part.start).select(file.columns.column_names)
+            good = clean.columns.slice(part.start, part.stop - part.start).select(file.columns.column_names)
             good = good.filter(pa.array(kept[part]))
             if good.num_rows:
                 tables.append(CleanTable(_path(file, path, taken), columns=good))
-    return CleanTables(tables, names)
+    return CleanTables(tables, clean.names, found.tables.places(clean.imageless))
 
 
 def _list_tables(work: Work) -> Iterator[tuple[str, str]]:
@@ -114,33 +119,54 @@ def _path(file: TableFile, source: str, taken: set[str]) -> str:
     return path
 
 
-def _without_bad_names(
-    found: Join, kept: NDArray[np.bool_], broken: Collection[str]
-) -> tuple[pa.Table, NDArray[np.bool_], int]:
-    """The columns without the names of images that nothing good is found by, the rows that this changes, and how many
-    names it is. A column that is the id keeps them."""
-    columns, references = found.tables.columns, found.references
-    touched = np.zeros(columns.num_rows, dtype=bool)
-    if references is None or found.image_column is None or found.image_column == found.id_column:
-        return columns, touched, 0
+@dataclass(frozen=True)
+class _Cleaning:
+    """The tables' columns, which rows are kept, in which the names of images are others, how many names are gone, and
+    the rows that go with the image by which they are keyed."""
+
+    columns: pa.Table
+    kept: Mask
+    touched: Mask
+    names: int = 0
+    imageless: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+def _clean_references(found: Join, broken: Collection[str]) -> _Cleaning:
+    """Take out the names of images that find no good one. A row goes with them where it says nothing else: as its id is
+    the image, or as it only adds an image to a record."""
+    columns, references, kept = found.tables.columns, found.references, found.ranks >= 0
+    nowhere = np.zeros(columns.num_rows, dtype=bool)
+    if references is None or found.image_column is None:
+        return _Cleaning(columns, kept, nowhere)
+    bad = _find_bad(found, references, broken) & kept[references.rows]
+    touched, empty = nowhere.copy(), nowhere.copy()
+    touched[references.rows[bad]] = empty[references.rows[bad]] = True
+    empty[references.rows[~bad]] = False
+    if found.image_column == found.id_column:
+        return _Cleaning(columns, kept & ~empty, nowhere, imageless=np.flatnonzero(empty))
+    merged = nowhere.copy()
+    merged[found.records.merged] = True
+    changed = _without(columns[found.image_column].combine_chunks(), references, bad, touched)
+    place = columns.schema.get_field_index(found.image_column)
+    columns = columns.set_column(place, found.image_column, changed)
+    return _Cleaning(columns, kept & ~(empty & merged), touched, int(bad.sum()))
+
+
+def _find_bad(found: Join, references: References, broken: Collection[str]) -> Mask:
     is_broken = pc.is_in(found.joined.images["image_path"], value_set=pa.array(broken, pa.string())).to_numpy()
-    bad = (references.images < 0) | find_taken(references, found.ranks)
+    bad: Mask = (references.images < 0) | find_taken(references, found.ranks)
     bad[~bad] = is_broken[references.images[~bad]]
-    bad &= kept[references.rows]
-    touched[references.rows[bad]] = True
+    return bad
+
+
+def _without(cells: pa.Array, references: References, bad: Mask, touched: Mask) -> pa.Array:
+    """The cells, those that are touched with the names alone that are not bad."""
     names: dict[int, list[str]] = {row: [] for row in np.flatnonzero(touched).tolist()}
     left = np.flatnonzero(~bad & touched[references.rows])
-    for row, text in zip(
-        references.rows[left].tolist(), references.texts.take(pa.array(left)).to_pylist(), strict=True
-    ):
+    texts = references.texts.take(pa.array(left)).to_pylist()
+    for row, text in zip(references.rows[left].tolist(), texts, strict=True):
         names[row].append(text)
-    cells = pa.array(map(_cell, names.values()), pa.string())
-    changed = pc.replace_with_mask(columns[found.image_column].combine_chunks(), pa.array(touched), cells)
-    return (
-        columns.set_column(columns.schema.get_field_index(found.image_column), found.image_column, changed),
-        touched,
-        int(bad.sum()),
-    )
+    return pc.replace_with_mask(cells, pa.array(touched), pa.array(map(_cell, names.values()), pa.string()))
 
 
 def _cell(names: Sequence[str]) -> str | None:

@@ -50,9 +50,9 @@ def check(
 
     Nothing is written, but for --fix: a zip of the good images and the tables with the good rows, which gives the same
     records and embeddings as UPLOAD. A table that loses nothing is copied; another is written again, in UTF-8, a sheet
-    of a workbook as CSV. A name in the image column that finds no good image is taken out of its cell. The pixlake.json
-    in it holds the options of UPLOAD and of the command, and the columns that were found. Every reject is listed then;
-    the exit code is still UPLOAD's.
+    of a workbook as CSV. A name in the image column that finds no good image is taken out of its cell; where the name
+    is the id, the row goes with it. The pixlake.json in it holds the options of UPLOAD and of the command, and the
+    columns that were found. Every reject is listed then; the exit code is still UPLOAD's.
 
     \b
     pixlake check holiday.zip
@@ -110,6 +110,8 @@ def _describe_fixed(fixed: Fixed) -> Iterator[str]:
     names = f"; {fixed.names:,} names of images taken out of cells" if fixed.names else ""
     tables = f"; written again: {', '.join(fixed.rewritten)}" if fixed.rewritten else ""
     yield f"{fixed.path}: {fixed.images:,} images, {fixed.records:,} records{names}{tables}"
+    if fixed.imageless:
+        yield f"{len(fixed.imageless):,} rows left out whose id is an image that is: {', '.join(fixed.imageless)}"
     if fixed.remaining:
         yield f"Kept in it, and still said of it: {len(fixed.remaining):,}"
         yield from _list_rejects(fixed.remaining, whole=True)

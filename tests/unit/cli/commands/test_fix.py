@@ -54,6 +54,7 @@ def test_the_good_images_and_rows_make_an_upload_that_is_clean(tmp_path: Path) -
         "images": 3,
         "records": 3,
         "names": 0,
+        "imageless": [],
         "rewritten": ["pets.csv"],
         "remaining": [],
     }
@@ -97,13 +98,30 @@ def test_a_name_of_an_image_that_is_left_out_is_taken_out_of_its_cell(tmp_path: 
     assert (code, again["with_image"], again["orphans"]) == (0, 3, 0)
 
 
-def test_a_record_whose_id_is_the_missing_image_stays_and_is_said(tmp_path: Path) -> None:
-    table = "file,species\na.png,cat\nb.png,dog\ngone.png,cat\n"
-    upload = make_zip(tmp_path / "pets.zip", {"pets.csv": table, "a.png": image(), "b.png": image()})
-    _, found = fix(upload, tmp_path / "clean.zip")
-    assert [reject["reason"] for reject in found["fixed"]["remaining"]] == ["image_not_found"]
-    assert members(tmp_path / "clean.zip")["pets.csv"].decode() == table
-    assert check(tmp_path / "clean.zip")[0] == 1
+def test_a_row_whose_id_is_a_missing_image_goes_with_it(tmp_path: Path) -> None:
+    table = "file,species\na.png,cat\nb.png,dog\ngone.png,cat\nc.png,cat\n"
+    images = {"a.png": image(), "b.png": image(), "c.png": b"no image"}
+    _, found = fix(make_zip(tmp_path / "pets.zip", {"pets.csv": table, **images}), tmp_path / "clean.zip")
+    assert (found["fixed"]["imageless"], found["fixed"]["remaining"]) == (["pets.csv:4", "pets.csv:5"], [])
+    assert [row["file"] for row in rows(members(tmp_path / "clean.zip")["pets.csv"])] == ["a.png", "b.png"]
+    assert check(tmp_path / "clean.zip")[0] == 0
+
+
+def test_a_row_that_only_adds_an_image_to_a_record_goes_with_it(tmp_path: Path) -> None:
+    table = "code,photo,note\na,a1.png,one\na,a2.png,one\nb,b1.png,two\nc,c1.png,three\nc,c2.png,three\n"
+    images: dict[str, bytes | str] = {f"{name}.png": image() for name in ("a1", "b1", "c2")}
+    broken: dict[str, bytes | str] = {"a2.png": b"no image", "c1.png": b"no image"}
+    _, found = fix(make_zip(tmp_path / "pets.zip", {"pets.csv": table, **images, **broken}), tmp_path / "clean.zip")
+    assert (found["fixed"]["imageless"], found["fixed"]["names"], found["fixed"]["records"]) == ([], 2, 3)
+    inside = rows(members(tmp_path / "clean.zip")["pets.csv"])
+    assert [(row["code"], row["photo"]) for row in inside] == [
+        ("a", "a1.png"),
+        ("b", "b1.png"),
+        ("c", ""),
+        ("c", "c2.png"),
+    ]
+    code, again = check(tmp_path / "clean.zip")
+    assert (code, again["records"], again["with_image"]) == (0, 3, 3)
 
 
 def test_tables_of_every_kind_keep_their_values(tmp_path: Path) -> None:
