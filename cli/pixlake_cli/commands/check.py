@@ -1,6 +1,7 @@
 """`pixlake check`: what would be refused or rejected of an upload, before a byte of it is sent."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,7 +90,7 @@ def _as_text(checked: Checked) -> str:
             *([f"Id column: {checked.id_column}"] if checked.id_column else []),
             *_list_rejects(checked.rejects, whole=checked.fixed is not None),
             _verdict(checked),
-            *(_describe_fixed(checked.fixed) if checked.fixed else []),
+            *(_describe_fixed(checked.fixed, checked.experiment) if checked.fixed else []),
         ]
     )
 
@@ -103,7 +104,7 @@ def _list_rejects(rejects: list[Reject], *, whole: bool) -> Iterator[str]:
             yield f"  and {group.count - len(found):,} more"
 
 
-def _describe_fixed(fixed: Fixed) -> Iterator[str]:
+def _describe_fixed(fixed: Fixed, experiment: str) -> Iterator[str]:
     if fixed.refused:
         yield f"{fixed.path} was not written: {fixed.refused}"
         return
@@ -115,6 +116,8 @@ def _describe_fixed(fixed: Fixed) -> Iterator[str]:
     if fixed.remaining:
         yield f"Kept in it, and still said of it: {len(fixed.remaining):,}"
         yield from _list_rejects(fixed.remaining, whole=True)
+    # its own name would make it another experiment
+    yield f"Run it: pixlake run {shlex.quote(fixed.path)} --experiment {experiment}"
 
 
 def _verdict(checked: Checked) -> str:

@@ -224,7 +224,8 @@ def test_for_people_it_lists_what_is_left_out_and_what_the_clean_upload_holds(tm
     result = run("check", make_zip(tmp_path / "pets.zip", DIRTY | broken), "--fix", tmp_path / "clean.zip")
     lines = result.stdout.splitlines()
     assert [line.partition(":")[0].strip() for line in lines if "images/bad" in line] == list(broken)
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         "10 would be rejected",
         f"{tmp_path}/clean.zip: 3 images, 3 records; written again: pets.csv",
+        f"Run it: pixlake run {tmp_path}/clean.zip --experiment pets",
     ]
