@@ -1,0 +1,99 @@
+"""`pixlake models get`: a ready ONNX model of a hub. It needs only `onnx`."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pixlake.errors import BadRequest, NotEqual
+from pixlake.iceberg.lakes import Lake
+
+if TYPE_CHECKING:
+    from pixlake.bundles.manifest import Manifest
+    from pixlake_models.exporting.figures import Figure
+    from pixlake_models.hub.making import Variant
+
+_HUB = "hf:"
+
+
+@click.command()
+@click.argument("name", metavar="hf:OWNER/NAME")
+@click.option("--name", "model", metavar="MODEL", help="Its name in the lake. Default: the repository's.")
+@click.option(
+    "--lake",
+    type=Lake.at,
+    envvar="PIXLAKE_LAKE",
+    show_envvar=True,
+    metavar="DIR",
+    help="The lake: a folder, or s3://bucket with its tables in Glue.",
+)
+def get(name: str, model: str | None, lake: Lake | None) -> None:
+    """Get a ready ONNX model from a hub into the lake; torch is not needed.
+
+    hf:OWNER/NAME is any repository in the layout of transformers.js and optimum: onnx/vision_model.onnx and
+    onnx/text_model.onnx, or onnx/model.onnx; preprocessor_config.json, config.json and tokenizer.json. With @REVISION
+    it is taken at that commit, branch or tag. Downloads are kept and resumed in the cache of huggingface_hub, whose
+    HF_TOKEN, HF_ENDPOINT, HF_HOME and HF_HUB_OFFLINE hold here.
+
+    The bundle is verified as by `pixlake models verify`. What the layout leaves open, such as the pooling, follows from
+    config.json, and is checked as far as that is possible without the model that it was made of.
+
+    \b
+      pixlake models get hf:Xenova/dinov2-small --lake lake
+    """
+    from pixlake_models.hub.making import describe_files, make_bundle
+    from pixlake_models.hub.repository import open_repository
+
+    if lake is None:
+        raise BadRequest("--lake is missing: the lake that gets the model")
+    place, revision = _split(name)
+    variant: Variant = "fp32"
+    target = _derive_name(place, model)
+    repository = open_repository(place, revision)
+    manifest, files = make_bundle(repository, variant)
+    manifest.source["files"] = describe_files(repository)
+    figures, pushed = _check_and_push(manifest, files, target, lake)
+
+    from pixlake_models.exporting.figures import format_table
+
+    click.echo(format_table(figures))
+    click.echo(f"{pushed} is in {lake.uri}; nothing compared it with the model that it was made of")
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    """The repository and the revision."""
+    if not name.startswith(_HUB):
+        raise BadRequest(f"{name!r} names no model that can be had; it is written {_HUB}OWNER/NAME")
+    place, _, revision = name.removeprefix(_HUB).partition("@")
+    return place, revision or None
+
+
+def _derive_name(place: str, model: str | None) -> str:
+    from pixlake.lake import check_identifier
+    from pixlake_models.commands.export import derive_name
+
+    return check_identifier("model", model or derive_name(place.rpartition("/")[2]))
+
+
+def _check_and_push(manifest: "Manifest", files: dict[str, bytes], name: str, lake: Lake) -> tuple[list["Figure"], str]:
+    """The figures, and `name@version`. NotEqual, with the lake as it was, if one is outside of its bounds."""
+    import msgspec
+
+    from pixlake.bundles.folders import read_folder
+    from pixlake.bundles.transfers import push_bundle
+    from pixlake_models.exporting.figures import record
+    from pixlake_models.exporting.writing import write_bundle
+    from pixlake_models.hub.checks import check_bundle
+
+    manifest = msgspec.structs.replace(manifest, name=name)
+    with tempfile.TemporaryDirectory(prefix="pixlake-get-") as scratch:
+        folder = Path(scratch) / name
+        write_bundle(folder, manifest, files)
+        figures = check_bundle(read_folder(folder.as_uri())).figures
+        if failed := [f"{each.name} is {each.value:.6g}, not {each.bound}" for each in figures if not each.holds]:
+            raise NotEqual(f"{name}: it does not answer as a model of images does: {'; '.join(failed)}")
+        write_bundle(folder, msgspec.structs.replace(manifest, metrics=record(figures)), files)
+        checked = read_folder(folder.as_uri())
+        push_bundle(checked, lake.uri)
+        return figures, checked.model

@@ -1,0 +1,162 @@
+"""Ready models of a hub on loopback, held against numpy from the pixels and the token vectors on."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+from numpy.typing import NDArray
+from PIL import Image
+
+from pixlake.bundles.folders import open_folder
+from pixlake.images.preprocessing import tensor
+from pixlake.inference.embedder import Embedder
+from tests.builders import ready, tiny
+from tests.builders.commands import run
+from tests.servers.hub import COMMIT, Hub, serving_hub
+
+DINO = "acme/dinov2-tiny"
+COLORS = [(255, 0, 0), (10, 200, 90), (0, 0, 0), (255, 255, 255)]
+
+
+@pytest.fixture(autouse=True)
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with serving_hub(Hub({DINO: ready.dinov2()}, {DINO: {"license": "apache-2.0"}})) as served:
+        settings = {
+            "ENDPOINT": served.address,
+            "HUGGINGFACE_CO_URL_TEMPLATE": f"{served.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}",
+            "HF_HUB_CACHE": str(tmp_path / "cache"),
+            "HF_HUB_OFFLINE": False,
+            "HF_HUB_DISABLE_PROGRESS_BARS": True,
+        }
+        for name, value in settings.items():
+            monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+        yield served
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    return tmp_path / "lake"
+
+
+def get(lake: Path, *arguments: str) -> Result:
+    return run("models", "get", *arguments, "--lake", lake)
+
+
+def got(lake: Path, *arguments: str) -> Result:
+    done = get(lake, *arguments)
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def embedder(lake: Path, name: str) -> Embedder:
+    return Embedder(open_folder(lake.as_uri(), name))
+
+
+def unit(rows: NDArray[Any]) -> NDArray[Any]:
+    scaled: NDArray[Any] = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+    return scaled
+
+
+def image_vectors() -> NDArray[Any]:
+    spec = tiny.spec(resize="shortest", crop=8 / 9)
+    means = [tensor(Image.new("RGB", (20, 14), color), spec).mean(axis=(1, 2)) for color in COLORS]
+    return unit(np.stack(means) @ tiny.WEIGHTS)
+
+
+def embed_images(lake: Path, name: str) -> NDArray[Any]:
+    return embedder(lake, name).embed_images([Image.new("RGB", (20, 14), color) for color in COLORS])
+
+
+def test_a_dinov2_answers_with_the_vector_of_its_first_place(lake: Path) -> None:
+    done = got(lake, f"hf:{DINO}")
+    assert np.abs(embed_images(lake, "dinov2-tiny") - image_vectors()).max() < 1e-6
+    assert "nothing compared it with the model that it was made of" in done.stdout.splitlines()[-1]
+    assert run("models", "verify", "dinov2-tiny", "--lake", lake).exit_code == 0
+
+
+def test_commit_licence_digests_and_figures_are_in_the_bundle(hub: Hub, lake: Path) -> None:
+    got(lake, f"hf:{DINO}")
+    manifest = open_folder(lake.as_uri(), "dinov2-tiny").manifest
+    source, graph = manifest.source, hashlib.sha256(hub.repositories[DINO]["onnx/model.onnx"]).hexdigest()
+    assert (source["origin"], source["commit"], source["licence"]) == (f"hf:{DINO}", COMMIT, "apache-2.0")
+    assert f"onnx/model.onnx sha256 {graph}" in source["files"]
+    assert source["compared"].startswith("with nothing")
+    assert manifest.metrics["cosine_of_mirror_images"] >= manifest.metrics["cosine_of_other_images"]
+    assert "- compared: with nothing" in run("models", "show", "dinov2-tiny", "--lake", lake).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("hf:acme/none", "no such repository, or HF_TOKEN may not read it"),
+        (f"hf:{DINO}@v9", "no such revision"),
+        ("hf:a/b/c", "it is written hf:owner/name"),
+        ("dinov2", "it is written hf:OWNER/NAME"),
+    ],
+)
+def test_a_name_that_the_hub_lacks_is_refused(lake: Path, name: str, reason: str) -> None:
+    done = get(lake, name)
+    assert (done.exit_code, lake.exists()) == (2, False)
+    assert reason in done.stderr
+
+
+def test_a_lake_is_needed() -> None:
+    done = run("models", "get", f"hf:{DINO}")
+    assert done.exit_code == 2
+    assert "--lake is missing" in done.stderr
+
+
+def test_an_interrupted_download_is_taken_up_again(hub: Hub, lake: Path) -> None:
+    hub.cut_after = 300
+    got(lake, f"hf:{DINO}")
+    assert hub.asked.count(f"GET /{DINO}/resolve/{COMMIT}/onnx/model.onnx") == 2
+    assert np.abs(embed_images(lake, "dinov2-tiny") - image_vectors()).max() < 1e-6
+
+
+def test_offline_what_was_downloaded_is_used(hub: Hub, lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    done = get(lake, f"hf:{DINO}")
+    assert done.exit_code == 2
+    assert "not downloaded, and HF_HUB_OFFLINE is set" in done.stderr
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    got(lake, f"hf:{DINO}")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    hub.asked.clear()
+    assert "cosine of mirror images" in got(lake, f"hf:{DINO}").stdout
+    assert hub.asked == []
+    assert open_folder(lake.as_uri(), "dinov2-tiny").manifest.source["commit"] == COMMIT
+
+
+def test_a_file_that_is_not_the_hubs_is_refused(hub: Hub, lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = hub.describe(DINO)
+    described["siblings"][-1]["lfs"]["sha256"] = "0" * 64
+    monkeypatch.setattr(hub, "describe", lambda _: described)
+    done = get(lake, f"hf:{DINO}")
+    assert (done.exit_code, lake.exists()) == (1, False)
+    assert "not the hub's 000" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("config.json", b"[", "config.json is no JSON"),
+        ("config.json", b'{"model_type": "puzzle"}', "none is known to be the vector of a 'puzzle'"),
+        ("config.json", b'{"model_type": "dinov2", "hidden_size": 5}', "with 4 numbers, its config.json states 5"),
+        ("preprocessor_config.json", ready.processor(do_pad=True), "its preprocessing pads"),
+        ("preprocessor_config.json", ready.processor(size=None), "has no size"),
+        ("onnx/model.onnx", b"no graph", "is no ONNX graph"),
+        ("onnx/model.onnx", None, "has no onnx/vision_model.onnx and no onnx/model.onnx"),
+    ],
+)
+def test_a_layout_that_leaves_something_open_is_refused(
+    hub: Hub, lake: Path, file: str, content: bytes | None, reason: str
+) -> None:
+    files = {**ready.dinov2(), file: content}
+    hub.repositories = {DINO: {path: data for path, data in files.items() if data is not None}}
+    done = get(lake, f"hf:{DINO}")
+    assert (done.exit_code, lake.exists()) == (1, False)
+    assert reason in done.stderr
