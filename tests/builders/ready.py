@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 
 from tests.builders import tiny
 
@@ -80,3 +82,70 @@ def _image_nodes(output: str) -> list[NodeProto]:
         helper.make_node("Flatten", ["pooled"], ["flat"]),
         helper.make_node("MatMul", ["flat", "weights"], [output]),
     ]
+
+
+def clip(*, masked: bool = True, **config: Any) -> dict[str, bytes]:
+    """Two towers of one space, each beside an output that is not to be read. A text's vector is the mean of its
+    tokens'; without a mask padding counts, too."""
+    settings = {
+        "model_type": "clip",
+        "projection_dim": 4,
+        "text_config": {"max_position_embeddings": 6},
+    }
+    return {
+        "config.json": json.dumps(settings | config).encode(),
+        "preprocessor_config.json": processor(image_processor_type="CLIPImageProcessor"),
+        "tokenizer.json": tokenizer(),
+        "tokenizer_config.json": json.dumps({"pad_token": "[PAD]", "model_max_length": 1e30}).encode(),
+        "onnx/vision_model.onnx": vision_graph(),
+        "onnx/text_model.onnx": text_graph(masked=masked),
+    }
+
+
+def tokenizer() -> bytes:
+    """Tiny's, which begins each text with `[UNK]`, as real ones do with a token of their own."""
+    made = Tokenizer.from_str(tiny.tokenizer().decode())
+    made.post_processor = TemplateProcessing(single="[UNK] $A", special_tokens=[("[UNK]", tiny.WORDS.index("[UNK]"))])
+    return made.to_str().encode()
+
+
+def vision_graph(weights: NDArray[np.float32] = tiny.WEIGHTS, output: str = "image_embeds") -> bytes:
+    nodes = [*_image_nodes(output), helper.make_node("Neg", [output], ["last_hidden_state"])]
+    outputs: dict[str, list[str | int | None]] = {
+        "last_hidden_state": ["batch", 4],
+        output: ["batch", weights.shape[1]],
+    }
+    return graph(nodes, PIXELS, outputs, {"weights": weights})
+
+
+def text_graph(*, masked: bool = True) -> bytes:
+    shape = ["batch", "length"]
+    names = ("input_ids", "attention_mask")[: 1 + masked]
+    inputs: Shapes = dict.fromkeys(names, (TensorProto.INT64, shape))
+    nodes = [
+        helper.make_node("Gather", ["vectors", "input_ids"], ["last_hidden_state"]),
+        helper.make_node("ReduceMean", ["last_hidden_state"], ["text_embeds"], axes=[1], keepdims=0),
+    ]
+    if masked:
+        nodes[1:] = [
+            helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", ["mask", "last"], ["weights"]),
+            helper.make_node("Mul", ["last_hidden_state", "weights"], ["kept"]),
+            helper.make_node("ReduceSum", ["kept", "places"], ["text_embeds"], keepdims=0),
+        ]
+    constants = {"vectors": tiny.TOKEN_VECTORS} | ({"last": np.array([2]), "places": np.array([1])} if masked else {})
+    outputs: dict[str, list[str | int | None]] = {"last_hidden_state": [*shape, 4], "text_embeds": ["batch", 4]}
+    return graph(nodes, inputs, outputs, constants)
+
+
+def classifier(labels: Mapping[str, str], **config: Any) -> dict[str, bytes]:
+    """ImageNet's kind: a logit for each class."""
+    settings = {"model_type": "vit", "architectures": ["ViTForImageClassification"], "id2label": labels}
+    squashed = {"height": tiny.SIDE, "width": tiny.SIDE}
+    return {
+        "config.json": json.dumps(settings | config).encode(),
+        "preprocessor_config.json": processor(
+            image_processor_type="ViTImageProcessor", size=squashed, do_center_crop=False
+        ),
+        "onnx/model.onnx": vision_graph(output="logits"),
+    }

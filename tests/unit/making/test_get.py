@@ -14,11 +14,13 @@ from PIL import Image
 from pixlake.bundles.folders import open_folder
 from pixlake.images.preprocessing import tensor
 from pixlake.inference.embedder import Embedder
+from pixlake.inference.encoders import Example
+from pixlake.inference.loaded import load_classifier
 from tests.builders import ready, tiny
 from tests.builders.commands import run
 from tests.servers.hub import COMMIT, Hub, serving_hub
 
-DINO = "acme/dinov2-tiny"
+DINO, CLIP, CLASSES = "acme/dinov2-tiny", "acme/clip-tiny", "acme/classes-tiny"
 COLORS = [(255, 0, 0), (10, 200, 90), (0, 0, 0), (255, 255, 255)]
 
 
@@ -160,3 +162,74 @@ def test_a_layout_that_leaves_something_open_is_refused(
     done = get(lake, f"hf:{DINO}")
     assert (done.exit_code, lake.exists()) == (1, False)
     assert reason in done.stderr
+
+
+def text_vectors(*texts: str) -> NDArray[Any]:
+    """Of the texts' words, as the tokenizer takes them."""
+    return unit(
+        np.stack([tiny.TOKEN_VECTORS[[tiny.WORDS.index(each) for each in text.split()]].mean(0) for text in texts])
+    )
+
+
+def test_a_clip_answers_images_and_texts_in_one_space(hub: Hub, lake: Path) -> None:
+    hub.repositories = {CLIP: ready.clip()}
+    got(lake, f"hf:{CLIP}", "--name", "mine")
+    assert np.abs(embed_images(lake, "mine") - image_vectors()).max() < 1e-6
+    found = embedder(lake, "mine").embed_texts(["red", "blue green square", "red red red red red blue"])
+    assert (
+        np.abs(found - text_vectors("[UNK] red", "[UNK] blue green square", "[UNK] red red red red red")).max() < 1e-6
+    )
+    manifest = open_folder(lake.as_uri(), "mine").manifest
+    assert manifest.metrics["cosine_of_a_text_repeated"] == 1
+    assert "tokenizer.json sha256 " in manifest.source["files"]
+
+
+def test_texts_that_padding_changes_are_padded_to_one_length(hub: Hub, lake: Path) -> None:
+    hub.repositories = {CLIP: ready.clip(masked=False, model_type="unheard")}
+    got(lake, f"hf:{CLIP}")
+    found = embedder(lake, "clip-tiny").embed_texts(["red", "blue green"])
+    padded = text_vectors("[UNK] red" + " [PAD]" * 4, "[UNK] blue green" + " [PAD]" * 3)
+    assert np.abs(found - padded).max() < 1e-6
+
+
+def test_a_model_whose_answer_depends_on_texts_beside_it_is_refused(hub: Hub, lake: Path) -> None:
+    hub.repositories = {CLIP: ready.clip(masked=False, text_config={"max_position_embeddings": 40})}
+    done = get(lake, f"hf:{CLIP}")
+    assert (done.exit_code, lake.exists()) == (1, False)
+    assert "cosine_of_a_text_beside_a_longer is" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("onnx/vision_model.onnx", ready.vision_graph(np.eye(3, 5, dtype=np.float32)), "config.json states 4"),
+        ("onnx/vision_model.onnx", ready.vision_graph(output="vector"), "vector of a 'clip'"),
+        ("onnx/text_model.onnx", ready.vision_graph(output="text_embeds"), "takes ['pixel_values'], too"),
+        ("tokenizer.json", b"{}", "no tokenizer of the `tokenizers` library"),
+        ("tokenizer.json", None, "has no tokenizer.json"),
+        ("tokenizer_config.json", b'{"padding_side": "left"}', "pads texts on the left"),
+    ],
+)
+def test_two_towers_that_leave_something_open_are_refused(
+    hub: Hub, lake: Path, file: str, content: bytes | None, reason: str
+) -> None:
+    files = {**ready.clip(), file: content}
+    hub.repositories = {CLIP: {path: data for path, data in files.items() if data is not None}}
+    done = get(lake, f"hf:{CLIP}")
+    assert (done.exit_code, lake.exists()) == (1, False)
+    assert reason in done.stderr
+
+
+def test_a_classifiers_labels_are_its_configs(hub: Hub, lake: Path) -> None:
+    labels = {"0": "crane", "1": "tench, Tinca tinca", "2": "crane", "3": "kite"}
+    hub.repositories = {CLASSES: ready.classifier(labels)}
+    got(lake, f"hf:{CLASSES}")
+    model = load_classifier(lake.as_uri(), "classes-tiny")
+    pictures = [tensor(Image.new("RGB", (20, 14), color), tiny.spec(resize="squash")) for color in COLORS]
+    predicted = model.predict([Example(images=[each]) for each in pictures])
+    logits = np.stack([each.mean(axis=(1, 2)) for each in pictures]) @ tiny.WEIGHTS
+    powers = np.exp(logits)
+    found = np.array([list(each.probabilities.values()) for each in predicted if each and each.probabilities])
+    assert np.abs(found - powers / powers.sum(axis=1, keepdims=True)).max() < 1e-6
+    names = open_folder(lake.as_uri(), "classes-tiny").manifest.labels
+    assert names == ("crane (0)", "tench, Tinca tinca", "crane (2)", "kite")
