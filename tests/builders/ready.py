@@ -1,13 +1,17 @@
 """Repositories of ready ONNX models as a hub has them, in the layout of transformers.js, around tiny graphs."""
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx.external_data_helper import set_external_data
+from onnxruntime.quantization import quantize_dynamic
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
@@ -116,6 +120,35 @@ def vision_graph(weights: NDArray[np.float32] = tiny.WEIGHTS, output: str = "ima
         output: ["batch", weights.shape[1]],
     }
     return graph(nodes, PIXELS, outputs, {"weights": weights})
+
+
+def keep_beside(path: str, location: str) -> dict[str, bytes]:
+    """The graph of `dinov2` at `path`, with its weights in the file `location` beside it."""
+    model = onnx.load_from_string(places_graph())
+    weights = model.graph.initializer[0]
+    data = weights.raw_data
+    set_external_data(weights, location, offset=0, length=len(data))
+    weights.ClearField("raw_data")
+    return {path: model.SerializeToString(), f"{path.rpartition('/')[0]}/{location}": data}
+
+
+def halved(model: bytes) -> bytes:
+    """The graph in float16, its inputs and outputs, too."""
+    found = onnx.load_from_string(model)
+    for each in (*found.graph.input, *found.graph.output):
+        each.type.tensor_type.elem_type = TensorProto.FLOAT16
+    weights = found.graph.initializer[0]
+    weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights).astype(np.float16), weights.name))
+    return bytes(found.SerializeToString())
+
+
+def quantized(model: bytes) -> bytes:
+    """The graph with 8-bit weights, and activations whose range is that of all that is asked at once."""
+    with tempfile.TemporaryDirectory() as scratch:
+        exact, made = Path(scratch, "exact.onnx"), Path(scratch, "made.onnx")
+        exact.write_bytes(model)
+        quantize_dynamic(exact, made, op_types_to_quantize=["MatMul"])
+        return made.read_bytes()
 
 
 def text_graph(*, masked: bool = True) -> bytes:

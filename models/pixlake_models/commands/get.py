@@ -19,7 +19,16 @@ _HUB = "hf:"
 
 @click.command()
 @click.argument("name", metavar="hf:OWNER/NAME")
-@click.option("--name", "model", metavar="MODEL", help="Its name in the lake. Default: the repository's.")
+@click.option(
+    "--variant",
+    type=click.Choice(["fp32", "fp16", "quantized"]),
+    default="fp32",
+    show_default=True,
+    help="The weights: float32, float16 (half the size), or 8-bit integers (a quarter, with other answers).",
+)
+@click.option(
+    "--name", "model", metavar="MODEL", help="Its name in the lake. Default: the repository's, and the variant."
+)
 @click.option(
     "--lake",
     type=Lake.at,
@@ -28,7 +37,7 @@ _HUB = "hf:"
     metavar="DIR",
     help="The lake: a folder, or s3://bucket with its tables in Glue.",
 )
-def get(name: str, model: str | None, lake: Lake | None) -> None:
+def get(name: str, variant: "Variant", model: str | None, lake: Lake | None) -> None:
     """Get a ready ONNX model from a hub into the lake; torch is not needed.
 
     hf:OWNER/NAME is any repository in the layout of transformers.js and optimum: onnx/vision_model.onnx and
@@ -41,6 +50,7 @@ def get(name: str, model: str | None, lake: Lake | None) -> None:
 
     \b
       pixlake models get hf:Xenova/dinov2-small --lake lake
+      pixlake models get hf:Xenova/clip-vit-base-patch32 --variant fp16 --lake lake
     """
     from pixlake_models.hub.making import describe_files, make_bundle
     from pixlake_models.hub.repository import open_repository
@@ -48,8 +58,7 @@ def get(name: str, model: str | None, lake: Lake | None) -> None:
     if lake is None:
         raise BadRequest("--lake is missing: the lake that gets the model")
     place, revision = _split(name)
-    variant: Variant = "fp32"
-    target = _derive_name(place, model)
+    target = _derive_name(place, variant, model)
     repository = open_repository(place, revision)
     manifest, files = make_bundle(repository, variant)
     manifest.source["files"] = describe_files(repository)
@@ -69,11 +78,15 @@ def _split(name: str) -> tuple[str, str | None]:
     return place, revision or None
 
 
-def _derive_name(place: str, model: str | None) -> str:
+def _derive_name(place: str, variant: "Variant", model: str | None) -> str:
+    """The name of a smaller variant says so, so that nobody serves one unknowingly."""
     from pixlake.lake import check_identifier
     from pixlake_models.commands.export import derive_name
 
-    return check_identifier("model", model or derive_name(place.rpartition("/")[2]))
+    end = "" if variant == "fp32" else f"-{variant}"
+    if model and not model.endswith(end):
+        raise BadRequest(f"{model}: the name of a model with --variant {variant} ends in {end}")
+    return check_identifier("model", model or f"{derive_name(place.rpartition('/')[2])}{end}")
 
 
 def _check_and_push(manifest: "Manifest", files: dict[str, bytes], name: str, lake: Lake) -> tuple[list["Figure"], str]:

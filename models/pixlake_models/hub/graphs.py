@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from pixlake.errors import NotServable
 
@@ -62,7 +62,11 @@ def cut_tower(model: ModelProto, read: Read) -> Tower:
     del model.graph.output[:]
     model.graph.output.append(kept)
     held = {each.name for each in model.graph.initializer}
-    inputs = {each.name: _axes(each) for each in model.graph.input if each.name not in held}
+    given = [each for each in model.graph.input if each.name not in held]
+    for each in given:
+        if each.type.tensor_type.elem_type == TensorProto.FLOAT16:
+            _take_float32(model.graph, each)
+    inputs = {each.name: _axes(each) for each in given}
     return Tower(model.SerializeToString(), inputs, output, width)
 
 
@@ -77,6 +81,17 @@ def _pool(read: Read, output: str, *, spatial: bool) -> Sequence[NodeProto]:
         nodes.append(helper.make_node("Transpose", [read.tensor], [turned], name=turned, perm=[0, 2, 1]))
     nodes.append(helper.make_node("GlobalAveragePool", [turned], [pooled], name=pooled))
     return [*nodes, helper.make_node("Flatten", [pooled], [output], name=output)]
+
+
+def _take_float32(graph: GraphProto, given: ValueInfoProto) -> None:
+    """Have the graph take this input, which it wants as float16, as a bundle gives it."""
+    narrow = _free_name(graph, "pixlake_float16")
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            if name == given.name:
+                node.input[place] = narrow
+    given.type.tensor_type.elem_type = TensorProto.FLOAT
+    graph.node.insert(0, helper.make_node("Cast", [given.name], [narrow], name=narrow, to=TensorProto.FLOAT16))
 
 
 def _axes(value: Any) -> tuple[int | None, ...]:

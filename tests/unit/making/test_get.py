@@ -1,7 +1,7 @@
 """Ready models of a hub on loopback, held against numpy from the pixels and the token vectors on."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +233,40 @@ def test_a_classifiers_labels_are_its_configs(hub: Hub, lake: Path) -> None:
     assert np.abs(found - powers / powers.sum(axis=1, keepdims=True)).max() < 1e-6
     names = open_folder(lake.as_uri(), "classes-tiny").manifest.labels
     assert names == ("crane (0)", "tench, Tinca tinca", "crane (2)", "kite")
+
+
+@pytest.mark.parametrize(
+    ("variant", "make", "far"), [("fp16", ready.halved, 2e-3), ("quantized", ready.quantized, 0.1)]
+)
+def test_a_variant_has_files_and_a_name_of_its_own(
+    hub: Hub, lake: Path, variant: str, make: Callable[[bytes], bytes], far: float
+) -> None:
+    graph = make(ready.vision_graph())
+    files = ready.clip() | {f"onnx/vision_model_{variant}.onnx": graph}
+    files[f"onnx/text_model_{variant}.onnx"] = files.pop("onnx/text_model.onnx")
+    hub.repositories = {CLIP: files}
+    got(lake, f"hf:{CLIP}", "--variant", variant)
+    far_off = np.abs(embed_images(lake, f"clip-tiny-{variant}") - image_vectors()).max()
+    assert 0 < far_off < far
+    assert open_folder(lake.as_uri(), f"clip-tiny-{variant}").manifest.source["variant"] == variant
+
+
+def test_the_name_of_a_variant_says_so(hub: Hub, lake: Path) -> None:
+    done = get(lake, f"hf:{CLIP}", "--variant", "fp16", "--name", "clip")
+    assert (done.exit_code, hub.asked) == (2, [])
+    assert "ends in -fp16" in done.stderr
+    assert "has no onnx/vision_model_fp16.onnx" in get(lake, f"hf:{DINO}", "--variant", "fp16").stderr
+
+
+def test_tensors_in_a_file_beside_the_graph_come_with_it(hub: Hub, lake: Path) -> None:
+    hub.repositories = {DINO: ready.dinov2() | ready.keep_beside("onnx/model.onnx", "model.onnx_data")}
+    got(lake, f"hf:{DINO}")
+    assert np.abs(embed_images(lake, "dinov2-tiny") - image_vectors()).max() < 1e-6
+
+
+def test_tensors_in_any_other_file_are_refused(hub: Hub, lake: Path, tmp_path: Path) -> None:
+    (tmp_path / "weights").write_bytes(tiny.WEIGHTS.tobytes())
+    hub.repositories = {DINO: ready.dinov2() | ready.keep_beside("onnx/model.onnx", str(tmp_path / "weights"))}
+    done = get(lake, f"hf:{DINO}")
+    assert (done.exit_code, lake.exists()) == (1, False)
+    assert "does not load the graph" in done.stderr
