@@ -18,7 +18,7 @@ _HUB = "hf:"
 
 
 @click.command()
-@click.argument("name", metavar="hf:OWNER/NAME")
+@click.argument("name", metavar="[NAME|hf:OWNER/NAME]", required=False)
 @click.option(
     "--variant",
     type=click.Choice(["fp32", "fp16", "quantized"]),
@@ -37,8 +37,10 @@ _HUB = "hf:"
     metavar="DIR",
     help="The lake: a folder, or s3://bucket with its tables in Glue.",
 )
-def get(name: str, variant: "Variant", model: str | None, lake: Lake | None) -> None:
+def get(name: str | None, variant: "Variant", model: str | None, lake: Lake | None) -> None:
     """Get a ready ONNX model from a hub into the lake; torch is not needed.
+
+    Without NAME it lists the models that have a short one, with the size of their float32 files.
 
     hf:OWNER/NAME is any repository in the layout of transformers.js and optimum: onnx/vision_model.onnx and
     onnx/text_model.onnx, or onnx/model.onnx; preprocessor_config.json, config.json and tokenizer.json. With @REVISION
@@ -49,16 +51,23 @@ def get(name: str, variant: "Variant", model: str | None, lake: Lake | None) -> 
     config.json, and is checked as far as that is possible without the model that it was made of.
 
     \b
-      pixlake models get hf:Xenova/dinov2-small --lake lake
-      pixlake models get hf:Xenova/clip-vit-base-patch32 --variant fp16 --lake lake
+      pixlake models get
+      pixlake models get dinov2-small --lake lake
+      pixlake models get hf:Xenova/clip-vit-base-patch16 --variant fp16 --lake lake
     """
-    from pixlake_models.hub.making import describe_files, make_bundle
-    from pixlake_models.hub.repository import open_repository
+    from pixlake_models.hub.known import list_known
 
+    if name is None:
+        click.echo(list_known())
+        return
     if lake is None:
         raise BadRequest("--lake is missing: the lake that gets the model")
     place, revision = _split(name)
-    target = _derive_name(place, variant, model)
+    target = _derive_name(name, variant, model)
+
+    from pixlake_models.hub.making import describe_files, make_bundle
+    from pixlake_models.hub.repository import open_repository
+
     repository = open_repository(place, revision)
     manifest, files = make_bundle(repository, variant)
     manifest.source["files"] = describe_files(repository)
@@ -72,13 +81,18 @@ def get(name: str, variant: "Variant", model: str | None, lake: Lake | None) -> 
 
 def _split(name: str) -> tuple[str, str | None]:
     """The repository and the revision."""
+    from pixlake_models.hub.known import KNOWN, find_known
+
+    if known := find_known(name):
+        return known.repository, None
     if not name.startswith(_HUB):
-        raise BadRequest(f"{name!r} names no model that can be had; it is written {_HUB}OWNER/NAME")
+        names = ", ".join(each.name for each in KNOWN)
+        raise BadRequest(f"{name!r} names no model that can be had; it is one of {names}, or {_HUB}OWNER/NAME")
     place, _, revision = name.removeprefix(_HUB).partition("@")
     return place, revision or None
 
 
-def _derive_name(place: str, variant: "Variant", model: str | None) -> str:
+def _derive_name(name: str, variant: "Variant", model: str | None) -> str:
     """The name of a smaller variant says so, so that nobody serves one unknowingly."""
     from pixlake.lake import check_identifier
     from pixlake_models.commands.export import derive_name
@@ -86,7 +100,7 @@ def _derive_name(place: str, variant: "Variant", model: str | None) -> str:
     end = "" if variant == "fp32" else f"-{variant}"
     if model and not model.endswith(end):
         raise BadRequest(f"{model}: the name of a model with --variant {variant} ends in {end}")
-    return check_identifier("model", model or f"{derive_name(place.rpartition('/')[2])}{end}")
+    return check_identifier("model", model or f"{derive_name(name.partition('@')[0].rpartition('/')[2])}{end}")
 
 
 def _check_and_push(manifest: "Manifest", files: dict[str, bytes], name: str, lake: Lake) -> tuple[list["Figure"], str]:

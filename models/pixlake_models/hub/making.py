@@ -57,7 +57,14 @@ class _Making:
 def make_bundle(repository: Repository, variant: Variant) -> tuple[Manifest, dict[str, bytes]]:
     """The bundle, without a name, and its files. NotServable where the layout is another, or leaves open how the
     model is to be used."""
-    making = _Making(repository, variant)
+    try:
+        return _make(_Making(repository, variant))
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        # JSON of strangers, of any form
+        raise NotServable(f"{repository.name}: its settings are of a form that is not known: {error!r}") from error
+
+
+def _make(making: _Making) -> tuple[Manifest, dict[str, bytes]]:
     texts = making.has("text_model")
     graph = making.parse(_find_image_graph(making), IMAGE_GRAPH)
     if not texts and is_classifier(making.config, list_outputs(graph)):

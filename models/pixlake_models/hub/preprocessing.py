@@ -34,7 +34,7 @@ def read_preprocessing(settings: Settings) -> Preprocessing:
     )
     mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     if settings.get("do_normalize", True):
-        mean, std = per_channel(_required(settings, "image_mean")), per_channel(_required(settings, "image_std"))
+        mean, std = _read_colors(settings, "image_mean"), _read_colors(settings, "image_std")
     return Preprocessing(
         width=width,
         height=height,
@@ -50,7 +50,7 @@ def read_preprocessing(settings: Settings) -> Preprocessing:
 def _read_sizes(settings: Settings) -> tuple[Resize, int, int, float]:
     """The way of resizing, width, height, and how much of each side a cut keeps."""
     size = _required(settings, "size")
-    shortest = size if isinstance(size, int) else size.get("shortest_edge")
+    shortest = size.get("shortest_edge") if isinstance(size, dict) else size if isinstance(size, int) else None
     if "crop_pct" in settings and shortest:
         return _read_convnext(shortest, float(settings["crop_pct"]))
     cut = settings.get("do_center_crop", False)
@@ -97,6 +97,13 @@ def _read_filter(settings: Settings) -> Interpolation:
     if number not in _FILTERS:
         raise NotServable(f"its preprocessor_config.json does not say how {kind or 'it'} resizes: resample is {number}")
     return _FILTERS[number]
+
+
+def _read_colors(settings: Settings, name: str) -> tuple[float, float, float]:
+    try:
+        return per_channel(_required(settings, name))
+    except (TypeError, ValueError) as error:
+        raise NotServable(f"{name} of its preprocessor_config.json is not one of three numbers") from error
 
 
 def _required(settings: Settings, name: str) -> Any:

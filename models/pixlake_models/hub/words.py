@@ -17,8 +17,8 @@ _MOST = 65_536
 _PADDED = {"siglip", "siglip2"}
 # reads up to the end of the text, so that padding changes nothing
 _CAUSAL = {"clip", "clip_text_model"}
-# what transformers does before this tokenizer, which its tokenizer.json lacks
-_CLEANED: dict[str, Cleaning] = {"siglip": "canonical"}
+# what is done before these tokenizers, and their tokenizer.json lacks; SigLIP 2's is Gemma's, and reads lower case
+_CLEANED: dict[str, Cleaning] = {"Siglip": "canonical", "T5": "canonical", "Gemma": "lower"}
 
 
 def read_words(tower: Tower, tokenizer: bytes, settings: Mapping[str, Any], config: Mapping[str, Any]) -> TextInput:
@@ -36,7 +36,7 @@ def read_words(tower: Tower, tokenizer: bytes, settings: Mapping[str, Any], conf
         length=fixed or _find_length(settings, config),
         pad=_find_pad(tokenizer, settings, config),
         mask_tensor=_MASK if _MASK in tower.inputs else None,
-        cleaning=_CLEANED.get(family, "none"),
+        cleaning=_find_cleaning(settings) if family in _PADDED else "none",
         padding=_find_padding(tower, family),
     )
 
@@ -45,6 +45,11 @@ def _find_padding(tower: Tower, family: str) -> Literal["length", "longest"]:
     if tower.inputs[_IDS][-1] or family in _PADDED:
         return "length"
     return "longest" if _MASK in tower.inputs or family in _CAUSAL else "length"
+
+
+def _find_cleaning(settings: Mapping[str, Any]) -> Cleaning:
+    kind = str(settings.get("tokenizer_class"))
+    return next((cleaning for name, cleaning in _CLEANED.items() if kind.startswith(name)), "none")
 
 
 def _find_length(settings: Mapping[str, Any], config: Mapping[str, Any]) -> int:

@@ -16,6 +16,9 @@ from pixlake.images.preprocessing import tensor
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.encoders import Example
 from pixlake.inference.loaded import load_classifier
+from pixlake_models.hub.graphs import Tower
+from pixlake_models.hub.known import KNOWN
+from pixlake_models.hub.words import read_words
 from tests.builders import ready, tiny
 from tests.builders.commands import run
 from tests.servers.hub import COMMIT, Hub, serving_hub
@@ -97,7 +100,7 @@ def test_commit_licence_digests_and_figures_are_in_the_bundle(hub: Hub, lake: Pa
         ("hf:acme/none", "no such repository, or HF_TOKEN may not read it"),
         (f"hf:{DINO}@v9", "no such revision"),
         ("hf:a/b/c", "it is written hf:owner/name"),
-        ("dinov2", "it is written hf:OWNER/NAME"),
+        ("dinov2", "it is one of clip-vit-b32, "),
     ],
 )
 def test_a_name_that_the_hub_lacks_is_refused(lake: Path, name: str, reason: str) -> None:
@@ -150,6 +153,7 @@ def test_a_file_that_is_not_the_hubs_is_refused(hub: Hub, lake: Path, monkeypatc
         ("config.json", b'{"model_type": "dinov2", "hidden_size": 5}', "with 4 numbers, its config.json states 5"),
         ("preprocessor_config.json", ready.processor(do_pad=True), "its preprocessing pads"),
         ("preprocessor_config.json", ready.processor(size=None), "has no size"),
+        ("preprocessor_config.json", ready.processor(size={"height": "a", "width": []}), "of a form that is not known"),
         ("onnx/model.onnx", b"no graph", "is no ONNX graph"),
         ("onnx/model.onnx", None, "has no onnx/vision_model.onnx and no onnx/model.onnx"),
     ],
@@ -270,3 +274,25 @@ def test_tensors_in_any_other_file_are_refused(hub: Hub, lake: Path, tmp_path: P
     done = get(lake, f"hf:{DINO}")
     assert (done.exit_code, lake.exists()) == (1, False)
     assert "does not load the graph" in done.stderr
+
+
+def test_without_a_name_the_known_models_are_listed(hub: Hub) -> None:
+    listed = run("models", "get").stdout.splitlines()
+    assert [line.split()[0] for line in listed] == ["name", *(each.name for each in KNOWN)]
+    assert next(line for line in listed if line.startswith("dinov2-small")).split()[1:4] == ["88", "384", "Apache-2.0"]
+    assert hub.asked == []
+
+
+def test_a_listed_name_is_a_repositorys(hub: Hub, lake: Path) -> None:
+    hub.repositories = {"Xenova/dinov2-small": ready.dinov2()}
+    assert got(lake, "dinov2-small").stdout.splitlines()[-1].startswith("dinov2-small@")
+
+
+@pytest.mark.parametrize(
+    ("kind", "cleaning"), [("GemmaTokenizerFast", "lower"), ("SiglipTokenizer", "canonical"), ("CLIPTokenizer", "none")]
+)
+def test_a_siglips_texts_are_cleaned_and_padded_as_in_its_training(kind: str, cleaning: str) -> None:
+    tower = Tower(b"", {"input_ids": (None, None)}, "pooler_output", 768)
+    settings = {"tokenizer_class": kind, "pad_token": {"content": "blue"}}
+    declared = read_words(tower, ready.tokenizer(), settings, {"model_type": "siglip"})
+    assert (declared.cleaning, declared.padding, declared.length, declared.pad) == (cleaning, "length", 64, 4)
