@@ -1,5 +1,6 @@
 """A `preprocessor_config.json`, as transformers' image processors write it, as a bundle's preprocessing."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,7 +93,7 @@ def _read_pair(size: Any) -> tuple[int, int]:
 
 def _read_filter(settings: Settings) -> Interpolation:
     kind = str(settings.get("image_processor_type") or settings.get("feature_extractor_type") or "")
-    family = kind.removesuffix("Fast").removesuffix("ImageProcessor").removesuffix("FeatureExtractor")
+    family = re.sub("(ImageProcessor|FeatureExtractor)(Fast|Pil)?$", "", kind)
     number = settings.get("resample", _USUAL.get(family))
     if number not in _FILTERS:
         raise NotServable(f"its preprocessor_config.json does not say how {kind or 'it'} resizes: resample is {number}")

@@ -11,6 +11,7 @@ from click.testing import Result
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.tests.loopback_hub import COMMIT, Hub, serving_hub
 from pixlake.bundles.folders import open_folder
 from pixlake.images.preprocessing import tensor
 from pixlake.inference.embedder import Embedder
@@ -21,7 +22,6 @@ from pixlake_models.hub.known import KNOWN
 from pixlake_models.hub.words import read_words
 from tests.builders import ready, tiny
 from tests.builders.commands import run
-from tests.servers.hub import COMMIT, Hub, serving_hub
 
 DINO, CLIP, CLASSES = "acme/dinov2-tiny", "acme/clip-tiny", "acme/classes-tiny"
 COLORS = [(255, 0, 0), (10, 200, 90), (0, 0, 0), (255, 255, 255)]
