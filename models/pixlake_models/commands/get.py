@@ -108,6 +108,8 @@ def _check_and_push(manifest: "Manifest", files: dict[str, bytes], name: str, la
     import msgspec
 
     from pixlake.bundles.folders import read_folder
+    from pixlake.bundles.manifest import MANIFEST
+    from pixlake.bundles.parsing import encode
     from pixlake.bundles.transfers import push_bundle
     from pixlake_models.exporting.figures import record
     from pixlake_models.exporting.writing import write_bundle
@@ -117,10 +119,14 @@ def _check_and_push(manifest: "Manifest", files: dict[str, bytes], name: str, la
     with tempfile.TemporaryDirectory(prefix="pixlake-get-") as scratch:
         folder = Path(scratch) / name
         write_bundle(folder, manifest, files)
-        figures = check_bundle(read_folder(folder.as_uri())).figures
+        # a copy of the model in memory, which the trial may need
+        files.clear()
+        written = read_folder(folder.as_uri())
+        figures = check_bundle(written).figures
         if failed := [f"{each.name} is {each.value:.6g}, not {each.bound}" for each in figures if not each.holds]:
             raise NotEqual(f"{name}: it does not answer as a model of images does: {'; '.join(failed)}")
-        write_bundle(folder, msgspec.structs.replace(manifest, metrics=record(figures)), files)
+        described = msgspec.structs.replace(written.manifest, metrics=record(figures))
+        (folder / MANIFEST).write_bytes(encode(described))
         checked = read_folder(folder.as_uri())
         push_bundle(checked, lake.uri)
         return figures, checked.model
