@@ -144,12 +144,12 @@ def test_a_corrected_table_keeps_its_images_and_a_complete_upload_takes_away_the
     for upload in (first, corrected):
         request = {"upload_uri": f"file://{upload}", "experiment_id": "removal"}
         effects.append(warm.execute(f"removal-{upload.stem}", request).output["effects"])
-    assert effects[0] == {"records": {"new": 2}, "embeddings": {"new": 3}, "predictions": {"new": 2}}
+    assert effects[0] == {"records": {"new": 2}, "embeddings": {"new": 3}, "predictions": {"new": 3}}
     assert effects[1] == {"records": {"replaced": 1, "unchanged": 1}, "embeddings": {}, "predictions": {"older": 2}}
     assert [row["image_paths"] for row in rows(model_lake, "records", "removal")] == [["1.png"], ["2.png"]]
     _, out, err = run(model_lake, whole, "--experiment", "removal", "--complete", "--json")
     assert json.loads(out)["effects"]["embeddings"] == {"unchanged": 1, "removed": 2}, err
-    assert "predictions 1 unchanged, 1 removed" in err
+    assert "predictions 1 unchanged, 2 removed" in err
     assert ids(model_lake, "removal") == {
         "records": ["1"],
         "embeddings": ["1.png"],
