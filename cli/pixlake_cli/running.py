@@ -41,8 +41,8 @@ def execute(engine: Engine, lake: Path, upload: Upload, request: Mapping[str, An
     """Run the state machine on `request`, with its progress on standard error. `begun` is when the person began to
     wait: for a first execution, before the engine was up."""
     name = name_execution(upload, lake)
-    click.echo(f"{upload.shown} as experiment {upload.experiment_id}, execution {name}", err=True)
     keeper = Keeper(lake, name, upload, engine.logs)
+    click.echo(f"{upload.shown} as experiment {upload.experiment_id}, execution {name}", err=True)
     with keeper, shown() as show:
         progress = Progress(engine.states(), show)
         outcome = engine.execute(name, request, progress)
