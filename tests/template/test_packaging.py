@@ -27,7 +27,7 @@ HEAVY = {
     "torch": "torch",
 }
 # What comes with a declared package, or with an extra of one.
-BROUGHT = {"botocore": "boto3", "sqlalchemy": "pyiceberg", "huggingface-hub": "timm"}
+BROUGHT = {"botocore": "boto3", "sqlalchemy": "pyiceberg"}
 # What a worker process starts by its name.
 STARTED = {"awslambdaric", "python-multipart"}  # the second by Starlette, for forms
 
