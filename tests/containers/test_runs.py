@@ -84,7 +84,7 @@ def test_containers_make_the_rows_that_processes_make(lakes: tuple[Lake, Lake]) 
         "embeddings": 642,
         "predictions": 608,
         "records": 608,
-        "links": 624,
+        "links": 622,
         "executions": 2,
     }
     for function, seconds in cold.items():
