@@ -192,9 +192,10 @@ def test_buckets_are_closed_and_kept(template: dict[str, Any], bucket: str) -> N
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
     (encryption,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    by_default = encryption["ServerSideEncryptionByDefault"]
-    assert by_default["SSEAlgorithm"] == {"Fn::If": ["HasKmsKey", "aws:kms", "AES256"]}
-    assert by_default["KMSMasterKeyID"] == {"Fn::If": ["HasKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
+    condition, with_key, without = encryption["Fn::If"]
+    assert condition == "HasKmsKey"
+    assert with_key["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] == {"Ref": "KmsKeyArn"}
+    assert without["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
     (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
