@@ -62,19 +62,13 @@ def crowded(seed: int, count: int, dimensions: int = 6) -> Floats:
 
 def compare_all(vectors: Floats, rows: Sequence[int], query: Floats, count: int) -> list[tuple[float, int]]:
     """Scores and numbers of the best, ties by experiment and path."""
-    scores = {row: float(np.einsum("j,j->", vectors[row].astype(np.float64), query.astype(np.float64))) for row in rows}
+    scores = np.einsum("ij,j->i", vectors.astype(np.float64), query.astype(np.float64)).tolist()
     best = sorted(rows, key=lambda row: (-scores[row], f"e{row % 2}", row))[:count]
     return [(scores[row], row) for row in best]
 
 
 def shown(hits: list[Hit]) -> list[tuple[float, int]]:
     return [(hit.score, int(hit.image_path)) for hit in hits]
-
-
-def same(found: list[tuple[float, int]], expected: list[tuple[float, int]]) -> bool:
-    """Scores to the last bits, which hang on the order of additions; numbers where no other score is that near."""
-    np.testing.assert_allclose([score for score, _ in found], [score for score, _ in expected], rtol=1e-12, atol=1e-300)
-    return len({number for _, number in found}) == len(found)
 
 
 @examples(100)
@@ -85,7 +79,7 @@ def test_the_nearest_are_those_of_comparing_all_in_float64(
     vectors = crowded(seed, total, dimensions)
     for query in (vectors[0], -vectors[-1], crowded(seed + 1, 1, dimensions)[0]):
         found = find_nearest(batches_of(vectors, size), query, count)
-        assert same(shown(found), compare_all(vectors, range(total), query, count))
+        assert shown(found) == compare_all(vectors, range(total), query, count)
 
 
 def test_ties_are_sorted_by_experiment_and_path() -> None:
@@ -100,8 +94,7 @@ def test_rows_that_may_not_be_found_are_not(seed: int, total: int, count: int, d
     vectors = crowded(seed, total)
     alive = [row for row in range(total) if row not in dead]
     found = shown(find_nearest(batches_of(vectors, 7, [*dead]), vectors[0], count))
-    assert same(found, compare_all(vectors, alive, vectors[0], count))
-    assert {row for _, row in found} <= set(alive)
+    assert found == compare_all(vectors, alive, vectors[0], count)
 
 
 def test_of_many_vectors_few_are_compared_exactly() -> None:

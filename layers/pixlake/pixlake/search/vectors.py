@@ -1,10 +1,8 @@
 """Vectors of one model as a matrix on disk, with the columns that describe each image."""
 
 from collections.abc import Iterable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from tempfile import TemporaryFile
-from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -43,34 +41,16 @@ class Vectors:
 
 
 def map_vectors(batches: Iterable[pa.RecordBatch], model: str) -> Vectors:
-    """The vectors of `model` from one or more batches with COLUMNS."""
-    return map_models(batches)[model]
+    """The vectors of `model` from one or more batches with COLUMNS, and the other columns, with one batch in memory.
 
-
-def map_models(batches: Iterable[pa.RecordBatch]) -> dict[str, Vectors]:
-    """The vectors of each model from batches with COLUMNS, and the other columns, with one batch in memory."""
-    spools: dict[str, _Spool] = {}
-    with ExitStack() as stack:
+    They lie in a nameless file, which is deleted with the last use of its map.
+    """
+    facts = []
+    with TemporaryFile(prefix="pixlake-") as file:
         for batch in batches:
-            for model in batch.column("model").unique().to_pylist():
-                if model not in spools:
-                    spools[model] = _Spool(stack.enter_context(TemporaryFile(prefix="pixlake-")))
-                spools[model].add(batch.filter(pc.equal(batch.column("model"), model)))
-        return {model: spool.map() for model, spool in spools.items()}
-
-
-class _Spool:
-    """Writes vectors to a nameless file, which is deleted with the last use of its map."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._facts: list[pa.RecordBatch] = []
-
-    def add(self, rows: pa.RecordBatch) -> None:
-        self._facts.append(rows.drop_columns(["model", "embedding"]))
-        self._file.write(rows.column("embedding").flatten().to_numpy(zero_copy_only=False).tobytes())
-
-    def map(self) -> Vectors:
-        facts = pa.Table.from_batches(self._facts)
-        self._file.flush()
-        return Vectors(np.memmap(self._file, np.float32, "r").reshape(facts.num_rows, -1), facts)
+            rows = batch.filter(pc.equal(batch["model"], model))
+            facts.append(rows.drop_columns(["model", "embedding"]))
+            file.write(rows["embedding"].flatten().to_numpy(zero_copy_only=False).tobytes())
+        file.flush()
+        found = pa.Table.from_batches(facts)
+        return Vectors(np.memmap(file, np.float32, "r").reshape(found.num_rows, -1), found)
