@@ -7,6 +7,7 @@ JSON: the execution's status, and whether `pixlake retry` has something to bring
 import json
 import os
 import sys
+from unittest.mock import patch
 
 from pixlake import storage
 from pixlake.iceberg.lakes import Lake
@@ -23,10 +24,12 @@ def main() -> None:
     lake, name, request = sys.argv[1:]
     reached = {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
     plain = pool.environment
-    setattr(pool, "environment", lambda *given: {**plain(*given), **reached})  # noqa: B010
     # a store is kept for the life of a process; the interpreter changes the variables
     storage.exists(f"{lake}/any")
-    with Engine(lake, Lake.at(lake).catalog_uri, {**MODELS, "BatchRows": BATCH_ROWS}) as engine:
+    with (
+        patch.object(pool, "environment", lambda *given: {**plain(*given), **reached}),
+        Engine(lake, Lake.at(lake).catalog_uri, {**MODELS, "BatchRows": BATCH_ROWS}) as engine,
+    ):
         outcome = engine.execute(name, json.loads(request))
     lost = {"batch_lost", *PASSING} & outcome.output.get("reasons", {}).keys()
     print(json.dumps({"status": outcome.status, "error": outcome.error, "cause": outcome.cause, "lost": bool(lost)}))

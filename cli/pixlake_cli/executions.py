@@ -97,13 +97,14 @@ def look_at(lake: Lake, execution: Execution) -> Status:
     work = Work(lake.uri, execution.execution_id)
     note = read_note(lake.folder, execution.execution_id) if lake.folder else None
     listing = list_work(work)
+    shards = count_shards(work, listing)
     ended = execution.status == SUCCEEDED
     report = report_uri(lake.uri, execution.execution_id)
     return Status(
         execution,
-        "" if ended else (note.state if note else "") or find_step(listing, count_shards(work, listing)),
-        {} if ended else _count_done(work, listing),
-        _explain(lake, execution, note, work, listing),
+        "" if ended else (note.state if note else "") or find_step(listing, shards),
+        {} if ended else _count_done(listing, shards),
+        _explain(lake, execution, note, listing, shards),
         _read_children(listing),
         _count_rejects(lake, execution),
         report if storage.exists(report) else None,
@@ -132,22 +133,22 @@ def _read_table(lake: Lake) -> Iterator[Execution]:
         yield Execution(**row)
 
 
-def _count_done(work: Work, listing: Listing) -> dict[str, tuple[int, int]]:
+def _count_done(listing: Listing, shards: int) -> dict[str, tuple[int, int]]:
     """The items of the Maps that have been planned."""
-    shards, batches = count_shards(work, listing), len(listing.under("batches/"))
+    batches = len(listing.under("batches/"))
     done = len(listing.under("parts/embeddings/")) + len(listing.under("parts/predictions/"))
     counted = {"Extract": (len(listing.under("extracted/")), shards), "Infer": (done, batches)}
     return {state: (count, total) for state, (count, total) in counted.items() if total}
 
 
-def _explain(lake: Lake, execution: Execution, note: Note | None, work: Work, listing: Listing) -> Failure | None:
+def _explain(lake: Lake, execution: Execution, note: Note | None, listing: Listing, shards: int) -> Failure | None:
     if execution.status in (RUNNING, SUCCEEDED):
         return None
     if note is not None and note.finished_at is not None:
-        cause = explain(StateError(note.error or note.status, note.cause), listing, count_shards(work, listing))
+        cause = explain(StateError(note.error or note.status, note.cause), listing, shards)
         return Failure(note.state or cause.step, cause.error, cause.message, cause.advice)
     if note is not None:
-        step = find_step(listing, count_shards(work, listing))
+        step = find_step(listing, shards)
         message = "the process that ran it is gone: it was interrupted, killed, or the machine went down"
         return Failure(step, execution.status, message, "Each table is as it was or complete: run the upload again.")
     for row in _read_rejects(lake, execution, ("source", "stage", "reason", "detail")).to_pylist():

@@ -17,10 +17,11 @@ BLOCKS = dict(re.findall(r"^## (.+?)\n.*?^```python\n(.*?)^```", PAGE, re.MULTIL
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the page's names are: demo-lake, and photos.zip."""
+    """Where the page's names are: photos.zip, and demo-lake with the sample and, whichever block runs, both."""
     folder = tmp_path_factory.mktemp("readers")
     make_zip(folder / "photos.zip", {"a.png": image(), "b.png": image((0, 0, 255))})
     call(folder, f"import pixlake; pixlake.open('demo-lake').run({str(ROOT / 'samples/emoji.zip')!r})")
+    call(folder, BLOCKS["Another upload"])
     return folder
 
 
@@ -42,4 +43,4 @@ def test_a_block_runs_as_it_stands(folder: Path, heading: str) -> None:
 
 def test_what_the_page_reads_is_what_the_run_wrote(folder: Path) -> None:
     code = BLOCKS["In one line"] + "print(len(records), len(embeddings), embeddings.columns, labels['n'].sum())"
-    assert call(folder, code).split() == ["608", "642", "['image_path',", "'embedding']", "608"]
+    assert call(folder, code).split() == ["608", "642", "['image_path',", "'embedding']", "610"]

@@ -39,10 +39,10 @@ def logs(execution: str, lake: Lake, as_json: bool) -> None:
     if not found:
         raise MissingObject(f"{lake.folder} has no logs of an execution {execution!r}: `pixlake executions` lists them")
     for _, function, said, line in sorted((line for log in found for line in _read(log)), key=itemgetter(0)):
-        if as_json:
-            click.echo(line) if said is not None else None
-        else:
+        if not as_json:
             click.echo("\n".join(_shown(function, said, line)))
+        elif said is not None:
+            click.echo(line)
 
 
 def _read(log: Path) -> Iterator[_Line]:

@@ -25,7 +25,7 @@ def _no_column(found: re.Match[str], source: str, columns: list[str]) -> str:
     table = found.groupdict().get("table")
     near = get_close_matches(name.lower(), columns, _SHOWN, 0.5)
     meant = f"is {' or '.join(near)} meant?" if near else f"there are {', '.join(columns)}"
-    if not near and re.search(r"\battributes\b", ",".join(columns)):
+    if not near and "attributes" in columns:
         meant += f"; an attribute is element_at(attributes, '{name}')"
     return f"there is no column {name}{f' in {table}' if table else ''}{_near(name, source)}: {meant}"
 
@@ -50,9 +50,9 @@ def _listed(candidates: str) -> str:
 
 
 def _near(name: str, source: str) -> str:
-    """The line around the name, where the query has it once outside of quotes or more often."""
+    """The line around the name where it first stands outside of quotes; empty where it does not."""
     bare = re.sub(r"'(?:[^']|'')*'", lambda text: " " * len(text[0]), source)
-    found = re.search(rf"(?i)(?<![\w.]){re.escape(name)}(?!\w)|(?<=\.){re.escape(name)}(?!\w)", bare)
+    found = re.search(rf"(?i)(?<!\w){re.escape(name)}(?!\w)", bare)
     if not found:
         return ""
     begin, end = source.rfind("\n", 0, found.start()) + 1, source.find("\n", found.end())
