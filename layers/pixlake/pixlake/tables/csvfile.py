@@ -5,7 +5,7 @@ come, empty lines skipped. pyarrow gives up on a row longer than its block, and 
 where a quote is never closed; then the careful way loses that row alone.
 """
 
-import re
+import io
 from itertools import islice
 
 from pixlake.errors import BadTable
@@ -26,7 +26,6 @@ from pixlake.tables.tablefile import TableFile, unique_names
 from pixlake.tables.text import UNREADABLE, TextFile
 
 _SAMPLE_CHARACTERS = 64 << 10
-_LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)")
 _COMPARED = 21  # rows, of which the first may be the header
 
 
@@ -43,7 +42,7 @@ def read_csv(path: str, file: TextFile, room: Room) -> TableFile:
     records = _first_records(path, file, dialect)
     rows = [record.fields for record in records]
     titles = count_titles(rows)
-    for line in _LINES.findall(sample)[: records[titles].line - file.line]:
+    for line in islice(io.StringIO(sample, newline=""), records[titles].line - file.line):
         file = file.behind(line)
     header, *others = rows[titles:]
     names = unique_names([name.replace(UNREADABLE, "\N{REPLACEMENT CHARACTER}") for name in header])
