@@ -112,7 +112,7 @@ class Profile:
     @cached_property
     def names_images(self) -> bool:
         """Whether it is called like a column of images, or its values look like their names."""
-        return bool(_IMAGE_NAME.fullmatch(self.name)) or self.image_key or looks_like_images(self.values)
+        return bool(_IMAGE_NAME.fullmatch(self.name)) or self.image_key or _are_images(self.sample)
 
     @property
     def image_key(self) -> bool:
@@ -178,7 +178,10 @@ class Profile:
 
 def looks_like_images(column: pa.ChunkedArray) -> bool:
     """Whether at least half of the values are names of image files."""
-    some = sample(column)
+    return _are_images(sample(column))
+
+
+def _are_images(some: pa.ChunkedArray) -> bool:
     matching = pc.sum(pc.match_substring_regex(some, _IMAGE_VALUE)).as_py() or 0
     return bool(2 * matching >= len(some) > 0)
 
