@@ -26,7 +26,7 @@ ARCHITECTURE ?= x86_64
 CONTAINERS := $(filter-out functions/classify_autogluon/%,$(wildcard functions/*/requirements.txt))
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs report-picture unit fuzz test test-3.13 test-wheel test-engines test-trino test-readers sam validate lint-template asl arm64 build autogluon-image test-containers requirements
+.PHONY: help setup demo lint docs report-picture unit fuzz test test-3.13 test-attacks test-wheel test-engines test-trino test-readers sam validate lint-template asl arm64 build autogluon-image test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -67,7 +67,7 @@ fuzz: setup ## hostile images, tables and zips for MINUTES, as SEED says; findin
 	$(VENV)/bin/python -m tests.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # mypy keeps one core busy, so the tests on Python 3.13 run beside it
-test: setup ## lint, the quick tests on Python 3.13, and all but those that need torch, containers or another environment
+test: setup ## lint, the quick tests on Python 3.13, and all but the slow, and those that need torch, containers or another environment
 	@$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) lint $(if $(filter %3.13,$(PYTHON)),,test-3.13)
 	$(VENV)/bin/python $(PYTEST)
 
@@ -84,6 +84,9 @@ $(VENV_313)/.ready: requirements/dev.txt $(VENV)/.ready
 	VIRTUAL_ENV=$(VENV_313) $(VENV)/bin/uv pip sync -q --require-hashes requirements/dev.txt
 	VIRTUAL_ENV=$(VENV_313) $(VENV)/bin/uv pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
+
+test-attacks: setup ## what must be waited for: hostile images, tables, models and queries against their limits, processes that end
+	$(VENV)/bin/python $(PYTEST) tests/attacks tests/processes
 
 test-wheel: setup ## install the wheel into a new environment and run the sample there
 	$(VENV)/bin/python -m pytest tests/wheel
