@@ -26,9 +26,10 @@ from pixlake.messages import (
     Run,
     SplitAnswer,
 )
-from pixlake.schemas import CLASSIFY_BATCH, EMBED_BATCH, EMBEDDINGS, PREDICTIONS, RECORDS
+from pixlake.schemas import CLASSIFY_BATCH, EMBED_BATCH, EMBEDDINGS, PREDICTIONS, RECORDS, TABLES
 from pixlake.settings import CompactSettings, MaintainSettings
 from pixlake.steps.compact import compact
+from tests.builders.tables import Said
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MODEL = "clip@0123456789ab"
@@ -123,6 +124,13 @@ class Execution:
         ]
         table = pa.Table.from_pylist(rows, RECORDS.columns)
         parquet.write_part(self.work.part("records", part_id), RECORDS, table)
+
+    def say(self, said: Said) -> None:
+        """Each of its sources of rows as a part."""
+        for name, sources in said.sources("pets").items():
+            for place, part in enumerate(sources):
+                rows = pa.Table.from_batches(part.batches(TABLES[name].columns.names))
+                parquet.write_part(self.work.part(name, f"{place:05d}"), TABLES[name], rows)
 
     def reject(self, stage: str, part_id: str, *rows: rejects.Reject) -> None:
         rejects.write(self.work.rejects(stage, part_id), rows)

@@ -166,11 +166,16 @@ def test_errors_say_what_to_do(gallery: Lake, zoo_lake: Lake, tmp_path: Path) ->
         assert result.stderr.splitlines()[-1].startswith("pixlake: ")
 
 
-def test_a_model_that_reads_no_texts_says_so(own_zoo_lake: Lake) -> None:
+def put_silent(lake: Lake, count: int) -> None:
+    """Vectors of a model that reads no texts."""
     files = {"image.onnx": tiny.image_graph()}
-    model = tiny.BundleLake(folder_of(own_zoo_lake)).embedder("silent", files=files, text=None)
-    rows = [{"image_path": f"{n}.png", "embedding": [1.0, 0.0, 0.0, 0.0], "model": model} for n in range(5)]
-    put_rows(own_zoo_lake, "embeddings", rows, "silent")
+    model = tiny.BundleLake(folder_of(lake)).embedder("silent", files=files, text=None)
+    rows = [{"image_path": f"{n}.png", "embedding": [1.0, 0.0, 0.0, 0.0], "model": model} for n in range(count)]
+    put_rows(lake, "embeddings", rows, "silent")
+
+
+def test_a_model_that_reads_no_texts_says_so(own_zoo_lake: Lake) -> None:
+    put_silent(own_zoo_lake, 5)
     result = run("search", "a cat", "--lake", own_zoo_lake.folder)
     assert result.exit_code == 1
     assert "no text tower: search by an image instead" in result.stderr
@@ -178,10 +183,7 @@ def test_a_model_that_reads_no_texts_says_so(own_zoo_lake: Lake) -> None:
 
 
 def test_a_text_asks_a_model_that_reads_texts_though_others_have_more_vectors(gallery: Lake) -> None:
-    files = {"image.onnx": tiny.image_graph()}
-    model = tiny.BundleLake(folder_of(gallery)).embedder("silent", files=files, text=None)
-    rows = [{"image_path": f"{n}.png", "embedding": [1.0, 0.0, 0.0, 0.0], "model": model} for n in range(50)]
-    put_rows(gallery, "embeddings", rows, "silent")
+    put_silent(gallery, 50)
     by_text = run("search", "a red square", "--lake", gallery.folder)
     assert (by_text.exit_code, "the vectors are those of tiny@" in by_text.stderr) == (0, True), by_text.stderr
     for image in (folder_of(gallery) / "images" / "red.png", "0.png"):

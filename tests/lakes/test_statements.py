@@ -18,7 +18,7 @@ from pixlake.iceberg.statements import write_statements
 from pixlake.messages import CompactAnswer, Options, Run, TableStatements
 from pixlake.parts.handover import MERGED
 from pixlake.rejects import Reject
-from pixlake.schemas import LINKS, PREDICTIONS, RECORDS, TABLES, TableSchema
+from pixlake.schemas import LINKS, PREDICTIONS, RECORDS, TableSchema
 from pixlake.settings import Engine
 from tests.builders.executions import START, Execution, TableLake, fill
 from tests.builders.tables import Dictionary, Said, assert_agreement, tabulate
@@ -221,10 +221,7 @@ def test_athena_leaves_what_a_dictionary_leaves(tmp_path: Path, athena: Athena, 
     table_lake, model = TableLake(tmp_path), Dictionary()
     for number, said in enumerate(uploads):
         execution = Execution(table_lake, f"run-{number}", said.day)
-        for name, sources in said.sources("pets").items():
-            for place, part in enumerate(sources):
-                rows = pa.Table.from_batches(part.batches(TABLES[name].columns.names))
-                parquet.write_part(execution.work.part(name, f"{place:05d}"), TABLES[name], rows)
+        execution.say(said)
         run_all(athena, execution.compact(compaction_engine=Engine.ATHENA))
         model.add(said)
         found = {name: athena.rows(name) for name in ("records", "embeddings", "predictions")}

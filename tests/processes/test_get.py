@@ -1,7 +1,7 @@
 """Ready models of a hub on loopback, held against numpy from the pixels and the token vectors on."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,14 @@ def got(lake: Path, *arguments: str) -> Result:
     done = get(lake, *arguments)
     assert done.exit_code == 0, done.output
     return done
+
+
+def refuse(hub: Hub, lake: Path, repository: str, files: Mapping[str, bytes | None]) -> str:
+    """What is said of a repository of these files, without those that are None; nothing is written."""
+    hub.repositories = {repository: {path: data for path, data in files.items() if data is not None}}
+    done = get(lake, f"hf:{repository}")
+    assert (done.exit_code, lake.exists()) == (1, False)
+    return done.stderr
 
 
 def embedder(lake: Path, name: str) -> Embedder:
@@ -161,11 +169,7 @@ def test_a_file_that_is_not_the_hubs_is_refused(hub: Hub, lake: Path, monkeypatc
 def test_a_layout_that_leaves_something_open_is_refused(
     hub: Hub, lake: Path, file: str, content: bytes | None, reason: str
 ) -> None:
-    files = {**ready.dinov2(), file: content}
-    hub.repositories = {DINO: {path: data for path, data in files.items() if data is not None}}
-    done = get(lake, f"hf:{DINO}")
-    assert (done.exit_code, lake.exists()) == (1, False)
-    assert reason in done.stderr
+    assert reason in refuse(hub, lake, DINO, {**ready.dinov2(), file: content})
 
 
 def text_vectors(*texts: str) -> NDArray[Any]:
@@ -217,11 +221,7 @@ def test_a_model_whose_answer_depends_on_texts_beside_it_is_refused(hub: Hub, la
 def test_two_towers_that_leave_something_open_are_refused(
     hub: Hub, lake: Path, file: str, content: bytes | None, reason: str
 ) -> None:
-    files = {**ready.clip(), file: content}
-    hub.repositories = {CLIP: {path: data for path, data in files.items() if data is not None}}
-    done = get(lake, f"hf:{CLIP}")
-    assert (done.exit_code, lake.exists()) == (1, False)
-    assert reason in done.stderr
+    assert reason in refuse(hub, lake, CLIP, {**ready.clip(), file: content})
 
 
 def test_a_classifiers_labels_are_its_configs(hub: Hub, lake: Path) -> None:

@@ -3,13 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
-from pixlake import parquet
 from pixlake.messages import CompactAnswer
 from pixlake.parts.handover import MERGED
-from pixlake.schemas import TABLES
 from pixlake.settings import Engine
 from tests.builders.executions import Execution, TableLake, fill
 from tests.builders.tables import Dictionary, Said, assert_agreement, tabulate
@@ -65,10 +62,7 @@ def test_merges_leave_what_a_dictionary_leaves(folder_database: Database) -> Non
     model = Dictionary()
     for number, said in enumerate(UPLOADS):
         execution = Execution(folder_database, f"run-{number}", said.day)
-        for name, sources in said.sources("pets").items():
-            for place, part in enumerate(sources):
-                rows = pa.Table.from_batches(part.batches(TABLES[name].columns.names))
-                parquet.write_part(execution.work.part(name, f"{place:05d}"), TABLES[name], rows)
+        execution.say(said)
         # the two engines take turns: one reads what the other wrote
         if number % 2:
             execution.compact()

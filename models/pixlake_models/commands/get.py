@@ -8,6 +8,7 @@ import click
 
 from pixlake.errors import BadRequest, NotEqual
 from pixlake.iceberg.lakes import Lake
+from pixlake_models.commands.options import lake_if_any
 
 if TYPE_CHECKING:
     from pixlake.bundles.manifest import Manifest
@@ -29,14 +30,7 @@ _HUB = "hf:"
 @click.option(
     "--name", "model", metavar="MODEL", help="Its name in the lake. Default: the repository's, and the variant."
 )
-@click.option(
-    "--lake",
-    type=Lake.at,
-    envvar="PIXLAKE_LAKE",
-    show_envvar=True,
-    metavar="DIR",
-    help="The lake: a folder, or s3://bucket with its tables in Glue.",
-)
+@lake_if_any
 def get(name: str | None, variant: "Variant", model: str | None, lake: Lake | None) -> None:
     """Get a ready ONNX model from a hub into the lake; torch is not needed.
 

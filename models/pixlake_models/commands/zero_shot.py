@@ -7,6 +7,7 @@ import click
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
+from pixlake_models.commands.options import lake_if_any
 
 if TYPE_CHECKING:
     from pixlake.bundles.manifest import TextTower
@@ -24,14 +25,7 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option("--scale", type=_POSITIVE, help="Logit scale. Default: as the embedder was trained.")
 @click.option("--bias", type=float, help="Logit bias, of a model trained with a sigmoid. Default: likewise.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write the bundle.")
-@click.option(
-    "--lake",
-    type=Lake.at,
-    envvar="PIXLAKE_LAKE",
-    show_envvar=True,
-    metavar="DIR",
-    help="The lake: a folder, or s3://bucket with its tables in Glue.",
-)
+@lake_if_any
 def zero_shot(
     embedder: str,
     labels: Path,
