@@ -14,7 +14,10 @@ from pixlake.schemas import EMBEDDINGS
 from pixlake.search import sidecars
 from pixlake.search.places import NEW, IndexPlaces, index_name, user_cache
 from pixlake.search.sidecars import open_index
-from tests.builders.zoo import MODEL, put_rows
+from pixlake.settings import MaintainSettings
+from pixlake.steps.maintain import maintain
+from tests.builders.commands import run
+from tests.builders.zoo import MODEL, folder_of, put_rows
 
 OTHER = "other@1"
 
@@ -164,6 +167,27 @@ def test_indexes_of_files_that_are_gone_are_deleted(lake: Lake, places: IndexPla
     assert places.prune({first.file.file_path}) == 2
     assert {path.stem for path in kept(places)} == {index_name(first.file.file_path)}
     assert places.prune({first.file.file_path}) == 0
+
+
+def test_maintenance_and_delete_take_away_the_indexes_of_files_that_no_row_is_in(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    places = IndexPlaces(lake.uri, user_cache())
+    put(lake, 3)
+    put_rows(lake, "embeddings", [{"image_path": "new.png", "embedding": [1.0, 0.0, 0.0]}], "2")
+    for file in data_files(lake):
+        open_index(places, file, MODEL)
+    settings = MaintainSettings(lake.uri, lake.catalog_uri)
+    maintain(settings)  # its last act is to pack the two files into one
+    assert len(kept(places)) == 4
+    maintain(settings)
+    assert kept(places) == []
+    (packed,) = data_files(lake)
+    open_index(places, packed, MODEL)
+    assert len(kept(places)) == 2
+    assert run("delete", "--experiment", "zoo", "--lake", folder_of(lake), "--yes").exit_code == 0
+    assert kept(places) == []
 
 
 def test_a_file_that_is_being_written_stays_and_a_leftover_goes(places: IndexPlaces) -> None:
