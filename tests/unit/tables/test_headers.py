@@ -56,6 +56,11 @@ def test_a_header_with_one_name_is_no_title(text_file: MakeFile, text: str) -> N
     assert read_csv("a.csv", text_file(text.encode()), Room()).columns.num_rows == text.count("\n") - 1 - ('"' in text)
 
 
+def test_numbers_of_more_digits_than_python_converts_are_a_row(text_file: MakeFile) -> None:
+    first, second = "9" * 5_000, "8" * 5_000
+    assert read(text_file(f"{first},{second}\n1,2\n".encode()))[1] == [[first, second], ["1", "2"]]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_table_without_a_header_loses_no_row(text_file: MakeFile, end: str, encoding: str) -> None:

@@ -14,6 +14,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9
 _DATE = re.compile(r"[0-9]{4}([-/.])[0-9]{1,2}\1[0-9]{1,2}(?:[T ].*)?|[0-9]{1,2}([-/.])[0-9]{1,2}\2[0-9]{4}(?:[T ].*)?")
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}")
 _LETTERS_AND_DIGITS = re.compile(r"(?=.*[0-9])(?=.*[^\W0-9_])\S{4,}")
+_COUNTED = 18  # digits of a number that may count columns; Python converts no more than 4,300
 _SHOWN = 3  # cells
 
 
@@ -92,7 +93,7 @@ def _is_value(text: str) -> bool:
 
 
 def _counts_up(texts: Sequence[str]) -> bool:
-    if len(texts) < 2 or not all(map(str.isdecimal, texts)):
+    if len(texts) < 2 or not all(text.isdecimal() and len(text) <= _COUNTED for text in texts):
         return False
     return [int(text) for text in texts] == list(range(int(texts[0]), int(texts[0]) + len(texts)))
 
