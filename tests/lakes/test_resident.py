@@ -9,7 +9,9 @@ from pixlake.errors import MissingObject
 from pixlake.iceberg.lakes import Lake
 from pixlake.iceberg.rows import ParquetRows
 from pixlake.search.resident import Resident
-from tests.builders.zoo import MODEL, fill, put_rows
+from pixlake.settings import MaintainSettings
+from pixlake.steps.maintain import maintain
+from tests.builders.zoo import MODEL, fill, folder_of, put_rows
 
 QUERY = np.array([0.6, 0.8, 0.0], np.float32)
 
@@ -54,6 +56,16 @@ def test_vectors_are_read_once_and_a_commit_costs_its_new_files(
     assert read == []
     paths(resident)
     assert len(read) == 2
+
+
+def test_indexes_of_files_that_are_gone_go_with_the_next_question(resident: Resident, lake: Lake) -> None:
+    put_rows(lake, "embeddings", [{"image_path": "dog.png", "embedding": [0.6, 0.8, 0.0]}], "2")
+    found = paths(resident)
+    old = set(folder_of(lake).glob("indexes/*/*"))
+    maintain(MaintainSettings(lake.uri, lake.catalog_uri))  # packs the two files into one
+    assert paths(resident) == found
+    new = set(folder_of(lake).glob("indexes/*/*"))
+    assert (len(old), len(new), old & new) == (4, 2, set())
 
 
 def test_what_there_is_not_is_said(resident: Resident) -> None:

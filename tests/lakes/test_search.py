@@ -15,6 +15,7 @@ from pixlake.iceberg.lakes import Lake
 from pixlake.inference.loaded import load_embedder
 from pixlake.schemas import EMBEDDINGS
 from pixlake.search import NEARLY_SAME, resident
+from pixlake.search.chosen import Chosen
 from pixlake.search.resident import Resident
 from pixlake.search.stored import choose_model, count_models
 from pixlake_cli.main import cli
@@ -233,12 +234,14 @@ def test_rows_that_athena_deleted_are_not_found(gallery: Lake, monkeypatch: pyte
     cut = delete_positions(file, table.io, [0])
     query = load_embedder(gallery.uri, "tiny").embed_images([Image.new("RGB", (30, 20), COLORS["red"])])[0]
 
-    def paths() -> list[str]:
+    def paths(chosen: Chosen | None = None) -> list[str]:
         embeddings = Resident(gallery).read("colors")
-        return [hit.image_path for hit in embeddings.find_nearest(embeddings.choose("tiny"), query, 9)]
+        return [hit.image_path for hit in embeddings.find_nearest(embeddings.choose("tiny"), query, 9, chosen)]
 
     before = paths()
+    every = Chosen({"colors": pa.chunked_array([before])})
     (gone,) = next(file.rows.batches(["image_path"]))["image_path"][:1].to_pylist()
     monkeypatch.setattr(resident, "list_existing", lambda *_: iter([cut, *others]))
-    assert paths() == [path for path in before if path != gone]
+    assert paths() == paths(every) == [path for path in before if path != gone]
+    assert paths(Chosen({"colors": pa.chunked_array([[gone]])})) == []
     assert len(before) == len(COLORS)

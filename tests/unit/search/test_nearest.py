@@ -57,7 +57,7 @@ def crowded(seed: int, count: int, dimensions: int = 6) -> Floats:
     points = centers[random.integers(len(centers), size=count)] + spread * random.normal(size=(count, dimensions))
     points *= random.choice([-1, 1], size=(count, 1))
     unit: Floats = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
-    return unit * random.choice([1, 1, 1, 1e-20, 0, 1e6], size=(count, 1)).astype(np.float32)
+    return unit * random.choice([1, 1, 1, 1e-20, 1e-32, 0, 1e6], size=(count, 1)).astype(np.float32)
 
 
 def compare_all(vectors: Floats, rows: Sequence[int], query: Floats, count: int) -> list[tuple[float, int]]:
