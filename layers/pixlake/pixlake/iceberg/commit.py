@@ -36,7 +36,7 @@ from pixlake.schemas import TableSchema
 COMMIT_ID = "pixlake.commit-id"
 """The key in a snapshot's summary that names what was committed."""
 DELETED = "pixlake.deleted"
-"""The key in a snapshot's summary that names the experiment whose rows it took out."""
+"""The key in a snapshot's summary that names the experiment of which it took rows out."""
 _EXECUTION, _EFFECT = "pixlake.execution", "pixlake.effect"
 _TIME = pa.timestamp("us", tz="UTC")
 
@@ -56,12 +56,14 @@ class Target:
 @dataclass(frozen=True)
 class Origin:
     """What is committed. A `commit_id` that is in the table's history changes nothing; `execution` says whose commit it
-    was. `agree` makes what the rows must agree with. A `complete` upload, uploaded then, replaces all older rows."""
+    was. `agree` makes what the rows must agree with. A `complete` upload, uploaded then, replaces all older rows. A
+    `deletion` lets uploads of before be committed again."""
 
     commit_id: str
     execution: str = ""
     agree: Callable[[], Agreement] = Agreement
     complete: datetime | None = None
+    deletion: bool = False
 
     @property
     def horizon(self) -> int | None:
@@ -194,6 +196,8 @@ class _Committer:
         """Files out and files in, as one snapshot."""
         planned = table.current_snapshot()
         summary = {COMMIT_ID: self.origin.commit_id}
+        if self.origin.deletion:
+            summary[DELETED] = str(self.target.partition)
         if self.origin.execution:
             summary |= {_EXECUTION: self.origin.execution, _EFFECT: msgspec.json.encode(plan.effect).decode()}
         with table.transaction() as transaction:

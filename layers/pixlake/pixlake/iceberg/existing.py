@@ -1,9 +1,10 @@
 """What a partition holds already: its data files, which of them may hold a key, and which rows of them are alive."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.conversions import from_bytes
@@ -73,6 +74,17 @@ def list_existing(
         assert isinstance(task, FileScanTask)
         rows = ParquetRows(table.io, task.file.file_path, schema.columns)
         yield ExistingFile(task.file, tuple(task.delete_files), rows)
+
+
+def read_alive(table: Table, schema: TableSchema, partition: str, columns: Sequence[str]) -> pa.Table:
+    """These columns of the rows of one partition, in memory."""
+    read = [pa.schema([schema.columns.field(name) for name in columns]).empty_table()]
+    for file in list_existing(table, schema, partition):
+        rows = pa.Table.from_batches(list(file.rows.batches(columns)), read[0].schema)
+        alive = np.ones(rows.num_rows, bool)
+        alive[file.dead(table.io)] = False
+        read.append(rows.filter(pa.array(alive)))
+    return pa.concat_tables(read).combine_chunks()
 
 
 def _positions(io: FileIO, delete: DataFile, path: str) -> np.ndarray:

@@ -16,12 +16,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyiceberg.table import Table
 
-from pixlake.iceberg.existing import list_existing
+from pixlake.iceberg.existing import list_existing, read_alive
 from pixlake.iceberg.rows import Rows
-from pixlake.schemas import LINKS, RECORDS, TableSchema
+from pixlake.schemas import LINKS, RECORDS
 
 _NAMING = ("experiment_id", "record_id", "image_paths", "uploaded_at", "processed_at")
 Places = NDArray[np.int64]
+NO_IMAGE = ""
+"""In place of an image's path: the record had another image at that time, which has been deleted (`erasure`)."""
 _AS_PYTHON = methodcaller("as_py")
 _READ = ("image_path", "record_id", "place", "uploaded_at", "processed_at")
 
@@ -91,6 +93,7 @@ def resolve(said: pa.Table) -> Links:
     paths, records = (said[name].combine_chunks().dictionary_encode().indices for name in ("image_path", "record_id"))
     holds = _newest(paths.to_numpy(), moments) & _newest(records.to_numpy(), moments)
     some = said.filter(pa.array(holds)).sort_by([("image_path", "ascending"), ("record_id", "ascending")])
+    some = some.filter(pc.not_equal(some["image_path"], NO_IMAGE))
     # of two that two executions said at the same moment, one
     keep = np.ones(some.num_rows, bool)
     keep[1:] = pc.not_equal(some["image_path"][1:], some["image_path"][:-1]).to_numpy()
@@ -105,7 +108,7 @@ def resolve(said: pa.Table) -> Links:
 
 def read_links(table: Table, partition: str) -> Links:
     """What the table says of an experiment. All of its links are held in memory, about 100 bytes each."""
-    return resolve(_read(table, LINKS, partition, _READ))
+    return resolve(read_alive(table, LINKS, partition, _READ))
 
 
 def is_linked(links: Table, partition: str) -> bool:
@@ -121,7 +124,7 @@ def record_ids(records: Sequence[Rows]) -> pa.Array:
 
 def read_named(records: Table, partition: str) -> pa.Table:
     """The rows of `records` with images, as rows of `links`: for lakes from before that table."""
-    rows = _read(records, RECORDS, partition, _NAMING)
+    rows = read_alive(records, RECORDS, partition, _NAMING)
     return pa.Table.from_batches([_unnest(batch) for batch in rows.to_batches()], LINKS.columns)
 
 
@@ -134,16 +137,6 @@ def _unnest(batch: pa.RecordBatch) -> pa.RecordBatch:
     columns["image_path"] = lists.flatten()
     columns["place"] = pa.array((np.arange(len(rows)) - starts[rows.to_numpy()]).astype(np.int32))
     return pa.RecordBatch.from_arrays([columns[name] for name in LINKS.columns.names], schema=LINKS.columns)
-
-
-def _read(table: Table, schema: TableSchema, partition: str, columns: Sequence[str]) -> pa.Table:
-    read = [pa.schema([schema.columns.field(name) for name in columns]).empty_table()]
-    for file in list_existing(table, schema, partition):
-        rows = pa.Table.from_batches(list(file.rows.batches(columns)), read[0].schema)
-        alive = np.ones(rows.num_rows, bool)
-        alive[file.dead(table.io)] = False
-        read.append(rows.filter(pa.array(alive)))
-    return pa.concat_tables(read).combine_chunks()
 
 
 def _moments(said: pa.Table) -> NDArray[np.int64]:

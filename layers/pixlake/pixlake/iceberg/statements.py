@@ -109,6 +109,7 @@ def _holding(experiment: str) -> str:
         f" row_number() OVER (PARTITION BY image_path {latest}, record_id) AS of_image,"
         f" rank() OVER (PARTITION BY record_id {latest}) AS of_record"
         f" FROM links WHERE experiment_id = {experiment}) WHERE of_image = 1 AND of_record = 1"
+        " AND image_path <> ''"
     )
 
 
