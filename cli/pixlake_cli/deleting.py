@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pyiceberg.catalog import Catalog
+
 from pixlake import storage
 from pixlake.errors import MissingObject
 from pixlake.iceberg.catalog import load_table, open_catalog
@@ -33,12 +35,9 @@ def list_holdings(lake: Lake, experiment_id: str) -> Holdings:
     """What there is of the experiment; MissingObject where there is nothing."""
     check_identifier("experiment", experiment_id)
     catalog = open_catalog(lake.uri, lake.catalog_uri)
-    executions = {*list_executions(catalog, experiment_id), *_local_executions(lake, experiment_id)}
-    work = [uri for name in sorted(executions) for uri in _list(storage.join(lake.uri, "work", name))]
-    reports = [uri for name in sorted(executions) if storage.exists(uri := report_uri(lake.uri, name))]
     kept = [uri for place in ("experiments", "uploads") for uri in _list(storage.join(lake.uri, place, experiment_id))]
     images = _list(storage.join(lake.uri, "images", experiment_id))
-    found = Holdings(count_rows(catalog, experiment_id), images, [*kept, *reports, *work])
+    found = Holdings(count_rows(catalog, experiment_id), images, [*kept, *list_traces(lake, catalog, experiment_id)])
     if found.empty:
         raise MissingObject(f"{lake.uri} holds nothing of an experiment {experiment_id!r}")
     return found
@@ -51,9 +50,21 @@ def delete_experiment(lake: Lake, experiment_id: str, holdings: Holdings) -> Non
     """
     catalog = open_catalog(lake.uri, lake.catalog_uri)
     delete_rows(catalog, experiment_id)
-    left = list_existing(load_table(catalog, EMBEDDINGS.name), EMBEDDINGS, None)
-    IndexPlaces(lake.uri, user_cache()).prune({file.file.file_path for file in left})
+    prune_indexes(lake, catalog)
     storage.delete([*holdings.images, *holdings.others])
+
+
+def list_traces(lake: Lake, catalog: Catalog, experiment_id: str) -> list[str]:
+    """The reports and working files of the experiment's executions."""
+    executions = sorted({*list_executions(catalog, experiment_id), *_local_executions(lake, experiment_id)})
+    work = [uri for name in executions for uri in _list(storage.join(lake.uri, "work", name))]
+    return [*(uri for name in executions if storage.exists(uri := report_uri(lake.uri, name))), *work]
+
+
+def prune_indexes(lake: Lake, catalog: Catalog) -> int:
+    """Delete the search indexes of data files that are no more; how many files that were."""
+    left = list_existing(load_table(catalog, EMBEDDINGS.name), EMBEDDINGS, None)
+    return IndexPlaces(lake.uri, user_cache()).prune({file.file.file_path for file in left})
 
 
 def _list(folder: str) -> list[str]:

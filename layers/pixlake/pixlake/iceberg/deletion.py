@@ -1,7 +1,8 @@
 """An experiment's rows out of every table.
 
 A commit a table, the table's other rows untouched. Its snapshot says whose rows are gone, so that the same upload, put
-in again, is committed again.
+in again, is committed again. One more drops the manifests that list the deleted files, with the least and greatest
+values of their columns; no later commit and no expiry of snapshots would.
 """
 
 from collections.abc import Iterator
@@ -41,14 +42,36 @@ def delete_rows(catalog: Catalog, experiment_id: str) -> None:
     for name in _tables(catalog):
         with translated(f"table {name}"):
             _delete(catalog, name, experiment_id)
+    drop_deleted_files(catalog, experiment_id)
 
 
-@retry(
+def drop_deleted_files(catalog: Catalog, experiment_id: str) -> None:
+    """Let the current snapshots list no file that is deleted. Raises as `delete_rows`."""
+    for name in _tables(catalog):
+        with translated(f"table {name}"):
+            _drop_deleted_files(catalog, name, experiment_id)
+
+
+_until_first = retry(
     retry=retry_if_exception_type(CONFLICTS),
     wait=wait_random_exponential(multiplier=0.1, max=5),
     stop=stop_after_attempt(20),
     reraise=True,
 )
+
+
+@_until_first
+def _drop_deleted_files(catalog: Catalog, name: str, experiment_id: str) -> None:
+    table = load_table(catalog, name)
+    snapshot = table.current_snapshot()
+    manifests = snapshot.manifests(table.io) if snapshot else []
+    if any(not (manifest.has_added_files() or manifest.has_existing_files()) for manifest in manifests):
+        # an append, here of nothing, leaves them out
+        with table.transaction() as transaction, transaction.update_snapshot({DELETED: experiment_id}).fast_append():
+            pass
+
+
+@_until_first
 def _delete(catalog: Catalog, name: str, experiment_id: str) -> None:
     table = load_table(catalog, name)
     horizon = f"{COMPLETE}{experiment_id}"

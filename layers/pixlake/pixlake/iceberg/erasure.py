@@ -6,7 +6,7 @@ it. In `links` the place of what a record had last is kept by a row without an i
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from uuid import uuid4
@@ -68,7 +68,8 @@ def with_images(catalog: Catalog, subjects: Subjects) -> Subjects:
     said = links.images_near(pa.array(sorted(subjects.records), pa.string()))
     owners = links.owners_of(said).to_pylist()
     mine = (path for path, owner in zip(said.to_pylist(), owners, strict=True) if owner in {None, *subjects.records})
-    return replace(subjects, images=subjects.images.union(mine) - {NO_IMAGE})
+    embedded = _find(catalog, EMBEDDINGS, subjects, ("image_path", "record_id"))["image_path"].to_pylist()
+    return replace(subjects, images=subjects.images.union(mine, embedded) - {NO_IMAGE})
 
 
 def find_rows(catalog: Catalog, subjects: Subjects) -> dict[str, pa.Table]:
@@ -130,8 +131,8 @@ def _read_links(catalog: Catalog, experiment_id: str) -> pa.Table:
         return read_named(load_table(catalog, RECORDS.name), experiment_id)
 
 
-def _find(catalog: Catalog, schema: TableSchema, subjects: Subjects) -> pa.Table:
-    columns = [*deciding_columns(schema), *(["detail"] if schema is REJECTS else [])]
+def _find(catalog: Catalog, schema: TableSchema, subjects: Subjects, columns: Sequence[str] = ()) -> pa.Table:
+    columns = columns or [*deciding_columns(schema), *(["detail"] if schema is REJECTS else [])]
     with translated(f"table {schema.name}"):
         rows = read_alive(load_table(catalog, schema.name), schema, subjects.experiment_id, columns)
     return rows.filter(subjects.named_by(rows, schema))
