@@ -38,6 +38,7 @@ from pixlake.messages import (
     Ended,
     ExtractRequest,
     FailureRequest,
+    FromLakeRequest,
     Ingest,
     Options,
     PlanAnswer,
@@ -180,6 +181,7 @@ def asked(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> dict[
     steps.ingest("uploads/pets/a.zip", "first")
     steps.ingest("uploads/pets/folder/", "second", engine=Engine.ATHENA)
     steps.retry("first")
+    steps.run_from_lake()
     steps.refuse("uploads/pets/evil.zip", "third")
     steps.maintain()
     return recorder.asked
@@ -260,6 +262,13 @@ class Steps:
         self.step("CompactFunction", compact, CompactRequest(planned.run, joined, planned.options), settings)
         with pytest.raises(BadRequest):
             self.step("PlanFunction", plan, replace(request, retry="gone"), PlanSettings(self.lake))
+
+    def run_from_lake(self) -> None:
+        """Give the images of the lake to a model; that all have seen it is found in the tables."""
+        request = FromLakeRequest("again", "2026-11-21T00:00:00Z", "pets", Options(embedder=OPTIONS.embedder))
+        planned = self.step("PlanFunction", plan, request, PlanSettings(self.lake))
+        again = SplitRequest(planned.run, planned.options, planned.shards)
+        self.step("SplitFunction", split, again, SplitSettings(self.lake, catalog_uri=self.catalog_uri))
 
     def refuse(self, key: str, execution: str) -> None:
         with pytest.raises(BadUpload):

@@ -9,9 +9,10 @@ import click
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
+from pixlake.lake import check_identifier
 from pixlake.models_python import find_models_python
 from pixlake_cli.engine.engine import Engine
-from pixlake_cli.engine.inputs import find_uploads
+from pixlake_cli.engine.inputs import Upload, find_uploads
 from pixlake_cli.engine.provision import put_models
 from pixlake_cli.engine.root import ROOT
 from pixlake_cli.lakes import lake_option
@@ -20,8 +21,9 @@ from pixlake_cli.running import execute, interruptible, tell
 
 
 @click.command()
-@click.argument("uploads", metavar="UPLOAD...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("uploads", metavar="[UPLOAD]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @lake_option
+@click.option("--from-lake", is_flag=True, help="Take no UPLOAD, but the images that --experiment has in the lake.")
 @click.option("--experiment", metavar="ID", help="The name of the data set. Default: the upload's file name.")
 @click.option(
     "--embedder",
@@ -45,6 +47,7 @@ from pixlake_cli.running import execute, interruptible, tell
 def run(
     uploads: tuple[Path, ...],
     lake: Lake,
+    from_lake: bool,
     experiment: str | None,
     embedder: str | None,
     image_classifier: str | None,
@@ -59,15 +62,27 @@ def run(
     UPLOAD is a zip or a folder of images, with or without a table (CSV, TSV, Excel, JSON, Parquet) and a pixlake.json;
     or image files, which together make one upload. Several zips or folders run one after another.
 
+    --from-lake embeds the images of an experiment with another --embedder, and classifies those without a record with
+    another --image-classifier. The new vectors stand beside those of other models, of which a search asks one; a new
+    prediction replaces the older one. Rows have the time of the image's own upload. What a model has answered is left
+    out, so the same command again goes on, or changes nothing. In a stack the state machine does it, with the input
+    {"from_lake": "EXPERIMENT", "options": {"embedder": "NAME"}}.
+
     \b
     pixlake run samples/emoji.zip --lake my-lake
     pixlake run holiday/*.jpg --experiment holiday --lake my-lake
+    pixlake run --from-lake --experiment holiday --embedder clip-vit-b32 --lake my-lake
     """
     begun = time.monotonic()
     if lake.folder is None:
         raise BadRequest(f"{lake.uri}: `pixlake run` works on a folder; for a bucket, upload to the stack instead")
     lake.require_not_moved()
-    found = find_uploads(uploads, lake.folder, experiment)
+    if not uploads and not from_lake:
+        raise click.UsageError("Missing argument 'UPLOAD...'.")
+    if from_lake:
+        found = [_stored(lake, experiment, asked=bool(uploads))]
+    else:
+        found = find_uploads(uploads, lake.folder, experiment)
     put_models(ROOT / "bundles", lake.folder)
     click.echo(f"Starting, on lake {lake.folder}", err=True)
     settings += [{"embedder": embedder}] if embedder is not None else []
@@ -78,7 +93,8 @@ def run(
     with interruptible(), Engine(lake.uri, lake.catalog_uri, parameters, containers=containers) as engine:
         ended = []
         for upload in found:
-            request = {"upload_uri": upload.uri, "experiment_id": upload.experiment_id, "options": options}
+            named = {"upload_uri": upload.uri, "experiment_id": upload.experiment_id}
+            request = ({"from_lake": upload.experiment_id} if from_lake else named) | {"options": options}
             ended.append(execute(engine, lake.folder, upload, request, begun))
             tell(ended[-1], engine.logs, as_json=as_json)
             begun = time.monotonic()
@@ -86,3 +102,11 @@ def run(
         click.launch(ended[-1].report)
     if not all(one.good for one in ended):
         sys.exit(1)
+
+
+def _stored(lake: Lake, experiment: str | None, *, asked: bool) -> Upload:
+    """The images of an experiment in place of an upload."""
+    if asked or experiment is None:
+        raise BadRequest("--from-lake takes no UPLOAD, and needs --experiment ID")
+    check_identifier("experiment", experiment)
+    return Upload(f"{lake.existing().uri}/images/{experiment}/", experiment, "The images of the lake")

@@ -93,7 +93,8 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     `upload_id` is 16 hex digits of the upload's content: the same upload has the same one. `started_at` is written as
     `processed_at`, so that a step run twice writes the same bytes. `upload_version` is the version id of a zip in a
     bucket that keeps versions, `upload_etag` its ETag: every read is of this one. `retry_of` is the execution of the
-    same upload of which this one runs again what was lost.
+    same upload of which this one runs again what was lost. `from_lake` says that there is no upload: the images are
+    those that the experiment has.
     """
 
     execution_id: str
@@ -105,6 +106,7 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     upload_version: str | None = None
     upload_etag: str | None = None
     retry_of: str | None = None
+    from_lake: bool = False
 
 
 class ItemList(msgspec.Struct, frozen=True):
@@ -126,6 +128,15 @@ class RetryRequest(msgspec.Struct, frozen=True):
     execution_id: str
     started_at: str
     retry: str
+
+
+class FromLakeRequest(msgspec.Struct, frozen=True):
+    """Plan's request where the execution's input names an experiment: give its images to the models of `options`."""
+
+    execution_id: str
+    started_at: str
+    from_lake: str
+    options: Options
 
 
 class PlanAnswer(msgspec.Struct, frozen=True):

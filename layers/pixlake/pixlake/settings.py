@@ -64,7 +64,8 @@ class SplitSettings:
     `table_memory` bounds all tables together in memory: their text, 4 bytes a cell and 48 a row. At its peak Split
     takes up to three times as much, besides 300 MB (benchmarks/split_edge.py). A Parquet table is read by a process
     that may take `parquet_memory` bytes beside its program's; all of them together take at most `parquet_seconds` of a
-    core. `autogluon_image` is the container of models that only AutoGluon can run, empty where there is none."""
+    core. `autogluon_image` is the container of models that only AutoGluon can run, empty where there is none.
+    `catalog_uri` is as Compact's, for images that are in the lake."""
 
     lake_uri: str
     batch_rows: int = 1_024
@@ -75,6 +76,7 @@ class SplitSettings:
     parquet_memory: int = 1 << 30
     parquet_seconds: float = 300.0
     autogluon_image: str = ""
+    catalog_uri: str = ""
 
 
 @dataclass(frozen=True)

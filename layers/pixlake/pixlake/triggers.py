@@ -1,6 +1,7 @@
 """The inputs that start an execution: S3's event of a new object, as EventBridge delivers it, or one that a person
-wrote, for an upload or for a retry (`{"retry": "<execution>"}`). The event is passed whole, never through a text
-template, so a key may hold any character: EventBridge does not encode keys, unlike S3's older notifications.
+wrote, for an upload, for a retry (`{"retry": "<execution>"}`) or for images that are in the lake
+(`{"from_lake": "<experiment>", "options": {…}}`). The event is passed whole, never through a text template, so a key
+may hold any character: EventBridge does not encode keys, unlike S3's older notifications.
 """
 
 import re
@@ -9,7 +10,7 @@ from typing import Any
 import msgspec
 
 from pixlake.errors import BadRequest
-from pixlake.messages import Ingest, PlanRequest, RetryRequest, parse
+from pixlake.messages import FromLakeRequest, Ingest, Options, PlanRequest, RetryRequest, parse
 
 _KEY = re.compile(r"uploads/([^/]+)/")
 
@@ -43,6 +44,13 @@ class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retry: str
 
 
+class FromLake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The input by which the images of an experiment are given to other models: its name, and theirs."""
+
+    from_lake: str
+    options: Options = Options()
+
+
 class _Started(msgspec.Struct, frozen=True):
     """Plan's event: `ingest` is the execution's unparsed input."""
 
@@ -51,11 +59,14 @@ class _Started(msgspec.Struct, frozen=True):
     ingest: Any
 
 
-def read_request(event: Any) -> PlanRequest | RetryRequest:
+def read_request(event: Any) -> PlanRequest | RetryRequest | FromLakeRequest:
     """Plan's event; BadRequest says which field does not fit."""
     started = parse(event, _Started)
     if retried := read_retry(started.ingest):
         return RetryRequest(started.execution_id, started.started_at, retried)
+    if isinstance(started.ingest, dict) and "from_lake" in started.ingest:
+        given = parse(started.ingest, FromLake)
+        return FromLakeRequest(started.execution_id, started.started_at, given.from_lake, given.options)
     return PlanRequest(started.execution_id, started.started_at, read_ingest(started.ingest))
 
 

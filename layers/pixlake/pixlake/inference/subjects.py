@@ -7,6 +7,7 @@ either way it is answered.
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from pixlake.errors import BadImage
@@ -54,6 +55,8 @@ class Subject:
     image_path: str | None
     by_image: bool = True
     """Whether any image could be used."""
+    uploaded_at: datetime | None = None
+    """None for the upload's own time."""
 
     @property
     def name(self) -> str:
@@ -79,7 +82,7 @@ def prepare_example(
     """One record or orphan image as the model takes it, its images decoded and preprocessed."""
     record_id, paths = row["record_id"], row["image_paths"]
     images, rejected = _images(row, read, model, source)
-    subject = Subject(record_id, None if record_id is not None else paths[0], by_image=bool(images))
+    subject = Subject(record_id, None if record_id is not None else paths[0], bool(images), row.get("uploaded_at"))
     if not images and model.needs_image:
         if record_id is not None:
             detail = f"{model.model} needs an image, and none of the record's {len(paths)} can be used"

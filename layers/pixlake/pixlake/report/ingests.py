@@ -30,7 +30,10 @@ def read_ingest(ended: Ended, lake: str) -> FailedIngest:
     """The upload that the input names, as far as it can be read; UNKNOWN_EXPERIMENT where it names none. That of a
     retry is in the files of the earlier execution in the lake."""
     fields = _fields(ended.input)
-    fields = _retried(fields, lake) if "retry" in fields else _upload_fields(fields)
+    if "from_lake" in fields:
+        fields = {"experiment_id": fields["from_lake"]}
+    else:
+        fields = _retried(fields, lake) if "retry" in fields else _upload_fields(fields)
     upload_uri = fields.get("upload_uri")
     upload_uri = upload_uri if isinstance(upload_uri, str) else ""
     experiment_id = fields.get("experiment_id") or experiment_of(upload_uri)

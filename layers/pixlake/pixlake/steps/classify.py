@@ -73,7 +73,9 @@ def _read(row: dict[str, Any], admit: Admit, *, limit: int, source: ImageSource)
 
 def _columns(predicted: list[Predicted], modality: str) -> dict[str, Any]:
     subjects, predictions = [subject for subject, _ in predicted], [prediction for _, prediction in predicted]
+    times = [each.uploaded_at for each in subjects]
     return {
+        **({} if None in times else {"uploaded_at": times}),
         "record_id": [each.record_id for each in subjects],
         "image_path": [each.image_path for each in subjects],
         "modality": [modality if each.by_image else "tabular" for each in subjects],

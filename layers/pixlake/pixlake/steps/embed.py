@@ -8,6 +8,7 @@ being decoded are in the decoders'. Each has its share of what the worker has.
 import functools
 import hashlib
 from dataclasses import dataclass, fields
+from datetime import datetime
 from math import inf
 from typing import Any
 
@@ -42,6 +43,8 @@ class _Image:
     width: int
     height: int
     sha256: str
+    uploaded_at: datetime | None = None
+    """None for the upload's own time."""
 
 
 _Ready = tuple[_Image, NDArray[np.float32]]
@@ -109,4 +112,6 @@ def _columns(embedded: list[_Ready], dimensions: int) -> dict[str, Any]:
     offsets = np.arange(len(vectors) + 1, dtype=np.int32) * dimensions
     kind = EMBEDDINGS.columns.field("embedding").type
     facts = {field.name: [getattr(image, field.name) for image in images] for field in fields(_Image)}
+    if None in facts["uploaded_at"]:
+        del facts["uploaded_at"]
     return {**facts, "embedding": pa.ListArray.from_arrays(offsets, values, type=kind)}

@@ -8,9 +8,20 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from pixlake import storage
 from pixlake.errors import BadRequest, BadUpload
 from pixlake.lake import Work, check_identifier, experiment_of, make_upload_id
-from pixlake.messages import Ingest, ItemList, Options, PlanAnswer, PlanRequest, RetryRequest, Run
+from pixlake.messages import (
+    Classifiers,
+    FromLakeRequest,
+    Ingest,
+    ItemList,
+    Options,
+    PlanAnswer,
+    PlanRequest,
+    RetryRequest,
+    Run,
+)
 from pixlake.options import merge_options
 from pixlake.retries import read_finished
 from pixlake.settings import PlanSettings
@@ -19,12 +30,14 @@ from pixlake.zips.outputs import read_options, write_no_shards, write_rejects, w
 from pixlake.zips.sources import open_source
 
 
-def plan(request: PlanRequest | RetryRequest, settings: PlanSettings) -> PlanAnswer:
+def plan(request: PlanRequest | RetryRequest | FromLakeRequest, settings: PlanSettings) -> PlanAnswer:
     """Plan one upload: its tables go to `Work.tables`, its images into shards, what is left out to `Work.rejects`.
 
-    Of a retry there is nothing to plan: the earlier execution's run and options, without shards. Raises BadUpload where
-    the upload is refused, BadRequest where the request does not say what it must.
+    Of a retry there is nothing to plan: the earlier execution's run and options, without shards; nor of images that are
+    in the lake. Raises BadUpload where the upload is refused, BadRequest where the request does not say what it must.
     """
+    if isinstance(request, FromLakeRequest):
+        return _plan_from_lake(request, settings)
     if isinstance(request, RetryRequest):
         return _plan_retry(request, settings)
     ingest = request.ingest
@@ -59,6 +72,32 @@ def _plan_retry(request: RetryRequest, settings: PlanSettings) -> PlanAnswer:
     )
     # the rows of a few batches are no complete upload
     options = replace(earlier.options, complete=None)
+    work = Work(settings.lake_uri, run.execution_id)
+    write_no_shards(work)
+    return PlanAnswer(run, options, ItemList(work.key(work.shards), 0), images=0, tables=0, rejected=0)
+
+
+def _plan_from_lake(request: FromLakeRequest, settings: PlanSettings) -> PlanAnswer:
+    """The models are those asked for, and none of the stack's."""
+    experiment_id = check_identifier("from_lake", request.from_lake)
+    check_identifier("execution_id", request.execution_id)
+    options = merge_options(request.options, Options(), PlanSettings(settings.lake_uri))
+    taken = Options(embedder=options.embedder, classifier=Classifiers(orphan=options.classifier.orphan))
+    if taken == Options() or options != taken:
+        raise BadRequest(
+            "from_lake takes the options embedder and classifier.orphan, one of them at least: the images of the lake"
+            " are embedded, and those without a record classified; records are predicted when they are uploaded"
+        )
+    started_at = _utc("started_at", request.started_at)
+    run = Run(
+        execution_id=request.execution_id,
+        experiment_id=experiment_id,
+        upload_uri=storage.join(settings.lake_uri, "images", experiment_id) + "/",
+        upload_id=make_upload_id(experiment_id, f"from the lake by {request.execution_id}"),
+        uploaded_at=started_at,
+        started_at=started_at,
+        from_lake=True,
+    )
     work = Work(settings.lake_uri, run.execution_id)
     write_no_shards(work)
     return PlanAnswer(run, options, ItemList(work.key(work.shards), 0), images=0, tables=0, rejected=0)

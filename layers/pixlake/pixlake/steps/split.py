@@ -26,6 +26,7 @@ from pixlake.matching.outputs import (
     write_rejects,
 )
 from pixlake.matching.retried import write_retried
+from pixlake.matching.stored import write_stored
 from pixlake.messages import Batch, ItemList, SplitAnswer, SplitRequest
 from pixlake.rejects import Reject
 from pixlake.retries import read_finished
@@ -37,7 +38,8 @@ from pixlake.tables.union import UNREADABLE_TABLE, read_tables
 def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
     """Join the upload's tables with its images; write records, rejects and batches below the execution's work.
 
-    Of a retry, write as batches what the earlier execution lost; the rest of its answer holds.
+    Of a retry, write as batches what the earlier execution lost; the rest of its answer holds. Of images that are in
+    the lake, write those that the models have not answered yet.
 
     Raises BadTable if no table can be read (of a complete upload, if one cannot) or no id column be found, BadUpload
     where the experiment is keyed by another column, BadBundle for a model that cannot be used, and MissingObject where
@@ -45,6 +47,8 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
     """
     if request.run.retry_of is not None:
         return _split_retry(request, request.run.retry_of, settings)
+    if request.run.from_lake:
+        return _split_from_lake(request, settings)
     work = Work(settings.lake_uri, request.run.execution_id)
     models = resolve_models(settings.lake_uri, request.options, autogluon=bool(settings.autogluon_image))
     found, left_out = join_upload(request, settings)
@@ -98,6 +102,34 @@ def _split_retry(request: SplitRequest, retry_of: str, settings: SplitSettings) 
         rejected=0,
         warnings=() if batches else (nothing,),
         unpredicted="",
+    )
+
+
+def _split_from_lake(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
+    # Iceberg takes half a second to import
+    from pixlake.iceberg.stored import find_unanswered
+
+    work, experiment_id = Work(settings.lake_uri, request.run.execution_id), request.run.experiment_id
+    models = resolve_models(settings.lake_uri, request.options, autogluon=bool(settings.autogluon_image))
+    names = (models[role].name if role in models else None for role in (EMBEDDER, ORPHAN))
+    left = find_unanswered(settings.lake_uri, settings.catalog_uri, experiment_id, *names)
+    images = dict(zip((EMBEDDER, ORPHAN), left, strict=True))
+    batches = write_stored(work, models, images, _limits(settings))
+    write_batch_list(work, batches)
+    named = ", ".join(model.name for model in models.values())
+    nothing = f"{named}: every image of {experiment_id} that is in the lake has its answer: there is nothing to run"
+    return SplitAnswer(
+        batches=ItemList(work.key(work.batches), len(batches)),
+        images=sum(batch.count for batch in batches if batch.task == "embed"),
+        records=0,
+        with_image=0,
+        orphans=sum(batch.count for batch in batches if batch.task != "embed"),
+        rejected=0,
+        models={role: model.name for role, model in models.items()},
+        id_column=None,
+        id_column_why="",
+        demo=tuple(role for role, model in models.items() if model.demo),
+        warnings=() if batches else (nothing,),
     )
 
 
