@@ -7,6 +7,7 @@ import importlib
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 import pixlake
 from pixlake.errors import BadRequest, PixlakeError, StorageError
@@ -29,6 +30,7 @@ COMMANDS = {
     "tables": "pixlake_cli.commands.tables:tables",
     "maintain": "pixlake_cli.commands.maintain:maintain",
     "models": "pixlake_cli.commands.models:models",
+    "doctor": "pixlake_cli.commands.doctor:doctor",
 }
 
 
@@ -60,6 +62,11 @@ class Commands(click.Group):
         module, _, name = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names alone: for their help each command would be imported, at every key."""
+        names = [CompletionItem(name) for name in COMMANDS if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -13,6 +13,14 @@ Made from `pixlake --help` by `make docs`; a test holds the two together.
 
 Every command takes `--lake DIR`, or the variable `PIXLAKE_LAKE`. Exit codes: 0 done, 1 failed, 2 wrong usage.
 An error is one line on standard error. `--json` goes to standard output, alone.
+
+The shell completes commands and options by the Tab key, with a line in its startup file:
+
+| shell | file | line |
+| --- | --- | --- |
+| bash 4.4 or later | `~/.bashrc` | `eval "$(_PIXLAKE_COMPLETE=bash_source pixlake)"` |
+| zsh | `~/.zshrc` | `eval "$(_PIXLAKE_COMPLETE=zsh_source pixlake)"` |
+| fish | `~/.config/fish/completions/pixlake.fish` | `_PIXLAKE_COMPLETE=fish_source pixlake \\| source` |
 """
 
 

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pixlake.iceberg.catalog import commit_rows, open_catalog
+from pixlake import storage
+from pixlake.iceberg.catalog import commit_rows, load_table, open_catalog
 from pixlake.iceberg.executions import Ending, commit_ending
 from pixlake.messages import TOTALS
-from pixlake.schemas import REJECTS
+from pixlake.schemas import EMBEDDINGS, REJECTS
 from tests.builders.commands import run
 from tests.contract.places import LakePlace, s3_lake
 
@@ -60,6 +61,24 @@ def test_executions_of_a_stack_and_their_rejects_come_from_its_tables(pets_place
     assert [each["status"] for each in json.loads(run("executions", *place).stdout)] == ["FAILED"]
     assert json.loads(run("status", "one", *place).stdout)["failure"]["message"] == "no zip"
     assert [each["reason"] for each in json.loads(run("rejects", "--execution", "one", *place).stdout)] == ["not_a_zip"]
+
+
+def test_an_image_is_deleted_from_a_stacks_tables_and_its_bucket(pets_place: LakePlace) -> None:
+    moment = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+    same = {"experiment_id": "pets", "record_id": None, "embedding": [1.0], "model": "m@1", "width": 1, "height": 1}
+    same |= {"sha256": "0", "image_uri": "s3://lake/x", "uploaded_at": moment, "processed_at": moment}
+    rows = [same | {"image_path": path} for path in ("a b.png", "c.png")]
+    catalog = open_catalog(pets_place.uri, "glue://pets")
+    commit_rows(catalog, "embeddings", pa.Table.from_pylist(rows, schema=EMBEDDINGS.columns), "1")
+    for key in ("0123/a%20b.png", "4567/a%20b.png", "0123/c.png"):
+        storage.write(f"{pets_place.uri}/images/pets/{key}", b"an image")
+    done = run("delete", "--image", "a b.png", "--lake", pets_place.uri, "--database", "pets", "--yes")
+    assert done.exit_code == 0, done.output
+    left = load_table(catalog, "embeddings").scan().to_arrow()["image_path"].to_pylist()
+    images = [info.uri.rpartition("/images/")[2] for info in storage.list_objects(f"{pets_place.uri}/images")]
+    assert (left, images) == (["c.png"], ["pets/0123/c.png"])
+    refused = run("delete", "--where", "width = 1", "--lake", pets_place.uri, "--database", "pets")
+    assert (refused.exit_code, "--where works on a folder" in refused.stderr) == (2, True)
 
 
 def databases() -> list[str]:

@@ -1,6 +1,7 @@
 """Images and records taken out of an experiment: no row names them, and every other row is as it was."""
 
 from collections.abc import Set
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -12,7 +13,7 @@ from pyiceberg.expressions.literals import literal
 from pixlake.iceberg.catalog import open_catalog
 from pixlake.iceberg.erasure import Subjects, erase_rows, find_rows, with_images
 from pixlake.schemas import TABLES
-from tests.builders.executions import TableLake
+from tests.builders.executions import Execution, TableLake
 from tests.builders.tables import Said, assert_agreement, tabulate
 from tests.doubles.tables import MemoryCatalog
 from tests.lakes.test_uploads import Tables, uploads
@@ -119,3 +120,23 @@ def test_the_same_upload_put_in_again_brings_it_back(tables: Tables) -> None:
     erase(tables, records={"a"})
     tables.put(Said(1, {"a": ["p"]}))
     assert tabulate(tables.rows())["records"] == {"a": (1, "x", ["p"])}
+
+
+def test_uploads_at_the_same_time_are_not_lost(table_lake: TableLake) -> None:
+    first = Execution(table_lake, "first")
+    first.embed("embed-0", ["wanda.jpg", "a.jpg"])
+    first.records("00000", ["1"], **{"1": ["wanda.jpg", "a.jpg"]})
+    first.compact()
+    uploads = [Execution(table_lake, f"upload-{day}", day) for day in (2, 3, 4)]
+    for upload in uploads:
+        upload.embed("embed-0", [f"{upload.day}.jpg"])
+        upload.records("00000", [str(upload.day)], **{str(upload.day): [f"{upload.day}.jpg"]})
+    catalog = open_catalog(table_lake.uri, table_lake.catalog_uri)
+    with ThreadPoolExecutor(2) as pool:
+        done = pool.submit(erase_rows, catalog, Subjects("pets", frozenset({"wanda.jpg"})))
+        for upload in uploads:
+            upload.compact()
+        done.result()
+    assert sorted(row["image_path"] for row in table_lake.rows("embeddings")) == ["2.jpg", "3.jpg", "4.jpg", "a.jpg"]
+    images = {row["record_id"]: row["image_paths"] for row in table_lake.rows("records")}
+    assert images == {"1": ["a.jpg"], "2": ["2.jpg"], "3": ["3.jpg"], "4": ["4.jpg"]}
