@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pyarrow as pa
@@ -65,7 +66,14 @@ def test_executions_of_a_stack_and_their_rejects_come_from_its_tables(pets_place
 
 def test_an_image_is_deleted_from_a_stacks_tables_and_its_bucket(pets_place: LakePlace) -> None:
     moment = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
-    same = {"experiment_id": "pets", "record_id": None, "embedding": [1.0], "model": "m@1", "width": 1, "height": 1}
+    same: dict[str, Any] = {
+        "experiment_id": "pets",
+        "record_id": None,
+        "embedding": [1.0],
+        "model": "m@1",
+        "width": 1,
+        "height": 1,
+    }
     same |= {"sha256": "0", "image_uri": "s3://lake/x", "uploaded_at": moment, "processed_at": moment}
     rows = [same | {"image_path": path} for path in ("a b.png", "c.png")]
     catalog = open_catalog(pets_place.uri, "glue://pets")

@@ -53,8 +53,8 @@ def lake(table_lake: TableLake) -> TableLake:
     return table_lake
 
 
-def upload(lake: TableLake, day: int, *paths: str, **options: bool) -> None:
-    execution = Execution(lake, f"upload-{day}", day, options=Options(**options))
+def upload(lake: TableLake, day: int, *paths: str, complete: bool | None = None) -> None:
+    execution = Execution(lake, f"upload-{day}", day, options=Options(complete=complete))
     execution.embed("embed-0", paths)
     execution.compact()
 

@@ -237,3 +237,14 @@ def test_athena_refuses_an_upload_older_than_a_complete_one(execution: Execution
     with pytest.raises(BadUpload, match=r"complete upload at 2026-01-03.*older") as refusal:
         execution.compact(compaction_engine=Engine.ATHENA)
     assert refusal.value.reason == "older_than_complete"
+
+
+def test_a_record_whose_image_was_deleted_gets_no_earlier_one(athena: Athena, execution: Execution) -> None:
+    execution.records("00000", ["a"], a=["r.jpg"])
+    execution.embed("embed-0", ["r.jpg"])
+    answer = execution.compact(compaction_engine=Engine.ATHENA)
+    later = "TIMESTAMPTZ '2026-06-01 00:00:00Z'"
+    athena.connection.execute(f"INSERT INTO links VALUES ('pets', '', 'a', 0, {later}, {later})")
+    run_all(athena, answer)
+    assert [(row["has_image"], row["image_paths"]) for row in athena.rows("records")] == [(False, [])]
+    assert [row["record_id"] for row in athena.rows("embeddings")] == [None]

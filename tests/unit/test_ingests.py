@@ -24,6 +24,12 @@ def test_an_upload_that_an_event_named(name: str) -> None:
     assert found == FailedIngest(f"s3://up/uploads/pets/{name}", "pets", datetime.fromisoformat(TIME))
 
 
+def test_an_experiment_whose_images_were_asked_for() -> None:
+    found = read({"from_lake": "pets", "options": {"embedder": "clip"}})
+    assert found == FailedIngest(f"{LAKE}/images/pets/", "pets", STARTED)
+    assert read({"from_lake": "../pets"}) == FailedIngest("", UNKNOWN_EXPERIMENT, STARTED)
+
+
 def test_an_experiment_that_cannot_be_one() -> None:
     found = read(created("uploads/.hidden/a.zip"))
     assert (found.upload_uri, found.experiment_id) == ("s3://up/uploads/.hidden/a.zip", UNKNOWN_EXPERIMENT)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pixlake.errors import BadRequest
-from pixlake.messages import Ingest, Options, PlanRequest, RetryRequest, plain
+from pixlake.messages import FromLakeRequest, Ingest, Options, PlanRequest, RetryRequest, plain
 from pixlake.triggers import read_ingest, read_request
 
 TIME = "2026-11-21T10:00:00Z"
@@ -112,6 +112,18 @@ def test_a_person_asks_for_a_retry() -> None:
 @pytest.mark.parametrize("given", [{"retry": 7}, {"retry": "earlier", "upload_uri": "s3://up/a.zip"}])
 def test_a_retry_that_asks_for_more_is_refused(given: Any) -> None:
     with pytest.raises(BadRequest, match="Retry: "):
+        read_request({"execution_id": "e", "started_at": TIME, "ingest": given})
+
+
+def test_a_person_names_models_for_the_images_of_the_lake() -> None:
+    given = {"from_lake": "pets", "options": {"embedder": "clip"}}
+    request = read_request({"execution_id": "e", "started_at": TIME, "ingest": given})
+    assert request == FromLakeRequest("e", TIME, "pets", Options(embedder="clip"))
+
+
+@pytest.mark.parametrize("given", [{"from_lake": 7}, {"from_lake": "pets", "upload_uri": "s3://up/a.zip"}])
+def test_images_of_the_lake_are_no_upload_too(given: Any) -> None:
+    with pytest.raises(BadRequest, match="FromLake: "):
         read_request({"execution_id": "e", "started_at": TIME, "ingest": given})
 
 

@@ -9,7 +9,7 @@ import click
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
-from pixlake.lake import check_identifier
+from pixlake.lake import check_identifier, stored_uri
 from pixlake.models_python import find_models_python
 from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.inputs import Upload, find_uploads
@@ -109,4 +109,4 @@ def _stored(lake: Lake, experiment: str | None, *, asked: bool) -> Upload:
     if asked or experiment is None:
         raise BadRequest("--from-lake takes no UPLOAD, and needs --experiment ID")
     check_identifier("experiment", experiment)
-    return Upload(f"{lake.existing().uri}/images/{experiment}/", experiment, "The images of the lake")
+    return Upload(stored_uri(lake.existing().uri, experiment), experiment, "The images of the lake")

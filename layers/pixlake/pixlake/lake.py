@@ -57,6 +57,11 @@ def images_uri(lake: str, experiment_id: str, upload_id: str) -> str:
     return join(lake, "images", experiment_id, upload_id)
 
 
+def stored_uri(lake: str, experiment_id: str) -> str:
+    """The folder with all images of an experiment: the upload of a run that has none."""
+    return join(lake, "images", experiment_id) + "/"
+
+
 @dataclass(frozen=True)
 class Work:
     """The places of one execution under `work/`."""

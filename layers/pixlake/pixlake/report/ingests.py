@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from pixlake.errors import BadRequest
-from pixlake.lake import check_identifier, experiment_of
+from pixlake.lake import check_identifier, experiment_of, stored_uri
 from pixlake.messages import Ended, plain
 from pixlake.retries import read_finished
 from pixlake.triggers import read_ingest as read_given
@@ -31,7 +31,7 @@ def read_ingest(ended: Ended, lake: str) -> FailedIngest:
     retry is in the files of the earlier execution in the lake."""
     fields = _fields(ended.input)
     if "from_lake" in fields:
-        fields = {"experiment_id": fields["from_lake"]}
+        fields = _stored(fields["from_lake"], lake)
     else:
         fields = _retried(fields, lake) if "retry" in fields else _upload_fields(fields)
     upload_uri = fields.get("upload_uri")
@@ -54,6 +54,11 @@ def _retried(fields: dict[str, Any], lake: str) -> dict[str, Any]:
         return plain(read_finished(lake, read_retry(fields)).request.run)
     except BadRequest:
         return {}
+
+
+def _stored(experiment_id: object, lake: str) -> dict[str, Any]:
+    known = isinstance(experiment_id, str) and _identifier(experiment_id) == experiment_id
+    return {"experiment_id": experiment_id, "upload_uri": stored_uri(lake, str(experiment_id))} if known else {}
 
 
 def _upload_fields(fields: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from pixlake import storage
 from pixlake.errors import BadRequest, BadUpload
-from pixlake.lake import Work, check_identifier, experiment_of, make_upload_id
+from pixlake.lake import Work, check_identifier, experiment_of, make_upload_id, stored_uri
 from pixlake.messages import (
     Classifiers,
     FromLakeRequest,
@@ -92,7 +91,7 @@ def _plan_from_lake(request: FromLakeRequest, settings: PlanSettings) -> PlanAns
     run = Run(
         execution_id=request.execution_id,
         experiment_id=experiment_id,
-        upload_uri=storage.join(settings.lake_uri, "images", experiment_id) + "/",
+        upload_uri=stored_uri(settings.lake_uri, experiment_id),
         upload_id=make_upload_id(experiment_id, f"from the lake by {request.execution_id}"),
         uploaded_at=started_at,
         started_at=started_at,
