@@ -181,8 +181,10 @@ class Upload:
         if schema is PREDICTIONS:
             return _orphan_keys(pc.unique(links.said["image_path"].combine_chunks()))
         images = links.images_near(self.record_ids)
-        found = images if schema is EMBEDDINGS else links.records_near(images)
-        return found.sort()
+        if schema is EMBEDDINGS:
+            return images.sort()
+        # also records of which nothing is said but that they lost an image
+        return pc.unique(pa.concat_arrays([links.records_near(images), self.record_ids])).sort()
 
     def _read(self) -> tuple[int | None, Links]:
         snapshot = self.links.refresh().current_snapshot()

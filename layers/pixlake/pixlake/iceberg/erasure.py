@@ -69,7 +69,7 @@ def with_images(catalog: Catalog, subjects: Subjects) -> Subjects:
     owners = links.owners_of(said).to_pylist()
     mine = (path for path, owner in zip(said.to_pylist(), owners, strict=True) if owner in {None, *subjects.records})
     embedded = _find(catalog, EMBEDDINGS, subjects, ("image_path", "record_id"))["image_path"].to_pylist()
-    return replace(subjects, images=subjects.images.union(mine, embedded) - {NO_IMAGE})
+    return replace(subjects, images=subjects.images.union(mine, embedded))
 
 
 def find_rows(catalog: Catalog, subjects: Subjects) -> dict[str, pa.Table]:

@@ -70,7 +70,8 @@ class Links:
 
     def images_near(self, record_ids: pa.Array) -> pa.Array:
         """Every image that was ever said to be one of these records'."""
-        return _distinct(self.said, "image_path", "record_id", record_ids)
+        found = _distinct(self.said, "image_path", "record_id", record_ids)
+        return found.filter(pc.not_equal(found, NO_IMAGE))
 
     def records_near(self, paths: pa.Array) -> pa.Array:
         """Every record that was ever said to have one of these images."""
