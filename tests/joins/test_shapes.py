@@ -64,6 +64,19 @@ def test_rows_of_one_record_that_contradict_are_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("header", "label_first"), [("photo,label", False), ("label,photo", True)])
+def test_rows_of_one_image_that_contradict_are_named_where_the_image_is_the_id(
+    tmp_path: Path, header: str, label_first: bool
+) -> None:
+    rows = [["a.jpg", "cat"], ["b.jpg", "dog"], ["a.jpg", "cow"]]
+    text = "\n".join([header, *(",".join(reversed(row) if label_first else row) for row in rows)])
+    found = Museum(tmp_path).put(text, ["a.jpg", "b.jpg"], Options(id_column="photo"))
+    assert [each.detail for each in found.rejects] == [
+        "the id 'a.jpg' is taken by table.csv:2, which stays; it differs in 'label'"
+    ]
+    assert found.images == {"a.jpg": ["a.jpg"], "b.jpg": ["b.jpg"]}
+
+
 def test_a_key_that_only_counts_the_rows_is_called_that(tmp_path: Path) -> None:
     text, images = only("Unnamed: 0")
     assert "only a row number" in Museum(tmp_path).put(text, images).answer.id_column_why

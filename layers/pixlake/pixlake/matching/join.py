@@ -84,7 +84,8 @@ class Join:
         """For each repeated row of a table whose rows name images, in which columns it differs from the first."""
         if self.references is None:
             return [""] * len(records.repeated)
-        listed = differences(self.tables.columns.drop_columns([self.id_column, self.image_column]), records)
+        others = [name for name in self.tables.columns.column_names if name not in (self.id_column, self.image_column)]
+        listed = differences(self.tables.columns.select(others), records)
         return [f"; it differs in {', '.join(map(repr, names))}"[:_SHOWN] if names else "" for names in listed]
 
     @property
