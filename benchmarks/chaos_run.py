@@ -5,15 +5,10 @@ JSON: the execution's status, and whether `pixlake retry` has something to bring
 """
 
 import json
-import os
 import sys
-from unittest.mock import patch
 
-from pixlake import storage
-from pixlake.iceberg.lakes import Lake
+from benchmarks.buckets import execute
 from pixlake.retries import PASSING
-from pixlake_cli.engine import pool
-from pixlake_cli.engine.engine import Engine
 from tests.builders.model_lakes import MODELS
 
 BATCH_ROWS = "1"
@@ -22,15 +17,7 @@ BATCH_ROWS = "1"
 
 def main() -> None:
     lake, name, request = sys.argv[1:]
-    reached = {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
-    plain = pool.environment
-    # a store is kept for the life of a process; the interpreter changes the variables
-    storage.exists(f"{lake}/any")
-    with (
-        patch.object(pool, "environment", lambda *given: {**plain(*given), **reached}),
-        Engine(lake, Lake.at(lake).catalog_uri, {**MODELS, "BatchRows": BATCH_ROWS}) as engine,
-    ):
-        outcome = engine.execute(name, json.loads(request))
+    outcome = execute(lake, name, request, {**MODELS, "BatchRows": BATCH_ROWS})
     lost = {"batch_lost", *PASSING} & outcome.output.get("reasons", {}).keys()
     print(json.dumps({"status": outcome.status, "error": outcome.error, "cause": outcome.cause, "lost": bool(lost)}))
 

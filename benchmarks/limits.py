@@ -257,7 +257,9 @@ Where a limit is met:
   each with up to {ExtractSettings.writes_in_flight} writes in flight. With smaller images they meet the limit all the
   same: obstore backs off and repeats, then the state does; the upload is slower, and nothing is lost.
 - **Compact above 900 s**: the commit replaces what it must of an experiment's files, so it grows with the experiment
-  where uploads overlap it. `CompactionEngine=athena` has no such limit; it has not yet been run on a real account.
+  where uploads overlap it. `CompactionEngine=athena` has Athena's limit instead: a MERGE that takes longer than the
+  account's quota "DML query timeout", 30 minutes and at most 240, fails and is not retried; raise the quota and redrive
+  the execution. It has not yet been run on a real account.
 - **A batch above 900 s**: batches are cut to {SplitSettings.batch_seconds / 60:.0f} minutes where the bundle says what
   an image costs, and after {InferenceSettings.work_seconds:.0f} s a worker leaves the rest of its batch to the next
   round. A group of {InferenceSettings.inference_batch} images that takes longer fails: raise `InferenceMemory`.

@@ -2,9 +2,10 @@
 
 The upload is `samples/emoji.zip` several times over: each copy has ids of its own and every picture's brightness is a
 little different, so no two images are the same bytes. It is run by `pixlake run`. The time outside of the states is the
-start and the end of the engine.
+start and the end of the engine. With `--s3` the same upload is run again, from a bucket into a lake in another one.
 
-    python benchmarks/pipeline.py --images 10000
+    python -m benchmarks.pipeline --images 10000
+    python -m benchmarks.pipeline --images 10000 --s3
 """
 
 import csv
@@ -22,7 +23,12 @@ from PIL import Image, ImageEnhance
 from rich.console import Console
 from rich.table import Table
 
-SAMPLE = Path(__file__).parent.parent / "samples" / "emoji.zip"
+from benchmarks.buckets import UPLOADS, bucket_lake
+from pixlake import storage
+from tests.engines.stacks import put_models
+from tests.project import ROOT
+
+SAMPLE = ROOT / "samples" / "emoji.zip"
 TABLE, ID_COLUMN, OPTIONS = "emoji.csv", "code", "pixlake.json"
 INFERENCE, LIMIT_PERCENT = "Infer", 80
 
@@ -73,27 +79,47 @@ def repeat_table(data: bytes, copies: int) -> str:
 
 
 def run(upload: Path, lake: Path) -> tuple[dict[str, float], float, dict[str, int]]:
-    """Seconds by state, seconds from command to end, and the counts; a failed run ends this process."""
-    start = time.perf_counter()
+    """Seconds by state, seconds from command to end, and the counts."""
     program = str(Path(sys.executable).with_name("pixlake"))
-    command = [program, "run", str(upload), "--lake", str(lake), "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    return answered([program, "run", str(upload), "--lake", str(lake), "--json"])
+
+
+def run_there(upload: Path, folder: Path) -> tuple[dict[str, float], float, dict[str, int]]:
+    """The same from a bucket into a lake in another one, on a server with its files in `folder`."""
+    with bucket_lake(folder) as lake:
+        put_models(ROOT / "bundles", lake)
+        storage.write(f"{UPLOADS}/{upload.name}", upload.read_bytes())
+        request = {"upload_uri": f"{UPLOADS}/{upload.name}", "experiment_id": upload.stem}
+        return answered([sys.executable, "-m", "benchmarks.buckets", lake.uri, json.dumps(request)])
+
+
+def answered(command: list[str]) -> tuple[dict[str, float], float, dict[str, int]]:
+    """What an execution's command tells in the last line of its output; a failed one ends this process."""
+    start = time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=ROOT)
     seconds = time.perf_counter() - start
-    if done.returncode:
-        sys.exit(f"pixlake run failed with status {done.returncode}")
-    answer = json.loads(done.stdout)
+    answer = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
+    if answer.get("status") != "SUCCEEDED":
+        sys.exit(f"{command[:4]} failed with status {done.returncode}: {answer}")
     return answer["timings"], seconds, {key: answer[key] for key in ("images", "embedded", "predicted", "rejected")}
 
 
 @click.command()
 @click.option("--images", default=10_000, show_default=True, help="At least so many images.")
-def main(images: int) -> None:
+@click.option("--s3", is_flag=True, help="Then the same over a real S3 server, which Go builds once.")
+def main(images: int, s3: bool) -> None:
     with tempfile.TemporaryDirectory() as temporary:
-        upload = Path(temporary) / "many.zip"
+        folder = Path(temporary)
+        upload = folder / "many.zip"
         count = build(upload, images)
-        timings, seconds, counts = run(upload, Path(temporary) / "lake")
+        _print("pixlake run", count, *run(upload, folder / "lake"))
+        if s3:
+            _print("the same over S3", count, *run_there(upload, folder / "s3"))
+
+
+def _print(title: str, count: int, timings: dict[str, float], seconds: float, counts: dict[str, int]) -> None:
     console = Console(width=110)
-    console.print(f"pixlake run, {count:,} images: " + ", ".join(f"{value:,} {key}" for key, value in counts.items()))
+    console.print(f"{title}, {count:,} images: " + ", ".join(f"{value:,} {key}" for key, value in counts.items()))
     table = Table()
     for column in ("step", "seconds", "share", "limit"):
         table.add_column(column, justify="left" if column == "step" else "right")

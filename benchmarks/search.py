@@ -3,9 +3,10 @@
 The vectors are random unit vectors around some thousand centers, as embeddings of photographs are; queries are vectors
 beside them. Each answer is compared with that of float64, and the run fails where one differs. With `--share`, a
 condition that keeps this share of the images. faiss is not of this project's environment: `pip install faiss-cpu`, or
-it is left out and said.
+it is left out and said. With `--s3` the same vectors are then put into a lake in a bucket, and searched from there.
 
     python -m benchmarks.search --vectors 1000000
+    python -m benchmarks.search --vectors 100000 --s3
 """
 
 import importlib.util
@@ -14,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.buckets import bucket_lake
 from pixlake.cores import available_cores
 from pixlake.iceberg.catalog import commit_rows, load_table, open_catalog
 from pixlake.iceberg.lakes import Lake
@@ -95,20 +98,42 @@ def _numbers(embeddings: Embeddings, query: Floats, chosen: Chosen | None = None
 @click.option("--queries", default=20, show_default=True)
 @click.option("--share", default=0.01, show_default=True, help="Of the images that a condition keeps.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep the lake here, and use it again.")
-def main(vectors: int, queries: int, share: float, folder: Path | None) -> None:
+@click.option("--s3", is_flag=True, help="Then also from a real S3 server, which Go builds once.")
+def main(vectors: int, queries: int, share: float, folder: Path | None, s3: bool) -> None:
     random = np.random.default_rng(0)
     centers = random.normal(size=(_CENTERS, _DIMENSIONS)).astype(np.float32)
     centers /= np.linalg.norm(centers, axis=1, keepdims=True)
+    asked = _draw(np.random.default_rng(1), centers, queries)
     with tempfile.TemporaryDirectory() as scratch:
         lake = Lake.at(str(folder or Path(scratch) / "lake"))
         if not (Path(str(lake.folder)) / "catalog.db").exists():
-            for start in range(0, vectors, _COMMIT):
-                _commit(lake, _draw(random, centers, min(_COMMIT, vectors - start)), start)
-        asked = _draw(np.random.default_rng(1), centers, queries)
+            _fill(lake, centers, vectors)
         _measure(lake, vectors, asked, share)
+        if s3:
+            with bucket_lake(Path(scratch) / "s3") as there:
+                _fill(there, centers, vectors)
+                _measure_there(there, vectors, asked)
 
 
-def _measure(lake: Lake, vectors: int, asked: Floats, share: float) -> None:
+def _fill(lake: Lake, centers: Floats, vectors: int) -> None:
+    """The same vectors in every lake."""
+    random = np.random.default_rng(3)
+    for start in range(0, vectors, _COMMIT):
+        _commit(lake, _draw(random, centers, min(_COMMIT, vectors - start)), start)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A lake's vectors, read and indexed, with the seconds of each and of opening the index again."""
+
+    everything: Floats
+    embeddings: Embeddings
+    reading: float
+    indexing: float
+    opening: float
+
+
+def _open(lake: Lake, vectors: int, query: Floats) -> _Opened:
     table = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings")
     start = time.perf_counter()
     everything = np.empty((vectors, _DIMENSIONS), np.float32)
@@ -118,12 +143,28 @@ def _measure(lake: Lake, vectors: int, asked: Floats, share: float) -> None:
     reading = time.perf_counter() - start
     start = time.perf_counter()
     embeddings = Resident(lake).read()
-    _numbers(embeddings, asked[0])
+    _numbers(embeddings, query)
     indexing = time.perf_counter() - start
     start = time.perf_counter()
     again = Resident(lake).read()
-    _numbers(again, asked[0])
-    opening = time.perf_counter() - start
+    _numbers(again, query)
+    return _Opened(everything, embeddings, reading, indexing, time.perf_counter() - start)
+
+
+def _measure_there(lake: Lake, vectors: int, asked: Floats) -> None:
+    found = _open(lake, vectors, asked[0])
+    times = _best_of(lambda query: _numbers(found.embeddings, query), asked)
+    click.echo(
+        f"over S3: {statistics.median(times):.1f} ms a search, median; reading the vectors from Parquet "
+        f"{found.reading:.1f} s; the first search, which makes the index: {found.indexing:.1f} s; the first of a "
+        f"process with the index there: {found.opening:.2f} s"
+    )
+    _check(found, asked)
+
+
+def _measure(lake: Lake, vectors: int, asked: Floats, share: float) -> None:
+    found = _open(lake, vectors, asked[0])
+    everything, embeddings = found.everything, found.embeddings
     ours = _best_of(lambda query: _numbers(embeddings, query), asked)
     mapped = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     times = {"Pixlake, exact": ours}
@@ -143,12 +184,14 @@ def _measure(lake: Lake, vectors: int, asked: Floats, share: float) -> None:
         times["faiss, IndexFlatIP"] = _best_of(lambda query: flat.search(query[None], _COUNT), asked)
     else:
         click.echo("NOT RUN: faiss, which is not installed")
-    wrong = sum(
-        _numbers(embeddings, query)
-        != _exact(lambda: (everything[at : at + 65_536] for at in range(0, vectors, 65_536)), query)
-        for query in asked
-    )
-    _print(times, vectors, reading, indexing, opening, mapped)
+    _print(times, vectors, found.reading, found.indexing, found.opening, mapped)
+    _check(found, asked)
+
+
+def _check(found: _Opened, asked: Floats) -> None:
+    """End this process where an answer is not float64's."""
+    blocks = [found.everything[at : at + 65_536] for at in range(0, len(found.everything), 65_536)]
+    wrong = sum(_numbers(found.embeddings, query) != _exact(lambda: iter(blocks), query) for query in asked)
     click.echo(f"answers that differ from float64's: {wrong} of {len(asked)}")
     if wrong:
         raise SystemExit(1)

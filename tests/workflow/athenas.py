@@ -24,6 +24,8 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from pixlake_cli.engine.template import REGION
 
 RETRYABLE = "GENERIC_INTERNAL_ERROR"
+TIMED_OUT = "Query timeout"
+"""After the account's limit for a query. The worst that Athena may say of it is assumed: that it may pass."""
 MORE = "ICEBERG_{}_MORE_RUNS_NEEDED: not all of it is done"
 
 
@@ -49,7 +51,9 @@ class Queries:
     def execution(self, reason: str) -> dict[str, Any]:
         """The last query as Athena describes it after its end."""
         status: dict[str, Any] = {"State": "FAILED" if reason else "SUCCEEDED", "StateChangeReason": reason}
-        status["AthenaError"] = {"ErrorMessage": reason, "Retryable": reason.startswith(RETRYABLE)}
+        retryable = reason.startswith((RETRYABLE, TIMED_OUT))
+        kind = 210 if reason.startswith(TIMED_OUT) else 200
+        status["AthenaError"] = {"ErrorMessage": reason, "ErrorType": kind, "Retryable": retryable}
         return {"QueryExecution": {"QueryExecutionId": str(len(self.asked)), "Status": status}}
 
     def verbs(self, table: str) -> list[str]:

@@ -20,7 +20,7 @@ from pixlake_cli.engine.template import REGION
 from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
 from tests.doubles.athena import Athena, open_athena
 from tests.project import ROOT, read_definition
-from tests.workflow.athenas import MORE, RETRYABLE, Queries, answering
+from tests.workflow.athenas import MORE, RETRYABLE, TIMED_OUT, Queries, answering
 from tests.workflow.redriving import go_on, make_machine, read_input
 
 MACHINE = ROOT / "statemachine/compact_athena.asl.yaml"
@@ -151,7 +151,7 @@ def test_a_lasting_retryable_failure_of_athena_fails_after_all_retries(
 @pytest.mark.parametrize("start", ["CREATE EXTERNAL TABLE", 'MERGE INTO "records"', "ALTER TABLE records"])
 @pytest.mark.parametrize(
     "reason",
-    ["PERMISSION_DENIED: not this table", "SYNTAX_ERROR: line 1:8", "Query timeout", "Query exhausted resources"],
+    ["PERMISSION_DENIED: not this table", "SYNTAX_ERROR: line 1:8", TIMED_OUT, "Query exhausted resources"],
 )
 def test_a_failure_that_is_not_retryable_is_not_retried(
     scale: Scale, athena: Athena, table: Path, start: str, reason: str
