@@ -55,6 +55,30 @@ def test_a_map_is_explained_by_the_last_note_of_a_child(tmp_path: Path) -> None:
     assert (cause.step, cause.error, cause.message) == ("Embed", "BadBundle", "of Embed")
 
 
+def of_athena(error: str, message: str) -> StateError:
+    """A failed merge as the outer execution reports it: the inner one as JSON, whose cause is Athena's own JSON."""
+    status = {"State": "FAILED", "StateChangeReason": message, "AthenaError": {"ErrorType": 210, "Retryable": False}}
+    inner = {"Status": "FAILED", "Error": error, "Cause": json.dumps({"QueryExecution": {"Status": status}})}
+    return StateError("States.TaskFailed", json.dumps({"StateMachineArn": "arn", **inner}))
+
+
+@pytest.mark.parametrize(
+    ("error", "says"), [("TableNotMerged", "DML query timeout"), ("TableNotKept", "in the tables")]
+)
+def test_a_failure_of_athena_is_told_in_its_words_with_advice(error: str, says: str) -> None:
+    cause = explain(of_athena(error, "Query timeout"), listing(*SPLIT, "compacted.json"), 1)
+    assert (cause.step, cause.error, cause.message) == ("CompactOnAthena", error, "Query timeout")
+    assert says in cause.advice
+    assert "redrive" in cause.advice
+
+
+def test_a_merge_that_ended_without_an_error_is_told_by_its_status() -> None:
+    aborted = StateError("States.TaskFailed", json.dumps({"StateMachineArn": "arn", "Status": "ABORTED"}))
+    cause = explain(aborted, listing(*SPLIT, "compacted.json"), 1)
+    assert (cause.step, cause.error) == ("CompactOnAthena", "TableNotMerged")
+    assert "ABORTED" in cause.message
+
+
 @pytest.mark.parametrize(
     "error", ["BadUpload", "BadTable", "ModelTimeout", "TooManyLost", "CatalogError", "States.Timeout"]
 )

@@ -17,6 +17,8 @@ _OUT_OF_MEMORY = (
 )
 _THROTTLED = "The account's concurrency was taken for hours: raise its quota, or lower MapConcurrency."
 _AGAIN = "redrive the execution or upload again: rows get replaced."
+NOT_MERGED, NOT_KEPT = "TableNotMerged", "TableNotKept"
+"""The errors of compact_athena.asl.yaml."""
 _ADVICE = {
     "BadRequest": "Correct the event, the setting or pixlake.json as the message says, and put the upload in again.",
     "BadUpload": "Nothing of it is in a table. Put right what the message names, and upload it again.",
@@ -48,6 +50,10 @@ _ADVICE = {
         f"Lambda failed through all retries. When it works, {_AGAIN}",
     ),
     "States.ExceedToleratedFailureThreshold": "More batches failed than are tolerated: see the logs of the Map's runs.",
+    NOT_MERGED: "Nothing is lost: the parts of this upload stay for WorkDays. Put right what Athena says: for a timeout "
+    'raise the quota "DML query timeout", for a permission grant it. Then redrive the execution.',
+    NOT_KEPT: "The rows are in the tables, but packing one of these failed, and those after it wait. Put right what "
+    "Athena says, and redrive the execution within WorkDays.",
     # statuses, for which Step Functions reports no error
     "ABORTED": f"Somebody stopped it. If it should go on after all, {_AGAIN}",
     "TIMED_OUT": f"The execution as a whole took too long. If it should go on, {_AGAIN}",
@@ -77,6 +83,8 @@ def explain(error: StateError, listing: Listing, shards: int) -> Cause:
     if error.error == MAP_FAILED and (notes := listing.under("failures/")):
         return _explain_child(read_child_failure(max(notes, key=lambda note: note.last_modified).uri))
     details = _details(error.cause)
+    if "StateMachineArn" in details or error.error in (NOT_MERGED, NOT_KEPT):
+        return _explain_athena(error, details)
     message = str(details.get("errorMessage") or error.cause or "no message")
     trace = [line for entry in _texts(details.get("stackTrace")) for line in entry.splitlines()]
     return _make_cause(error.error, message, find_step(listing, shards), trace)
@@ -84,6 +92,14 @@ def explain(error: StateError, listing: Listing, shards: int) -> Cause:
 
 def _explain_child(failure: ChildFailure) -> Cause:
     return _make_cause(failure.error, failure.message, failure.step, [])
+
+
+def _explain_athena(error: StateError, details: dict[str, Any]) -> Cause:
+    """Of a nested execution Step Functions reports its description: its error, and for its cause Athena's answer."""
+    kind = NOT_KEPT if NOT_KEPT in (error.error, details.get("Error")) else NOT_MERGED
+    cause = str(details.get("Cause") or error.cause)
+    status = _details(cause).get("QueryExecution", {}).get("Status", {})
+    return _make_cause(kind, str(status.get("StateChangeReason") or cause), "CompactOnAthena", [])
 
 
 def _make_cause(error: str, message: str, step: str, trace: list[str]) -> Cause:
