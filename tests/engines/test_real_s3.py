@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from pixlake import storage
-from pixlake.errors import MissingObject, StorageError
+from pixlake.errors import ChangedObject, MissingObject, StorageError
 from pixlake.iceberg.lakes import DATABASE, Lake
 from pixlake.storage import Version
 from pixlake_cli.engine import pool
@@ -88,6 +88,8 @@ def test_a_stream_that_breaks_leaves_no_object(bucket: str) -> None:
     with pytest.raises(StorageError, match="gone"):
         storage.write_stream(f"{bucket}/broken", chunks())
     assert list(storage.list_objects(f"{bucket}/")) == []
+    parts = boto3.client("s3").list_multipart_uploads(Bucket=bucket.removeprefix("s3://"))
+    assert parts.get("Uploads", []) == []
 
 
 def test_a_version_is_read_whatever_comes_after_it(bucket: str) -> None:
@@ -102,6 +104,28 @@ def test_a_version_is_read_whatever_comes_after_it(bucket: str) -> None:
     assert storage.read(uri) == b"another"
     with pytest.raises(MissingObject):
         storage.head(uri, "01ARZ3NDEKTSV4RRFFQ69G5FAV")
+
+
+def test_a_version_is_read_even_where_the_object_was_deleted(bucket: str) -> None:
+    uri = f"{bucket}/upload.zip"
+    storage.write(uri, b"first of them")
+    first = storage.head(uri).version
+    storage.delete([uri])
+    assert not storage.exists(uri)
+    assert storage.read_range(uri, 0, 5, first) == b"first"
+
+
+def test_a_replaced_object_is_refused_where_there_are_no_versions(server: dict[str, str]) -> None:  # noqa: ARG001
+    name = f"plain-{uuid4()}"
+    make_bucket(name)
+    uri = f"s3://{name}/upload.zip"
+    storage.write(uri, b"first of them")
+    first = storage.head(uri).version
+    assert first.etag
+    assert storage.read_range(uri, 0, 5, first) == b"first"
+    storage.write(uri, b"another")
+    with pytest.raises(ChangedObject):
+        storage.read_range(uri, 0, 5, first)
 
 
 def test_a_list_and_a_delete_go_beyond_a_thousand(bucket: str) -> None:

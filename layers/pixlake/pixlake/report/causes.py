@@ -50,7 +50,7 @@ _ADVICE = {
         f"Lambda failed through all retries. When it works, {_AGAIN}",
     ),
     "States.ExceedToleratedFailureThreshold": "More batches failed than are tolerated: see the logs of the Map's runs.",
-    NOT_MERGED: "Nothing is lost: the parts of this upload stay for WorkDays. Put right what Athena says: for a timeout "
+    NOT_MERGED: "Nothing is lost: the upload's parts stay for WorkDays. Put right what Athena says: for a timeout "
     'raise the quota "DML query timeout", for a permission grant it. Then redrive the execution.',
     NOT_KEPT: "The rows are in the tables, but packing one of these failed, and those after it wait. Put right what "
     "Athena says, and redrive the execution within WorkDays.",
