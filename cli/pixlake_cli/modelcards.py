@@ -40,7 +40,7 @@ def _lines(folder: BundleFolder) -> Iterator[str]:
     described = folder.description
     yield f"# {folder.model}"
     yield from _predictor_lines(described) if isinstance(described, PredictorManifest) else _graph_lines(described)
-    yield from _section("Labels, by class id", _list_labels(described.labels))
+    yield from _section("Labels, by class id", _list_labels(described))
     yield from _section("Source and licence", (f"{key}: {value}" for key, value in described.source.items()))
     yield from _section("Measured when it was made", _flatten(described.metrics))
     yield from _section(f"Files, {decimal(folder.size)}", _list_files(folder))
@@ -114,11 +114,16 @@ def _section(title: str, items: Iterable[str]) -> Iterator[str]:
         yield from ["", f"## {title}", *lines]
 
 
-def _list_labels(labels: Sequence[str]) -> Iterator[str]:
-    """A line each, for a label may hold commas. The class id is its column in the graph's output."""
-    yield from (f"{index}: {label}" for index, label in enumerate(labels[:_SHOWN]))
+def _list_labels(manifest: Manifest | PredictorManifest) -> Iterator[str]:
+    """A line each, for a label may hold commas. The class id is its column in the graph's output; then its id in the
+    vocabulary that it is of."""
+    labels, ids = manifest.labels, manifest.ids_by_label if isinstance(manifest, Manifest) else {}
+    yield from (
+        f"{' '.join([str(index), *filter(None, [ids.get(label)])])}: {label}"
+        for index, label in enumerate(labels[:_SHOWN])
+    )
     if len(labels) > _SHOWN:
-        yield f"and {len(labels) - _SHOWN:,} more"
+        yield f"and {len(labels) - _SHOWN:,} more, by `pixlake models labels {manifest.name}`"
 
 
 def _list_files(folder: BundleFolder) -> Iterator[str]:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from timm.data import ImageNetInfo
@@ -64,9 +65,11 @@ def _describe(candidate: Candidate, file: Path) -> Candidate:
     """Its source: the file in the package, rather than the one that timm read."""
     source = {**candidate.manifest.source, **SOURCE, "weights": describe_file(file)}
     source["labels"] = "ImageNet-1k's, the first name of each"
+    described: dict[str, Any] = {"label_ids": tuple(ImageNetInfo("imagenet-1k").label_names())}
     if candidate.manifest.kind == "embedder":
+        described = {}
         del source["labels"]
-    return replace(candidate, manifest=msgspec.structs.replace(candidate.manifest, source=source))
+    return replace(candidate, manifest=msgspec.structs.replace(candidate.manifest, source=source, **described))
 
 
 if __name__ == "__main__":

@@ -271,6 +271,12 @@ def test_labels_of_the_weights_are_used(
     assert list(export_timm(Request(NAME, str(folder), "classes")).manifest.labels) == labels
 
 
+def test_names_of_classes_that_are_described_are_their_ids(tmp_path: Path, network: Any) -> None:
+    folder = write_folder(tmp_path / "own", network, label_names=list("abcdefg"), label_descriptions={"b": "bee"})
+    manifest = export_timm(Request(NAME, str(folder), "classes")).manifest
+    assert manifest.ids_by_label == {"a": "a", "bee": "b", **{name: name for name in "cdefg"}}
+
+
 def test_two_classes_are_a_binary_problem(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "two", make_network(2))
     (tmp_path / "labels.json").write_text('["cat", "dog"]')

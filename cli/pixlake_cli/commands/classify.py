@@ -27,7 +27,8 @@ def classify(images: tuple[Path, ...], lake: Lake, model: str | None, top: int, 
     """Say the class of each IMAGE, by a classifier of the lake; nothing is written.
 
     The score is the class's probability. A classifier of records is asked as for a record with this image and empty
-    cells. An image that cannot be decoded has its reason in place of a class; the command then ends with 1.
+    cells. The id is the class's place among the model's labels, then that of its vocabulary (WordNet's) where the
+    model has one. An image that cannot be decoded has its reason in place of a class; the command then ends with 1.
 
     \b
     pixlake classify cat.jpg --lake lake --top 5
@@ -87,4 +88,9 @@ def _rows(answer: "Answer") -> Iterator[tuple[str, str, str, str]]:
     elif answer.value is not None:
         yield answer.image, f"{answer.value:.6g}", "", ""
     for place, each in enumerate(answer.classes):
-        yield "" if place else answer.image, f"{each.score:.4f}", each.label, str(each.class_id)
+        yield (
+            "" if place else answer.image,
+            f"{each.score:.4f}",
+            each.label,
+            f"{each.class_id} {each.label_id or ''}".rstrip(),
+        )

@@ -93,6 +93,29 @@ def show(name: str, lake: Lake, as_json: bool) -> None:
 
 
 @models.command()
+@click.argument("name")
+@lake_option
+@click.option("--sql", is_flag=True, help="Print them as a table expression named labels, to put behind a WITH.")
+def labels(name: str, lake: Lake, sql: bool) -> None:
+    """Print the labels of a classifier as CSV: class_id, label_id, label.
+
+    The class_id is the label's place among them, from 0; the label_id is that of the vocabulary that it is of, such as
+    WordNet's, where the model has one. With --sql a query, here or in Athena, joins predictions with them.
+
+    \b
+      pixlake models labels imagenet-lite0 --lake lake > labels.csv
+      pixlake query "WITH $(pixlake models labels imagenet-lite0 --sql --lake lake)
+        SELECT image_path, score, class_id, label_id, label
+        FROM predictions JOIN labels USING (model, label)" --lake lake
+    """
+    from pixlake.bundles.folders import open_folder
+    from pixlake_cli.labels import write_csv, write_sql
+
+    folder = open_folder(lake.uri, name)
+    click.echo(write_sql(folder) if sql else write_csv(folder), nl=sql)
+
+
+@models.command()
 @click.argument("model", metavar="NAME|FOLDER")
 @lake_if_any
 @memory_option

@@ -1,8 +1,10 @@
 """A network of timm's as a bundle: an embedder by its pooled features, or a classifier by its classes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import torch
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from torch import Tensor
@@ -25,6 +27,15 @@ from pixlake_models.timm.parity import compare_classes, compare_features
 from pixlake_models.timm.preprocessing import Transform, read_preprocessing
 
 GRAPH, IMAGE, FEATURES, LOGITS = "model.onnx", "image", "features", "logits"
+
+
+@dataclass(frozen=True)
+class _Classes:
+    """The classes' distinct names, their source, and their ids where they are known (ImageNet's are WordNet's)."""
+
+    names: Sequence[str]
+    origin: str
+    ids: Sequence[str] = ()
 
 
 class _Features(torch.nn.Module):
@@ -85,7 +96,7 @@ def _export_classes(
     request: Request, model: TimmModel, preprocessing: Preprocessing, transform: Transform
 ) -> Candidate:
     count = _measure_answer(model.network, preprocessing) if model.network.num_classes else 0
-    labels, origin = _find_labels(request, model, count)
+    classes = _find_labels(request, model, count)
     manifest = Manifest(
         format=1,
         name="classes",
@@ -94,9 +105,10 @@ def _export_classes(
         graph=GRAPH,
         output=Output(LOGITS, "softmax"),
         files={},
-        source=_describe_source(model, request.licence) | {"labels": origin},
+        source=_describe_source(model, request.licence) | {"labels": classes.origin},
         problem="binary" if count == 2 else "multiclass",
-        labels=tuple(labels),
+        labels=tuple(classes.names),
+        label_ids=tuple(classes.ids) or msgspec.UNSET,
     )
 
     original = Original(transform, model.network, preprocessing.background)
@@ -121,30 +133,35 @@ def _export(module: torch.nn.Module, preprocessing: Preprocessing, output: str) 
         return export_graph(module, {IMAGE: blanks(preprocessing)}, output)
 
 
-def _find_labels(request: Request, model: TimmModel, count: int) -> tuple[list[str], str]:
-    """The distinct names of `count` classes, and their source: a file, the weights, or ImageNet's classes."""
+def _find_labels(request: Request, model: TimmModel, count: int) -> _Classes:
+    """Of `count` classes: from a file, the weights, or ImageNet."""
     if count < 2:
         raise BadRequest(f"{model.origin} has {count or 'no'} classes, a classifier two or more; it has --features")
     if request.labels:
         names = [label.name for label in read_labels(request.labels)]
         if len(names) != count:
             raise BadRequest(f"{request.labels}: it has {len(names)} labels, the model has {count} classes")
-        return names, request.labels.name
+        return _Classes(names, request.labels.name)
     if own := _own_labels(model, count):
-        return name_apart(own), "the weights' own"
+        return own
     subset = infer_imagenet_subset({"num_classes": count})
     if subset is None:
         raise BadRequest(f"{model.origin} has {count} classes without names; --labels takes a file of them, in order")
     info = ImageNetInfo(subset)
-    return name_apart(info.label_descriptions(), info.label_names()), f"{subset}, for the model has {count} classes"
+    names, ids = name_apart(info.label_descriptions(), info.label_names()), info.label_names()
+    return _Classes(names, f"{subset}, for the model has {count} classes", ids)
 
 
-def _own_labels(model: TimmModel, count: int) -> list[str]:
-    """The labels that came with the weights, by their descriptions where there are any."""
+def _own_labels(model: TimmModel, count: int) -> _Classes | None:
+    """The labels that came with the weights, by their descriptions where there are any; their names are ids then."""
     names = model.settings.get("label_names") or ()
     names = [names[key] for key in sorted(names, key=int)] if isinstance(names, dict) else list(names)
     descriptions = model.settings.get("label_descriptions") or {}
-    return [str(descriptions.get(name, name)) for name in names] if len(names) == count else []
+    if len(names) != count:
+        return None
+    labels = name_apart([str(descriptions.get(name, name)) for name in names])
+    distinct = descriptions and len(set(names)) == count
+    return _Classes(labels, "the weights' own", [str(name) for name in names] if distinct else [])
 
 
 def _describe_source(model: TimmModel, licence: str | None) -> dict[str, str]:

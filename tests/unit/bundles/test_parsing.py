@@ -55,6 +55,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "digest": (lambda m: m["files"].update({"image.onnx": "abc"}), "files"),
     "dimensions": (lambda m: m.pop("dimensions"), "without dimensions"),
     "embedder with labels": (lambda m: m.update(labels=["a"]), "labels"),
+    "embedder with ids of labels": (lambda m: m.update(label_ids=["n1"]), "labels"),
     "embedder with softmax": (lambda m: m["output"].update(activation="softmax"), "none or normalize"),
     "tower with column": (lambda m: m["text"]["input"].update(column="name"), "column"),
     "tower with columns": (lambda m: m["text"]["input"].update(sequence={"columns": ["a"], "end": 1}), "column"),
@@ -91,6 +92,8 @@ CLASSIFIER_CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = 
     "labels repeat": (lambda m: m.update(labels=["a", "a", "b"]), "labels repeat"),
     "labels of a regression": (lambda m: m.update(problem="regression"), "3 labels for the problem regression"),
     "labels of a binary": (lambda m: m.update(problem="binary"), "3 labels for the problem binary"),
+    "ids of other labels": (lambda m: m.update(label_ids=["n1", "n2"]), "2 label_ids for 3 labels"),
+    "ids repeat": (lambda m: m.update(label_ids=["n1", "n2", "n1"]), "label_ids repeat"),
     "one class": (lambda m: m.update(labels=["a"]), "1 labels for the problem multiclass"),
     "a tensor twice": (
         lambda m: m["inputs"].append(

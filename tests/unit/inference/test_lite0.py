@@ -60,6 +60,17 @@ def test_every_class_has_a_name_of_its_own() -> None:
     ]
 
 
+def test_every_class_has_its_wordnet_id() -> None:
+    found = open_bundle("imagenet-lite0").manifest.ids_by_label
+    assert len(found) == 1000
+    assert [found[label] for label in ("tench", "espresso", "Egyptian cat", "crane (n02012849)")] == [
+        "n01440764",
+        "n07920052",
+        "n02124075",
+        "n02012849",
+    ]
+
+
 def _altered() -> Iterator[Image.Image]:
     """Mirrored, smaller and darker."""
     for path in PHOTOGRAPHS:

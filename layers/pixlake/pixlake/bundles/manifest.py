@@ -205,6 +205,13 @@ class Manifest(_Part, frozen=True):
     regression: Regression | None = None
     text: TextTower | None = None
     metrics: dict[str, Any] = {}
+    # not written where none are known, for bundles made before it was there stay what they are
+    label_ids: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def ids_by_label(self) -> dict[str, str]:
+        """Each label's id in the vocabulary that it is of, such as WordNet's; empty where none are known."""
+        return dict(zip(self.labels, self.label_ids, strict=True)) if self.label_ids else {}
 
     @property
     def image_input(self) -> ImageInput | None:

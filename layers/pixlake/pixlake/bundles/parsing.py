@@ -133,7 +133,7 @@ def _size_faults(declared: ImageInput) -> Iterator[str]:
 def _embedder_faults(manifest: Manifest) -> Iterator[str]:
     if manifest.dimensions is None:
         yield "an embedder without dimensions"
-    if manifest.problem or manifest.labels or manifest.regression:
+    if manifest.problem or manifest.labels or manifest.regression or manifest.label_ids:
         yield "an embedder with a problem, labels or regression"
     outputs = [manifest.output, manifest.text.output] if manifest.text else [manifest.output]
     if any(output.activation not in ("none", "normalize") for output in outputs):
@@ -152,6 +152,7 @@ def _classifier_faults(manifest: Manifest) -> Iterator[str]:
     if manifest.output.activation == "normalize":
         yield "a classifier's activation is none, softmax or sigmoid"
     yield from _label_faults(manifest)
+    yield from _id_faults(manifest)
 
 
 def _predictor_faults(manifest: PredictorManifest) -> Iterator[str]:
@@ -172,3 +173,11 @@ def _label_faults(manifest: Manifest | PredictorManifest) -> Iterator[str]:
     wanted = {"regression": len(manifest.labels) == 0, "binary": len(manifest.labels) == 2}
     if not wanted.get(manifest.problem or "", len(manifest.labels) >= 2):
         yield f"{len(manifest.labels)} labels for the problem {manifest.problem}"
+
+
+def _id_faults(manifest: Manifest) -> Iterator[str]:
+    ids = manifest.label_ids or ()
+    if ids and len(ids) != len(manifest.labels):
+        yield f"{len(ids)} label_ids for {len(manifest.labels)} labels"
+    if len(set(ids)) != len(ids):
+        yield "label_ids repeat"

@@ -1,6 +1,6 @@
 """What a classifier says of single images, outside of any upload."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,11 +17,17 @@ _GROUP = 32
 
 @dataclass(frozen=True)
 class Class:
-    """A label with its probability, and its place among the model's labels."""
+    """A label with its probability and its place among the model's labels; `label_id` is its id in the vocabulary that
+    it is of, such as WordNet's, where that is known."""
 
     label: str
     score: float
     class_id: int
+    label_id: str | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """For JSON: `label_id` only where it is known."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -63,24 +69,25 @@ def _answer(classifier: Classifier, group: Sequence[tuple[str, Example | BadImag
         if isinstance(each, BadImage):
             yield Answer(name, classifier.model, error=each)
         elif prediction := next(predictions):
-            yield Answer(name, classifier.model, rank(prediction, top), prediction.value)
+            yield Answer(name, classifier.model, rank(prediction, top, classifier.ids_by_label), prediction.value)
         else:
             yield Answer(name, classifier.model, error=BadImage("bad_prediction", "the model answered with no number"))
 
 
-def rank(prediction: Prediction, top: int) -> tuple[Class, ...]:
-    """The `top` most probable classes, best first; of equals the one that the model names first."""
-    probabilities = prediction.probabilities or {}
-    classes = [Class(label, score, index) for index, (label, score) in enumerate(probabilities.items())]
-    return tuple(sorted(classes, key=lambda each: -each.score)[:top])
+def rank(prediction: Prediction, top: int, ids: Mapping[str, str]) -> tuple[Class, ...]:
+    """The `top` most probable classes, best first, with their label's ids; of equals the one that the model names
+    first."""
+    probabilities = enumerate((prediction.probabilities or {}).items())
+    best = sorted(probabilities, key=lambda each: -each[1][1])[:top]
+    return tuple(Class(label, score, index, ids.get(label)) for index, (label, score) in best)
 
 
 def describe(answer: Answer) -> dict[str, Any]:
     """For JSON: the best class, and `classes` where more than one was asked for; `value` or the error if it has one."""
-    best = asdict(answer.classes[0]) if answer.classes else {"label": None, "score": None, "class_id": None}
+    best = answer.classes[0].describe() if answer.classes else {"label": None, "score": None, "class_id": None}
     found: dict[str, Any] = {**best, "model": answer.model}
     if len(answer.classes) > 1:
-        found["classes"] = [asdict(each) for each in answer.classes]
+        found["classes"] = [each.describe() for each in answer.classes]
     if answer.value is not None:
         found["value"] = answer.value
     if answer.error:

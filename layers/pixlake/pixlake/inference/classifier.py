@@ -48,7 +48,7 @@ class Classifier:
         if manifest.kind == "embedder":
             raise BadBundle(f"{folder.uri}: the bundle is an embedder, not a classifier")
         self.model, self.kind = folder.model, manifest.kind
-        self._folder, self._manifest = folder, manifest
+        self._folder, self._manifest, self._ids_by_label = folder, manifest, manifest.ids_by_label
         self._encoders = [make_encoder(declared, folder) for declared in manifest.inputs]
         tensors = {name: each for encoder in self._encoders for name, each in encoder.tensors().items()}
         self._graph = load_graph(folder, manifest.graph, tensors, manifest.output, threads, limits=limits)
@@ -57,6 +57,11 @@ class Classifier:
     def size(self) -> int:
         """Bytes of the graph in memory."""
         return self._graph.size
+
+    @property
+    def ids_by_label(self) -> Mapping[str, str]:
+        """Each label's id in the vocabulary that it is of; empty where none are known."""
+        return self._ids_by_label
 
     @property
     def image_input(self) -> ImageInput | None:

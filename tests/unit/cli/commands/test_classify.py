@@ -54,6 +54,16 @@ def test_top_gives_the_most_probable_classes_best_first(lake: Path, tmp_path: Pa
     assert sum(each["score"] for each in answer["classes"]) == pytest.approx(1)
 
 
+def test_a_labels_id_is_given_where_the_model_has_it(lake: Path, tmp_path: Path) -> None:
+    ids, graph = ["n04955633", "n04967191", "n04968895"], tiny.image_graph(np.eye(3, dtype=np.float32))
+    BundleLake(lake).classifier("known", graph, [tiny.image_input()], kind="image_classifier", label_ids=ids)
+    path = put(tmp_path / "green.png", GREEN)
+    (answer,) = classify(path, "--lake", lake, "--model", "known", "--top", 2)
+    assert (answer["label"], answer["class_id"], answer["label_id"]) == ("green", 1, "n04967191")
+    assert [each["label_id"] for each in answer["classes"]] == ["n04967191", "n04968895"]
+    assert "1 n04967191" in run("classify", path, "--lake", lake, "--model", "known").stdout
+
+
 def test_an_image_that_is_broken_has_its_reason_and_the_others_their_class(lake: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")

@@ -1,8 +1,13 @@
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 from rich.filesize import decimal
 
+from pixlake.schemas import TABLES
+from pixlake_cli.sql.dialect import translate
+from pixlake_cli.sql.warehouse import Limits, connect
 from tests.builders import tiny
 from tests.builders.commands import run
 from tests.builders.predictors import put_predictor
@@ -129,7 +134,42 @@ def test_a_cards_labels_keep_their_commas(tmp_path: Path) -> None:
     tiny.BundleLake(tmp_path).classifier("classes", b"graph", [tiny.image_input()], labels=labels)
     card = run("models", "show", "classes", "--lake", tmp_path).stdout
     assert "\n## Labels, by class id\n- 0: tench, Tinca tinca\n- 1: great white shark, white shark\n- 2: 0\n" in card
-    assert "\n- 11: 9\n- and 988 more\n" in card
+    assert "\n- 11: 9\n- and 988 more, by `pixlake models labels classes`\n" in card
+
+
+def test_labels_with_their_ids_are_on_the_card_and_in_a_csv(tmp_path: Path) -> None:
+    labels = ["tench, Tinca tinca", "cock", *map(str, range(11))]
+    ids = [f"n{index:08}" for index in range(13)]
+    lake, graph = tiny.BundleLake(tmp_path), b"graph"
+    lake.classifier("classes", graph, [tiny.image_input()], labels=labels, label_ids=ids)
+    lake.classifier("colors", graph, [tiny.image_input()])
+    assert "- 1 n00000001: cock\n" in run("models", "show", "classes", "--lake", tmp_path).stdout
+    listed = run("models", "labels", "classes", "--lake", tmp_path).stdout.splitlines()
+    assert listed[:3] == ["class_id,label_id,label", '0,n00000000,"tench, Tinca tinca"', "1,n00000001,cock"]
+    assert len(listed) == 14
+    assert run("models", "labels", "colors", "--lake", tmp_path).stdout == (
+        "class_id,label_id,label\n0,,red\n1,,green\n2,,blue\n"
+    )
+
+
+def test_an_embedder_has_no_labels_to_list(tmp_path: Path) -> None:
+    tiny.BundleLake(tmp_path).embedder()
+    done = run("models", "labels", "tiny", "--lake", tmp_path)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "has no labels" in done.stderr
+
+
+@pytest.mark.parametrize(("ids", "known"), [(["n1", "n2", "n3"], "n2"), (None, None)])
+def test_a_query_joins_labels_with_their_ids(tmp_path: Path, ids: list[str] | None, known: str | None) -> None:
+    changes: dict[str, Any] = {"label_ids": ids} if ids else {}
+    lake = tiny.BundleLake(tmp_path)
+    model = lake.classifier("kinds", b"", [tiny.image_input()], labels=["a", "cat's", "c"], **changes)
+    table = run("models", "labels", "kinds", "--sql", "--lake", tmp_path).stdout
+    predictions = f"predictions AS (SELECT * FROM (VALUES ('{model}', 'cat''s')) AS t (model, label))"
+    joined = "SELECT class_id, label_id, label FROM predictions JOIN labels USING (model, label)"
+    query = f"WITH {table}, {predictions} {joined}"
+    connection = connect("/nowhere/", Limits(1 << 30, tmp_path / "spill", 1 << 20))
+    assert connection.execute(translate(query, TABLES).sql).fetchall() == [(1, known, "cat's")]
 
 
 def test_a_card_shows_control_characters_as_question_marks(tmp_path: Path) -> None:
