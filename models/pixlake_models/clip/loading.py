@@ -36,14 +36,15 @@ _MOST_OF_A_MESSAGE = 300
 
 @dataclass(frozen=True)
 class Clip:
-    """The model; open_clip's `preprocess` and `tokenize`; the same as a bundle has them; the origin. The export is
-    proved by `texts`.
+    """The model; its library's `preprocess` and `tokenize`; the same as a bundle has them; the origin. `tokenize` gives
+    what `encode_text` takes: tokens `[n, length]`, and their mask where the tokenizer is `masked`. The export is proved
+    by `texts`.
     """
 
     model: torch.nn.Module
     preprocess: Callable[[Any], Tensor]
     preprocessing: Preprocessing
-    tokenize: Callable[[list[str]], Tensor]
+    tokenize: Callable[[list[str]], tuple[Tensor, ...]]
     tokenizer: ClipTokenizer
     source: dict[str, str]
     texts: Sequence[str] = field(default_factory=make_texts)
@@ -67,7 +68,7 @@ def load_clip(request: Request) -> Clip:
         model=model,
         preprocess=image_transform_v2(config, is_train=False),
         preprocessing=read_preprocessing(config),
-        tokenize=tokenize,
+        tokenize=lambda texts: (tokenize(texts),),
         tokenizer=read_tokenizer(tokenize),
         source=_describe_source(name, weights, request.licence),
     )

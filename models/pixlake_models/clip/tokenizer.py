@@ -23,12 +23,14 @@ _CLEANINGS: dict[str, Cleaning] = {"whitespace": "whitespace", "lower": "lower",
 
 @dataclass(frozen=True)
 class ClipTokenizer:
-    """The tokenizer of a bundle's text input. Texts are cut and padded to `length` tokens."""
+    """The tokenizer of a bundle's text input. Texts are cut to `length` tokens and padded to it; where the tower takes
+    a mask of the padding (`masked`), to the longest of a batch."""
 
     tokenizer: Tokenizer
     cleaning: Cleaning
     length: int
     pad: int
+    masked: bool = False
 
 
 def read_tokenizer(source: Any) -> ClipTokenizer:
