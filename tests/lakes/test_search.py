@@ -180,7 +180,7 @@ def test_a_model_that_reads_no_texts_says_so(own_zoo_lake: Lake) -> None:
     result = run("search", "a cat", "--lake", own_zoo_lake.folder)
     assert result.exit_code == 1
     assert "no text tower: search by an image instead" in result.stderr
-    assert "`pixlake models export open_clip:ViT-B-32" in result.stderr, "the way to a model that reads them"
+    assert "`pixlake models get clip-vit-b32 --lake LAKE`" in result.stderr, "the way to a model that reads them"
 
 
 def test_a_text_asks_a_model_that_reads_texts_though_others_have_more_vectors(gallery: Lake) -> None:

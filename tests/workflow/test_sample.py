@@ -26,7 +26,7 @@ LABELS = ["face", "animal", "flag", "hand", "vegetable"]
 EMBEDDER, SAMPLE = ROOT / "bundles" / "emoji-clip", ROOT / "samples" / "emoji.zip"
 SCALE = 30.0
 NOTICE = "emoji-clip is a demo model"
-COMMAND = "pixlake models export open_clip:ViT-B-32 --pretrained laion2b_s34b_b79k"
+COMMAND = "pixlake models get clip-vit-b32"
 
 
 def pixlake(*arguments: object) -> "subprocess.CompletedProcess[str]":

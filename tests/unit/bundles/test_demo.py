@@ -47,7 +47,7 @@ def test_the_sample_is_the_sample_in_any_experiment(experiment: str) -> None:
 def test_the_notice_is_one_line_with_a_command() -> None:
     notice = write_notice(CLIP, on_sample=False)
     assert notice.startswith("emoji-clip is a demo model, trained on emoji alone")
-    assert "`pixlake models export open_clip:ViT-B-32 --pretrained laion2b_s34b_b79k`" in notice
+    assert "`pixlake models get clip-vit-b32 --lake LAKE`" in notice
     assert "\n" not in notice
 
 

@@ -2,7 +2,7 @@
 
 Two are for photographs, and answer where an upload names no model. The demo models, trained on emoji alone, are for
 the sample, which names them. On any other upload their answers mean little, so the run, its report and a search say
-that they are demo models, and name the command that makes a real one.
+that they are demo models, and name the command that gets a real one.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ SAMPLE = "366a351a057c77b7380219f70a23524d5d89df13fe00e615d82a743b64617c52"
 PHOTO_MODELS = ("photo-lite0", "imagenet-lite0")
 """The embedder, and the classifier of images that no record names, where an upload names none: see template.yaml."""
 _REBUILD, _REBUILD_PHOTO = "make demo-models", "make photo-models"
-_EXPORT = "`pixlake models export open_clip:ViT-B-32 --pretrained laion2b_s34b_b79k`"
-_PUSH = "then `pixlake models push ViT-B-32 --lake LAKE` and run again with `--embedder ViT-B-32`"
-READS_TEXTS = f"{_EXPORT} makes a model that reads texts; {_PUSH}"
+_GET = "`pixlake models get clip-vit-b32 --lake LAKE`"
+_AGAIN = "run again with `--embedder clip-vit-b32`"
+READS_TEXTS = f"{_GET} fetches a model that reads texts; then {_AGAIN}"
 """The way from an embedder of images alone to search by text."""
-_EMBEDDER = f"{_EXPORT} makes a real one; {_PUSH}"
+_EMBEDDER = f"{_GET} fetches a real one; then {_AGAIN}"
 _CLASSIFIER = "`pixlake models train TABLE --label COLUMN` makes real ones, of your table and images"
 
 
