@@ -8,10 +8,9 @@ import math
 from dataclasses import dataclass
 
 from pixlake.settings import PlanSettings, SplitSettings
+from pixlake_models.trying.prices import LAMBDA_GB_SECOND, MB_PER_CORE, MILLION
 
-MILLION = 1_000_000
 GB = 1e9
-MB_PER_CORE = 1769
 CONTAINER_BYTES = 3 * 0.4e9
 """Of the three container images that infer, 345 to 441 MB each as they are built, before ECR's compression."""
 BUCKET_KEY_REQUESTS = 4
@@ -35,7 +34,7 @@ class Price:
 
 
 PRICES = {
-    "lambda_gb_second": Price(0.0000166667, 1, "GB-second, x86", "AWS Lambda pricing"),
+    "lambda_gb_second": Price(LAMBDA_GB_SECOND, 1, "GB-second, x86", "AWS Lambda pricing"),
     "lambda_request": Price(0.20, MILLION, "million invocations", "AWS Lambda pricing"),
     "transition": Price(0.025, 1_000, "thousand state transitions", "AWS Step Functions pricing"),
     "put": Price(0.005, 1_000, "thousand PUT or LIST", "Amazon S3 pricing"),

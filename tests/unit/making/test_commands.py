@@ -39,7 +39,7 @@ def models_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_registered_command_is_one_of_pixlake_models() -> None:
     registered = entry_points(group=GROUP)
-    assert registered.names == {"compile", "export", "get", "package", "train", "zero-shot"}
+    assert registered.names == {"compile", "export", "get", "package", "train", "try", "zero-shot"}
     context = click.Context(models, parent=click.Context(cli))
     assert {*registered.names, "list", "verify"} <= set(models.list_commands(context))
     for each in registered:

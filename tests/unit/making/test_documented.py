@@ -1,0 +1,47 @@
+"""Every documented `pixlake` command of models takes the options that the page gives it.
+
+tests/workflow/test_model_pages.py runs those that need no torch, models/tests the others.
+"""
+
+import re
+import shlex
+
+import click
+import pytest
+
+from pixlake_cli.main import cli
+from tests.builders.pages import PAGES, read_commands
+
+COMMANDS = {page: tuple(read_commands(page)) for page in PAGES}
+
+
+@pytest.mark.parametrize("command", [command for commands in COMMANDS.values() for command in commands])
+def test_a_documented_command_has_the_options_that_the_page_gives_it(command: str) -> None:
+    parse(shlex.split(re.sub(r"\$\([^)]*\)", "inner", command), comments=True)[1:])
+
+
+def parse(arguments: list[str]) -> None:
+    """As click does, but for the values: files that a page names are not here."""
+    group: click.Command = cli
+    context = click.Context(cli)
+    while isinstance(group, click.Group):
+        name, *arguments = arguments
+        found = group.get_command(context, name)
+        assert found, f"no command {name}"
+        group, context = found, click.Context(found, parent=context)
+    group.make_parser(context).parse_args(arguments)
+
+
+def test_an_option_that_is_not_there_is_found() -> None:
+    with pytest.raises(click.NoSuchOption):
+        parse(["models", "get", "--colour", "x"])
+
+
+def test_commands_inside_others_are_checked_too() -> None:
+    found = COMMANDS["docs/photographs.md"]
+    assert [command for command in found if command.startswith("pixlake models labels") and "--sql" in command]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_are_found_on_every_page(page: str) -> None:
+    assert COMMANDS[page]

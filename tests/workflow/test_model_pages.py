@@ -1,0 +1,91 @@
+"""The commands of docs/models-get.md and docs/photographs.md, each as a shell runs it.
+
+A hub on loopback has the models, and a tiny reader of texts lies where `make photo-models` writes one in minutes.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.tests.loopback_hub import Hub, serving_hub
+from tests.builders import ready, tiny
+from tests.builders.pages import read_lines
+from tests.project import ROOT
+
+PHOTOGRAPHS = ROOT / "models/pixlake_models/photographs"
+THREE = ("coffee.jpg", "chelsea.jpg", "rocket.jpg")
+NEAREST = "IMG_1234.jpg"
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    halves = {f"onnx/{name}_fp16.onnx": ready.clip()[f"onnx/{name}.onnx"] for name in ("vision_model", "text_model")}
+    names = ("Xenova/clip-vit-base-patch32", "Xenova/clip-vit-base-patch16")
+    with serving_hub(Hub({name: ready.clip() | halves for name in names})) as served:
+        yield served
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What the pages' commands find: photographs as a folder and a zip, and a reader of texts."""
+    (tmp_path / "holiday").mkdir()
+    for name in THREE:
+        shutil.copy(PHOTOGRAPHS / name, tmp_path / "holiday")
+    shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path / "holiday")
+    shutil.copy(PHOTOGRAPHS / THREE[0], tmp_path / "holiday" / NEAREST)
+    tiny.BundleLake(tmp_path / "made").embedder("photo-words")
+    (tmp_path / "build").mkdir()
+    (tmp_path / "made" / "models").rename(tmp_path / "build" / "photo-models")
+    return tmp_path
+
+
+def follow(page: str, folder: Path, hub: Hub) -> dict[str, str]:
+    """What each command of the page printed, but for those of make."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    settings = {"PATH": path, "HF_ENDPOINT": hub.address, "HF_HOME": str(folder / "cache"), "HF_HUB_OFFLINE": "0"}
+    printed = {}
+    for line in read_lines(page):
+        if not line.startswith("make "):
+            done = subprocess.run(
+                ["bash", "-c", line], cwd=folder, env={**os.environ, **settings}, capture_output=True, text=True
+            )
+            assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+            printed[line] = done.stdout
+    return printed
+
+
+def test_the_page_on_ready_models(folder: Path, hub: Hub) -> None:
+    printed = follow("docs/models-get.md", folder, hub)
+    assert [line.split()[:3] for line in printed] == [
+        ["pixlake", "models", "get"],
+        ["pixlake", "models", "get"],
+        ["pixlake", "models", "get"],
+        ["pixlake", "run", "photos.zip"],
+        ["pixlake", "search", '"a'],
+        ["pixlake", "models", "try"],
+    ]
+    found = list(printed.values())
+    assert "clip-vit-b32@" in found[1]
+    assert "clip-vit-base-patch16-fp16@" in found[2]
+    assert all(name in found[4] for name in THREE)
+    assert [line.partition("@")[0] for line in found[5].splitlines()[1:3]] == ["photo-lite0", "clip-vit-b32"]
+    assert (folder / "models.html").read_text().startswith("<!doctype html>")
+
+
+def test_the_page_on_photographs(folder: Path, hub: Hub) -> None:
+    printed = follow("docs/photographs.md", folder, hub)
+    found = {line: text for line, text in printed.items() if "models labels" in line}
+    ((joined),) = found.values()
+    row = next(line for line in joined.splitlines() if "coffee.jpg" in line)
+    assert all(cell in row for cell in ("967", "n07920052", "espresso", "0.92"))
+    nearest = next(text for line, text in printed.items() if NEAREST in line)
+    assert all(name in nearest for name in THREE)
+    searched = [text for line, text in printed.items() if '"a cup of coffee"' in line]
+    assert len(searched) == 2
+    assert all(NEAREST in text for text in searched)
+    assert (folder / "found.png").read_bytes()[:4] == (folder / "cups.png").read_bytes()[:4] == b"\x89PNG"
