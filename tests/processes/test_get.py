@@ -268,6 +268,18 @@ def test_tensors_in_a_file_beside_the_graph_come_with_it(hub: Hub, lake: Path) -
     assert np.abs(embed_images(lake, "dinov2-tiny") - image_vectors()).max() < 1e-6
 
 
+def test_a_large_graphs_tensors_get_a_file_of_their_own(hub: Hub, lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pixlake_models.hub.making.LARGE", 100)
+    monkeypatch.setattr("pixlake_models.hub.streaming.LARGE_TENSOR", 16)
+    hub.repositories = {CLIP: ready.clip()}
+    got(lake, f"hf:{CLIP}")
+    folder = open_folder(lake.as_uri(), "clip-tiny")
+    assert {"image.onnx.data", "text.onnx.data"} <= folder.manifest.files.keys()
+    assert tiny.WEIGHTS.tobytes() not in folder.read("image.onnx")
+    assert tiny.WEIGHTS.tobytes() in folder.read("image.onnx.data")
+    assert np.abs(embed_images(lake, "clip-tiny") - image_vectors()).max() < 1e-6
+
+
 def test_tensors_in_any_other_file_are_refused(hub: Hub, lake: Path, tmp_path: Path) -> None:
     (tmp_path / "weights").write_bytes(tiny.WEIGHTS.tobytes())
     hub.repositories = {DINO: ready.dinov2() | ready.keep_beside("onnx/model.onnx", str(tmp_path / "weights"))}

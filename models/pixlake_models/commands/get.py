@@ -63,9 +63,10 @@ def get(name: str | None, variant: "Variant", model: str | None, lake: Lake | No
     from pixlake_models.hub.repository import open_repository
 
     repository = open_repository(place, revision)
-    manifest, files = make_bundle(repository, variant)
-    manifest.source["files"] = describe_files(repository)
-    figures, pushed = _check_and_push(manifest, files, target, lake)
+    with tempfile.TemporaryDirectory(prefix="pixlake-get-") as scratch:
+        manifest, files = make_bundle(repository, variant, Path(scratch))
+        manifest.source["files"] = describe_files(repository)
+        figures, pushed = _check_and_push(manifest, files, target, lake)
 
     from pixlake_models.exporting.figures import format_table
 
@@ -97,7 +98,9 @@ def _derive_name(name: str, variant: "Variant", model: str | None) -> str:
     return check_identifier("model", model or f"{derive_name(name.partition('@')[0].rpartition('/')[2])}{end}")
 
 
-def _check_and_push(manifest: "Manifest", files: dict[str, bytes], name: str, lake: Lake) -> tuple[list["Figure"], str]:
+def _check_and_push(
+    manifest: "Manifest", files: dict[str, bytes | Path], name: str, lake: Lake
+) -> tuple[list["Figure"], str]:
     """The figures, and `name@version`. NotEqual, with the lake as it was, if one is outside of its bounds."""
     import msgspec
 
@@ -112,9 +115,8 @@ def _check_and_push(manifest: "Manifest", files: dict[str, bytes], name: str, la
     manifest = msgspec.structs.replace(manifest, name=name)
     with tempfile.TemporaryDirectory(prefix="pixlake-get-") as scratch:
         folder = Path(scratch) / name
-        write_bundle(folder, manifest, files)
-        # a copy of the model in memory, which the trial may need
-        files.clear()
+        # in a folder of the version's name as a lake has it, so that its weights are mapped, not read into memory
+        folder = folder.rename(Path(scratch) / write_bundle(folder, manifest, files))
         written = read_folder(folder.as_uri())
         figures = check_bundle(written).figures
         if failed := [f"{each.name} is {each.value:.6g}, not {each.bound}" for each in figures if not each.holds]:

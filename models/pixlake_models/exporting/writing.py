@@ -16,6 +16,8 @@ from pixlake.errors import BadRequest
 from pixlake.lake import check_identifier
 from pixlake_models.exporting.weights import split_graphs
 
+_CHUNK = 8 << 20
+
 
 def check_target(target: Path) -> None:
     """BadRequest unless a bundle may be written to the folder `target`: it is new, empty, or a bundle to be replaced,
@@ -27,27 +29,39 @@ def check_target(target: Path) -> None:
         raise BadRequest(f"{target}: it is a file, where a bundle is a folder")
 
 
-def write_bundle(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> str:
-    """Put the bundle into the folder `target`, replacing an older one, and return its version.
+def write_bundle(target: Path, manifest: Manifest, files: Mapping[str, bytes | Path]) -> str:
+    """Put the bundle into the folder `target`, replacing an older one, and return its version. A file is its bytes, or
+    where to copy it from.
 
     `manifest.files` is filled in here, and a large graph's tensors get a file of their own. Raises BadBundle, with
     `target` untouched, if the result would be refused, and BadRequest as `check_target` does.
     """
     check_target(target)
     files = split_graphs(files, manifest.graphs)
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
-    complete = msgspec.structs.replace(manifest, files=digests)
-    data = encode(complete)
-    parse(data, str(target / MANIFEST))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         folder = Path(scratch) / target.name
         folder.mkdir()
-        for name, content in {**files, MANIFEST: data}.items():
-            (folder / name).write_bytes(content)
+        digests = {name: _put(content, folder / name) for name, content in sorted(files.items())}
+        data = encode(msgspec.structs.replace(manifest, files=digests))
+        parse(data, str(target / MANIFEST))
+        (folder / MANIFEST).write_bytes(data)
         shutil.rmtree(target, ignore_errors=True)
         folder.replace(target)
     return version(data)
+
+
+def _put(content: bytes | Path, target: Path) -> str:
+    """Write the file, and say its SHA-256."""
+    if isinstance(content, bytes):
+        target.write_bytes(content)
+        return hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256()
+    with content.open("rb") as source, target.open("wb") as file:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            file.write(chunk)
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pixlake.images.preprocessing import tensor
 from pixlake.inference.classifier import Classifier
 from pixlake.inference.embedder import Embedder
 from pixlake.inference.limits import Limits
-from pixlake.inference.trials import try_bundle
+from pixlake.inference.trials import load_model, try_model
 from pixlake.inference.verifying import Trial, verify_bundle
 from pixlake.limited import answer_limited
 from pixlake_models.exporting.figures import Figure
@@ -44,14 +44,13 @@ def check_bundle(folder: BundleFolder) -> Checked:
     return msgspec.json.decode(verify_bundle(folder, module=__name__), type=Checked)
 
 
-def measure(folder: BundleFolder, limits: Limits | None = None) -> Iterator[Figure]:
-    """The figures, with their bounds."""
+def measure(folder: BundleFolder, model: Embedder | Classifier) -> Iterator[Figure]:
+    """The figures of the loaded model, with their bounds."""
     near = _NEAR.get(folder.manifest.source.get("variant", ""), _EXACT)
-    embedder = Embedder(folder, limits=limits) if folder.manifest.kind == "embedder" else None
-    answer = embedder.embed_tensors if embedder else Classifier(folder, limits=limits)
+    answer = model.embed_tensors if isinstance(model, Embedder) else model
     yield from _measure_images(folder, answer, near)
-    if embedder and folder.manifest.text:
-        yield from _measure_texts(embedder, near)
+    if isinstance(model, Embedder) and folder.manifest.text:
+        yield from _measure_texts(model, near)
 
 
 def _measure_images(folder: BundleFolder, model: object, near: float) -> Iterator[Figure]:
@@ -89,7 +88,8 @@ def _cosines(left: NDArray[np.floating], right: NDArray[np.floating]) -> Rows:
 def _answer(request: str) -> None:
     trial = msgspec.json.decode(request, type=Trial)
     folder, limits = read_folder(trial.uri), Limits(trial.seconds_an_example, trial.memory)
-    checked = Checked(try_bundle(folder, limits), list(measure(folder, limits)))
+    model = load_model(folder, limits)
+    checked = Checked(try_model(folder, model), list(measure(folder, model)))
     sys.stdout.write(msgspec.json.encode(checked).decode())
 
 

@@ -1,18 +1,22 @@
 """From a repository to a bundle: which files, what each graph answers, and what its settings say."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import IO, Any, Literal
 
 import onnx
+from google.protobuf.message import DecodeError
 
 from pixlake.bundles.manifest import ImageInput, Manifest, Output, TextTower
 from pixlake.errors import NotServable
 from pixlake_models.exporting.labels import name_apart
 from pixlake_models.exporting.origins import UNKNOWN_LICENCE
+from pixlake_models.exporting.weights import LARGE
 from pixlake_models.hub.answers import CLASSES, is_classifier, read_images, read_texts, read_width
 from pixlake_models.hub.graphs import Read, Tower, cut_tower, list_outputs, parse_graph
 from pixlake_models.hub.preprocessing import read_preprocessing
 from pixlake_models.hub.repository import CONFIG, Repository
+from pixlake_models.hub.streaming import take_out_tensors
 from pixlake_models.hub.words import TOKENIZER, read_words
 
 Variant = Literal["fp32", "fp16", "quantized"]
@@ -25,12 +29,13 @@ _BESIDE = ("_data", ".data")
 
 @dataclass
 class _Making:
-    """A repository's settings, and the bundle's files so far."""
+    """A repository's settings, and the bundle's files so far; `scratch` takes large ones."""
 
     repository: Repository
     variant: Variant
+    scratch: Path
     config: dict[str, Any] = field(init=False)
-    files: dict[str, bytes] = field(default_factory=dict, repr=False)
+    files: dict[str, bytes | Path] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.config = self.repository.read_json(CONFIG)
@@ -42,29 +47,37 @@ class _Making:
         return self.path(name) in self.repository.files
 
     def parse(self, name: str, file: str) -> onnx.ModelProto:
-        """The graph, to be the bundle's `file`, with the tensors that it keeps beside it."""
+        """The graph, to be the bundle's `file`, without the tensors that it keeps beside it or that are large."""
         path = self.path(name)
-        model = parse_graph(self.repository.read(path), f"{self.repository.name}/{path}")
-        for beside in (f"{path}{end}" for end in _BESIDE if f"{path}{end}" in self.repository.files):
-            self.files[f"{file}.data"] = self.repository.read(beside)
-            _rename(model, beside.rpartition("/")[2], f"{file}.data")
-        return model
+        place, data = f"{self.repository.name}/{path}", f"{file}.data"
+        beside = next((f"{path}{end}" for end in _BESIDE if f"{path}{end}" in self.repository.files), None)
+        if beside:
+            model = parse_graph(self.repository.read(path), place)
+            self.files[data] = self.repository.fetch(beside)
+            _rename(model, beside.rpartition("/")[2], data)
+            return model
+        found = self.repository.fetch(path)
+        if found.stat().st_size < LARGE:
+            return parse_graph(found.read_bytes(), place)
+        self.files[data] = self.scratch / data
+        with (self.scratch / data).open("wb") as target:
+            return parse_graph(_take_out(found, target, data, place), place)
 
     def optional(self, name: str) -> dict[str, Any]:
         return self.repository.read_json(name) if name in self.repository.files else {}
 
 
-def make_bundle(repository: Repository, variant: Variant) -> tuple[Manifest, dict[str, bytes]]:
-    """The bundle, without a name, and its files. NotServable where the layout is another, or leaves open how the
-    model is to be used."""
+def make_bundle(repository: Repository, variant: Variant, scratch: Path) -> tuple[Manifest, dict[str, bytes | Path]]:
+    """The bundle, without a name, and its files, large ones in `scratch`. NotServable where the layout is another, or
+    leaves open how the model is to be used."""
     try:
-        return _make(_Making(repository, variant))
+        return _make(_Making(repository, variant, scratch))
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         # JSON of strangers, of any form
         raise NotServable(f"{repository.name}: its settings are of a form that is not known: {error!r}") from error
 
 
-def _make(making: _Making) -> tuple[Manifest, dict[str, bytes]]:
+def _make(making: _Making) -> tuple[Manifest, dict[str, bytes | Path]]:
     texts = making.has("text_model")
     graph = making.parse(_find_image_graph(making), IMAGE_GRAPH)
     if not texts and is_classifier(making.config, list_outputs(graph)):
@@ -162,6 +175,13 @@ def _describe_source(making: _Making) -> dict[str, str]:
 def describe_files(repository: Repository) -> str:
     """What was fetched, by path, with SHA-256."""
     return "; ".join(f"{path} sha256 {digest}" for path, digest in sorted(repository.digests.items()))
+
+
+def _take_out(graph: Path, target: IO[bytes], name: str, place: str) -> bytes:
+    try:
+        return take_out_tensors(graph, target, name)
+    except (ValueError, DecodeError) as error:
+        raise NotServable(f"{place} is no ONNX graph: {error}") from error
 
 
 def _rename(model: onnx.ModelProto, old: str, new: str) -> None:

@@ -37,9 +37,18 @@ def try_bundle(folder: BundleFolder, limits: Limits | None = None) -> str:
         count = inspect(folder.stream(archive), folder.sizes[archive])
         return f"its tar is of plain files, {count} in all; a trial needs the AutoGluon container, for it holds pickles"
     folder.verify(folder.manifest.files)
+    return try_model(folder, load_model(folder, limits))
+
+
+def load_model(folder: BundleFolder, limits: Limits | None = None) -> Embedder | Classifier:
     if folder.manifest.kind == "embedder":
-        return _try_embedder(folder, Embedder(folder, limits=limits))
-    return _try_classifier(folder, Classifier(folder, limits=limits))
+        return Embedder(folder, limits=limits)
+    return Classifier(folder, limits=limits)
+
+
+def try_model(folder: BundleFolder, model: Embedder | Classifier) -> str:
+    """What it answered, as `try_bundle`; the files that it loads are verified as it does."""
+    return _try_embedder(folder, model) if isinstance(model, Embedder) else _try_classifier(folder, model)
 
 
 def _try_embedder(folder: BundleFolder, embedder: Embedder) -> str:
