@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 import yaml
 
-from benchmarks.costs import MILLION, PRICES, Work, costs, monthly, others
+from benchmarks.costs import PRICES, Work, costs, monthly, others
 from pixlake import messages
 from pixlake.messages import Batch, BatchRequest, Classifiers, ExtractRequest, Ingest, ItemList, Options, Run, Shard
 from pixlake.parts.handover import MERGED, list_statements
 from pixlake.schemas import REJECTS
 from pixlake.settings import CompactSettings, ExtractSettings, InferenceSettings, PlanSettings, SplitSettings
 from pixlake_cli.engine.template import TemplateLoader
+from pixlake_models.trying.prices import MILLION
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = (1_000, MILLION, 100 * MILLION)

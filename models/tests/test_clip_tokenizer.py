@@ -115,7 +115,7 @@ def test_a_siglip_is_exported_with_the_tokenizer_of_transformers(tmp_path: Path)
     assert figures["text_cosine"] == pytest.approx(1)
     manifest = json.loads((target / "bundle.json").read_text())
     assert (manifest["text"]["bias"], manifest["text"]["input"]["cleaning"]) == (-10, "canonical")
-    tokens = load_clip(Request(str(config), "none")).tokenize(["Two dogs, on_the beach!"])
+    (tokens,) = load_clip(Request(str(config), "none")).tokenize(["Two dogs, on_the beach!"])
     assert (
         tokens.tolist()
         == open_clip.get_tokenizer(config.stem).tokenizer(

@@ -73,8 +73,9 @@ def embed_alone(network: torch.nn.Module, texts: Sequence[str]) -> Vectors:
     for text in texts:
         with torch.no_grad():
             rows.append(network(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0).numpy())
-    vectors: Vectors = np.stack(rows)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = np.stack(rows)
+    unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 def test_texts_have_the_vectors_of_the_sentences_network_whatever_is_asked_beside_them(

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from benchmarks import limits
-from benchmarks.costs import MILLION, Work, costs, others
+from benchmarks.costs import Work, costs, others
 from pixlake.matching.cutting import cut
 from pixlake.messages import Member
 from pixlake.settings import PlanSettings, SplitSettings
 from pixlake.zips.shards import ShardCutter
 from pixlake_cli.engine.template import Deployment
+from pixlake_models.trying.prices import MILLION
 from tests.project import ROOT
 
 WORKS = [Work(images) for images in limits.IMAGES]

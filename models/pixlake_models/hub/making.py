@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import onnx
-from google.protobuf.message import DecodeError
 
 from pixlake.bundles.manifest import ImageInput, Manifest, Output, TextTower
 from pixlake.errors import NotServable
@@ -180,7 +179,7 @@ def describe_files(repository: Repository) -> str:
 def _take_out(graph: Path, target: IO[bytes], name: str, place: str) -> bytes:
     try:
         return take_out_tensors(graph, target, name)
-    except (ValueError, DecodeError) as error:
+    except Exception as error:  # protobuf's own, too
         raise NotServable(f"{place} is no ONNX graph: {error}") from error
 
 

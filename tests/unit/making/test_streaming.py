@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import load_external_data_for_model
@@ -62,7 +61,7 @@ def test_a_file_that_is_cut_is_refused(tmp_path: Path, cut: int) -> None:
 @pytest.mark.parametrize("data", [b"no graph at all", b"\xff" * 40, b"\x3a\x05hello"])
 def test_bytes_that_are_no_graph_are_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "other").write_bytes(data)
-    with pytest.raises((ValueError, DecodeError)):
+    with pytest.raises(Exception, match=r"beyond its end|without an end|wire type|[Pp]arsing"):
         onnx.load_from_string(take_out_tensors(tmp_path / "other", io.BytesIO(), "g.data"))
 
 
