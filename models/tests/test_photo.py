@@ -3,6 +3,7 @@ numpy and transformers, the order of the answers against chance."""
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -21,8 +22,8 @@ from pixlake.inference.embedder import Embedder
 from pixlake.inference.encoders import Example
 from pixlake_models.exporting.writing import write_bundle
 from pixlake_models.photographs import list_photographs
-from tests.project import ROOT
 
+ROOT = Path(__file__).parents[2]
 PACKAGES = ROOT / "build/photo-models/packages"
 PAGE = (ROOT / "docs/photographs.md").read_text()
 QUERIES = {
