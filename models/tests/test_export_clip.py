@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -244,10 +244,12 @@ def test_open_clip_runs_once_for_a_bundle_that_is_measured_twice(
 def test_a_graph_with_other_embeddings_is_not_written(
     clip_source: ClipSource, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def export_another(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], output: str) -> bytes:
+    def export_another(
+        module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], output: str, texts: Collection[str] = ()
+    ) -> bytes:
         another = copy.deepcopy(module)
         another.get_parameter("model.text_projection").data.neg_()
-        return export_graph(another, inputs, output)
+        return export_graph(another, inputs, output, texts)
 
     monkeypatch.setattr(export, "export_graph", export_another)
     with pytest.raises(NotEqual, match=r"text_cosine is -1, not >= 0\.9999"):

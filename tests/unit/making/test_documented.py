@@ -23,7 +23,8 @@ def test_a_documented_command_has_the_options_that_the_page_gives_it(command: st
 def parse(arguments: list[str]) -> None:
     """As click does, but for the values: files that a page names are not here."""
     group: click.Command = cli
-    context = click.Context(cli)
+    # with its settings, for a command keeps the help option of the first context that it sees
+    context = click.Context(cli, **cli.context_settings)
     while isinstance(group, click.Group):
         name, *arguments = arguments
         found = group.get_command(context, name)
