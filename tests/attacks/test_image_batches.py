@@ -11,7 +11,7 @@ from PIL import Image
 from pixlake.images import preprocessing
 from pixlake.steps.classify import classify
 from pixlake.steps.embed import embed
-from tests.builders.pictures import halves, png, png_chunk
+from tests.builders.pictures import endless_jpeg, halves, png, png_chunk
 from tests.builders.tiny import WEIGHTS, BundleLake, encode, image_graph, image_input, spec
 
 GOOD = encode(halves())
@@ -110,12 +110,6 @@ def test_large_images_are_read_ahead_no_further_than_allowed(bundle_lake: Bundle
         assert tracemalloc.get_traced_memory()[1] < 40_000_000
     finally:
         tracemalloc.stop()
-
-
-def endless_jpeg(side: int, scans: int) -> bytes:
-    """A progressive JPEG with empty scans of 10 bytes, each of which passes over all of its coefficients."""
-    data = encode(Image.new("RGB", (side, side), (9, 99, 199)), "JPEG", progressive=True)
-    return data[:-2] + b"\xff\xda\x00\x08\x01\x01\x00\x00\x00\x00" * scans + data[-2:]
 
 
 ENDLESS = {

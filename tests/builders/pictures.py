@@ -1,5 +1,6 @@
 """Pictures whose left half is red and whose right half is blue, however encoded; and PNGs made by hand."""
 
+import io
 import struct
 import zlib
 
@@ -41,3 +42,11 @@ def png(width: int, height: int, depth: int, color: int, rows: bytes, *chunks: b
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0))
     body = png_chunk(b"IDAT", zlib.compress(rows))
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + body + png_chunk(b"IEND", b"")
+
+
+def endless_jpeg(side: int, scans: int) -> bytes:
+    """A progressive JPEG with empty scans of 10 bytes, each of which passes over all of its coefficients."""
+    target = io.BytesIO()
+    Image.new("RGB", (side, side), (9, 99, 199)).save(target, "JPEG", progressive=True)
+    data = target.getvalue()
+    return data[:-2] + b"\xff\xda\x00\x08\x01\x01\x00\x00\x00\x00" * scans + data[-2:]

@@ -93,3 +93,13 @@ def test_there_are_as_many_decoders_as_ask_at_once(processes: Processes) -> None
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: decoders.shrink(data, 8), range(40)))
     assert before <= len(processes._idle) <= max(before, 4)
+
+
+@pytest.mark.parametrize("pixels", ["shown", "whole", "stored"])
+def test_a_drawn_image_is_what_a_graphs_tensor_is_made_of(decoders: Decoders, pixels: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data, wanted = encode(noise(1_300, 900), "JPEG", exif=exif), spec(pixels=pixels)
+    found = decoders.draw(data, wanted)
+    assert np.array_equal(found.pixels, np.asarray(decode_for(data, wanted, LIMITS.max_pixels).pixels))
+    assert (found.width, found.height) == (900, 1_300)

@@ -23,7 +23,7 @@ from pixlake.confined.processes import Died, Processes, TooSlow
 from pixlake.confined.wire import Answer
 from pixlake.errors import BadImage
 from pixlake.images import wire
-from pixlake.images.decoding import LARGE_PIXELS
+from pixlake.images.decoding import LARGE_PIXELS, MAX_SIDE
 from pixlake.images.preprocessing import normalize
 from pixlake.images.processes import Decoder, Wanted, shared_processes
 from pixlake.images.wire import CHANNELS, Task
@@ -106,6 +106,11 @@ class Decoders:
         """The image as the graph takes it."""
         fitted = self.fit(data, preprocessing)
         return Loaded(normalize(fitted.pixels, preprocessing), fitted.width, fitted.height)
+
+    def draw(self, data: bytes, preprocessing: Preprocessing) -> Decoded:
+        """The image at no less detail than the graph can use, not yet at its width and height."""
+        wanted = Wanted(MAX_SIDE, MAX_SIDE, exact=False, pixels=self._limits.max_pixels)
+        return self._decode("draw", data, wanted, preprocessing=msgspec.to_builtins(preprocessing))
 
     def shrink(self, data: bytes, side: int) -> Decoded:
         """The image at no more than `side` pixels a side."""

@@ -57,11 +57,11 @@ def work(job: dict[str, Any], data: bytes, connection: socket.socket) -> tuple[P
 
     most = job["max_pixels"]
     match job["task"]:
-        case "fit":
+        case "fit" | "draw":
             wanted = cast("Any", SimpleNamespace(**job["preprocessing"]))
             wanted.background = tuple(wanted.background)
             picture = decode_for(data, wanted, most, turn)
-            return picture, resize(picture, wanted)
+            return picture, resize(picture, wanted) if job["task"] == "fit" else picture.pixels
         case "shrink":
             side = job["side"]
             picture = decode(data, max_pixels=most, least=lambda _: (side, side), turn=turn)

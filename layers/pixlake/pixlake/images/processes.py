@@ -17,16 +17,17 @@ _NURSERY = "pixlake.images.nursery"
 
 @dataclass(frozen=True)
 class Wanted:
-    """The pixels that a job is for: just so many, at most so many, or none."""
+    """The pixels that a job is for: just so many, at most so many, or none; `pixels` is a limit of all together."""
 
     width: int
     height: int
     exact: bool = True
+    pixels: int = MAX_SIDE**2
 
     @property
     def most(self) -> int:
         """Bytes."""
-        return self.width * self.height * wire.CHANNELS
+        return min(self.width * self.height, self.pixels) * wire.CHANNELS
 
     def takes(self, width: int, height: int, size: int) -> bool:
         """Whether an answer of `size` bytes is one to the job."""
@@ -34,7 +35,8 @@ class Wanted:
             return size == 0
         if self.exact and (width, height) != (self.width, self.height):
             return False
-        return 0 < width <= self.width and 0 < height <= self.height and size == width * height * wire.CHANNELS
+        fits = 0 < width <= self.width and 0 < height <= self.height
+        return fits and size == width * height * wire.CHANNELS <= self.most
 
 
 class Decoder(Confined):

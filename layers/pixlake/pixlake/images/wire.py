@@ -14,4 +14,4 @@ TURN = b"g"
 CHANNELS = 3
 """Bytes of a pixel: red, green, blue."""
 
-Task = Literal["fit", "check", "shrink"]
+Task = Literal["fit", "draw", "check", "shrink"]
