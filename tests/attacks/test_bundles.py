@@ -17,7 +17,14 @@ from pixlake.inference.limits import Limits
 from pixlake.inference.memory import divide
 from pixlake.settings import InferenceSettings
 from tests.builders.commands import run
-from tests.builders.hostile_graphs import endless_loop, large_matrices, large_tensor, long_operator, repeated
+from tests.builders.hostile_graphs import (
+    endless_loop,
+    endless_scan,
+    large_matrices,
+    large_tensor,
+    long_operator,
+    repeated,
+)
 from tests.builders.tiny import SIDE, BundleLake, encode
 from tests.project import ROOT
 
@@ -63,7 +70,9 @@ def verify(lake: BundleLake, *options: str) -> str:
 
 
 # the thread of an operator is left behind: this one's ends soon after
-@pytest.mark.parametrize("graph", [endless_loop, partial(long_operator, 60_000)], ids=["loop", "operator"])
+@pytest.mark.parametrize(
+    "graph", [endless_loop, endless_scan, partial(long_operator, 60_000)], ids=["loop", "scan", "operator"]
+)
 def test_a_model_that_never_answers_is_a_timeout_and_is_not_asked_again(lake: BundleLake, graph: MakeGraph) -> None:
     embedder = Embedder(open_folder(lake.uri, put(lake, graph())), 1, limits=Limits(seconds=0.2))
     with pytest.raises(ModelTimeout, match=r"models/tiny/image\.onnx: it did not answer within 0\.4 s"):

@@ -28,6 +28,24 @@ def endless_loop() -> bytes:
     return _tower([helper.make_node("Loop", ["", "yes", "flat"], ["answer"], body=body)], {"yes": np.array(True)})
 
 
+def endless_scan() -> bytes:
+    """A Scan over so many elements of no size, which take no memory."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["given"], ["taken"])],
+        "body",
+        [
+            helper.make_tensor_value_info("given", TensorProto.FLOAT, None),
+            helper.make_tensor_value_info("each", TensorProto.FLOAT, [0]),
+        ],
+        [helper.make_tensor_value_info("taken", TensorProto.FLOAT, None)],
+    )
+    nodes = [
+        helper.make_node("ConstantOfShape", ["shape"], ["many"], value=_ONE),
+        helper.make_node("Scan", ["flat", "many"], ["answer"], body=body, num_scan_inputs=1),
+    ]
+    return _tower(nodes, {"shape": np.array([1 << 40, 0])})
+
+
 def long_operator(boxes: int = 1_000_000) -> bytes:
     """One NonMaxSuppression, which compares each of the boxes with each, and does not look whether it is to end."""
     nodes = [

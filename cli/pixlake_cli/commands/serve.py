@@ -14,8 +14,6 @@ from pixlake_cli.lakes import tables_option
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-# what is under way when the server is told to end
-_GRACE_SECONDS = 1
 # of the condition of one search
 _CONDITION_MEMORY, _CONDITION_SECONDS = 1 << 30, 60.0
 
@@ -37,20 +35,17 @@ def serve(lake: Lake, port: int, host: str) -> None:
     import uvicorn
 
     from pixlake.api.app import make_app
+    from pixlake_cli.connections import configure
     from pixlake_cli.sql.images import choose_images
     from pixlake_cli.sql.limited import Limits
 
     limits = Limits(_CONDITION_MEMORY, _CONDITION_SECONDS)
     app = make_app(lake.existing(), hosts=_names(host), choose=partial(choose_images, limits=limits))
     listening = _listen(host, port)
-    # it would tell of requests that the end cuts off; the app itself tells of its errors
-    config = uvicorn.Config(
-        app, log_level="critical", access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS
-    )
     address = f"[{host}]" if ":" in host else host
     click.echo(f"http://{address}:{listening.getsockname()[1]}/ serves {lake.uri}; Ctrl-C ends it", err=True)
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(configure(app)).run(sockets=[listening])
     except KeyboardInterrupt:
         click.echo("ended", err=True)
 
