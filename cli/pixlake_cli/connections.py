@@ -11,7 +11,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
+    from starlette.types import ASGIApp
 
 SECONDS = 30.0
 """From the start, or from the last answer, to the end of the next request's head."""
@@ -21,7 +21,7 @@ _MOST, _PENDING = 96, 32
 _GRACE_SECONDS = 1
 
 
-def configure(app: "ASGI3Application") -> Config:
+def configure(app: "ASGIApp") -> Config:
     """uvicorn's, for an app that tells of its errors itself; uvicorn would tell of requests that the end cuts off."""
     return Config(
         app,
