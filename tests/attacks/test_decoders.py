@@ -203,3 +203,14 @@ def _runs(process: int) -> bool:
         return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_where_a_decoder_is_less_confined_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    processes = Processes("tests.doubles.unconfined")
+    decoders = Decoders(LIMITS, processes)
+    for _ in range(2):
+        with pytest.raises(BadImage, match="no image"):
+            decoders.shrink(GOOD, 8)
+        processes.end(processes.take())
+    processes.close()
+    assert caplog.messages == ["images are decoded with no filter of system calls on this platform"]

@@ -99,8 +99,8 @@ class Confined:
         self._connection.close()
 
     def _greet(self, missing: object) -> None:
-        if missing and not self._greeted:
-            _warn_once(f"{self.work} with {missing} on this platform")
+        if isinstance(missing, list) and missing and not self._greeted:
+            _warn_once(f"{self.work} with {' and '.join(map(str, missing))} on this platform")
         self._greeted = True
 
     def _receive(self, size: int, watch: "Watch") -> bytearray:
