@@ -15,6 +15,7 @@ import pytest
 from pixlake.errors import BadImage
 from pixlake.images.decoders import Decoders, Limits
 from pixlake.images.processes import Processes
+from tests.builders.tiny import spec
 from tests.project import ROOT
 
 GOOD = b"pass"
@@ -132,6 +133,13 @@ def test_pixels_of_another_size_than_asked_for_are_refused(rogues: Decoders, siz
     head = [len(str(sizes)), 0, 0, 0, pixels]
     program = f"connection.sendall(b'p' + bytes({head}) + bytes(7) + b'{sizes}' + bytes({pixels}))"
     assert reason(rogues, program)[0] == "decoder_killed"
+
+
+def test_a_drawn_image_of_more_pixels_than_allowed_is_refused(processes: Processes) -> None:
+    few = Decoders(replace(LIMITS, max_pixels=2), processes)
+    program = "connection.sendall(b'p' + bytes([9, 0, 0, 0, 9]) + bytes(7) + b'[1,3,1,3]' + bytes(9))"
+    with pytest.raises(BadImage, match="more length than asked for"):
+        few.draw(program.encode(), spec())
 
 
 def test_a_reason_that_could_not_be_written_is_made_so(rogues: Decoders) -> None:
