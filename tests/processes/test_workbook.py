@@ -1,9 +1,10 @@
 """Workbooks: cells as a person reads them, the sheets that belong together, and what a hostile one costs."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -215,6 +216,20 @@ def test_a_sheet_with_other_columns_is_named(read: Read) -> None:
 def test_what_holds_no_sheet_is_no_table(read: Read, data: bytes, words: str) -> None:
     with pytest.raises(BadTable, match=rf"a\.xlsx: .*{words}"):
         read(data)
+
+
+def test_a_reader_that_has_ended_by_itself_before_its_table_is_refused_is_no_error(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str, output: IO[bytes]) -> Iterator[Any]:
+        output.read()
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        raise BadTable(f"{path}: refused")
+        yield
+
+    monkeypatch.setattr(workbook, "_read_rows", refuse)
+    with pytest.raises(BadTable, match="refused"):
+        read(b"PK no workbook")
 
 
 def test_two_cells_far_apart_end_the_reader_alone(read: Read) -> None:

@@ -84,7 +84,8 @@ class Workbooks:
                 yield process, output
         finally:
             if process.returncode is None:
-                process.kill()
+                # Popen.kill would take the status of one that has ended, which is waited for below
+                os.kill(process.pid, signal.SIGKILL)
                 self._wait(process)
 
     def _wait(self, process: "subprocess.Popen[bytes]") -> None:
