@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from pixlake.bundles.folders import read_folder
 from pixlake.iceberg.statements import write_withdrawal
 from pixlake.messages import CompactAnswer, Effect, ItemList, Run, SplitAnswer, TableStatements
 from pixlake.parts.handover import MERGED, list_statements
@@ -15,10 +16,12 @@ from pixlake.schemas import REJECTS
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.progress import Progress
 from pixlake_cli.engine.summary import Ended
+from pixlake_cli.labels import write_sql
 from tests.project import ROOT, read_template, saved_queries
 
 RUN = Run("it's", "my pets", "s3://uploads/a.zip", "0" * 16, "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z")
 SPLIT = SplitAnswer(ItemList("", 0), 1, 1, 1, 0, 0, {}, "id", "")
+_LABELS = re.compile(r"\$\(pixlake models labels (\S+) --sql [^)]*\)")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -31,7 +34,12 @@ def written() -> dict[str, TableStatements]:
 
 def commands(path: Path) -> Iterator[str]:
     """The SQL of each `pixlake query "…"` that a page shows, without the end that asks for lines."""
-    yield from (sql.removesuffix(r"\G") for sql in re.findall(r'pixlake query "([^"]+)"', path.read_text()))
+    yield from (expand(sql.removesuffix(r"\G")) for sql in re.findall(r'pixlake query "([^"]+)"', path.read_text()))
+
+
+def expand(sql: str) -> str:
+    """The SQL with what `$(pixlake models labels …)` prints of a model that ships."""
+    return _LABELS.sub(lambda found: write_sql(read_folder((ROOT / "bundles" / found[1]).as_uri())), sql)
 
 
 def summaries() -> Iterator[str]:

@@ -17,6 +17,7 @@ from tests.builders.commands import run
 from tests.builders.deletes import delete_positions
 from tests.builders.zoo import fill, folder_of, put_rows
 from tests.project import ROOT, read_template, saved_queries
+from tests.statements import commands
 
 Query = Callable[[str], list[dict[str, Any]]]
 HOUR = "2026-11-20T09:30:00Z"
@@ -390,9 +391,8 @@ def test_a_missing_lake_is_an_error_that_says_how_to_make_one(tmp_path: Path) ->
 
 
 def test_the_examples_of_the_manual_run(zoo_lake: Lake) -> None:
-    manual = (ROOT / "docs/cli.md").read_text()
-    examples = re.findall(r'pixlake query "([^"]*)" --lake', manual)
-    assert len(examples) == 6
+    examples = list(commands(ROOT / "docs/cli.md"))
+    assert len(examples) == 7
     for sql in examples:
         assert run("query", sql, "--lake", zoo_lake.folder).exit_code == 0, sql
 

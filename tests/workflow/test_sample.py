@@ -26,7 +26,7 @@ LABELS = ["face", "animal", "flag", "hand", "vegetable"]
 EMBEDDER, SAMPLE = ROOT / "bundles" / "emoji-clip", ROOT / "samples" / "emoji.zip"
 SCALE = 30.0
 NOTICE = "emoji-clip is a demo model"
-COMMAND = "pixlake models get clip-vit-b32"
+COMMAND = "pixlake models get clip-vit-b32 --lake LAKE"
 
 
 def pixlake(*arguments: object) -> "subprocess.CompletedProcess[str]":
