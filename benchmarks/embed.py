@@ -32,7 +32,7 @@ from PIL import Image, ImageFilter
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.transformer import DIMENSIONS, FLOP, MLP, SIDE, TOKENS, WIDTH, vision_transformer
+from benchmarks.transformer import SIDE, VIT_B_32, Size, vision_transformer
 from pixlake.bundles.folders import open_folder
 from pixlake.bundles.manifest import version
 from pixlake.cores import available_cores
@@ -47,7 +47,7 @@ from pixlake.steps.embed import embed
 from pixlake_models.exporting.weights import split_graph
 
 BATCH = 32
-MODEL, LIMIT, PRODUCTS_LIMIT = "vit-b-32-random", "(>= 80 %)", "(>= 90 %)"
+LIMIT, PRODUCTS_LIMIT = "(>= 80 %)", "(>= 90 %)"
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class Costs:
     peak: int
 
 
-def write_bundle(folder: Path) -> str:
+def write_bundle(folder: Path, size: Size = VIT_B_32) -> str:
     """Put the model into a lake's `models/`; returns its name."""
-    graph, weights = split_graph(vision_transformer(), "image.onnx.data")
+    graph, weights = split_graph(vision_transformer(size), "image.onnx.data")
     files = {"image.onnx": graph, "image.onnx.data": weights}
     preprocessing = {
         "width": SIDE,
@@ -86,9 +86,9 @@ def write_bundle(folder: Path) -> str:
     }
     manifest = {
         "format": 1,
-        "name": MODEL,
+        "name": size.name,
         "kind": "embedder",
-        "dimensions": DIMENSIONS,
+        "dimensions": size.dimensions,
         "inputs": [{"type": "image", "tensor": "image", "preprocessing": preprocessing}],
         "graph": "image.onnx",
         "output": {"tensor": "embedding", "activation": "normalize"},
@@ -96,7 +96,7 @@ def write_bundle(folder: Path) -> str:
         "source": {"origin": "benchmarks/embed.py"},
     }
     document = json.dumps(manifest).encode()
-    home = folder / "models" / MODEL
+    home = folder / "models" / size.name
     pushed = home / version(document)
     pushed.mkdir(parents=True)
     for name, data in {**files, "bundle.json": document}.items():
@@ -189,10 +189,11 @@ def mean(costs: Sequence[Cost]) -> Cost:
 def product_cost() -> Cost:
     """The time of an image's floating point operations as matrix products alone, on all cores that OpenBLAS uses."""
     random, best = np.random.default_rng(2), Cost(np.inf, np.inf)
-    shapes = [(BATCH * TOKENS, WIDTH, MLP), (BATCH * TOKENS, MLP, WIDTH), (2048, 2048, 2048)]
+    tokens, width, mlp = BATCH * VIT_B_32.tokens, VIT_B_32.width, VIT_B_32.mlp
+    shapes = [(tokens, width, mlp), (tokens, mlp, width), (2048, 2048, 2048)]
     for rows, inner, columns in shapes:
         left, right = (random.standard_normal(shape).astype(np.float32) for shape in ((rows, inner), (inner, columns)))
-        share = FLOP / (2 * rows * inner * columns)
+        share = VIT_B_32.flop / (2 * rows * inner * columns)
         for _ in range(20):
             each = cost(1, functools.partial(np.matmul, left, right))
             best = min(best, Cost(each.seconds * share, each.core_seconds * share), key=lambda found: found.seconds)
@@ -227,7 +228,7 @@ def main(images: int, size: tuple[int, int], threads: int) -> None:
     for column in ("", "images/s", "core-seconds an image", "share of products", "of ONNX Runtime"):
         table.add_column(column, justify="right" if column else "left")
     lines = [
-        (f"OpenBLAS, {FLOP / 1e9:.1f} GFLOP an image in products", costs.products, "", ""),
+        (f"OpenBLAS, {VIT_B_32.flop / 1e9:.1f} GFLOP an image in products", costs.products, "", ""),
         ("bare ONNX Runtime, ready tensors", costs.bare, "", ""),
         ("the model as embed() runs it, ready tensors", costs.model, PRODUCTS_LIMIT, ""),
         ("embed(), encoded images to a part", costs.whole, "", LIMIT),
