@@ -115,7 +115,8 @@ def test_a_version_is_read_even_where_the_object_was_deleted(bucket: str) -> Non
     assert storage.read_range(uri, 0, 5, first) == b"first"
 
 
-def test_a_replaced_object_is_refused_where_there_are_no_versions(server: dict[str, str]) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("server")
+def test_a_replaced_object_is_refused_where_there_are_no_versions() -> None:
     name = f"plain-{uuid4()}"
     make_bucket(name)
     uri = f"s3://{name}/upload.zip"

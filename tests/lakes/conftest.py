@@ -3,11 +3,15 @@ from typing import IO
 
 import pytest
 
+from pixlake.iceberg.catalog import open_catalog
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.sql import limited
 from pixlake_cli.sql.limited import Limits
 from pixlake_cli.sql.worker import Request, answer
+from tests.builders.executions import TableLake
+from tests.builders.histories import Tables
 from tests.builders.zoo import fill
+from tests.doubles.tables import MemoryCatalog
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +35,14 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
         answer(Request(sql, str(lake.folder or lake.uri), kind, limits.memory, str(spill), 1 << 30), target)
 
     monkeypatch.setattr(limited, "write_rows", write_rows)
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> MemoryCatalog:
+    lake = TableLake(tmp_path_factory.mktemp("lake"))
+    return MemoryCatalog(open_catalog(lake.uri, lake.catalog_uri))
+
+
+@pytest.fixture
+def tables(catalog: MemoryCatalog) -> Tables:
+    return Tables(catalog)

@@ -4,7 +4,6 @@ from collections.abc import Set
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyiceberg.expressions import EqualTo, Reference
@@ -14,23 +13,12 @@ from pixlake.iceberg.catalog import open_catalog
 from pixlake.iceberg.erasure import Subjects, erase_rows, find_rows, with_images
 from pixlake.schemas import TABLES
 from tests.builders.executions import Execution, TableLake
+from tests.builders.histories import Tables, uploads
 from tests.builders.tables import Said, assert_agreement, tabulate
 from tests.doubles.tables import MemoryCatalog
-from tests.lakes.test_uploads import Tables, uploads
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
-
-
-@pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory) -> MemoryCatalog:
-    lake = TableLake(tmp_path_factory.mktemp("lake"))
-    return MemoryCatalog(open_catalog(lake.uri, lake.catalog_uri))
-
-
-@pytest.fixture
-def tables(catalog: MemoryCatalog) -> Tables:
-    return Tables(catalog)
 
 
 def erase(tables: Tables, images: Set[str] = frozenset(), records: Set[str] = frozenset()) -> Subjects:

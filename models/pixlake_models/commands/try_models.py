@@ -8,6 +8,7 @@ import click
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
+from pixlake_models.commands.options import lake_if_any
 
 _MOST = 500
 
@@ -35,14 +36,7 @@ _MOST = 500
     "--page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write an HTML page, too."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option(
-    "--lake",
-    type=Lake.at,
-    envvar="PIXLAKE_LAKE",
-    show_envvar=True,
-    metavar="DIR",
-    help="The lake: a folder, or s3://bucket with its tables in Glue.",
-)
+@lake_if_any
 def try_models(
     bundles: tuple[str, ...],
     upload: Path,
