@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,12 +44,9 @@ def test_the_documented_line_is_the_shells_script(shell: str) -> None:
 
 
 def test_bash_takes_the_documented_line() -> None:
-    bash = shutil.which("bash")
-    if bash is None:
-        pytest.skip("there is no bash")
     environment = {**os.environ, "PATH": f"{PIXLAKE.parent}:{os.environ['PATH']}"}
     said = subprocess.run(
-        [bash, "-c", f"{LINES['bash']}; complete -p pixlake"],
+        ["bash", "-c", f"{LINES['bash']}; complete -p pixlake"],
         env=environment,
         capture_output=True,
         text=True,
