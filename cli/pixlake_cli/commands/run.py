@@ -11,6 +11,8 @@ from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
 from pixlake.lake import check_identifier, stored_uri
 from pixlake.models_python import find_models_python
+from pixlake.settings import Device
+from pixlake_cli.devices import device_option
 from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.inputs import Upload, find_uploads
 from pixlake_cli.engine.provision import put_models
@@ -42,6 +44,7 @@ from pixlake_cli.running import execute, interruptible, tell
     is_flag=True,
     help="Run the functions in the containers that `make build` made, by `sam local start-lambda`. Needs Docker.",
 )
+@device_option
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object a run on standard output.")
 @click.option("--open", "open_report", is_flag=True, help="Open the report in a browser.")
 def run(
@@ -54,6 +57,7 @@ def run(
     complete: bool,
     settings: list[dict[str, Any]],
     containers: bool,
+    device: Device,
     as_json: bool,
     open_report: bool,
 ) -> None:
@@ -77,6 +81,8 @@ def run(
     if lake.folder is None:
         raise BadRequest(f"{lake.uri}: `pixlake run` works on a folder; for a bucket, upload to the stack instead")
     lake.require_not_moved()
+    if containers and device is not Device.CPU:
+        raise click.UsageError("--containers run on the cores, as Lambda does: --device does not go with it")
     if not uploads and not from_lake:
         raise click.UsageError("Missing argument 'UPLOAD...'.")
     if from_lake:
@@ -90,7 +96,10 @@ def run(
     options = merge_settings(settings, complete=complete)
     # on a laptop it stands in for the AutoGluon container
     parameters = {} if containers else {"AutoGluonImage": str(find_models_python() or "")}
-    with interruptible(), Engine(lake.uri, lake.catalog_uri, parameters, containers=containers) as engine:
+    with (
+        interruptible(),
+        Engine(lake.uri, lake.catalog_uri, parameters, containers=containers, device=device) as engine,
+    ):
         ended = []
         for upload in found:
             named = {"upload_uri": upload.uri, "experiment_id": upload.experiment_id}

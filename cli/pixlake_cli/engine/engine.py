@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pixlake.cores import available_cores
+from pixlake.settings import Device
 from pixlake_cli.engine import definition, events, template
 from pixlake_cli.engine.admission import Cores
 from pixlake_cli.engine.endpoints import BUCKET, Endpoints
@@ -46,7 +47,7 @@ class Engine:
     """Runs executions on the lake at `lake_uri`, one after another, with functions that stay warm in between.
 
     `parameters` are the template's; `root` is the folder that holds template.yaml and functions/. With `containers` the
-    functions run in the containers that `sam build` made.
+    functions run in the containers that `sam build` made, else models run on `device`.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Engine:
         root: Path = ROOT,
         cores: int | None = None,
         containers: bool = False,
+        device: Device = Device.CPU,
     ) -> None:
         deployment = template.load(root / "template.yaml", parameters or {}, {"LakeBucket": BUCKET})
         self._deployment = deployment
@@ -70,7 +72,7 @@ class Engine:
             self._containers = _start_containers(root, deployment.functions, lake, self.logs)
             self._runners = self._containers.functions
         else:
-            overrides = {"LAKE_URI": lake_uri, "CATALOG_URI": catalog_uri}
+            overrides = {"LAKE_URI": lake_uri, "CATALOG_URI": catalog_uri, "DEVICE": device}
             shared = Cores(cores or available_cores())
             self._runners = {
                 name: Pool(function, overrides, shared, self.logs, self._forks)

@@ -34,6 +34,13 @@ def from_environment(kind: type[S], environment: Mapping[str, str] | None = None
     return kind(**values)
 
 
+class Device(StrEnum):
+    """Where models run: on the machine's cores, or on its GPU by ONNX Runtime's CUDA provider."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 @dataclass(frozen=True)
 class PlanSettings:
     """Sizes in bytes. The four model names are the stack's defaults, empty for none."""
@@ -87,7 +94,8 @@ class InferenceSettings:
     `read_ahead_bytes`, or a single one, are in memory at once. A model may take `max_model_seconds` for an example, and
     of the memory, which Lambda gives in MB, a share: `inference.memory` divides it, and none of these limits is above
     its share. An invocation begins no group of rows that it
-    may not finish in `work_seconds`, or in Lambda's time; the rest of the batch is done by the next."""
+    may not finish in `work_seconds`, or in Lambda's time; the rest of the batch is done by the next. `device` runs
+    graphs of ONNX."""
 
     lake_uri: str
     max_pixels: int = 100_000_000
@@ -100,6 +108,7 @@ class InferenceSettings:
     max_model_seconds: float = 20.0
     aws_lambda_function_memory_size: int = 0
     work_seconds: float = 600.0
+    device: Device = Device.CPU
 
 
 class Engine(StrEnum):
@@ -123,10 +132,11 @@ class CompactSettings:
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """For report and record_failure."""
+    """For report and record_failure. `device` is InferenceSettings'."""
 
     lake_uri: str
     catalog_uri: str
+    device: Device = Device.CPU
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import click
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
-from pixlake_models.commands.options import lake_if_any
+from pixlake.settings import Device
+from pixlake_models.commands.options import device_option, lake_if_any
 
 _MOST = 500
 
@@ -35,6 +36,7 @@ _MOST = 500
 @click.option(
     "--page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write an HTML page, too."
 )
+@device_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @lake_if_any
 def try_models(
@@ -43,6 +45,7 @@ def try_models(
     label: str | None,
     most: int,
     page: Path | None,
+    device: Device,
     as_json: bool,
     lake: Lake | None,
 ) -> None:
@@ -70,7 +73,7 @@ def try_models(
         raise BadRequest(f"{', '.join(others)}: only embedders are compared, by what is near to what")
     with tempfile.TemporaryDirectory(prefix="pixlake-try-") as work:
         material = gather(upload, label, most, Path(work))
-        found = compare(folders, material, lambda model: click.echo(f"trying {model}", err=True))
+        found = compare(folders, material, lambda model: click.echo(f"trying {model}", err=True), device)
         if page:
             _write_page(page, found, upload)
     if as_json:

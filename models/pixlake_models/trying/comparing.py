@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pixlake.bundles.folders import BundleFolder
 from pixlake.errors import BadRequest
+from pixlake.settings import Device
 from pixlake_models.trying.material import FEWEST, Material
 from pixlake_models.trying.measuring import Measured, measure
 from pixlake_models.trying.neighbours import Agreement, agree
@@ -26,6 +27,11 @@ class Tried:
     vectors: NDArray[np.float32]
     agreement: Agreement | None
 
+    @property
+    def dollars(self) -> float | None:
+        """A million images' on Lambda, which has no GPU."""
+        return self.measured.core_rate and million_images(self.measured.core_rate)
+
     def describe(self) -> dict[str, Any]:
         """For JSON."""
         found = self.agreement
@@ -33,10 +39,10 @@ class Tried:
             "model": self.model,
             "dimensions": self.measured.dimensions,
             "images_per_second": round(self.measured.rate, 2),
-            "images_per_core_second": round(self.measured.core_rate, 2),
+            "images_per_core_second": self.measured.core_rate and round(self.measured.core_rate, 2),
             "load_seconds": round(self.measured.load, 2),
             "peak_memory_mb": round(self.measured.memory / 1e6),
-            "dollars_per_million_images": round(million_images(self.measured.core_rate), 2),
+            "dollars_per_million_images": self.dollars and round(self.dollars, 2),
             "recall_1": found and round(found.recall_1, 4),
             "recall_5": found and round(found.recall_5, 4),
             "accuracy": found and round(found.accuracy, 4),
@@ -87,12 +93,14 @@ class Comparison:
         return f"{len(self.paths):,} {of}{lost}{labels}"
 
 
-def compare(folders: Sequence[BundleFolder], material: Material, tell: Callable[[str], None]) -> Comparison:
+def compare(
+    folders: Sequence[BundleFolder], material: Material, tell: Callable[[str], None], device: Device = Device.CPU
+) -> Comparison:
     """BadRequest for too few images that all models can use; the errors of `measure`."""
     measured = []
     for folder in folders:
         tell(folder.model)
-        measured.append(measure(folder, material.uris))
+        measured.append(measure(folder, material.uris, device))
     usable = np.logical_and.reduce([np.isfinite(each.vectors).all(axis=1) for each in measured])
     kept = np.flatnonzero(usable).tolist()
     if len(kept) < FEWEST:
@@ -131,8 +139,8 @@ def _cells(tried: Tried) -> tuple[str, ...]:
         tried.model,
         str(measured.dimensions),
         f"{measured.rate:.1f}",
-        f"{measured.core_rate:.1f}",
+        f"{measured.core_rate:.1f}" if measured.core_rate else "-",
         f"{measured.memory / 1e6:,.0f}",
-        f"{million_images(measured.core_rate):.2f}",
+        f"{tried.dollars:.2f}" if tried.dollars else "-",
         *("-" if share is None else f"{share:.2f}" for share in shares),
     )

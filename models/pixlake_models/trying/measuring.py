@@ -18,9 +18,11 @@ from pixlake.concurrency import map_bounded
 from pixlake.cores import available_cores
 from pixlake.errors import BadBundle, BadImage, ModelTimeout
 from pixlake.images.decoders import Decoders, Limits
+from pixlake.inference import limits
 from pixlake.inference.batches import grouped
 from pixlake.inference.embedder import Embedder
 from pixlake.limited import answer_limited, half_of_the_machine, run_limited
+from pixlake.settings import Device
 
 SECONDS = 3_600.0
 _AT_ONCE = 16
@@ -30,19 +32,21 @@ Vectors = NDArray[np.float32]
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """The bundle's folder, and the file that lists the images."""
+    """The bundle's folder, the file that lists the images, and where the model runs."""
 
     uri: str
     listing: str
+    device: Device
 
 
 class Measured(msgspec.Struct, frozen=True):
     """`vectors` are float32 `[n, dimensions]`, NaN for images that cannot be used. Rates are images a second, decoding
-    included: on all cores of the machine, and of a core's own time. `memory` is the peak in bytes, `load` seconds."""
+    included: on all cores of the machine, and of a core's own time, None on a GPU. `memory` is the peak in bytes,
+    `load` seconds."""
 
     dimensions: int
     rate: float
-    core_rate: float
+    core_rate: float | None
     memory: int
     load: float
     data: bytes
@@ -52,12 +56,12 @@ class Measured(msgspec.Struct, frozen=True):
         return np.frombuffer(self.data, dtype=np.float32).reshape(-1, self.dimensions)
 
 
-def measure(folder: BundleFolder, images: Sequence[str]) -> Measured:
+def measure(folder: BundleFolder, images: Sequence[str], device: Device = Device.CPU) -> Measured:
     """BadBundle for a model that fails or takes more than half of the machine's memory, ModelTimeout after an hour."""
     with TemporaryFile() as output, NamedTemporaryFile(suffix=".json") as listing:
         listing.write(msgspec.json.encode(list(images)))
         listing.flush()
-        request = msgspec.json.encode(Asked(folder.uri, listing.name)).decode()
+        request = msgspec.json.encode(Asked(folder.uri, listing.name, device)).decode()
         try:
             run_limited(__name__, request, output, memory=half_of_the_machine(), seconds=SECONDS)
         except TimeoutError as error:
@@ -70,9 +74,9 @@ def measure(folder: BundleFolder, images: Sequence[str]) -> Measured:
         return msgspec.json.decode(output.read(), type=Measured)
 
 
-def _embed(folder: BundleFolder, images: Sequence[str]) -> Measured:
+def _embed(folder: BundleFolder, images: Sequence[str], device: Device) -> Measured:
     begun = time.perf_counter()
-    embedder, decoders = Embedder(folder), Decoders(Limits())
+    embedder, decoders = Embedder(folder, limits=limits.Limits(device=device)), Decoders(Limits())
     embedder.load_images()
     load = time.perf_counter() - begun
 
@@ -90,7 +94,8 @@ def _embed(folder: BundleFolder, images: Sequence[str]) -> Measured:
     took, spent = time.perf_counter() - begun, _core_seconds() - spent
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
     count = len(images)
-    return Measured(embedder.dimensions, count / took, count / spent, peak, load, vectors.tobytes())
+    core_rate = count / spent if device is Device.CPU else None
+    return Measured(embedder.dimensions, count / took, core_rate, peak, load, vectors.tobytes())
 
 
 def _answer(embedder: Embedder, tensors: Sequence[Vectors | None]) -> Vectors:
@@ -121,7 +126,7 @@ def _child_seconds() -> list[float]:
 def _respond(request: str) -> None:
     asked = msgspec.json.decode(request, type=Asked)
     images = msgspec.json.decode(Path(asked.listing).read_bytes(), type=list[str])
-    sys.stdout.write(msgspec.json.encode(_embed(read_folder(asked.uri), images)).decode())
+    sys.stdout.write(msgspec.json.encode(_embed(read_folder(asked.uri), images, asked.device)).decode())
 
 
 if __name__ == "__main__":

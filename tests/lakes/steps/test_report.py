@@ -10,7 +10,7 @@ from pixlake import storage
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.messages import TOTALS, Effect, ReportRequest, parse
 from pixlake.rejects import Reject
-from pixlake.settings import ReportSettings
+from pixlake.settings import Device, ReportSettings
 from pixlake.steps import report as steps_report
 from pixlake.steps.report import report
 from tests.builders.reports import MakeExecution, ReportedExecution, build_execution
@@ -95,6 +95,13 @@ def test_the_page_says_what_changed_by_table_and_that_nothing_did(reported: Repo
     assert "Nothing, for the lake has newer rows." in older
     assert "the time of its newest file" in older
     assert "What changed" not in write_page(reported)
+
+
+@pytest.mark.usefixtures("without_plots")
+@pytest.mark.parametrize(("device", "said"), [(Device.CPU, "the cores"), (Device.CUDA, "the GPU, by CUDA")])
+def test_the_page_says_where_models_ran(reported: ReportedExecution, device: Device, said: str) -> None:
+    answer = report(reported.request, replace(settings(reported), device=device))
+    assert f"<dt>Models ran on</dt><dd>{said}</dd>" in storage.read(answer.report_uri).decode()
 
 
 def _with_effects(reported: ReportedExecution, effects: dict[str, Effect]) -> ReportedExecution:

@@ -23,7 +23,7 @@ from pixlake.messages import Batch, BatchAnswer, BatchRequest
 from pixlake.parquet import write_part
 from pixlake.rejects import Reject
 from pixlake.schemas import TableSchema
-from pixlake.settings import InferenceSettings
+from pixlake.settings import Device, InferenceSettings
 
 D = TypeVar("D")
 T = TypeVar("T")
@@ -36,6 +36,7 @@ _READERS = 32
 _AT_ONCE = 128
 # Batches are inferred side by side, a core each.
 SESSION_THREADS = 1
+_GPU_GROUPS = 2
 
 
 def read_rows(request: BatchRequest, lake_uri: str) -> Iterator[dict[str, Any]]:
@@ -73,10 +74,12 @@ def infer_rows(
     Reading and preparing run ahead of inference, as far as the `shares` of the memory go; a prepared row has tensors of
     `example_bytes`. Each core infers a group of its own (a session of one thread), rather than all cores one group
     together: none waits for another, at any size of model. `at_once` makes few large groups, one after another, for a
-    model to which each call costs much, and which uses all cores by itself.
+    model to which each call costs much, and which uses all cores by itself. On a GPU two groups are under way, one
+    computed while the other is copied.
     """
     cores = settings.inference_threads or available_cores()
-    width = Widths(_AT_ONCE, _AT_ONCE, 1) if at_once else widths(settings, shares, example_bytes, cores)
+    threads = cores if settings.device is Device.CPU else _GPU_GROUPS
+    width = Widths(_AT_ONCE, _AT_ONCE, 1) if at_once else widths(settings, shares, example_bytes, threads)
     prepared = read_and_prepare(
         read_rows(request, settings.lake_uri),
         read,

@@ -12,8 +12,10 @@ from pixlake.bundles.folders import BundleFolder
 from pixlake.bundles.manifest import Output
 from pixlake.bundles.weights import NO_WEIGHTS, Weights, find_weights
 from pixlake.cores import available_cores
-from pixlake.errors import BadBundle, ModelTimeout
+from pixlake.errors import BadBundle, BadRequest, ModelTimeout
+from pixlake.inference.devices import start_session
 from pixlake.inference.limits import LOAD_SECONDS, Limits, call_within, limit_memory
+from pixlake.settings import Device
 
 Feeds = dict[str, NDArray[np.float32] | NDArray[np.int64]]
 
@@ -52,8 +54,8 @@ class Graph:
         where: str = "the graph",
     ) -> None:
         """`weights` are the tensors that the graph keeps elsewhere. `fast_start` trades slower runs for a sooner first
-        one. BadBundle if the graph does not load or does not take exactly `inputs`; `where` says in errors of runs
-        which graph it is."""
+        one. BadBundle if the graph does not load or does not take exactly `inputs`, BadRequest where the GPU that
+        `limits` ask for does not start; `where` says in errors of runs which graph it is."""
         self._output, self._limits, self._where = output, limits or Limits(), where
         self._memory = limit_memory(self._limits.memory)
         self._answered, self._overran = False, ""
@@ -61,9 +63,11 @@ class Graph:
         if data[4:8] == b"ORTM":
             raise BadBundle("it is in ONNX Runtime's own format, which depends on its version; a graph is ONNX")
         try:
-            self._session = _load(data, _options(threads, weights, fast_start))
+            self._session = _load(data, _options(threads, weights, fast_start), self._limits.device)
         except ModelTimeout as error:
             raise ModelTimeout(f"ONNX Runtime takes more than {LOAD_SECONDS:g} s to load the graph") from error
+        except BadRequest:
+            raise
         except Exception as error:  # its errors have no common base
             raise BadBundle(f"ONNX Runtime does not load the graph: {self._explain(error)}") from error
         # It keeps the whole file to start again on another provider, of which there is none.
@@ -146,11 +150,11 @@ def load_graph(
     return graph
 
 
-def _load(data: bytes, options: ort.SessionOptions) -> ort.InferenceSession:
-    """Raises ModelTimeout, and errors without a common base."""
+def _load(data: bytes, options: ort.SessionOptions, device: Device) -> ort.InferenceSession:
+    """Raises ModelTimeout, the errors of `start_session`, and errors without a common base."""
     return call_within(
         LOAD_SECONDS,
-        lambda: ort.InferenceSession(data, options, ["CPUExecutionProvider"]),
+        lambda: start_session(data, options, device),
         lambda: options.set_load_cancellation_flag(True),
     )
 

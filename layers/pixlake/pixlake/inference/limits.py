@@ -15,7 +15,7 @@ import onnxruntime as ort
 from pixlake.errors import ModelTimeout
 from pixlake.inference.memory import divide
 from pixlake.limited import half_of_the_machine
-from pixlake.settings import InferenceSettings
+from pixlake.settings import Device, InferenceSettings
 
 T = TypeVar("T")
 
@@ -27,10 +27,12 @@ _GRACE = 5.0
 
 @dataclass(frozen=True)
 class Limits:
-    """`seconds` for one example, by the clock; a run has one example's more. `memory`: bytes of all models' tensors."""
+    """`seconds` for one example, by the clock; a run has one example's more. `memory`: bytes of all models' tensors in
+    the machine's memory. `device`: where graphs run."""
 
     seconds: float = 20.0
     memory: int = field(default_factory=half_of_the_machine)
+    device: Device = Device.CPU
 
     def for_run(self, examples: int) -> float:
         """Seconds."""
@@ -39,7 +41,7 @@ class Limits:
 
 def limits_of(settings: InferenceSettings) -> Limits:
     """Those of a function, by the memory that it has."""
-    return Limits(settings.max_model_seconds, divide(settings).arena)
+    return Limits(settings.max_model_seconds, divide(settings).arena, settings.device)
 
 
 # The arena is the process's, and so is its limit.

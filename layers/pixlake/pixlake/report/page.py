@@ -21,6 +21,7 @@ from pixlake.report.tallies import RejectGroup, SizeTally
 from pixlake.report.timings import Step
 from pixlake.report.unjoined import Unjoined
 from pixlake.report.words import describe_seconds, describe_size, describe_time, shorten
+from pixlake.settings import Device
 
 # Keep the page small whatever the upload holds: a reason is a code, so there are few unless something is broken.
 _MAX_GROUPS = 40
@@ -53,6 +54,7 @@ class Page:
     rejects: list[RejectGroup]
     written_at: datetime
     notice: str
+    device: Device
     unjoined: Unjoined
     rows_query: str
     rejects_query: str

@@ -56,6 +56,7 @@ def report(request: ReportRequest, settings: ReportSettings) -> ReportAnswer:
         unpredicted=_unpredicted(request),
         written_at=written_at,
         notice=_notice(request),
+        device=settings.device,
     )
     commit_ending(catalog, _ending(request))
     uri = report_uri(settings.lake_uri, run.execution_id)
