@@ -1,7 +1,9 @@
 """One suite over a folder and S3: what the steps ask of storage, and an upload from end to end on it."""
 
 import hashlib
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -14,10 +16,12 @@ from obstore.exceptions import GenericError
 
 from pixlake import storage
 from pixlake.errors import BadInput, BadRequest, MissingObject, StorageError
+from pixlake.iceberg.fileio import LakeFileIO
 from tests.builders.uploads import Bench
 from tests.builders.zips import zipped
 from tests.contract.served import serving
 from tests.doubles.aws import environment
+from tests.servers.faults import Faults, faulty
 
 NAMES = ["a.jpg", "with space.jpg", "100%.jpg", "a%20b.jpg", "Ünï/日本 🐈.png", "a+b=c&d,e.jpg", "~t#x?.jpg", "(1).jpg"]
 LARGE = Random(0).randbytes(32 << 20)
@@ -36,6 +40,20 @@ def s3() -> Iterator[str]:
         boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=bucket)
         yield f"s3://{bucket}"
     server.stop()
+
+
+@contextmanager
+def first_spoiled(kind: str) -> Iterator[Faults]:
+    """In the block the first request to S3 is."""
+    faults = Faults(1.0, [kind], most=1)
+    server = int(os.environ["AWS_ENDPOINT_URL"].rpartition(":")[2])
+    with faulty(server, faults) as port, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        storage._bucket.cache_clear()
+        try:
+            yield faults
+        finally:
+            storage._bucket.cache_clear()
 
 
 @pytest.fixture
@@ -182,6 +200,17 @@ def test_deleting_twice_is_no_error(root: str) -> None:
     storage.delete([f"{root}/a", f"{root}/none"])
     storage.delete([f"{root}/a"])
     assert not storage.exists(f"{root}/a")
+
+
+@pytest.mark.parametrize("kind", ["reset", "lost", "cut", "cut request"])
+def test_a_deletion_whose_connection_breaks_is_made_again(s3: str, kind: str) -> None:
+    """pyiceberg deletes a table's old metadata so, and goes on without."""
+    uri = f"{s3}/{uuid4()}"
+    storage.write(uri, b"data")
+    with first_spoiled(kind) as faults:
+        LakeFileIO().delete(uri)
+    assert faults.hit[kind] == 1
+    assert not storage.exists(uri)
 
 
 @pytest.mark.parametrize("uri", ["a.zip", "http://host/a", "file://host/a", "/tmp/a"])

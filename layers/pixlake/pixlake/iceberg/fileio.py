@@ -6,14 +6,16 @@ it, so that a power cut, too, leaves the table at its old or its new snapshot. O
 
 import io
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import obstore
 import pyarrow as pa
 from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from pixlake import storage
-from pixlake.errors import AccessDenied, BadRequest, MissingObject
+from pixlake.errors import AccessDenied, BadRequest, MissingObject, StorageError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -27,6 +29,18 @@ LAKE = "pixlake.lake"
 """The catalog property that names the lake whose files alone are reached; empty for none."""
 
 
+@retry(
+    retry=retry_if_exception_type(StorageError),
+    wait=wait_random_exponential(multiplier=0.1, max=2),
+    stop=stop_after_attempt(4),
+    reraise=True,
+)
+def delete_files(uris: Sequence[str]) -> None:
+    """Delete objects; missing ones are no error. S3's client repeats no such request when its connection breaks, and
+    pyiceberg goes on without: old metadata would stay."""
+    storage.delete(uris)
+
+
 class LakeFileIO(FileIO):
     """Reads and writes the objects of one lake; BadRequest for any other."""
 
@@ -37,7 +51,7 @@ class LakeFileIO(FileIO):
         return LakeFile(self._check(location))
 
     def delete(self, location: str | InputFile | OutputFile) -> None:
-        storage.delete([self._check(location if isinstance(location, str) else location.location)])
+        delete_files([self._check(location if isinstance(location, str) else location.location)])
 
     def _check(self, location: str) -> str:
         lake = self.properties.get(LAKE, "")

@@ -16,6 +16,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from pixlake import storage
 from pixlake.errors import CommitConflict
 from pixlake.iceberg.commit import Target, pack_small_files
+from pixlake.iceberg.fileio import delete_files
 from pixlake.iceberg.recovery import METADATA_END, WAY_OUT, read_uuid
 from pixlake.iceberg.translation import CONFLICTS, translated
 from pixlake.schemas import TableSchema
@@ -81,7 +82,7 @@ def delete_orphans(table: Table, before: datetime) -> tuple[int, str]:
     if any(uri.endswith(METADATA_END) and read_uuid(uri) != str(table.metadata.table_uuid) for uri in orphans):
         reason = f"{table.location()} holds metadata of another table than {name}: nothing is deleted there. {WAY_OUT}"
         return 0, reason
-    storage.delete(orphans)
+    delete_files(orphans)
     return len(orphans), ""
 
 
