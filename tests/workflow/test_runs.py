@@ -1,29 +1,17 @@
-"""`pixlake run` as a person starts it: what it prints and leaves, at once with another, interrupted, and killed."""
+"""`pixlake run` as a person starts it: what it prints and leaves, and at once with another."""
 
 import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine.engine import Engine
 from tests.builders import commands
 from tests.builders.model_lakes import image, make_lake, make_zip, rows
-
-PIXLAKE = Path(sys.executable).with_name("pixlake")
-SETTINGS = json.dumps({"embedder": "tiny", "classifier": {"with_image": "colors", "without_image": "ages"}})
-PETS: dict[str, bytes | str] = {
-    "pixlake.json": SETTINGS,
-    "pets.csv": "id,Age\n" + "".join(f"{number:03},{number}\n" for number in range(30)),
-    **{f"{number:03}.png": image((number * 8, 0, 0)) for number in range(25)},
-}
-STATES = ["Plan", "Extract", "Split", "Infer", "Compact", "Report"]
+from tests.builders.pet_runs import PETS, RIGHT, SETTINGS, STATES, ids, run, start
 
 
 @pytest.fixture(scope="module")
@@ -33,58 +21,9 @@ def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def warm(model_lake: Lake) -> Iterator[Engine]:
-    """An engine that is up already, beside those that are killed."""
+    """An engine that is up already."""
     with Engine(model_lake.uri, model_lake.catalog_uri) as engine:
         yield engine
-
-
-def start(model_lake: Lake, *arguments: str | Path) -> "subprocess.Popen[str]":
-    command = [str(PIXLAKE), "run", *map(str, arguments), "--lake", str(model_lake.folder)]
-    # a user's AWS account and proxy must not matter
-    elsewhere = {"AWS_PROFILE": "nobody", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
-    environment = {**os.environ, **elsewhere, "TMPDIR": str(model_lake.folder)}
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        preexec_fn=_take_interrupts,
-    )
-
-
-def _take_interrupts() -> None:
-    """A shell has its background jobs ignore SIGINT, and the tests may be one."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def run(model_lake: Lake, *arguments: str | Path) -> tuple[int, str, str]:
-    with start(model_lake, *arguments) as process:
-        out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
-
-
-def until(process: "subprocess.Popen[str]", word: str) -> None:
-    """Read what the run says until it says `word`."""
-    assert process.stderr is not None
-    for line in process.stderr:
-        if word in line.split():
-            return
-    pytest.fail(f"the run ended before it said {word}")
-
-
-def ids(model_lake: Lake, experiment: str) -> dict[str, list[str]]:
-    columns = {"embeddings": "image_path", "predictions": "record_id", "records": "record_id", "rejects": "source"}
-    return {table: [row[column] for row in rows(model_lake, table, experiment)] for table, column in columns.items()}
-
-
-NOTHING: dict[str, list[str]] = {"embeddings": [], "predictions": [], "records": [], "rejects": []}
-RIGHT = {
-    "embeddings": [f"{number:03}.png" for number in range(25)],
-    "predictions": [f"{number:03}" for number in range(30)],
-    "records": [f"{number:03}" for number in range(30)],
-    "rejects": [],
-}
 
 
 @pytest.fixture(scope="module")
@@ -185,40 +124,3 @@ def test_two_uploads_at_once_into_a_new_lake_lose_nothing(tmp_path: Path) -> Non
     errors = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
     assert ids(model_lake, "both") == RIGHT
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_a_killed_run_leaves_no_partial_rows(model_lake: Lake, pets: Path, warm: Engine, state: str) -> None:
-    experiment = f"killed-in-{state}"
-    before = STATES[STATES.index(state) - 1] if state != "Plan" else "execution"
-    with start(model_lake, pets, "--experiment", experiment) as process:
-        until(process, before)
-        workers = psutil.Process(process.pid).children(recursive=True)
-        process.kill()
-    assert workers
-    assert psutil.wait_procs(workers, timeout=10)[1] == []
-    left = ids(model_lake, experiment)
-    known = json.loads(
-        commands.run("executions", "--experiment", experiment, "--lake", model_lake.folder, "--json").stdout
-    )
-    assert [each["status"] for each in known] in (["ABORTED"], ["SUCCEEDED"] if state == "Report" else ["ABORTED"])
-    assert all(left[table] in (NOTHING[table], RIGHT[table]) for table in left)
-    if state not in ("Compact", "Report"):
-        assert left == NOTHING
-    again = warm.execute(f"again-{state}", {"upload_uri": f"file://{pets}", "experiment_id": experiment})
-    assert again.status == "SUCCEEDED", again
-    assert ids(model_lake, experiment) == RIGHT
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_ends_its_workers_without_a_traceback(
-    model_lake: Lake, pets: Path, number: signal.Signals, code: int
-) -> None:
-    with start(model_lake, pets, "--experiment", "stopped") as process:
-        until(process, "Extract")
-        workers = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(number)
-        _, err = process.communicate(timeout=20)
-    assert process.returncode == code
-    assert "Traceback" not in err
-    assert psutil.wait_procs(workers, timeout=10)[1] == []

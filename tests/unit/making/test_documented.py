@@ -1,6 +1,6 @@
 """Every documented `pixlake` command of models takes the options that the page gives it.
 
-tests/workflow/test_model_pages.py runs those that need no torch, models/tests the others.
+tests/processes/test_model_pages.py runs those that need no torch, models/tests the others.
 """
 
 import re

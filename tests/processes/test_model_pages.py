@@ -1,4 +1,4 @@
-"""The commands of docs/models-get.md and docs/photographs.md, each as a shell runs it.
+"""The commands of the pages on models that need no torch, each as a shell runs it.
 
 A hub on loopback has the models, and a tiny reader of texts lies where `make photo-models` writes one in minutes.
 """
@@ -89,3 +89,24 @@ def test_the_page_on_photographs(folder: Path, hub: Hub) -> None:
     assert len(searched) == 2
     assert all(NEAREST in text for text in searched)
     assert (folder / "found.png").read_bytes()[:4] == (folder / "cups.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_page_on_bundles(folder: Path, hub: Hub) -> None:
+    shutil.copytree(ROOT / "bundles" / "imagenet-lite0", folder / "my-model")
+    described = folder / "my-model" / "bundle.json"
+    described.write_text(described.read_text().replace('"imagenet-lite0"', '"my-model"'))
+    verified, _, listed, card, labels, _ = follow("docs/bundles.md", folder, hub).values()
+    assert "my-model" in verified
+    assert "my-model@" in listed
+    assert "Apache-2.0" in card
+    assert "967,n07920052,espresso" in labels
+    assert (folder / "copy" / "bundle.json").read_bytes() == described.read_bytes()
+
+
+def test_the_page_on_zero_shot(folder: Path, hub: Hub) -> None:
+    for name in ("bundles/emoji-clip", "samples"):
+        shutil.copytree(ROOT / name, folder / name)
+    *_, predicted = follow("docs/models-zero-shot.md", folder, hub).values()
+    labels = [line.split()[-2] for line in predicted.splitlines() if ".png" in line]
+    assert len(labels) > 10
+    assert set(labels) <= set((folder / "kinds.txt").read_text().split())
