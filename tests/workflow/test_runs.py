@@ -9,6 +9,8 @@ import pytest
 
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine.engine import Engine
+from pixlake_cli.engine.provision import put_models
+from pixlake_cli.engine.root import ROOT
 from tests.builders import commands
 from tests.builders.model_lakes import image, make_lake, make_zip, rows
 from tests.builders.pet_runs import PETS, RIGHT, SETTINGS, STATES, ids, run, start
@@ -20,13 +22,6 @@ def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def warm(model_lake: Lake) -> Iterator[Engine]:
-    """An engine that is up already."""
-    with Engine(model_lake.uri, model_lake.catalog_uri) as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
 def three(model_lake: Lake, pets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str, str]:
     """A good upload, a bad one and two images, in one run: its exit code, and what it says."""
     folder = tmp_path_factory.mktemp("loose", numbered=False)
@@ -34,6 +29,15 @@ def three(model_lake: Lake, pets: Path, tmp_path_factory: pytest.TempPathFactory
     for name in ("a.png", "b.png"):
         (folder / name).write_bytes(image())
     return run(model_lake, pets, evil, folder / "a.png", folder / "b.png", "--embedder", "tiny", "--json")
+
+
+@pytest.fixture(scope="module")
+def warm(model_lake: Lake) -> Iterator[Engine]:
+    """An engine that is up already."""
+    assert model_lake.folder
+    put_models(ROOT / "bundles", model_lake.folder)
+    with Engine(model_lake.uri, model_lake.catalog_uri) as engine:
+        yield engine
 
 
 def test_a_successful_run_prints_a_summary_and_a_failed_one_its_cause(
@@ -82,7 +86,9 @@ def test_a_corrected_table_keeps_its_images_and_a_complete_upload_takes_away_the
     effects = []
     for upload in (first, corrected):
         request = {"upload_uri": f"file://{upload}", "experiment_id": "removal"}
-        effects.append(warm.execute(f"removal-{upload.stem}", request).output["effects"])
+        outcome = warm.execute(f"removal-{upload.stem}", request)
+        assert outcome.status == "SUCCEEDED", outcome
+        effects.append(outcome.output["effects"])
     assert effects[0] == {"records": {"new": 2}, "embeddings": {"new": 3}, "predictions": {"new": 3}}
     assert effects[1] == {"records": {"replaced": 1, "unchanged": 1}, "embeddings": {}, "predictions": {"older": 2}}
     assert [row["image_paths"] for row in rows(model_lake, "records", "removal")] == [["1.png"], ["2.png"]]
