@@ -45,7 +45,7 @@ def put_rows(lake: Lake, table: str, rows: list[dict[str, Any]], commit_id: str,
     same = {"experiment_id": experiment_id, "uploaded_at": UPLOADED, "processed_at": UPLOADED} | _SAME[table]
     full = [same | row for row in rows]
     if table == "embeddings":
-        full = [row | {"image_uri": f"{lake.uri}/images/{row['image_path']}"} for row in full]
+        full = [{"image_uri": f"{lake.uri}/images/{row['image_path']}"} | row for row in full]
     if table == "records":
         full = [row | {"has_image": bool(row["image_paths"])} for row in full]
     data = pa.Table.from_pylist(full, schema=TABLES[table].columns)

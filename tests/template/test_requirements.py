@@ -13,14 +13,15 @@ from tests.project import ROOT
 
 PACKAGE = ROOT / "layers/pixlake"
 MODELS = ROOT / "models"
-# What a container needs that no import shows: its entry point.
-ENTRY_POINT = {"awslambdaric"}
+# What a container needs that no import of ours shows: its entry point, and what Starlette reads forms with.
+ENTRY_POINT = {"awslambdaric", "python-multipart"}
 # What this environment lacks by the name of its module: the AutoGluon container runs on models/requirements.txt.
 DISTRIBUTIONS = {"autogluon": "autogluon-multimodal", "pandas": "pandas", "torch": "torch"}
 # What comes with another package by the extra that is named in requirements.in.
 EXTRAS = {"boto3": "pyiceberg", "botocore": "pyiceberg", "sqlalchemy": "pyiceberg"}
-# Imported where a text is embedded, which the command does and no function.
-COMMAND_ALONE = {"ftfy"}
+# Imported where a text is embedded, which the command and the API do, and no step.
+TEXTS = {"ftfy"}
+SEARCHING = {"api"}
 ZIPPED = {"plan", "extract"}
 SHARING = {"record_failure": "report", "maintain": "compact"}
 
@@ -74,7 +75,7 @@ def needed(folder: str) -> set[str]:
                 todo += [it for it in (base.with_suffix(".py"), base / "__init__.py") if it.is_file()]
             elif (top := module.split(".")[0]) not in sys.stdlib_module_names:
                 outside.add(distributions()[top])
-    return {EXTRAS.get(name, name) for name in outside} - COMMAND_ALONE
+    return {EXTRAS.get(name, name) for name in outside} - (set() if folder in SEARCHING else TEXTS)
 
 
 @pytest.mark.parametrize("folder", sorted(path.parent.name for path in ROOT.glob("functions/*/app.py")))

@@ -14,19 +14,22 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+Tell = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
+"""What a line says of an event and its answer."""
 
 SERVICE = "pixlake"
 NAMESPACE = "Pixlake"
 
-# where a request names it: of a step, of Plan, of RecordFailure
-_EXECUTION = "run.execution_id||execution_id||detail.name"
+# where a request names it: of a step, of Plan, of RecordFailure; the request's own id, of the API
+_EXECUTION = "run.execution_id||execution_id||detail.name||requestContext.requestId"
 
 _logger = Logger(service=SERVICE)
 _metrics = Metrics(service=SERVICE, namespace=NAMESPACE)
 
 
-def instrumented(*counts: str) -> Callable[[Handler], Handler]:
-    """A decorator that logs each invocation, and makes the fields `counts` of its answer metrics of the function.
+def instrumented(*counts: str, tell: Tell = lambda _, answer: answer) -> Callable[[Handler], Handler]:
+    """A decorator that logs each invocation, and makes the fields `counts` of its answer metrics of the function; or of
+    what `tell` says of an answer that is a caller's alone.
 
     An exception is logged with its class and raised again: the state machine decides by that class.
     """
@@ -41,8 +44,9 @@ def instrumented(*counts: str) -> Callable[[Handler], Handler]:
                 seconds = round(time.perf_counter() - started, 3)
                 _logger.exception("failed", error=type(error).__name__, seconds=seconds, **_about(event))
                 raise
-            _logger.info("done", answer=answer, seconds=round(time.perf_counter() - started, 3), **_about(event))
-            _measure(context, {name: answer[name] for name in counts})
+            told = tell(event, answer)
+            _logger.info("done", answer=told, seconds=round(time.perf_counter() - started, 3), **_about(event))
+            _measure(context, {name: told[name] for name in counts})
             return answer
 
         instrumented_handler: Handler = _logger.inject_lambda_context(invoke, correlation_id_path=_EXECUTION)

@@ -111,6 +111,13 @@ class InferenceSettings:
     device: Device = Device.CPU
 
 
+@dataclass(frozen=True, kw_only=True)
+class ApiSettings(InferenceSettings):
+    """`catalog_uri` is as Compact's. What an image and a model may take is as for classify."""
+
+    catalog_uri: str
+
+
 class Engine(StrEnum):
     """The engine that merges parts into tables: the function itself, or Athena, which has no limit of 15 minutes."""
 

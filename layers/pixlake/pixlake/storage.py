@@ -202,6 +202,14 @@ class Reader(RangedFile):
         return read_range(self._uri, start, length)
 
 
+def sign(uri: str, seconds: int) -> str:
+    """An address at which whoever has it reads the object for so many seconds. Nothing is asked of the store."""
+    store, path = locate(uri)
+    assert isinstance(store, S3Store), f"{uri}: only a bucket's objects are signed"
+    with _translated(uri):
+        return obstore.sign(store, "GET", path, timedelta(seconds=seconds))
+
+
 def write(uri: str, data: bytes | memoryview, content_type: str | None = None) -> None:
     """Put the object whole, atomically replacing an older one of that name. A folder keeps no `content_type`."""
     store, path = locate(uri)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from functools import partial
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import anyio.to_thread
@@ -17,18 +18,27 @@ from anyio import CapacityLimiter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 import pixlake
-from pixlake.api.asked import MOST, Like, Search, check_number, parse_search, read_flag, read_number, wants_text
+from pixlake.api.asked import (
+    MOST,
+    Like,
+    Search,
+    check_number,
+    parse_search,
+    read_flag,
+    read_model,
+    read_number,
+    wants_text,
+)
 from pixlake.api.bodies import Limits, media_type, read_body, read_image
 from pixlake.api.guard import LOOPBACK, Guard
 from pixlake.api.notices import MODEL, Notices
 from pixlake.api.pages import make_page
 from pixlake.api.problems import HANDLERS
-from pixlake.api.thumbnails import LARGEST, SMALLEST, draw_thumbnail
+from pixlake.api.thumbnails import LARGEST, SMALLEST, draw_thumbnail, sign_image
 from pixlake.cores import available_cores
 from pixlake.errors import BadImage
 from pixlake.iceberg.lakes import Lake
@@ -39,6 +49,7 @@ from pixlake.inference.embedder import Embedder
 from pixlake.inference.loaded import load_classifier, load_embedder
 from pixlake.search import NEARLY_SAME
 from pixlake.search.chosen import Chosen
+from pixlake.search.places import user_cache
 from pixlake.search.quantized import Floats
 from pixlake.search.ranking import Hit
 from pixlake.search.resident import Resident
@@ -58,13 +69,16 @@ def make_app(
     limits: Limits | None = None,
     hosts: Collection[str] = LOOPBACK,
     choose: ChooseImages | None = None,
-) -> ASGIApp:
+    cache: Path | None = None,
+    signs: bool = False,
+) -> Guard:
     """The ASGI app over a lake; it answers under the names `hosts`, or under any where there are none.
 
-    `choose` evaluates the condition of a search; without it one that has a condition is refused.
+    `choose` evaluates the condition of a search; without it one that has a condition is refused. `cache` is a folder for
+    indexes, the user's unless it is given. One that `signs` leads to an image in its bucket, instead of drawing it.
     """
     limits = limits or Limits()
-    api = Api(lake, limits, choose)
+    api = Api(lake, limits, choose, cache, signs)
     app = Starlette(routes=api.routes(), exception_handlers=HANDLERS)
     app.state.lake = lake
     return Guard(app, hosts, limits.at_once)
@@ -73,9 +87,16 @@ def make_app(
 class Api:
     """The answers to each route, for one lake."""
 
-    def __init__(self, lake: Lake, limits: Limits, choose: ChooseImages | None = None) -> None:
-        self._lake, self._limits, self._choose = lake, limits, choose
-        self._resident, self._cores = Resident(lake), CapacityLimiter(available_cores())
+    def __init__(
+        self,
+        lake: Lake,
+        limits: Limits,
+        choose: ChooseImages | None = None,
+        cache: Path | None = None,
+        signs: bool = False,
+    ) -> None:
+        self._lake, self._limits, self._choose, self._signs = lake, limits, choose, signs
+        self._resident, self._cores = Resident(lake, cache or user_cache()), CapacityLimiter(available_cores())
         self._decoders, self._notices = Decoders(limits.image), Notices(lake.uri)
         self._page = make_page()
         self._description = _describe_api()
@@ -102,7 +123,7 @@ class Api:
         return _json(self._description)
 
     async def classify(self, request: Request) -> Response:
-        top, model = read_number(request, "top", 1, 1, MOST), request.query_params.get("model")
+        top, model = read_number(request, "top", 1, 1, MOST), read_model(request)
         data = await read_image(request, self._limits)
         answer = await self._compute(self._classify, data, model, top)
         if wants_text(request):
@@ -111,7 +132,7 @@ class Api:
 
     async def embed(self, request: Request) -> Response:
         data = await read_image(request, self._limits)
-        model, vector = await self._compute(self._embed, data, request.query_params.get("model"))
+        model, vector = await self._compute(self._embed, data, read_model(request))
         values = vector.tolist()
         if wants_text(request):
             return PlainTextResponse(" ".join(f"{value:.8g}" for value in values) + "\n")
@@ -121,7 +142,7 @@ class Api:
         asked, query = request.query_params, await self._read_query(request)
         body = query if isinstance(query, Search) else Search()
         count = read_number(request, "n", 10, 1, MOST) if body.n is None else check_number("n", body.n, 1, MOST)
-        experiment, model = body.experiment or asked.get("experiment"), body.model or asked.get("model")
+        experiment, model = body.experiment or asked.get("experiment"), body.model or read_model(request)
         where = body.where or asked.get("where")
         distinct = read_flag(request, "distinct") if body.distinct is None else body.distinct
         chosen, hits = await self._compute(self._search, query, count, experiment, model, where, distinct)
@@ -136,6 +157,9 @@ class Api:
         size = read_number(request, "size", _THUMBNAIL, SMALLEST, LARGEST)
         experiment, path = request.path_params["experiment_id"], request.path_params["image_path"]
         uri = await self._compute(self._find_image, experiment, path)
+        if self._signs:
+            address = await self._compute(sign_image, self._lake, uri)
+            return RedirectResponse(address, 302, {"Cache-Control": _CACHED})
         headers = {"Cache-Control": _CACHED, "ETag": f'"{hashlib.sha256(f"{size} {uri}".encode()).hexdigest()[:32]}"'}
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
@@ -152,7 +176,7 @@ class Api:
 
     def _classify(self, data: bytes, model: str | None, top: int) -> Answer:
         chosen = choose_classifier(self._lake.uri, model).model
-        classifier = load_classifier(self._lake.uri, chosen)
+        classifier = load_classifier(self._lake.uri, chosen, limits=self._limits.model)
         (answer,) = classify_images(classifier, [("", data)], top, self._decoders)
         if answer.error:
             raise answer.error
@@ -161,7 +185,7 @@ class Api:
     def _embed(self, data: bytes, wanted: str | None) -> tuple[str, Floats]:
         """The vector by the model that is wanted, else by the one that most vectors of the lake are of."""
         model = find_bundle(self._lake.uri, wanted).model if wanted else self._resident.read().choose(None)
-        embedder = load_embedder(self._lake.uri, model)
+        embedder = load_embedder(self._lake.uri, model, limits=self._limits.model)
         return embedder.model, self._embed_image(embedder, data)
 
     def _search(
@@ -189,7 +213,7 @@ class Api:
     def _vector(self, query: Search | bytes, model: str) -> Floats:
         if isinstance(query, Search) and isinstance(query.like, Like):
             return self._resident.read(query.like.experiment_id).find_vector(model, query.like.image_path)
-        embedder = load_embedder(self._lake.uri, model)
+        embedder = load_embedder(self._lake.uri, model, limits=self._limits.model)
         if isinstance(query, bytes):
             return self._embed_image(embedder, query)
         return _finite(embedder.embed_texts([query.text or ""]))

@@ -4,6 +4,8 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from pixlake.api.notices import MODEL
+
 MOST = 1_000
 
 
@@ -43,6 +45,11 @@ def read_number(request: Request, name: str, default: int, least: int, most: int
     """A whole number of the address; HTTPException with 422 for any other."""
     text = request.query_params.get(name, str(default))
     return check_number(name, int(text) if text.isdecimal() and text.isascii() and len(text) < 9 else -1, least, most)
+
+
+def read_model(request: Request) -> str | None:
+    """The model that the address names, or else the header that answers have, too."""
+    return request.query_params.get("model", request.headers.get(MODEL))
 
 
 def read_flag(request: Request, name: str) -> bool:

@@ -10,6 +10,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from pixlake.images import decoders
+from pixlake.inference import limits as inference
 
 # What curl's --data-binary says where nothing else is said; browsers say nothing of files that they do not know.
 _RAW = frozenset({"", "application/octet-stream", "application/x-www-form-urlencoded"})
@@ -18,12 +19,14 @@ _FORM, _HEX = "multipart/form-data", "text/plain"
 
 @dataclass(frozen=True)
 class Limits:
-    """What strangers may ask for: bytes and seconds of a body, what an image may take, requests with a body at once."""
+    """What strangers may ask for: bytes and seconds of a body, what an image and a model may take, requests with a body
+    at once."""
 
     body_bytes: int = 20 << 20
     body_seconds: float = 30.0
     at_once: int = 32
     image: decoders.Limits = field(default_factory=decoders.Limits)
+    model: inference.Limits | None = None
 
 
 def media_type(request: Request) -> str:

@@ -1,4 +1,6 @@
-"""Images of the lake, made small for the page. What was uploaded is never sent as it is: it is drawn anew."""
+"""Images of the lake, made small for the page. What was uploaded is never sent as it is: it is drawn anew, or lies in a
+bucket and is read there, under the bucket's own name.
+"""
 
 import io
 from pathlib import Path
@@ -11,6 +13,7 @@ from pixlake.iceberg.lakes import Lake
 from pixlake.images.decoders import Decoders
 
 SMALLEST, LARGEST = 16, 1_024
+SIGNED_SECONDS = 900
 _MAX_BYTES = 256 << 20
 _QUALITY = 80
 
@@ -20,8 +23,7 @@ def draw_thumbnail(lake: Lake, uri: str, side: int, decoders: Decoders) -> bytes
 
     MissingObject for one that is gone, cannot be shown, or lies outside of the lake's images.
     """
-    if not _is_image_of(lake, uri):
-        raise MissingObject("the image lies outside of the lake's images")
+    _require_image_of(lake, uri)
     try:
         if storage.head(uri).size > _MAX_BYTES:
             raise MissingObject("the image is too large to be shown")
@@ -31,6 +33,17 @@ def draw_thumbnail(lake: Lake, uri: str, side: int, decoders: Decoders) -> bytes
     target = io.BytesIO()
     Image.fromarray(pixels).save(target, "WEBP", quality=_QUALITY)
     return target.getvalue()
+
+
+def sign_image(lake: Lake, uri: str) -> str:
+    """An address of the image as it was uploaded, for `SIGNED_SECONDS`; MissingObject outside of the lake's images."""
+    _require_image_of(lake, uri)
+    return storage.sign(uri, SIGNED_SECONDS)
+
+
+def _require_image_of(lake: Lake, uri: str) -> None:
+    if not _is_image_of(lake, uri):
+        raise MissingObject("the image lies outside of the lake's images")
 
 
 def _is_image_of(lake: Lake, uri: str) -> bool:

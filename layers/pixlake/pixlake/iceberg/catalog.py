@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchNamespaceError
+from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.table import Table
@@ -23,7 +23,7 @@ from pyiceberg.table.sorting import SortField, SortOrder
 from pyiceberg.transforms import IdentityTransform
 
 from pixlake import storage
-from pixlake.errors import BadRequest, PixlakeError
+from pixlake.errors import BadRequest, MissingObject, PixlakeError
 from pixlake.iceberg import fileio
 from pixlake.iceberg.answers import require_whole
 from pixlake.iceberg.commit import Target, commit_sources
@@ -72,6 +72,16 @@ def load_table(catalog: Catalog, name: str) -> Table:
     """The table as it is now."""
     with translated(f"table {name}"):
         return catalog.load_table((catalog.name, name))
+
+
+def load_existing(lake_uri: str, catalog_uri: str, name: str) -> tuple[Catalog, Table]:
+    """The catalog and a table as they are; nothing is made. MissingObject where there is none yet."""
+    with translated(f"table {name}"):
+        catalog = connect(lake_uri, catalog_uri)
+        try:
+            return catalog, catalog.load_table((catalog.name, name))
+        except (NoSuchTableError, NoSuchNamespaceError) as error:
+            raise MissingObject(f"{lake_uri} has no table {name} yet: the first upload makes it") from error
 
 
 def commit_rows(catalog: Catalog, table_name: str, rows: pa.Table, commit_id: str) -> int:

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
@@ -14,7 +15,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from pixlake.errors import BadRequest, MissingObject
-from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.catalog import load_existing, load_table
 from pixlake.iceberg.existing import ExistingFile, list_existing
 from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import EMBEDDINGS
@@ -96,9 +97,10 @@ class Embeddings:
 
 @dataclass
 class Resident:
-    """The embeddings of a lake, for any number of threads."""
+    """The embeddings of a lake, for any number of threads. `cache` is for indexes that a lake in a bucket does not hold."""
 
     lake: Lake
+    cache: Path = field(default_factory=user_cache)
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _catalog: Catalog | None = None
     _table: Table | None = None
@@ -128,8 +130,10 @@ class Resident:
 
     def _refresh(self) -> Table:
         """The table as it is now; its files are listed again for a new snapshot."""
-        self._catalog = self._catalog or open_catalog(self.lake.uri, self.lake.catalog_uri)
-        table = load_table(self._catalog, EMBEDDINGS.name)
+        if self._catalog is None:
+            self._catalog, table = load_existing(self.lake.uri, self.lake.catalog_uri, EMBEDDINGS.name)
+        else:
+            table = load_table(self._catalog, EMBEDDINGS.name)
         if self._table is None or table.metadata.current_snapshot_id != self._table.metadata.current_snapshot_id:
             self._files = list(list_existing(table, EMBEDDINGS, None))
             kept = {_key(file) for file in self._files}
@@ -141,7 +145,7 @@ class Resident:
 
     @property
     def _places(self) -> IndexPlaces:
-        return IndexPlaces(self.lake.uri, user_cache())
+        return IndexPlaces(self.lake.uri, self.cache)
 
     def _count_models(self, file: ExistingFile, table: Table) -> Counter[str]:
         key = _key(file)
