@@ -16,6 +16,12 @@ def template() -> dict[str, Any]:
     return read_template()
 
 
+@pytest.fixture(scope="session", params=["template.yaml", "api.yaml"])
+def any_template(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The stack's, and that of the API, which is a stack of its own."""
+    return read_template(ROOT / request.param)
+
+
 @pytest.fixture(scope="session")
 def resources(template: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
     """The properties of all resources of one type, by logical name."""

@@ -36,7 +36,7 @@ def settings_class(folder: Path) -> Any:
 def test_sections_are_in_the_order_of_the_data_flow() -> None:
     lines = (ROOT / "template.yaml").read_text().splitlines()
     sections = [line.strip("# -") for line in lines if line.strip().startswith("# ----")]
-    assert sections == ["parameters", "globals", "ways in", "flow", "lake", "watching", "outputs"]
+    assert sections == ["parameters", "globals", "ways in", "flow", "lake", "api", "watching", "outputs"]
 
 
 def test_variables_are_settings_and_none_without_default_is_missing(deployment: Deployment) -> None:
@@ -72,12 +72,12 @@ def test_the_default_models_come_with_pixlake() -> None:
     assert [name for name in PHOTO_MODELS if not (ROOT / "bundles" / name / "bundle.json").exists()] == []
 
 
-def test_parameters_are_described_and_used(template: dict[str, Any]) -> None:
-    parameters = template["Parameters"]
-    text = yaml.safe_dump({section: it for section, it in template.items() if section != "Parameters"})
+def test_parameters_are_described_and_used(any_template: dict[str, Any]) -> None:
+    parameters = any_template["Parameters"]
+    text = yaml.safe_dump({section: it for section, it in any_template.items() if section != "Parameters"})
     for name, parameter in parameters.items():
         assert parameter["Description"].endswith("."), name
-        assert f"Ref: {name}\n" in text, f"{name} is used nowhere"
+        assert f"Ref: {name}\n" in text or f"${{{name}}}" in text, f"{name} is used nowhere"
 
 
 def test_the_console_lists_each_parameter_once_in_the_order_of_sam(template: dict[str, Any]) -> None:
@@ -135,8 +135,8 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def test_no_policy_allows_every_action_or_resource(template: dict[str, Any]) -> None:
-    allowing = [(name, it) for name, it in statements(template) if it["Effect"] == "Allow"]
+def test_no_policy_allows_every_action_or_resource(any_template: dict[str, Any]) -> None:
+    allowing = [(name, it) for name, it in statements(any_template) if it["Effect"] == "Allow"]
     assert allowing
     for name, statement in allowing:
         assert not [action for action in listed(statement["Action"]) if "*" in action], name
@@ -193,7 +193,7 @@ def test_buckets_are_closed_and_kept(template: dict[str, Any], bucket: str) -> N
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_physical_names_follow_the_stack(template: dict[str, Any]) -> None:
+def test_physical_names_follow_the_stack(any_template: dict[str, Any]) -> None:
     names = (
         "FunctionName",
         "QueueName",
@@ -204,7 +204,7 @@ def test_physical_names_follow_the_stack(template: dict[str, Any]) -> None:
         "AlarmName",
         "DashboardName",
     )
-    for name, resource in template["Resources"].items():
+    for name, resource in any_template["Resources"].items():
         properties = resource.get("Properties", {})
         assert not [key for key in names if "Ref" not in properties.get(key, {"Ref": ""})], name
         for key in ("LogGroupName", "Name"):

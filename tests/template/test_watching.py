@@ -172,7 +172,8 @@ def test_undelivered_events_go_to_the_queue_and_raise_an_alarm(
     assert dimension["Value"] == {"Fn::GetAtt": "UndeliveredQueue.QueueName"}
 
 
-def test_the_template_holds_no_secrets(template: dict[str, Any]) -> None:
-    text = yaml.safe_dump(template)
+def test_the_template_holds_no_secrets(any_template: dict[str, Any]) -> None:
+    # OpenAPI's name for what is signed, and the header that says by whom
+    text = re.sub("type: apiKey|x-amz-security-token", "", yaml.safe_dump(any_template))
     assert not re.findall(r"(?i)(AKIA[0-9A-Z]{16}|secret_access_key|password|\bapi_?key\b|\btoken\b)", text)
-    assert not [name for name, it in template["Parameters"].items() if it.get("NoEcho")]
+    assert not [name for name, it in any_template["Parameters"].items() if it.get("NoEcho")]

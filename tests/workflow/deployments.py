@@ -5,6 +5,7 @@ import json
 import warnings
 import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -20,13 +21,14 @@ ALIAS = "Aliaslive"
 _PACKAGED = {
     "AWS::Serverless::Function": {"CodeUri": f"s3://{CODE}/code.zip"},
     "AWS::Serverless::LayerVersion": {"ContentUri": f"s3://{CODE}/code.zip"},
+    "AWS::Serverless::Application": {"Location": f"https://{CODE}.s3.amazonaws.com/api.yaml"},
 }
 _IMAGE = {"ImageUri": f"123456789012.dkr.ecr.{REGION}.amazonaws.com/pixlake:1"}
 
 
-def translate() -> dict[str, Any]:
+def translate(path: Path = ROOT / "template.yaml") -> dict[str, Any]:
     """The template that CloudFormation gets, with its defaults, as SAM makes it of ours."""
-    template = _spelled_out(read_template())
+    template = _spelled_out(read_template(path))
     for resource in template["Resources"].values():
         properties = resource["Properties"]
         if resource["Type"] == "AWS::Serverless::StateMachine":

@@ -1,4 +1,4 @@
-"""The app behind API Gateway: every route by both payloads, every event of events/, what is refused, logs and metrics."""
+"""The app behind API Gateway: each route by both payloads, each event of events/, what is refused, logs, metrics."""
 
 import io
 import json

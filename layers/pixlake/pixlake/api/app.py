@@ -74,8 +74,8 @@ def make_app(
 ) -> Guard:
     """The ASGI app over a lake; it answers under the names `hosts`, or under any where there are none.
 
-    `choose` evaluates the condition of a search; without it one that has a condition is refused. `cache` is a folder for
-    indexes, the user's unless it is given. One that `signs` leads to an image in its bucket, instead of drawing it.
+    `choose` evaluates the condition of a search; without it one that has a condition is refused. `cache` is a folder
+    for indexes, the user's unless it is given. One that `signs` leads to an image in its bucket, and draws none.
     """
     limits = limits or Limits()
     api = Api(lake, limits, choose, cache, signs)

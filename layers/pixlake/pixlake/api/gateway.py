@@ -1,7 +1,7 @@
 """The app behind API Gateway: an event of a proxy integration in, payload 2.0 or 1.0, and its answer out.
 
-Mangum speaks both formats (docs/adr/0021). The app's event loop is the function's, kept from one request to the next, as
-are models, decoders and indexes.
+Mangum speaks both formats (docs/adr/0021). The app's event loop is the function's, kept from one request to the next,
+as are models, decoders and indexes.
 """
 
 import asyncio
@@ -28,8 +28,8 @@ _TEXT = ["text/", "application/json", "application/problem+json"]
 
 
 class Gateway:
-    """The API of a deployed lake. It answers under any host name, for API Gateway answers under its own alone, and leads
-    to the bucket for images."""
+    """The API of a deployed lake. It answers under any host name, for API Gateway answers under its own alone, and
+    leads to the bucket for images."""
 
     def __init__(self, settings: ApiSettings, lake: Lake | None = None, cache: Path = _CACHE) -> None:
         lake = lake or Lake(settings.lake_uri, settings.catalog_uri, None)

@@ -97,7 +97,7 @@ class Embeddings:
 
 @dataclass
 class Resident:
-    """The embeddings of a lake, for any number of threads. `cache` is for indexes that a lake in a bucket does not hold."""
+    """The embeddings of a lake, for any number of threads. `cache` holds the indexes of a lake in a bucket."""
 
     lake: Lake
     cache: Path = field(default_factory=user_cache)
