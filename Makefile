@@ -18,6 +18,7 @@ READERS := .venv-readers
 SAM := .venv-sam
 CHECKOV := .venv-checkov
 ENGINES := .venv-engines
+OPENAPI := .venv-openapi
 ASL := .asl
 CHROMIUM ?= chromium
 # the processors that are built for: x86_64 or arm64
@@ -26,7 +27,7 @@ ARCHITECTURE ?= x86_64
 CONTAINERS := $(filter-out functions/classify_autogluon/%,$(wildcard functions/*/requirements.txt))
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs report-picture unit fuzz test test-3.13 test-attacks test-wheel test-engines test-trino test-readers sam validate lint-template asl arm64 build autogluon-image test-containers requirements
+.PHONY: help setup demo lint docs report-picture unit fuzz test test-3.13 test-attacks test-wheel test-engines test-trino test-readers test-openapi sam validate lint-template asl arm64 build autogluon-image test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -99,6 +100,14 @@ $(ENGINES)/.ready: requirements/engines.txt $(VENV)/.ready
 	VIRTUAL_ENV=$(ENGINES) $(VENV)/bin/uv pip sync -q --require-hashes requirements/engines.txt
 	@touch $@
 
+test-openapi: setup $(OPENAPI)/.ready ## requests that the API's description allows, and others, by schemathesis
+	$(VENV)/bin/python -m pytest tests/openapi
+
+$(OPENAPI)/.ready: requirements/openapi.txt $(VENV)/.ready
+	@test -x $(OPENAPI)/bin/python || $(VENV)/bin/python -m venv $(OPENAPI)
+	VIRTUAL_ENV=$(OPENAPI) $(VENV)/bin/uv pip sync -q --require-hashes requirements/openapi.txt
+	@touch $@
+
 test-trino: setup ## Athena's queries and merges on Trino, the engine that it is made from (Java 24, Maven; Go for a real S3)
 	$(VENV)/bin/python -m pytest tests/trino
 
@@ -165,7 +174,8 @@ test-containers: setup lint-template arm64 ## build, then run the functions in t
 requirements: setup ## pin all requirements again, the deployed ones to what the tests use
 	cd requirements && for names in "../pyproject.toml dev" sam checkov engines uv; do ../$(VENV)/bin/uv pip compile -q \
 	  --python-version 3.11 --generate-hashes $$names.in -o $${names##* }.txt || exit 1; done
-	cd requirements && ../$(VENV)/bin/uv pip compile -q --python-version 3.11 --generate-hashes -c dev.txt readers.in -o readers.txt
+	cd requirements && for name in readers openapi; do ../$(VENV)/bin/uv pip compile -q --python-version 3.11 \
+	  --generate-hashes -c dev.txt $$name.in -o $$name.txt || exit 1; done
 	for folder in layers/pixlake $(dir $(CONTAINERS)); do $(VENV)/bin/uv pip compile -q \
 	  --python-version 3.13 --python-platform x86_64-manylinux_2_34 --generate-hashes --no-annotate \
 	  -c requirements/dev.txt $$folder/requirements.in -o $$folder/requirements.txt || exit 1; done

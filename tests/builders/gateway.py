@@ -27,7 +27,7 @@ class Asked:
     def _body(self) -> dict[str, Any]:
         kind = next((value for name, value in self.headers.items() if name.lower() == "content-type"), "")
         if kind.startswith(("text/", "application/json")):
-            return {"body": self.body.decode(), "isBase64Encoded": False}
+            return {"body": self.body.decode(errors="replace"), "isBase64Encoded": False}
         return {"body": base64.b64encode(self.body).decode(), "isBase64Encoded": True}
 
     def as_v2(self) -> dict[str, Any]:
