@@ -1,4 +1,4 @@
-"""Whatever the API's description allows, and what it does not, is answered as the description says, and never by 5xx."""
+"""Whatever the API's description allows, and what it does not, is answered as the description says, never by 5xx."""
 
 import subprocess
 from collections.abc import Iterator
