@@ -14,7 +14,8 @@ from pixlake.iceberg.existing import list_existing
 from pixlake.iceberg.lakes import Lake
 from pixlake.lake import check_identifier, report_uri
 from pixlake.schemas import EMBEDDINGS
-from pixlake.search.places import IndexPlaces, user_cache
+from pixlake.search.places import IndexPlaces, index_name, user_cache
+from pixlake.search.published import list_published
 from pixlake_cli.engine.provision import EXPERIMENT_LENGTH
 
 
@@ -63,8 +64,10 @@ def list_traces(lake: Lake, catalog: Catalog, experiment_id: str) -> list[str]:
 
 def prune_indexes(lake: Lake, catalog: Catalog) -> int:
     """Delete the search indexes of data files that are no more; how many files that were."""
-    left = list_existing(load_table(catalog, EMBEDDINGS.name), EMBEDDINGS, None)
-    return IndexPlaces(lake.uri, user_cache()).prune({file.file.file_path for file in left})
+    left = {file.file.file_path for file in list_existing(load_table(catalog, EMBEDDINGS.name), EMBEDDINGS, None)}
+    published = list_published(lake.uri, {index_name(path) for path in left})
+    storage.delete(published)
+    return len(published) + IndexPlaces(lake.uri, user_cache()).prune(left)
 
 
 def _list(folder: str) -> list[str]:

@@ -122,24 +122,32 @@ def test_its_variables_are_settings_and_none_without_default_is_missing(function
     assert [name for name, value in variables.items() if not isinstance(value, dict)] == ["INFERENCE_THREADS"]
 
 
-def test_it_reads_models_images_and_tables_and_writes_nothing(resolve: Resolve) -> None:
+def test_it_reads_models_images_and_tables_and_writes_indexes_alone(resolve: Resolve) -> None:
     (policy,) = resolve("ApiFunction")["Policies"]
-    given = {}
+    given: dict[str, set[str]] = {}
     for statement in policy["Statement"]:
-        resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
-        given[statement["Action"]] = {resource.rpartition(":::")[2].rpartition(":")[2] for resource in resources}
+        for action in listed(statement["Action"]):
+            found = {resource.rpartition(":::")[2].rpartition(":")[2] for resource in listed(statement["Resource"])}
+            given[action] = given.get(action, set()) | found
     assert given == {
-        "s3:GetObject": {"lake/images/*", "lake/models/*", "lake/warehouse/*"},
+        "s3:GetObject": {"lake/images/*", "lake/indexes/*", "lake/models/*", "lake/warehouse/*"},
+        "s3:PutObject": {"lake/indexes/*"},
+        "s3:AbortMultipartUpload": {"lake/indexes/*"},
         "s3:ListBucket": {"lake"},
         "glue:GetTable": {"catalog", "database/pets", "table/pets/*"},
     }
-    assert policy["Statement"][1]["Condition"] == {"StringLike": {"s3:prefix": "models/*"}}
+    prefixes = [it["Condition"]["StringLike"] for it in policy["Statement"] if it["Action"] == "s3:ListBucket"]
+    assert prefixes == [{"s3:prefix": ["models/*", "indexes/*"]}]
 
 
-def test_with_a_key_it_may_decrypt_alone(nested: dict[str, Any]) -> None:
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_with_a_key_it_may_use_it(nested: dict[str, Any]) -> None:
     policy = nested["Resources"]["KmsKeyPolicy"]
     (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
-    assert (policy["Condition"], statement["Action"]) == ("HasKmsKey", "kms:Decrypt")
+    assert (policy["Condition"], statement["Action"]) == ("HasKmsKey", ["kms:Decrypt", "kms:GenerateDataKey"])
 
 
 def test_logs_are_those_of_all_functions_and_of_access_and_expire(

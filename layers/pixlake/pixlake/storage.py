@@ -154,6 +154,14 @@ def read_range(uri: str, start: int, length: int, version: Version = ANY) -> byt
     return data
 
 
+def read_ranges(uri: str, starts: Sequence[int], length: int, apart: int = 64 << 10) -> list[bytes]:
+    """`length` bytes from each of these starts; ranges less than `apart` from each other are one request."""
+    store, path = locate(uri)
+    with _translated(uri):
+        found = obstore.get_ranges(store, path, starts=starts, lengths=[length] * len(starts), coalesce=apart)
+    return [bytes(each) for each in found]
+
+
 def stream(
     uri: str, start: int | None = None, length: int | None = None, version: Version = ANY
 ) -> Iterator[memoryview]:

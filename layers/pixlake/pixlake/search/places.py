@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from pixlake import storage
+from pixlake.search.published import Published
 
 NEW = ".new"
 """The suffix of a file that is being written."""
@@ -28,10 +29,12 @@ def user_cache() -> Path:
 
 @dataclass(frozen=True)
 class IndexPlaces:
-    """The places for one lake; `cache` is a folder for those that the lake itself does not hold."""
+    """The places for one lake; `cache` is a folder for those that the lake itself does not hold. Where they are
+    `shared`, a bucket holds them, too."""
 
     lake_uri: str
     cache: Path | None = None
+    shared: bool = False
 
     def folders(self) -> Iterator[Path]:
         """The folder in the lake, if that is one, and that in the cache; each with a folder a model."""
@@ -40,6 +43,13 @@ class IndexPlaces:
             yield home / "indexes"
         if self.cache is not None:
             yield self.cache / sha256(self.lake_uri.encode()).hexdigest()[:32]
+
+    def published(self, model: str, name: str) -> Published | None:
+        """Where others find the index of this name; None for a lake in a folder, which holds it itself."""
+        if not self.shared or storage.local_path(self.lake_uri) is not None:
+            return None
+        place = storage.join(self.lake_uri, "indexes", model, name)
+        return Published(f"{place}.arrow", f"{place}.f32")
 
     def prune(self, data_files: Collection[str]) -> int:
         """Delete the indexes of all but these data files; how many files that were. Who has one open keeps it."""

@@ -97,10 +97,12 @@ class Embeddings:
 
 @dataclass
 class Resident:
-    """The embeddings of a lake, for any number of threads. `cache` holds the indexes of a lake in a bucket."""
+    """The embeddings of a lake, for any number of threads. `cache` holds the indexes of a lake in a bucket, and
+    where it is `shared` the bucket does, too."""
 
     lake: Lake
     cache: Path = field(default_factory=user_cache)
+    shared: bool = False
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _catalog: Catalog | None = None
     _table: Table | None = None
@@ -145,7 +147,7 @@ class Resident:
 
     @property
     def _places(self) -> IndexPlaces:
-        return IndexPlaces(self.lake.uri, self.cache)
+        return IndexPlaces(self.lake.uri, self.cache, self.shared)
 
     def _count_models(self, file: ExistingFile, table: Table) -> Counter[str]:
         key = _key(file)

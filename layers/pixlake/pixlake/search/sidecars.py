@@ -3,14 +3,16 @@
 Data files never change, so neither do their indexes. Each is two files in a folder for the model, named after the data
 file: `.arrow` (Arrow IPC: rows, codes, and what a result shows of an image) and `.f32` (the vectors as they are, for
 the few that have to be compared exactly). The first is mapped into memory, so processes share it. A lake in a folder
-holds them below `indexes/`; those of a lake in a bucket, or that cannot be written to, are in the user's cache.
+holds them below `indexes/`; those of a lake in a bucket, or that cannot be written to, are in the user's cache, and in
+the bucket where they are shared.
 """
 
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
@@ -20,9 +22,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pixlake.errors import CatalogError, StorageError
+from pixlake.errors import AccessDenied, CatalogError, MissingObject, StorageError
 from pixlake.iceberg.existing import ExistingFile
 from pixlake.search.places import NEW, IndexPlaces, index_name
+from pixlake.search.published import DistantVectors, Published
 from pixlake.search.quantized import Codes, Floats, encode
 from pixlake.search.ranking import Places
 
@@ -38,23 +41,27 @@ class Kept:
         self.name = str(path)
         self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self.descriptor)
+        self.size = os.fstat(self.descriptor).st_size
+
+    def read_into(self, rows: Floats, starts: list[int]) -> None:
+        """Fill `rows`, float32 `[n, d]`, from so many bytes on. Raises StorageError where the file ends before."""
+        for row, start in zip(rows, starts, strict=True):
+            if os.preadv(self.descriptor, [row], start) != row.nbytes:
+                raise StorageError(f"{self.name} is cut: delete it, and search again")
 
 
 @dataclass(frozen=True)
 class Exact:
     """The vectors of one batch, float32, in a file. They are read, not mapped: a map keeps neighbouring pages, too."""
 
-    file: Kept
+    file: Kept | DistantVectors
     start: int
     dimensions: int
 
     def read(self, places: Places) -> Floats:
         """The vectors of some rows, `[n, d]`. Raises StorageError where the file ends before."""
         found = np.empty((len(places), self.dimensions), "<f4")
-        size = 4 * self.dimensions
-        for row, place in enumerate(places.tolist()):
-            if os.preadv(self.file.descriptor, [found[row]], self.start + place * size) != size:
-                raise StorageError(f"{self.file.name} is cut: delete it, and search again")
+        self.file.read_into(found, [self.start + 4 * self.dimensions * place for place in places.tolist()])
         return found
 
 
@@ -80,20 +87,35 @@ def open_index(places: IndexPlaces, file: ExistingFile, model: str) -> list[Side
     name = index_name(file.file.file_path)
     for folder in places.folders():
         with suppress(OSError, pa.ArrowInvalid):
-            return _open(folder / model / f"{name}.arrow", folder / model / f"{name}.f32")
-    problems = []
+            return _open(folder / model / f"{name}.arrow", partial(Kept, folder / model / f"{name}.f32"))
+    published, problems = places.published(model, name), []
     for folder in places.folders():
         try:
-            return _make(folder / model, name, file, model)
+            if published and (found := _fetch(published, folder / model)) is not None:
+                return found
+            made = _make(folder / model, name, file, model)
         except OSError as error:
             problems.append(str(error))
+            continue
+        if published:
+            published.put(folder / model / f"{name}.arrow", folder / model / f"{name}.f32")
+        return made
     raise StorageError(f"no index can be written, which a search needs: {'; '.join(problems)}")
 
 
 # ---- reading ------------------------------------------------------------------------------------------------------
 
 
-def _open(index: Path, vectors: Path) -> list[Sidecar]:
+def _fetch(published: Published, folder: Path) -> list[Sidecar] | None:
+    """The index that is in the bucket, its codes copied to no name, if there is one that is whole. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with suppress(MissingObject, AccessDenied, pa.ArrowInvalid), NamedTemporaryFile(dir=folder, suffix=NEW) as copied:
+        published.fetch(Path(copied.name))
+        return _open(Path(copied.name), partial(DistantVectors, published.vectors))
+    return None
+
+
+def _open(index: Path, open_vectors: Callable[[], Kept | DistantVectors]) -> list[Sidecar]:
     """Raises OSError where there is none, and ArrowInvalid for one that is damaged or of another format."""
     with pa.memory_map(str(index)) as source, pa.ipc.open_file(source) as reader:
         if reader.schema.metadata != _FORMAT:
@@ -101,11 +123,11 @@ def _open(index: Path, vectors: Path) -> list[Sidecar]:
         batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
     dimensions = reader.schema.field("code").type.list_size
     rows = sum(batch.num_rows for batch in batches)
-    if vectors.stat().st_size != rows * dimensions * 4:
+    file = open_vectors()
+    if file.size != rows * dimensions * 4:
         raise pa.ArrowInvalid("vectors are missing")
     if not rows:
         return []
-    file = Kept(vectors)
     starts = np.cumsum([0, *(batch.num_rows for batch in batches)]).tolist()
     return [
         _sidecar(batch, Exact(file, 4 * dimensions * start, dimensions))
@@ -134,7 +156,7 @@ def _make(folder: Path, name: str, file: ExistingFile, model: str) -> list[Sidec
         _write(index, vectors, _read(file, model))
         index.flush()
         vectors.flush()
-        made = _open(Path(index.name), Path(vectors.name))
+        made = _open(Path(index.name), partial(Kept, Path(vectors.name)))
         Path(vectors.name).replace(folder / f"{name}.f32")
         Path(index.name).replace(folder / f"{name}.arrow")
         return made

@@ -21,7 +21,8 @@ from pixlake.iceberg.translation import translated
 from pixlake.messages import MaintainAnswer
 from pixlake.parts.leftovers import delete_work
 from pixlake.schemas import EMBEDDINGS, EXECUTIONS, TABLES
-from pixlake.search.places import IndexPlaces
+from pixlake.search.places import IndexPlaces, index_name
+from pixlake.search.published import list_published
 from pixlake.settings import MaintainSettings
 
 SAFE_AGE = timedelta(days=1)
@@ -53,7 +54,7 @@ def maintain(settings: MaintainSettings, seconds: float = SECONDS) -> MaintainAn
         deleted += count
         skipped += [reason] if reason else []
     if EMBEDDINGS.name in known:
-        _prune_indexes(settings.lake_uri, load_table(catalog, EMBEDDINGS.name))
+        _prune_indexes(settings.lake_uri, load_table(catalog, EMBEDDINGS.name), now - SAFE_AGE)
     ended = partial(has_ended, catalog) if EXECUTIONS.name in known else lambda _: False
     folders = _clean_work(settings, ended, now)
     for place, name in enumerate(known):
@@ -62,10 +63,11 @@ def maintain(settings: MaintainSettings, seconds: float = SECONDS) -> MaintainAn
     return MaintainAnswer(expired, deleted, folders, tuple(skipped))
 
 
-def _prune_indexes(lake_uri: str, embeddings: Table) -> None:
-    """Of data files that searches read no more."""
+def _prune_indexes(lake_uri: str, embeddings: Table, until: datetime) -> None:
+    """Of data files that searches read no more; in a bucket those of before `until`, for one may just be made."""
     files = {file.file.file_path for file in list_existing(embeddings, EMBEDDINGS, None)}
     IndexPlaces(lake_uri).prune(files)
+    storage.delete(list_published(lake_uri, {index_name(file) for file in files}, until))
 
 
 def _clean_work(settings: MaintainSettings, ended: Callable[[str], bool], now: datetime) -> int:
