@@ -8,8 +8,8 @@ import pytest
 from tests.containers.docker import LAKE, Invoke, command
 from tests.project import read_event
 
-LIMIT_MB = 450
-IMAGES = ("split", "embed", "classify", "compact", "report", "record-failure", "maintain")
+LIMIT_MB = 500
+IMAGES = ("split", "embed", "classify", "compact", "report", "record-failure", "maintain", "api")
 
 
 def items(storage: Any, listed: dict[str, Any]) -> list[dict[str, Any]]:
