@@ -65,7 +65,8 @@ def list_traces(lake: Lake, catalog: Catalog, experiment_id: str) -> list[str]:
 def prune_indexes(lake: Lake, catalog: Catalog) -> int:
     """Delete the search indexes of data files that are no more; how many files that were."""
     left = {file.file.file_path for file in list_existing(load_table(catalog, EMBEDDINGS.name), EMBEDDINGS, None)}
-    published = list_published(lake.uri, {index_name(path) for path in left})
+    kept = {index_name(path) for path in left}
+    published = [info.uri for name, info in list_published(lake.uri) if name not in kept]
     storage.delete(published)
     return len(published) + IndexPlaces(lake.uri, user_cache()).prune(left)
 

@@ -23,6 +23,7 @@ from pixlake.iceberg.lakes import Lake
 from pixlake.lake import check_identifier
 from pixlake.schemas import EMBEDDINGS, LINKS, TABLES
 from pixlake.search.places import IndexPlaces, index_name, user_cache
+from pixlake.search.published import list_published
 from pixlake.zips.keys import image_key
 from pixlake_cli.deleting import list_traces, prune_indexes
 from pixlake_cli.executions import RUNNING, list_executions
@@ -156,7 +157,8 @@ def _count_indexes(lake: Lake, catalog: Catalog, subjects: Subjects) -> int:
         if pc.any(pc.is_in(pa.chunked_array(paths, pa.string()), value_set=images)).as_py():
             names.add(index_name(file.file.file_path))
     folders = IndexPlaces(lake.uri, user_cache()).folders()
-    return sum(file.stem in names for folder in folders for file in folder.glob("*/*"))
+    here = sum(file.stem in names for folder in folders for file in folder.glob("*/*"))
+    return here + sum(name in names for name, _ in list_published(lake.uri))
 
 
 def _list_experiments(catalog: Catalog) -> list[str]:

@@ -10,6 +10,8 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+# imported while Lambda starts the process, and compiled into the image, where it would be by the first search
+import pyiceberg.catalog.glue  # noqa: F401
 from mangum import Mangum
 
 from pixlake.api.app import make_app

@@ -5,9 +5,8 @@ and reads of the vectors by ranges the few that have to be compared exactly.
 """
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -58,13 +57,11 @@ class Published:
             _LOG.warning("the index is not kept for others: %s", error)
 
 
-def list_published(lake_uri: str, data_files: Collection[str], until: datetime | None = None) -> list[str]:
-    """The objects of indexes in a bucket whose data file, by its name, is none of these; those of before `until`."""
-    if storage.local_path(lake_uri) is not None:
-        return []
-    found = storage.list_objects(storage.join(lake_uri, "indexes"))
-    gone = (info for info in found if Path(info.uri).stem not in data_files)
-    return [info.uri for info in gone if until is None or info.last_modified < until]
+def list_published(lake_uri: str) -> Iterator[tuple[str, storage.ObjectInfo]]:
+    """The objects of indexes in a bucket, each with the name of its index; none of a lake in a folder."""
+    if storage.local_path(lake_uri) is None:
+        for info in storage.list_objects(storage.join(lake_uri, "indexes")):
+            yield Path(info.uri).stem, info
 
 
 def _read_chunk(uri: str, size: int, start: int) -> bytes:

@@ -67,7 +67,9 @@ def _prune_indexes(lake_uri: str, embeddings: Table, until: datetime) -> None:
     """Of data files that searches read no more; in a bucket those of before `until`, for one may just be made."""
     files = {file.file.file_path for file in list_existing(embeddings, EMBEDDINGS, None)}
     IndexPlaces(lake_uri).prune(files)
-    storage.delete(list_published(lake_uri, {index_name(file) for file in files}, until))
+    kept = {index_name(file) for file in files}
+    published = list_published(lake_uri)
+    storage.delete([info.uri for name, info in published if name not in kept and info.last_modified < until])
 
 
 def _clean_work(settings: MaintainSettings, ended: Callable[[str], bool], now: datetime) -> int:
