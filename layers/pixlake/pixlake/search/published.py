@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pixlake import storage
 from pixlake.concurrency import map_bounded
 from pixlake.errors import PixlakeError
-from pixlake.search.quantized import Floats
 
 _CHUNK, _IN_FLIGHT = 8 << 20, 8
 _LOG = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class DistantVectors:
     def __init__(self, uri: str) -> None:
         self.name, self.size = uri, storage.head(uri).size
 
-    def read_into(self, rows: Floats, starts: list[int]) -> None:
+    def read_into(self, rows: NDArray[np.float32], starts: list[int]) -> None:
         """Fill `rows`, float32 `[n, d]`, from so many bytes on."""
         for row, data in zip(rows, storage.read_ranges(self.name, starts, rows.shape[1] * 4), strict=True):
             row[:] = np.frombuffer(data, "<f4")
