@@ -1,8 +1,8 @@
 """The ten nearest of many vectors: by Pixlake's index, by faiss's flat index and by numpy, in one run.
 
 The vectors are random unit vectors around some thousand centers, as embeddings of photographs are; queries are vectors
-beside them. Each answer is compared with that of float64, and the run fails where one differs. With `--share`, a
-condition that keeps this share of the images. faiss is not of this project's environment: `pip install faiss-cpu`, or
+beside them. Each answer is compared with that of float64, and the run fails where one differs. `--share` is what a
+condition on an attribute keeps of the images. faiss is not of this project's environment: `pip install faiss-cpu`, or
 it is left out and said. With `--s3` the same vectors are then put into a lake in a bucket, and searched from there.
 
     python -m benchmarks.search --vectors 1000000
@@ -14,7 +14,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ import click
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pyiceberg.table import Table as IcebergTable
 from rich.console import Console
 from rich.table import Table
 
@@ -29,15 +30,19 @@ from benchmarks.buckets import bucket_lake
 from pixlake.cores import available_cores
 from pixlake.iceberg.catalog import commit_rows, load_table, open_catalog
 from pixlake.iceberg.lakes import Lake
-from pixlake.schemas import EMBEDDINGS
+from pixlake.schemas import EMBEDDINGS, PREDICTIONS, RECORDS
 from pixlake.search.chosen import Chosen
 from pixlake.search.resident import Embeddings, Resident
 from pixlake.search.stored import read_batches
+from pixlake_cli.sql.images import choose_images
 
 _DIMENSIONS, _COUNT, _CENTERS = 512, 10, 4_096
 _COMMIT = 50_000  # vectors
+_SHELVES = 1_000  # an attribute of records, which conditions are on
 _MODEL = "random@0"
+_CUT = 65_536  # vectors in float64
 Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
 
 
 def _draw(random: np.random.Generator, centers: Floats, count: int) -> Floats:
@@ -53,40 +58,57 @@ def _commit(lake: Lake, vectors: Floats, start: int) -> None:
     names = [f"{number:08d}.jpg" for number in range(start, start + size)]
     offsets = pa.array(np.arange(0, size * _DIMENSIONS + 1, _DIMENSIONS, dtype=np.int32))
     same = {
-        "experiment_id": "benchmark", "record_id": None, "model": _MODEL, "width": 640, "height": 480,
-        "sha256": "0" * 64, "uploaded_at": now, "processed_at": now,
+        "experiment_id": "benchmark", "model": _MODEL, "width": 640, "height": 480, "sha256": "0" * 64,
+        "has_image": True, "label": "cat", "score": 0.5, "value": None, "modality": "image",
+        "uploaded_at": now, "processed_at": now,
     }  # fmt: skip
     columns = {name: pa.repeat(pa.scalar(value), size) for name, value in same.items()}
-    columns |= {"image_path": pa.array(names), "image_uri": pa.array([f"{lake.uri}/images/{name}" for name in names])}
+    columns["image_path"] = pa.array(names)
+    columns["record_id"] = pa.array([name.removesuffix(".jpg") for name in names])
+    columns["image_paths"] = pa.array([[name] for name in names])
+    columns["image_uri"] = pa.array([f"{lake.uri}/images/{name}" for name in names])
     columns["embedding"] = pa.ListArray.from_arrays(offsets, pa.array(vectors.reshape(-1)))
-    rows = pa.table(
-        {
-            field.name: columns[field.name].cast(field.type, safe=False)
-            if field.name != "embedding"
-            else pa.chunked_array([columns["embedding"]]).cast(field.type)
-            for field in EMBEDDINGS.columns
-        }
-    )
-    commit_rows(open_catalog(lake.uri, lake.catalog_uri), "embeddings", rows.cast(EMBEDDINGS.columns), f"c{start}")
+    columns["attributes"] = _shelves(start, size)
+    columns["probabilities"] = pa.repeat(pa.scalar([("cat", 0.5)], pa.map_(pa.string(), pa.float64())), size)
+    catalog = open_catalog(lake.uri, lake.catalog_uri)
+    for table in (RECORDS, PREDICTIONS, EMBEDDINGS):
+        rows = pa.table({field.name: columns[field.name].cast(field.type, safe=False) for field in table.columns})
+        commit_rows(catalog, table.name, rows.cast(table.columns), f"c{start}")
 
 
-def _best_of(call: Callable[[Floats], object], queries: Floats) -> list[float]:
-    """Milliseconds of each query, warm."""
+def _shelves(start: int, size: int) -> pa.Array:
+    """Each record's shelf, one of `_SHELVES`, scattered."""
+    drawn = (np.arange(start, start + size) * 2_654_435_761) % 2**32 % _SHELVES
+    rows = [[("shelf", str(shelf)), ("color", "red")] for shelf in drawn.tolist()]
+    return pa.array(rows, pa.map_(pa.string(), pa.string()))
+
+
+@dataclass(frozen=True)
+class _Times:
+    """Milliseconds of each query, warm: of the clock, and of all cores together."""
+
+    clock: list[float]
+    cores: list[float]
+
+
+def _time(call: Callable[[Floats], object], queries: Floats) -> _Times:
     call(queries[0])
-    found = []
-    for query in queries:
-        start = time.perf_counter()
-        call(query)
-        found.append(1e3 * (time.perf_counter() - start))
-    return found
+    return _Times(*zip(*(_time_one(call, query) for query in queries), strict=True))
 
 
-def _exact(blocks: Callable[[], Iterator[Floats]], query: Floats) -> list[int]:
-    """The numbers of the nearest, every product in float64."""
+def _time_one(call: Callable[[Floats], object], query: Floats) -> tuple[float, float]:
+    clock, cores = time.perf_counter(), time.process_time()
+    call(query)
+    return 1e3 * (time.perf_counter() - clock), 1e3 * (time.process_time() - cores)
+
+
+def _exact(everything: Floats, rows: Rows, query: Floats) -> list[int]:
+    """Which of `rows` are the nearest, every product in float64."""
     wide = query.astype(np.float64)
-    scores = np.concatenate([block.astype(np.float64) @ wide for block in blocks()])
+    cuts = (rows[start : start + _CUT] for start in range(0, len(rows), _CUT))
+    scores = np.concatenate([everything[some].astype(np.float64) @ wide for some in cuts])
     best = np.argpartition(-scores, 2 * _COUNT)[: 2 * _COUNT]
-    return sorted(best.tolist(), key=lambda row: (-scores[row], row))[:_COUNT]
+    return [int(rows[place]) for place in sorted(best.tolist(), key=lambda row: (-scores[row], row))[:_COUNT]]
 
 
 def _numbers(embeddings: Embeddings, query: Floats, chosen: Chosen | None = None) -> list[int]:
@@ -124,22 +146,20 @@ def _fill(lake: Lake, centers: Floats, vectors: int) -> None:
 
 @dataclass(frozen=True)
 class _Opened:
-    """A lake's vectors, read and indexed, with the seconds of each and of opening the index again."""
+    """A lake's vectors, indexed, with the seconds of reading them, of that and of opening the index again."""
 
-    everything: Floats
+    table: IcebergTable
     embeddings: Embeddings
     reading: float
     indexing: float
     opening: float
 
 
-def _open(lake: Lake, vectors: int, query: Floats) -> _Opened:
+def _open(lake: Lake, query: Floats) -> _Opened:
     table = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings")
     start = time.perf_counter()
-    everything = np.empty((vectors, _DIMENSIONS), np.float32)
-    for batch in read_batches(table, None, ["image_path", "embedding"]):
-        rows = [int(path[:8]) for path in batch["image_path"].to_pylist()]
-        everything[rows] = batch["embedding"].flatten().to_numpy().reshape(-1, _DIMENSIONS)
+    for _ in read_batches(table, None, ["image_path", "embedding"]):
+        pass
     reading = time.perf_counter() - start
     start = time.perf_counter()
     embeddings = Resident(lake).read()
@@ -148,31 +168,57 @@ def _open(lake: Lake, vectors: int, query: Floats) -> _Opened:
     start = time.perf_counter()
     again = Resident(lake).read()
     _numbers(again, query)
-    return _Opened(everything, embeddings, reading, indexing, time.perf_counter() - start)
+    return _Opened(table, embeddings, reading, indexing, time.perf_counter() - start)
+
+
+def _read(table: IcebergTable, vectors: int) -> Floats:
+    everything = np.empty((vectors, _DIMENSIONS), np.float32)
+    for batch in read_batches(table, None, ["image_path", "embedding"]):
+        rows = [int(path[:8]) for path in batch["image_path"].to_pylist()]
+        everything[rows] = batch["embedding"].flatten().to_numpy().reshape(-1, _DIMENSIONS)
+    return everything
 
 
 def _measure_there(lake: Lake, vectors: int, asked: Floats) -> None:
-    found = _open(lake, vectors, asked[0])
-    times = _best_of(lambda query: _numbers(found.embeddings, query), asked)
+    found = _open(lake, asked[0])
+    times = _time(lambda query: _numbers(found.embeddings, query), asked)
     click.echo(
-        f"over S3: {statistics.median(times):.1f} ms a search, median; reading the vectors from Parquet "
+        f"over S3: {statistics.median(times.clock):.1f} ms a search, median; reading the vectors from Parquet "
         f"{found.reading:.1f} s; the first search, which makes the index: {found.indexing:.1f} s; the first of a "
         f"process with the index there: {found.opening:.2f} s"
     )
-    _check(found, asked)
+    _check(found, _read(found.table, vectors), asked)
+
+
+@dataclass(frozen=True)
+class _Filtered:
+    """What a condition chooses, with the seconds of its evaluation, and of the first search of it after that."""
+
+    chosen: Chosen
+    evaluating: float
+    first: float
+
+
+def _filter(lake: Lake, embeddings: Embeddings, share: float, query: Floats) -> _Filtered:
+    where = f"CAST(element_at(attributes, 'shelf') AS integer) < {share * _SHELVES}"
+    start = time.perf_counter()
+    chosen = choose_images(lake, _MODEL, None, where)
+    evaluating = time.perf_counter() - start
+    start = time.perf_counter()
+    _numbers(embeddings, query, chosen)
+    return _Filtered(chosen, evaluating, time.perf_counter() - start)
 
 
 def _measure(lake: Lake, vectors: int, asked: Floats, share: float) -> None:
-    found = _open(lake, vectors, asked[0])
-    everything, embeddings = found.everything, found.embeddings
-    ours = _best_of(lambda query: _numbers(embeddings, query), asked)
+    found = _open(lake, asked[0])
+    embeddings = found.embeddings
+    filtered = _filter(lake, embeddings, share, asked[0])
+    ours = _time(lambda query: _numbers(embeddings, query), asked)
+    some = _time(lambda query: _numbers(embeddings, query, filtered.chosen), asked)
     mapped = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    times = {"Pixlake, exact": ours}
-    keys = np.random.default_rng(2).choice(vectors, int(vectors * share), replace=False)
-    images = pa.table({"experiment_id": ["benchmark"] * len(keys), "image_path": [f"{key:08d}.jpg" for key in keys]})
-    chosen = Chosen.of(images.to_batches())
-    times[f"the same of {share:.0%} of the images"] = _best_of(lambda query: _numbers(embeddings, query, chosen), asked)
-    times["numpy, float32 product and argpartition"] = _best_of(
+    everything = _read(found.table, vectors)
+    times = {"Pixlake, exact": ours, f"the same of {share:.0%} of the images": some}
+    times["numpy, float32 product and argpartition"] = _time(
         lambda query: np.argpartition(-(everything @ query), _COUNT), asked[:5]
     )
     if importlib.util.find_spec("faiss"):
@@ -181,38 +227,49 @@ def _measure(lake: Lake, vectors: int, asked: Floats, share: float) -> None:
         faiss.omp_set_num_threads(available_cores())
         flat = faiss.IndexFlatIP(_DIMENSIONS)
         flat.add(everything)
-        times["faiss, IndexFlatIP"] = _best_of(lambda query: flat.search(query[None], _COUNT), asked)
+        times["faiss, IndexFlatIP"] = _time(lambda query: flat.search(query[None], _COUNT), asked)
     else:
         click.echo("NOT RUN: faiss, which is not installed")
-    _print(times, vectors, found.reading, found.indexing, found.opening, mapped)
-    _check(found, asked)
+    _print(times, vectors)
+    click.echo(
+        f"reading the vectors from Parquet: {found.reading:.1f} s; the first search, which makes the index: "
+        f"{found.indexing:.1f} s; the first of a process with the index there: {found.opening:.2f} s; peak RSS: "
+        f"{mapped / 1024:,.0f} MB"
+    )
+    click.echo(
+        f"a new condition: {filtered.evaluating:.1f} s until a process of its own has evaluated it; the first search "
+        f"of what it chooses: {1e3 * filtered.first:.0f} ms"
+    )
+    _check(found, everything, asked)
+    rows = np.sort([int(path[:8]) for path in filtered.chosen.paths["benchmark"].to_pylist()])
+    _check(found, everything, asked, filtered.chosen, rows)
 
 
-def _check(found: _Opened, asked: Floats) -> None:
-    """End this process where an answer is not float64's."""
-    blocks = [found.everything[at : at + 65_536] for at in range(0, len(found.everything), 65_536)]
-    wrong = sum(_numbers(found.embeddings, query) != _exact(lambda: iter(blocks), query) for query in asked)
-    click.echo(f"answers that differ from float64's: {wrong} of {len(asked)}")
+def _check(
+    found: _Opened, everything: Floats, asked: Floats, chosen: Chosen | None = None, rows: Rows | None = None
+) -> None:
+    """End this process where an answer is not float64's, of all vectors or of these rows."""
+    rows = np.arange(len(everything)) if rows is None else rows
+    wrong = sum(_numbers(found.embeddings, query, chosen) != _exact(everything, rows, query) for query in asked)
+    click.echo(f"answers among {len(rows):,} that differ from float64's: {wrong} of {len(asked)}")
     if wrong:
         raise SystemExit(1)
 
 
-def _print(
-    times: dict[str, list[float]], vectors: int, reading: float, indexing: float, opening: float, mapped: int
-) -> None:
-    grid = Table("search", "ms, median", "ms, best", "times ours", title=f"{vectors:,} x {_DIMENSIONS}, the ten best")
-    ours = statistics.median(times["Pixlake, exact"])
+def _print(times: dict[str, _Times], vectors: int) -> None:
+    grid = Table(
+        "search",
+        "ms, median",
+        "ms, best",
+        "ms of cores",
+        "times ours",
+        title=f"{vectors:,} x {_DIMENSIONS}, the ten best",
+    )
+    ours = statistics.median(times["Pixlake, exact"].clock)
     for name, found in times.items():
-        median = statistics.median(found)
-        grid.add_row(name, f"{median:.1f}", f"{min(found):.1f}", f"{median / ours:.1f}")
+        clock, cores = statistics.median(found.clock), statistics.median(found.cores)
+        grid.add_row(name, f"{clock:.1f}", f"{min(found.clock):.1f}", f"{cores:.1f}", f"{clock / ours:.2f}")
     Console().print(grid)
-    click.echo(
-        f"reading the vectors from Parquet: {reading:.1f} s; the first search, which makes the index: {indexing:.1f} s"
-    )
-    click.echo(
-        f"the first search of a process with the index there: {opening:.2f} s; peak RSS, with the vectors twice: "
-        f"{mapped / 1024:,.0f} MB"
-    )
 
 
 if __name__ == "__main__":

@@ -245,3 +245,21 @@ def test_rows_that_athena_deleted_are_not_found(gallery: Lake, monkeypatch: pyte
     assert paths() == paths(every) == [path for path in before if path != gone]
     assert paths(Chosen({"colors": pa.chunked_array([[gone]])})) == []
     assert len(before) == len(COLORS)
+
+
+def test_the_rows_of_what_was_chosen_are_looked_up_once(gallery: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    marked = []
+    mark = Chosen.mark
+    monkeypatch.setattr(Chosen, "mark", lambda *given: marked.append(given) or mark(*given))
+    query = load_embedder(gallery.uri, "tiny").embed_images([Image.new("RGB", (30, 20), COLORS["red"])])[0]
+    held = Resident(gallery)
+
+    def paths(chosen: Chosen) -> list[str]:
+        embeddings = held.read()
+        return [hit.image_path for hit in embeddings.find_nearest(embeddings.choose("tiny"), query, 9, chosen)]
+
+    some, other = (Chosen({"colors": pa.chunked_array([[name]])}) for name in ("red.png", "blue.png"))
+    assert (paths(some), paths(other)) == (["red.png"], ["blue.png"])
+    before = len(marked)
+    assert (paths(some), paths(other)) == (["red.png"], ["blue.png"])
+    assert len(marked) == before

@@ -165,6 +165,28 @@ def test_a_search_finds_what_a_condition_chooses(gallery: Lake, red: bytes) -> N
     assert (wrong.status_code, wrong.json()["detail"]) == (422, "no column wrong in the lake")
 
 
+def test_a_condition_is_evaluated_again_after_a_commit_to_a_table_that_it_reads(own_gallery: Lake, red: bytes) -> None:
+    names = ["of/dark.png"]
+
+    def choose(*_: object) -> Chosen:
+        rows = [{"experiment_id": EXPERIMENT, "image_path": name} for name in names]
+        return Chosen.of([pa.RecordBatch.from_pylist(rows)])
+
+    with TestClient(make_app(own_gallery, choose=choose), ADDRESS) as client:
+
+        def found() -> list[str]:
+            hits = client.post("/search?where=a&experiment=colors", content=red).json()
+            return [hit["image_path"] for hit in hits]
+
+        assert found() == ["of/dark.png"]
+        names[0] = "of/red.png"
+        assert found() == ["of/dark.png"], "the answer that was kept"
+        put_rows(
+            own_gallery, "records", [{"record_id": "r", "image_paths": [], "attributes": []}], "commit", EXPERIMENT
+        )
+        assert found() == ["of/red.png"]
+
+
 def test_a_condition_is_refused_where_nothing_evaluates_it(client: TestClient, red: bytes) -> None:
     answer = client.post("/search?where=a", content=red)
     assert (answer.status_code, answer.json()["detail"]) == (422, "this server takes no condition")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pixlake.search import quantized
+from pixlake.search import quantized, ranking
 from pixlake.search.chosen import Chosen
 from pixlake.search.quantized import Codes, Floats, Query, encode
 from pixlake.search.ranking import Hit, Part, Places, find_distinct, find_nearest
@@ -95,6 +95,41 @@ def test_rows_that_may_not_be_found_are_not(seed: int, total: int, count: int, d
     alive = [row for row in range(total) if row not in dead]
     found = shown(find_nearest(batches_of(vectors, 7, [*dead]), vectors[0], count))
     assert found == compare_all(vectors, alive, vectors[0], count)
+
+
+@examples(100)
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 120),
+    st.integers(1, 40),
+    st.lists(st.tuples(st.integers(0, 119), st.integers(1, 30), st.integers(1, 6)), max_size=4),
+)
+def test_the_nearest_of_some_rows_are_exact_whether_scattered_or_in_runs(
+    seed: int, total: int, count: int, runs: list[tuple[int, int, int]]
+) -> None:
+    vectors = crowded(seed, total)
+    rows = sorted({row for start, length, step in runs for row in range(start, start + length, step) if row < total})
+    dead = [row for row in range(total) if row not in rows]
+    for query in (vectors[0], crowded(seed + 1, 1)[0]):
+        found = shown(find_nearest(batches_of(vectors, 50, dead), query, count))
+        assert found == compare_all(vectors, rows, query, count)
+
+
+@pytest.mark.parametrize("rows", [range(300, 700), range(100, 900, 100), [0, 999], []])
+def test_of_a_few_rows_only_the_codes_around_them_are_scanned(rows: Sequence[int]) -> None:
+    vectors = crowded(7, 1_000)
+    asked: list[int] = []
+
+    class Watched(Query):
+        def bound(self, codes: Codes) -> tuple[Floats, Floats]:
+            asked.append(len(codes.values))
+            return super().bound(codes)
+
+    dead = sorted(set(range(1_000)) - set(rows))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranking, "Query", Watched)
+        find_nearest(batches_of(vectors, 1_000, dead), vectors[0], 3)
+    assert sum(asked) == len(rows)
 
 
 def test_of_many_vectors_few_are_compared_exactly() -> None:

@@ -49,6 +49,7 @@ from pixlake.inference.embedder import Embedder
 from pixlake.inference.loaded import load_classifier, load_embedder
 from pixlake.search import NEARLY_SAME
 from pixlake.search.chosen import Chosen
+from pixlake.search.conditions import Conditions, tables_of
 from pixlake.search.places import user_cache
 from pixlake.search.quantized import Floats
 from pixlake.search.ranking import Hit
@@ -101,6 +102,7 @@ class Api:
             CapacityLimiter(available_cores()),
         )
         self._decoders, self._notices = Decoders(limits.image), Notices(lake.uri)
+        self._conditions = Conditions()
         self._page = make_page()
         self._description = _describe_api()
 
@@ -211,7 +213,8 @@ class Api:
     def _images(self, model: str, experiment: str | None, where: str) -> Chosen:
         if self._choose is None:
             raise HTTPException(422, "this server takes no condition")
-        return self._choose(self._lake, model, experiment, where)
+        asked = model, experiment, self._resident.snapshots(tables_of(where))
+        return self._conditions.choose(where, asked, partial(self._choose, self._lake, model, experiment, where))
 
     def _vector(self, query: Search | bytes, model: str) -> Floats:
         if isinstance(query, Search) and isinstance(query.like, Like):

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_PLACE = 8  # bytes of a row's number, which the indexes keep for each path
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Chosen:
     """The paths of images, by their experiment."""
 
@@ -22,6 +24,11 @@ class Chosen:
                 mine = pc.equal(batch["experiment_id"], experiment_id)
                 found.setdefault(experiment_id, []).append(batch["image_path"].filter(mine))
         return cls({experiment_id: pa.chunked_array(paths, pa.string()) for experiment_id, paths in found.items()})
+
+    @property
+    def nbytes(self) -> int:
+        """Of the paths, and of their rows in indexes."""
+        return sum(paths.nbytes + _PLACE * len(paths) for paths in self.paths.values())
 
     def mark(self, images: pa.RecordBatch) -> pa.BooleanArray:
         """For each row of a batch with these columns whether it is one of them."""

@@ -38,6 +38,11 @@ class Codes:
         """Those of some of the vectors."""
         return Codes(self.values[places], self.scales[places], self.lengths[places], self.residuals[places])
 
+    def cut(self, first: int, end: int) -> "Codes":
+        """Those of the vectors from `first` to before `end`, not copied."""
+        span = slice(first, end)
+        return Codes(self.values[span], self.scales[span], self.lengths[span], self.residuals[span])
+
 
 def encode(vectors: Floats) -> Codes:
     """The codes of float32 vectors, `[n, d]`."""

@@ -19,7 +19,7 @@ from pixlake.search.quantized import Codes, Floats, Query
 
 _CANDIDATES = 2_048  # compared at once
 _FEW = 0.25
-"""The share of a block's vectors below which theirs are copied together, in place of comparing all."""
+"""The share of a span of vectors below which theirs are copied together, in place of comparing the span."""
 # candidates for each hit, of which near-duplicates are left out
 _SPARE = 4
 
@@ -89,6 +89,7 @@ def _leave_out(found: list[tuple[Hit, Floats]], threshold: float, count: int) ->
 
 def _find(parts: Sequence[Part], query: Query, count: int) -> list[tuple[Hit, Floats]]:
     floor = _Floor(count)
+    parts = [part for part in parts if part.places is None or len(part.places)]
     if len(parts) > 1:
         with ThreadPoolExecutor(min(available_cores(), len(parts))) as pool:
             scanned = list(pool.map(lambda part: _scan(part, query, floor), parts))
@@ -123,16 +124,22 @@ class _Floor:
 
 def _scan(part: Part, query: Query, floor: _Floor) -> tuple[Places, Floats]:
     """The rows that may be among the best so far, with what their scores are at most."""
-    places, codes = part.places, part.block.codes
-    few = places is not None and len(places) < _FEW * len(codes.values)
-    low, high = query.bound(codes.take(places) if few and places is not None else codes)
-    if places is None:
-        places = np.arange(len(high))
-    elif not few:
-        low, high = low[places], high[places]
+    low, high = _bound(part.block.codes, part.places, query)
     floor.raise_by(low)
     possible = np.flatnonzero(high >= floor.value)
-    return places[possible], high[possible]
+    return possible if part.places is None else part.places[possible], high[possible]
+
+
+def _bound(codes: Codes, places: Places | None, query: Query) -> tuple[Floats, Floats]:
+    """What the scores of some rows are at least and at most; where they lie close together, of the span compared as it
+    lies."""
+    if places is None or not len(places):
+        return query.bound(codes if places is None else codes.take(places))
+    first, end = int(places[0]), int(places[-1]) + 1
+    if len(places) < _FEW * (end - first):
+        return query.bound(codes.take(places))
+    low, high = query.bound(codes.cut(first, end))
+    return low[places - first], high[places - first]
 
 
 def _cut(places: Places) -> Iterator[Places]:

@@ -5,9 +5,10 @@ A data file never changes, so its index is opened once; a commit costs its new f
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow.compute as pc
@@ -31,18 +32,24 @@ _Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class _Indexed:
-    """A batch of an index, and its rows that are in the table; None for all."""
+    """A batch of an index, and its rows that are in the table; None for all. `_rows` are those of what was chosen, for
+    as long as somebody keeps that."""
 
     sidecar: Sidecar
     alive: Places | None
+    _rows: WeakKeyDictionary[Chosen, Places] = field(default_factory=WeakKeyDictionary)
 
     def choose(self, chosen: Chosen | None) -> Part:
         if chosen is None:
             return Part(self.sidecar, self.alive)
+        rows = self._rows.get(chosen)
+        if rows is None:
+            rows = self._rows[chosen] = self._find_rows(chosen)
+        return Part(self.sidecar, rows)
+
+    def _find_rows(self, chosen: Chosen) -> Places:
         marks = chosen.mark(self.sidecar.facts).to_numpy(zero_copy_only=False)
-        if self.alive is None:
-            return Part(self.sidecar, np.flatnonzero(marks))
-        return Part(self.sidecar, self.alive[marks[self.alive]])
+        return np.flatnonzero(marks) if self.alive is None else self.alive[marks[self.alive]]
 
     def find(self, image_path: str) -> list[int]:
         """The rows of an image."""
@@ -130,12 +137,21 @@ class Resident:
                 counts[_experiment(file)] += file.file.record_count
             return dict(sorted(counts.items()))
 
+    def snapshots(self, tables: Iterable[str]) -> tuple[int | None, ...]:
+        """The current snapshot of each table, None for one that is empty. Raises CatalogError."""
+        with self._turn:
+            return tuple(self._load_table(name).metadata.current_snapshot_id for name in tables)
+
+    def _load_table(self, name: str) -> Table:
+        """As it is now."""
+        if self._catalog is None:
+            self._catalog, table = load_existing(self.lake.uri, self.lake.catalog_uri, name)
+            return table
+        return load_table(self._catalog, name)
+
     def _refresh(self) -> Table:
         """The table as it is now; its files are listed again for a new snapshot."""
-        if self._catalog is None:
-            self._catalog, table = load_existing(self.lake.uri, self.lake.catalog_uri, EMBEDDINGS.name)
-        else:
-            table = load_table(self._catalog, EMBEDDINGS.name)
+        table = self._load_table(EMBEDDINGS.name)
         if self._table is None or table.metadata.current_snapshot_id != self._table.metadata.current_snapshot_id:
             self._files = list(list_existing(table, EMBEDDINGS, None))
             kept = {_key(file) for file in self._files}
