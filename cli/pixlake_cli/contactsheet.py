@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import Protocol
 
 from PIL import Image, ImageDraw, ImageFont
 
 from pixlake import storage
-from pixlake.errors import BadRequest, PixlakeError
+from pixlake.errors import PixlakeError
 from pixlake.images.decoders import Decoders, Limits
 from pixlake.report.words import shorten
 
@@ -62,14 +61,6 @@ def draw_groups(groups: Sequence[Sequence[Shown]]) -> bytes:
 
 def _tiles(images: Iterable[Shown]) -> Iterator[_Tile]:
     return (_Tile(image.image_uri, (f"{image.score:.3f}", image.image_path)) for image in images)
-
-
-def write_sheet(path: Path, sheet: bytes) -> None:
-    """Write the picture; BadRequest where that cannot be."""
-    try:
-        path.write_bytes(sheet)
-    except OSError as error:
-        raise BadRequest(f"cannot write {path}: {error.strerror}") from error
 
 
 def _draw_rows(rows: Sequence[Sequence[_Tile]], columns: int, heading: str = "") -> bytes:

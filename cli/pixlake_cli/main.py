@@ -23,6 +23,7 @@ COMMANDS = {
     "query": "pixlake_cli.commands.query:query",
     "search": "pixlake_cli.commands.search:search",
     "duplicates": "pixlake_cli.commands.duplicates:duplicates",
+    "map": "pixlake_cli.commands.map:map_experiment",
     "classify": "pixlake_cli.commands.classify:classify",
     "export": "pixlake_cli.commands.export:export",
     "delete": "pixlake_cli.commands.delete:delete",

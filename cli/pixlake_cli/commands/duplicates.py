@@ -11,6 +11,7 @@ from pixlake.iceberg.lakes import Lake
 from pixlake.search import NEARLY_SAME
 from pixlake_cli.embedded import choose_vectors
 from pixlake_cli.lakes import tables_option
+from pixlake_cli.written import write_bytes
 
 if TYPE_CHECKING:
     from pixlake.search.vectors import Embedded
@@ -52,9 +53,9 @@ def duplicates(
     """
     groups = _find(lake.existing(), experiment, model, threshold)
     if sheet:
-        from pixlake_cli.contactsheet import draw_groups, write_sheet
+        from pixlake_cli.contactsheet import draw_groups
 
-        write_sheet(sheet, draw_groups(groups[:_SHEET_GROUPS]))
+        write_bytes(sheet, draw_groups(groups[:_SHEET_GROUPS]))
     if as_json:
         click.echo(
             json.dumps([[image.image_path for image in group] for group in groups], indent=1, ensure_ascii=False)

@@ -82,6 +82,14 @@ def test_the_nearest_are_those_of_comparing_all_in_float64(
         assert shown(found) == compare_all(vectors, range(total), query, count)
 
 
+def test_threads_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "_ALONE", 0)
+    for seed in range(20):
+        vectors = crowded(seed, 200)
+        found = find_nearest(batches_of(vectors, 30), vectors[seed], 15)
+        assert shown(found) == compare_all(vectors, range(200), vectors[seed], 15)
+
+
 def test_ties_are_sorted_by_experiment_and_path() -> None:
     vectors = np.repeat(crowded(3, 1), 40, axis=0)
     found = find_nearest(batches_of(vectors, 7), vectors[0], 25)

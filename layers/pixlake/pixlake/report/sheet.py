@@ -129,12 +129,12 @@ def make_tiles(pictures: Sequence[Picture], predictions: dict[str, Prediction]) 
     ]
 
 
-def make_thumbnail(uri: str, decoders: Decoders) -> str | None:
+def make_thumbnail(uri: str, decoders: Decoders, side: int = _THUMBNAIL) -> str | None:
     """A small WebP as a data URI; None for an image that is gone, too large to show, or unreadable."""
     try:
         if storage.head(uri).size > _MAX_BYTES:
             return None
-        pixels = decoders.shrink(storage.read(uri), _THUMBNAIL).pixels
+        pixels = decoders.shrink(storage.read(uri), side).pixels
     except PixlakeError:
         return None
     target = io.BytesIO()

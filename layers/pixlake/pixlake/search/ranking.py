@@ -4,6 +4,7 @@ Ties are sorted by experiment and path, so the answer is that of comparing every
 """
 
 import heapq
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from pixlake.search.quantized import Codes, Floats, Query
 _CANDIDATES = 2_048  # compared at once
 _FEW = 0.25
 """The share of a span of vectors below which theirs are copied together, in place of comparing the span."""
+_ALONE = 50_000  # rows that one thread scans as fast as several
 # candidates for each hit, of which near-duplicates are left out
 _SPARE = 4
 
@@ -60,6 +62,11 @@ class Part:
     block: Block
     places: Places | None = None
 
+    @property
+    def size(self) -> int:
+        """How many rows may be found."""
+        return len(self.block.codes.values if self.places is None else self.places)
+
 
 def find_nearest(parts: Sequence[Part], vector: Floats, count: int) -> list[Hit]:
     """The `count` images with the greatest dot product with `vector`, float32 `[d]`, best first."""
@@ -89,15 +96,18 @@ def _leave_out(found: list[tuple[Hit, Floats]], threshold: float, count: int) ->
 
 def _find(parts: Sequence[Part], query: Query, count: int) -> list[tuple[Hit, Floats]]:
     floor = _Floor(count)
-    parts = [part for part in parts if part.places is None or len(part.places)]
-    if len(parts) > 1:
+    parts = [part for part in parts if part.size]
+    if sum(part.size for part in parts) > _ALONE and len(parts) > 1:
         with ThreadPoolExecutor(min(available_cores(), len(parts))) as pool:
             scanned = list(pool.map(lambda part: _scan(part, query, floor), parts))
     else:
         scanned = [_scan(part, query, floor) for part in parts]
     best: list[tuple[Hit, Floats]] = []
-    for part, (places, high) in zip(parts, scanned, strict=True):
-        for candidates in _cut(places[high >= floor.value]):
+    promising = sorted(zip(parts, scanned, strict=True), key=lambda each: -each[1][1].max(initial=-np.inf))
+    for part, (places, high) in promising:
+        # in float64, where no score is rounded to more than it is
+        least = max(float(floor.value), best[-1][0].score if len(best) == count else -math.inf)
+        for candidates in _cut(places[high >= np.float64(least)]):
             best = heapq.nsmallest(count, [*best, *_score(part.block, candidates, query, best, count)], key=_order)
     return best
 

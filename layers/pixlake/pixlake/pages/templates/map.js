@@ -1,0 +1,317 @@
+"use strict";
+// Places lie between 0 and 65,535. A view is the place in the middle of the canvas and how many pixels a place's unit has.
+const data = JSON.parse(document.getElementById("data").textContent);
+const find = (id) => document.getElementById(id);
+const canvas = find("map"), pen = canvas.getContext("2d");
+const count = data.paths.length, xs = new Float32Array(count), ys = new Float32Array(count);
+// Okabe and Ito's colors, which differ whatever a person's color vision, yellow darker
+const COLORS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#a79a00"];
+const SCALE = [[72, 56, 143], [49, 104, 142], [33, 145, 140], [53, 183, 121], [144, 215, 67]];
+const OTHER = COLORS.length, UNKNOWN = OTHER + 1, STEPS = 32, REACH = 14, PICTURE = 44;
+const many = count > 20000;
+const pictures = new Map();
+let groups = new Uint8Array(count), colors = [], hidden = new Set(), chosen = -1, view = null, drawing = 0;
+let dark = matchMedia("(prefers-color-scheme: dark)");
+
+function unpack() {
+  const bytes = Uint8Array.from(atob(data.places), (char) => char.charCodeAt(0));
+  const steps = new DataView(bytes.buffer);
+  for (let row = 0; row < count; row++) {
+    xs[row] = steps.getUint16(4 * row, true);
+    ys[row] = steps.getUint16(4 * row + 2, true);
+  }
+}
+
+function quiet_color() { return dark.matches ? "#6d7a86" : "#98a3ad"; }
+
+function color_by(name) {
+  const column = data.columns.find((each) => each.name === name);
+  hidden = new Set();
+  groups.fill(0);
+  colors = [COLORS[0]];
+  const entries = column === undefined ? [] : column.numbers ? by_number(column.numbers) : by_text(column);
+  find("legend").replaceChildren(...entries);
+  paint();
+}
+
+function by_text(column) {
+  const counts = new Array(column.texts.length).fill(0);
+  for (const at of column.which) if (at >= 0) counts[at]++;
+  const order = counts.map((_, at) => at).sort((a, b) => counts[b] - counts[a] || (column.texts[a] < column.texts[b] ? -1 : 1));
+  const fits = order.length <= COLORS.length ? COLORS.length : COLORS.length - 1;
+  const group = new Uint8Array(order.length).fill(OTHER);
+  order.slice(0, fits).forEach((at, place) => { group[at] = place; });
+  column.which.forEach((at, row) => { groups[row] = at < 0 ? UNKNOWN : group[at]; });
+  colors = [...COLORS, quiet_color(), quiet_color()];
+  const entries = order.slice(0, fits).map((at, place) => entry(place, column.texts[at] || "(empty)", counts[at]));
+  const rest = order.slice(fits);
+  if (rest.length) entries.push(entry(OTHER, `${rest.length} others`, rest.reduce((sum, at) => sum + counts[at], 0)));
+  const unknown = column.which.filter((at) => at < 0).length;
+  if (unknown) entries.push(entry(UNKNOWN, "not known", unknown));
+  return entries;
+}
+
+function by_number(numbers) {
+  const known = numbers.filter((number) => number !== null);
+  const least = known.reduce((a, b) => Math.min(a, b), Infinity), most = known.reduce((a, b) => Math.max(a, b), -Infinity);
+  colors = Array.from({ length: STEPS }, (_, step) => shade(step / (STEPS - 1)));
+  colors.push(quiet_color());
+  numbers.forEach((number, row) => {
+    groups[row] = number === null ? STEPS : Math.round((STEPS - 1) * (most > least ? (number - least) / (most - least) : 0));
+  });
+  const item = make("li"), bar = make("canvas"), ends = make("div", "ends");
+  Object.assign(bar, { width: 160, height: 10 });
+  const brush = bar.getContext("2d");
+  for (let at = 0; at < 160; at++) { brush.fillStyle = shade(at / 159); brush.fillRect(at, 0, 1, 10); }
+  bar.setAttribute("role", "img");
+  bar.setAttribute("aria-label", `from ${shown(least)} to ${shown(most)}`);
+  ends.append(make("span", "", shown(least)), make("span", "", shown(most)));
+  item.append(bar, ends);
+  const unknown = numbers.length - known.length;
+  return unknown ? [item, entry(STEPS, "not known", unknown)] : [item];
+}
+
+function shade(share) {
+  const at = share * (SCALE.length - 1), low = Math.min(Math.floor(at), SCALE.length - 2), part = at - low;
+  return `rgb(${SCALE[low].map((value, channel) => Math.round(value + part * (SCALE[low + 1][channel] - value))).join(",")})`;
+}
+
+function entry(group, name, number) {
+  const item = make("li"), button = make("button"), mark = make("canvas");
+  Object.assign(mark, { width: 12, height: 12 });
+  const brush = mark.getContext("2d");
+  brush.fillStyle = colors[group];
+  brush.arc(6, 6, 5, 0, 7);
+  brush.fill();
+  mark.setAttribute("aria-hidden", "true");
+  button.type = "button";
+  button.title = name;
+  button.setAttribute("aria-pressed", "true");
+  button.append(mark, make("span", "", name), make("small", "", number.toLocaleString("en")));
+  button.addEventListener("click", () => {
+    if (!hidden.delete(group)) hidden.add(group);
+    button.setAttribute("aria-pressed", String(!hidden.has(group)));
+    paint();
+  });
+  item.append(button);
+  return item;
+}
+
+function shown(number) { return Number.isInteger(number) ? number.toLocaleString("en") : number.toPrecision(4); }
+
+function fit() {
+  const wide = canvas.clientWidth, high = canvas.clientHeight, edge = 34;
+  let right = 0, top = 0;
+  for (let row = 0; row < count; row++) { right = Math.max(right, xs[row]); top = Math.max(top, ys[row]); }
+  view = { x: right / 2, y: top / 2, scale: Math.min((wide - 2 * edge) / (right || 1), (high - 2 * edge) / (top || 1)) };
+}
+
+function across(row) { return (xs[row] - view.x) * view.scale + canvas.clientWidth / 2; }
+function down(row) { return (view.y - ys[row]) * view.scale + canvas.clientHeight / 2; }
+
+function paint() { drawing ||= requestAnimationFrame(draw); }
+
+function draw() {
+  drawing = 0;
+  const ratio = devicePixelRatio || 1, wide = canvas.clientWidth, high = canvas.clientHeight;
+  if (!view) fit();
+  if (canvas.width !== Math.round(wide * ratio) || canvas.height !== Math.round(high * ratio)) {
+    canvas.width = Math.round(wide * ratio);
+    canvas.height = Math.round(high * ratio);
+  }
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.clearRect(0, 0, wide, high);
+  const radius = many ? 1.5 : count > 2000 ? 2.5 : 4;
+  const paths = colors.map(() => new Path2D());
+  for (let row = 0; row < count; row++) {
+    const x = across(row), y = down(row), group = groups[row];
+    if (x < -9 || y < -9 || x > wide + 9 || y > high + 9 || hidden.has(group)) continue;
+    if (many) paths[group].rect(x - radius, y - radius, 2 * radius, 2 * radius);
+    else { paths[group].moveTo(x + radius, y); paths[group].arc(x, y, radius, 0, 2 * Math.PI); }
+  }
+  // those with a color last, so that they lie above those without
+  pen.globalAlpha = many ? 0.75 : 0.9;
+  for (let group = colors.length - 1; group >= 0; group--) { pen.fillStyle = colors[group]; pen.fill(paths[group]); }
+  pen.globalAlpha = 1;
+  if (find("shown").checked) draw_pictures(wide, high);
+  if (chosen >= 0) {
+    pen.strokeStyle = dark.matches ? "#fff" : "#000";
+    pen.lineWidth = 2;
+    pen.beginPath();
+    pen.arc(across(chosen), down(chosen), radius + 6, 0, 2 * Math.PI);
+    pen.stroke();
+  }
+}
+
+// Where pictures would lie over each other, the first by its place in the data is drawn.
+function draw_pictures(wide, high) {
+  const taken = new Set();
+  for (const [row, image] of pictures) {
+    const x = across(row), y = down(row);
+    if (x < -PICTURE || y < -PICTURE || x > wide + PICTURE || y > high + PICTURE || hidden.has(groups[row])) continue;
+    // the cell is of the map, not of the canvas, so that pictures stay while it moves
+    const cell = PICTURE / view.scale, column = Math.floor(xs[row] / cell), line = Math.floor(ys[row] / cell);
+    let free = image.complete && image.naturalWidth > 0;
+    for (let a = -1; a <= 1 && free; a++) for (let b = -1; b <= 1; b++) if (taken.has(`${column + a} ${line + b}`)) free = false;
+    if (!free) continue;
+    taken.add(`${column} ${line}`);
+    const shrink = PICTURE / Math.max(image.naturalWidth, image.naturalHeight);
+    const w = image.naturalWidth * shrink, h = image.naturalHeight * shrink;
+    pen.fillStyle = colors[groups[row]];
+    pen.fillRect(x - w / 2 - 2, y - h / 2 - 2, w + 4, h + 4);
+    pen.drawImage(image, x - w / 2, y - h / 2, w, h);
+  }
+}
+
+function choose(row) {
+  if (row < 0) return;
+  chosen = row;
+  find("none").hidden = true;
+  find("chosen").hidden = false;
+  const image = pictures.get(row);
+  find("picture").hidden = !image;
+  find("unseen").hidden = Boolean(image);
+  if (image) find("picture").src = image.src; else find("picture").removeAttribute("src");
+  find("picture").alt = data.paths[row];
+  find("path").textContent = data.paths[row];
+  const facts = [["record", data.records[row]], ...data.columns.map((column) => [column.name, value_of(column, row)])];
+  find("facts").replaceChildren(...facts.filter(([, value]) => value !== null).flatMap(([name, value]) => [make("dt", "", name), make("dd", "", value)]));
+  find("command").textContent = `pixlake search ${quote(data.paths[row])} ${data.search}`;
+  find("copied").textContent = "";
+  find("status").textContent = `${data.paths[row]}, ${facts.filter(([, value]) => value !== null).slice(0, 4).map((fact) => fact.join(" ")).join(", ")}`;
+  paint();
+}
+
+function value_of(column, row) {
+  if (column.numbers) return column.numbers[row] === null ? null : shown(column.numbers[row]);
+  return column.which[row] < 0 ? null : column.texts[column.which[row]];
+}
+
+function quote(text) { return /^[\w@%+=:,./-]+$/.test(text) && !text.startsWith("-") ? text : `'${text.replaceAll("'", `'"'"'`)}'`; }
+
+// The nearest within `reach` pixels of a place on the canvas, of those that `fits` lets through.
+function nearest(x, y, reach, fits = () => true) {
+  let best = -1, least = reach * reach;
+  for (let row = 0; row < count; row++) {
+    if (hidden.has(groups[row])) continue;
+    const right = across(row) - x, below = down(row) - y, distance = right * right + below * below;
+    if (distance <= least && fits(row, right, below)) { least = distance; best = row; }
+  }
+  return best;
+}
+
+function at_picture(x, y) {
+  if (!find("shown").checked) return -1;
+  let best = -1, least = PICTURE / 2;
+  for (const row of pictures.keys()) {
+    const apart = Math.max(Math.abs(across(row) - x), Math.abs(down(row) - y));
+    if (apart < least && !hidden.has(groups[row])) { least = apart; best = row; }
+  }
+  return best;
+}
+
+function zoom(by, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) {
+  const right = (x - canvas.clientWidth / 2) / view.scale, up = (canvas.clientHeight / 2 - y) / view.scale;
+  const scale = Math.min(Math.max(view.scale * by, 0.001), 20);
+  view = { x: view.x + right - right * view.scale / scale, y: view.y + up - up * view.scale / scale, scale };
+  paint();
+}
+
+function move(x, y) { view.x -= x / view.scale; view.y += y / view.scale; paint(); }
+
+function make(tag, classes = "", text = "") {
+  const element = document.createElement(tag);
+  if (classes) element.className = classes;
+  if (text) element.textContent = text;
+  return element;
+}
+
+const pointers = new Map();
+let moved = 0;
+canvas.addEventListener("pointerdown", (event) => {
+  canvas.setPointerCapture(event.pointerId);
+  pointers.set(event.pointerId, event);
+  moved = pointers.size > 1 ? Infinity : 0;
+  canvas.classList.add("moving");
+});
+canvas.addEventListener("pointermove", (event) => {
+  const before = pointers.get(event.pointerId);
+  if (!before) return;
+  const x = event.clientX - before.clientX, y = event.clientY - before.clientY;
+  moved += Math.abs(x) + Math.abs(y);
+  if (pointers.size === 2) {
+    const other = [...pointers.values()].find((each) => each.pointerId !== event.pointerId), box = canvas.getBoundingClientRect();
+    const apart = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY) || 1;
+    zoom(apart(event) / apart(before), (event.clientX + other.clientX) / 2 - box.left, (event.clientY + other.clientY) / 2 - box.top);
+    move(x / 2, y / 2);
+  } else if (moved > 4) move(x, y);
+  pointers.set(event.pointerId, event);
+});
+for (const kind of ["pointerup", "pointercancel"]) {
+  canvas.addEventListener(kind, (event) => {
+    pointers.delete(event.pointerId);
+    if (!pointers.size) canvas.classList.remove("moving");
+    if (kind === "pointercancel" || moved > 4) return;
+    const point = nearest(event.offsetX, event.offsetY, 5), picture = at_picture(event.offsetX, event.offsetY);
+    choose(point >= 0 ? point : picture >= 0 ? picture : nearest(event.offsetX, event.offsetY, REACH));
+  });
+}
+canvas.addEventListener("wheel", (event) => {
+  event.preventDefault();
+  zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.002)), event.offsetX, event.offsetY);
+}, { passive: false });
+canvas.addEventListener("keydown", (event) => {
+  const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }, arrow = arrows[event.key];
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (arrow && event.shiftKey && chosen >= 0) step(arrow);
+  else if (arrow) move(-60 * arrow[0], -60 * arrow[1]);
+  else if (event.key === "+" || event.key === "=") zoom(1.3);
+  else if (event.key === "-") zoom(1 / 1.3);
+  else if (event.key === "0") { fit(); paint(); }
+  else if (event.key === "Enter") choose(nearest(canvas.clientWidth / 2, canvas.clientHeight / 2, Infinity));
+  else return;
+  event.preventDefault();
+});
+
+// To the nearest in a direction, which comes into the middle where it lies outside.
+function step([right, below]) {
+  const next = nearest(across(chosen), down(chosen), Infinity, (row, x, y) => {
+    const ahead = x * right + y * below, aside = Math.abs(x * below) + Math.abs(y * right);
+    return row !== chosen && ahead > 0 && aside <= ahead;
+  });
+  choose(next);
+  if (next < 0) return;
+  const x = across(next), y = down(next);
+  if (x < 0 || y < 0 || x > canvas.clientWidth || y > canvas.clientHeight) move(canvas.clientWidth / 2 - x, canvas.clientHeight / 2 - y);
+}
+
+find("in").addEventListener("click", () => zoom(1.5));
+find("out").addEventListener("click", () => zoom(1 / 1.5));
+find("all").addEventListener("click", () => { fit(); paint(); });
+find("shown").addEventListener("change", paint);
+find("color").addEventListener("change", () => color_by(find("color").value));
+find("copy").addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(find("command").textContent);
+    find("copied").textContent = "copied";
+  } catch {
+    getSelection().selectAllChildren(find("command"));
+    find("copied").textContent = "selected: copy it by the keyboard";
+  }
+});
+dark.addEventListener("change", () => color_by(find("color").value));
+new ResizeObserver(paint).observe(canvas);
+
+unpack();
+for (const column of data.columns) find("color").add(new Option(column.name, column.name));
+find("color").value = data.color ?? "";
+for (const [row, source] of Object.entries(data.pictures)) {
+  const image = new Image();
+  image.addEventListener("load", paint);
+  image.src = source;
+  pictures.set(Number(row), image);
+}
+find("shown").parentElement.hidden = !pictures.size;
+const some = pictures.size < count ? `, ${pictures.size.toLocaleString("en")} of them with pictures` : "";
+find("summary").textContent = `${count.toLocaleString("en")} images${some}; places by ${data.method === "umap" ? "UMAP" : "PCA"} of the vectors of ${data.model}`;
+color_by(find("color").value);
