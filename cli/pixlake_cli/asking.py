@@ -17,13 +17,11 @@ _URIS = ("s3://", "file://")
 _LONGEST_PATH = 4096
 
 
-def embed_query(query: str, embedder: "Embedder", in_lake: Callable[[], "Floats"]) -> "Floats":
-    """The vector of an image (a file, a URI, `-`), of a text, or else `in_lake`, for what is named like an image.
+def embed_query(query: str, data: bytes | None, embedder: "Embedder", in_lake: Callable[[], "Floats"]) -> "Floats":
+    """The vector of the image `data`, of a text, or else `in_lake`, for what is named like an image.
 
-    Raises BadRequest for an image that is nowhere, BadImage for one that cannot be decoded, and MissingObject or
-    StorageError for a URI.
+    Raises BadRequest for an image that is nowhere, and BadImage for one that cannot be decoded.
     """
-    data = _read_image(query)
     if data is not None:
         from pixlake.images.decoders import Decoders, Limits
 
@@ -44,7 +42,8 @@ def asks_by_text(query: str) -> bool:
     return not (query == _STDIN or query.startswith(_URIS) or _is_file(query) or _is_named_like_an_image(query))
 
 
-def _read_image(query: str) -> bytes | None:
+def read_image(query: str) -> bytes | None:
+    """The image at a file, a URI or standard input (`-`), None for what is none. Raises MissingObject, StorageError."""
     if query == _STDIN:
         return sys.stdin.buffer.read()
     if query.startswith(_URIS):

@@ -1,4 +1,6 @@
 import json
+import re
+import webbrowser
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,34 @@ def test_the_sheet_shows_the_hits(gallery: Lake, tmp_path: Path) -> None:
         colors = {color for _, color in picture.getcolors(1 << 20) or []}
     assert {COLORS["red"], COLORS["green"]} <= colors
     assert COLORS["blue"] not in colors
+
+
+def test_the_page_shows_the_query_and_the_hits(gallery: Lake, tmp_path: Path) -> None:
+    (folder_of(gallery) / "images" / "blue.png").unlink()
+    page, query = tmp_path / "found.html", folder_of(gallery) / "images" / "red.png"
+    search(gallery, query, "--model", "tiny", "--experiment", "colors", "--where", "1 < 2", "--html", page)
+    html = page.read_text("utf-8")
+    assert html.count('src="data:image/webp;base64,') == 1 + len(COLORS) - 1, "the query, and all that there are"
+    assert html.count("not shown") == 1
+    assert "<code>1 &lt; 2</code>" in html
+    paths = re.findall(r'class="path">(.*?)<', html)
+    assert (paths[0], sorted(paths)) == ("red.png", sorted(f"{name}.png" for name in COLORS))
+    search(gallery, "a <red> square", "--model", "tiny", "-n", 1, "--html", page)
+    html = page.read_text("utf-8")
+    assert "<h1>a &lt;red&gt; square</h1>" in html
+    assert "searched for" not in html
+
+
+def test_what_was_written_is_opened(gallery: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda uri: opened.append(uri) or len(opened) < 3)
+    monkeypatch.chdir(tmp_path)
+    search(gallery, "red", "--model", "tiny", "--sheet", tmp_path / "a.png", "--open")
+    search(gallery, "red", "--model", "tiny", "--sheet", tmp_path / "a.png", "--html", tmp_path / "a.html", "--open")
+    result = run("search", "red", "--model", "tiny", "--lake", gallery.folder, "--open")
+    assert opened == [(tmp_path / name).as_uri() for name in ("a.png", "a.html", "found.html")]
+    assert (tmp_path / "found.html").exists()
+    assert "there is no program to open found.html with" in result.stderr
 
 
 def test_errors_say_what_to_do(gallery: Lake, zoo_lake: Lake, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pixlake.iceberg.lakes import Lake
 from pixlake.search import NEARLY_SAME
 from pixlake_cli.embedded import say_others
 from pixlake_cli.lakes import tables_option
+from pixlake_cli.written import open_file, write_bytes, write_text
 
 if TYPE_CHECKING:
     from pixlake.search.ranking import Hit
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects, best first.")
 @click.option("--sheet", type=click.Path(path_type=Path, dir_okay=False), help="Write a contact sheet (PNG) too.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with the images too.")
+@click.option(
+    "--open", "opens", is_flag=True, help="Open the page, or else the sheet; without either, a page found.html."
+)
 def search(
     query: str,
     lake: Lake,
@@ -43,6 +48,8 @@ def search(
     model: str | None,
     as_json: bool,
     sheet: Path | None,
+    html: Path | None,
+    opens: bool,
 ) -> None:
     """Find the images most like an image, or most like a text where the model reads texts.
 
@@ -57,7 +64,7 @@ def search(
     from pixlake.inference.choosing import reads_texts
     from pixlake.inference.loaded import open_embedder
     from pixlake.search.resident import Resident
-    from pixlake_cli.asking import asks_by_text, embed_query
+    from pixlake_cli.asking import asks_by_text, embed_query, read_image
     from pixlake_cli.sql.images import choose_images
 
     if not query.strip():
@@ -68,15 +75,23 @@ def search(
     if model is None:
         say_others(embeddings.models, chosen)
     embedder = open_embedder(lake.uri, chosen)
-    vector = embed_query(query, embedder, lambda: embeddings.find_vector(chosen, query))
+    image = read_image(query)
+    vector = embed_query(query, image, embedder, lambda: embeddings.find_vector(chosen, query))
     images = None if where is None else choose_images(lake, chosen, experiment, where)
     hits = embeddings.find_nearest(chosen, vector, count, images, NEARLY_SAME if distinct else None)
     if embedder.demo:
         _notify(chosen, hits)
     if sheet:
-        from pixlake_cli.contactsheet import draw_hits, write_sheet
+        from pixlake_cli.contactsheet import draw_hits
 
-        write_sheet(sheet, draw_hits(hits, query))
+        write_bytes(sheet, draw_hits(hits, query))
+    if html or (opens and not sheet):
+        from pixlake.pages.found import draw_found
+
+        html = html or Path("found.html")
+        write_text(html, draw_found(hits, query, chosen, where, image))
+    if opens:
+        open_file(html or sheet)
     if as_json:
         click.echo(json.dumps([asdict(hit) for hit in hits], indent=1, ensure_ascii=False))
     else:

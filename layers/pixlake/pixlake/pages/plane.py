@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
-from pixlake.errors import BadRequest
+from pixlake.errors import BadRequest, CatalogError
 from pixlake.search.quantized import Floats
 
 METHODS = ("auto", "pca", "umap")
@@ -19,10 +19,12 @@ _SEED = 0
 
 
 def project(vectors: Floats, method: str = "auto") -> tuple[str, Floats]:
-    """Of float32 vectors `[n, d]`, all finite, their places `[n, 2]`, and the method that `method` stands for.
+    """Of float32 vectors `[n, d]` their places `[n, 2]`, and the method that `method` stands for.
 
-    Raises BadRequest where UMAP is asked for and not installed.
+    Raises BadRequest where UMAP is asked for and not installed, CatalogError for a value that is no number.
     """
+    if not all(np.isfinite(chunk).all() for chunk in _chunks(vectors)):
+        raise CatalogError("a vector of the table has a value that is no number: embed the images again")
     installed = find_spec("umap") is not None
     if method == "umap" and not installed:
         raise BadRequest("umap-learn is not installed: `pip install umap-learn`, or take --method pca")

@@ -10,7 +10,7 @@ const SCALE = [[72, 56, 143], [49, 104, 142], [33, 145, 140], [53, 183, 121], [1
 const OTHER = COLORS.length, UNKNOWN = OTHER + 1, STEPS = 32, REACH = 14, PICTURE = 44;
 const many = count > 20000;
 const pictures = new Map();
-let groups = new Uint8Array(count), colors = [], hidden = new Set(), chosen = -1, view = null, drawing = 0;
+let groups = new Uint8Array(count), colors = [], hidden = new Set(), chosen = -1, view = null, moved_view = false, drawing = 0;
 let dark = matchMedia("(prefers-color-scheme: dark)");
 
 function unpack() {
@@ -22,7 +22,8 @@ function unpack() {
   }
 }
 
-function quiet_color() { return dark.matches ? "#6d7a86" : "#98a3ad"; }
+function quiet_color() { return dark.matches ? "#7d8a96" : "#8a95a0"; }
+function faint_color() { return dark.matches ? "#46515b" : "#ccd3d9"; }
 
 function color_by(name) {
   const column = data.columns.find((each) => each.name === name);
@@ -42,7 +43,7 @@ function by_text(column) {
   const group = new Uint8Array(order.length).fill(OTHER);
   order.slice(0, fits).forEach((at, place) => { group[at] = place; });
   column.which.forEach((at, row) => { groups[row] = at < 0 ? UNKNOWN : group[at]; });
-  colors = [...COLORS, quiet_color(), quiet_color()];
+  colors = [...COLORS, quiet_color(), faint_color()];
   const entries = order.slice(0, fits).map((at, place) => entry(place, column.texts[at] || "(empty)", counts[at]));
   const rest = order.slice(fits);
   if (rest.length) entries.push(entry(OTHER, `${rest.length} others`, rest.reduce((sum, at) => sum + counts[at], 0)));
@@ -55,7 +56,7 @@ function by_number(numbers) {
   const known = numbers.filter((number) => number !== null);
   const least = known.reduce((a, b) => Math.min(a, b), Infinity), most = known.reduce((a, b) => Math.max(a, b), -Infinity);
   colors = Array.from({ length: STEPS }, (_, step) => shade(step / (STEPS - 1)));
-  colors.push(quiet_color());
+  colors.push(faint_color());
   numbers.forEach((number, row) => {
     groups[row] = number === null ? STEPS : Math.round((STEPS - 1) * (most > least ? (number - least) / (most - least) : 0));
   });
@@ -101,6 +102,7 @@ function shown(number) { return Number.isInteger(number) ? number.toLocaleString
 
 function fit() {
   const wide = canvas.clientWidth, high = canvas.clientHeight, edge = 34;
+  moved_view = false;
   let right = 0, top = 0;
   for (let row = 0; row < count; row++) { right = Math.max(right, xs[row]); top = Math.max(top, ys[row]); }
   view = { x: right / 2, y: top / 2, scale: Math.min((wide - 2 * edge) / (right || 1), (high - 2 * edge) / (top || 1)) };
@@ -114,11 +116,12 @@ function paint() { drawing ||= requestAnimationFrame(draw); }
 function draw() {
   drawing = 0;
   const ratio = devicePixelRatio || 1, wide = canvas.clientWidth, high = canvas.clientHeight;
-  if (!view) fit();
   if (canvas.width !== Math.round(wide * ratio) || canvas.height !== Math.round(high * ratio)) {
     canvas.width = Math.round(wide * ratio);
     canvas.height = Math.round(high * ratio);
+    if (!moved_view) view = null;
   }
+  if (!view) fit();
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, wide, high);
   const radius = many ? 1.5 : count > 2000 ? 2.5 : 4;
@@ -138,15 +141,16 @@ function draw() {
     pen.strokeStyle = dark.matches ? "#fff" : "#000";
     pen.lineWidth = 2;
     pen.beginPath();
-    pen.arc(across(chosen), down(chosen), radius + 6, 0, 2 * Math.PI);
+    if (pictures.has(chosen) && find("shown").checked) pen.rect(across(chosen) - PICTURE / 2 - 4, down(chosen) - PICTURE / 2 - 4, PICTURE + 8, PICTURE + 8);
+    else pen.arc(across(chosen), down(chosen), radius + 6, 0, 2 * Math.PI);
     pen.stroke();
   }
 }
 
-// Where pictures would lie over each other, the first by its place in the data is drawn.
+// Where pictures would lie over each other, the chosen one or else the first by its place in the data is drawn.
 function draw_pictures(wide, high) {
-  const taken = new Set();
-  for (const [row, image] of pictures) {
+  const taken = new Set(), rows = pictures.has(chosen) ? [[chosen, pictures.get(chosen)], ...pictures] : pictures;
+  for (const [row, image] of rows) {
     const x = across(row), y = down(row);
     if (x < -PICTURE || y < -PICTURE || x > wide + PICTURE || y > high + PICTURE || hidden.has(groups[row])) continue;
     // the cell is of the map, not of the canvas, so that pictures stay while it moves
@@ -166,6 +170,7 @@ function draw_pictures(wide, high) {
 function choose(row) {
   if (row < 0) return;
   chosen = row;
+  history.replaceState(null, "", `#${encodeURIComponent(data.paths[row])}`);
   find("none").hidden = true;
   find("chosen").hidden = false;
   const image = pictures.get(row);
@@ -214,10 +219,11 @@ function zoom(by, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) {
   const right = (x - canvas.clientWidth / 2) / view.scale, up = (canvas.clientHeight / 2 - y) / view.scale;
   const scale = Math.min(Math.max(view.scale * by, 0.001), 20);
   view = { x: view.x + right - right * view.scale / scale, y: view.y + up - up * view.scale / scale, scale };
+  moved_view = true;
   paint();
 }
 
-function move(x, y) { view.x -= x / view.scale; view.y += y / view.scale; paint(); }
+function move(x, y) { view.x -= x / view.scale; view.y += y / view.scale; moved_view = true; paint(); }
 
 function make(tag, classes = "", text = "") {
   const element = document.createElement(tag);
@@ -315,3 +321,4 @@ find("shown").parentElement.hidden = !pictures.size;
 const some = pictures.size < count ? `, ${pictures.size.toLocaleString("en")} of them with pictures` : "";
 find("summary").textContent = `${count.toLocaleString("en")} images${some}; places by ${data.method === "umap" ? "UMAP" : "PCA"} of the vectors of ${data.model}`;
 color_by(find("color").value);
+choose(data.paths.indexOf(decodeURIComponent(location.hash.slice(1))));
