@@ -93,7 +93,8 @@ class _Times:
 
 def _time(call: Callable[[Floats], object], queries: Floats) -> _Times:
     call(queries[0])
-    return _Times(*zip(*(_time_one(call, query) for query in queries), strict=True))
+    found = [_time_one(call, query) for query in queries]
+    return _Times([clock for clock, _ in found], [cores for _, cores in found])
 
 
 def _time_one(call: Callable[[Floats], object], query: Floats) -> tuple[float, float]:
@@ -157,12 +158,11 @@ class _Opened:
 def _open(lake: Lake, query: Floats) -> _Opened:
     table = load_table(open_catalog(lake.uri, lake.catalog_uri), "embeddings")
     start = time.perf_counter()
-    embeddings = Resident(lake).read()
-    _numbers(embeddings, query)
+    _numbers(Resident(lake).read(), query)
     indexing = time.perf_counter() - start
     start = time.perf_counter()
-    again = Resident(lake).read()
-    _numbers(again, query)
+    embeddings = Resident(lake).read()
+    _numbers(embeddings, query)
     return _Opened(table, embeddings, indexing, time.perf_counter() - start)
 
 
@@ -187,8 +187,8 @@ def _measure_there(lake: Lake, vectors: int, asked: Floats) -> None:
     times = _time(lambda query: _numbers(found.embeddings, query), asked)
     click.echo(
         f"over S3: {statistics.median(times.clock):.1f} ms a search, median; reading the vectors from Parquet "
-        f"{_time_reading(found.table):.1f} s; the first search, which makes the index: {found.indexing:.1f} s; the first "
-        f"of a process with the index there: {found.opening:.2f} s"
+        f"{_time_reading(found.table):.1f} s; the first search, which makes the index: {found.indexing:.1f} s; the "
+        f"first of a process with the index there: {found.opening:.2f} s"
     )
     _check(found, _read(found.table, vectors), asked)
 

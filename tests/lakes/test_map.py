@@ -101,7 +101,12 @@ def test_of_many_images_the_page_has_some_pictures_and_the_columns_that_color_th
 
 def test_the_page_is_opened_in_the_browser(cross: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", lambda uri: opened.append(uri) or True)
+
+    def show(uri: str) -> bool:
+        opened.append(uri)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", show)
     draw(cross, tmp_path / "map.html", "--open")
     assert opened == [(tmp_path / "map.html").as_uri()]
 

@@ -171,7 +171,12 @@ def test_the_page_shows_the_query_and_the_hits(gallery: Lake, tmp_path: Path) ->
 
 def test_what_was_written_is_opened(gallery: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", lambda uri: opened.append(uri) or len(opened) < 3)
+
+    def show(uri: str) -> bool:
+        opened.append(uri)
+        return len(opened) < 3
+
+    monkeypatch.setattr(webbrowser, "open", show)
     monkeypatch.chdir(tmp_path)
     search(gallery, "red", "--model", "tiny", "--sheet", tmp_path / "a.png", "--open")
     search(gallery, "red", "--model", "tiny", "--sheet", tmp_path / "a.png", "--html", tmp_path / "a.html", "--open")
@@ -280,7 +285,12 @@ def test_rows_that_athena_deleted_are_not_found(gallery: Lake, monkeypatch: pyte
 def test_the_rows_of_what_was_chosen_are_looked_up_once(gallery: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     marked = []
     mark = Chosen.mark
-    monkeypatch.setattr(Chosen, "mark", lambda *given: marked.append(given) or mark(*given))
+
+    def watch(chosen: Chosen, images: pa.RecordBatch) -> pa.BooleanArray:
+        marked.append(chosen)
+        return mark(chosen, images)
+
+    monkeypatch.setattr(Chosen, "mark", watch)
     query = load_embedder(gallery.uri, "tiny").embed_images([Image.new("RGB", (30, 20), COLORS["red"])])[0]
     held = Resident(gallery)
 

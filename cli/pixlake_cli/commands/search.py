@@ -85,13 +85,14 @@ def search(
         from pixlake_cli.contactsheet import draw_hits
 
         write_bytes(sheet, draw_hits(hits, query))
-    if html or (opens and not sheet):
+    page = html or (Path("found.html") if opens and not sheet else None)
+    if page:
         from pixlake.pages.found import draw_found
 
-        html = html or Path("found.html")
-        write_text(html, draw_found(hits, query, chosen, where, image))
-    if opens:
-        open_file(html or sheet)
+        write_text(page, draw_found(hits, query, chosen, where, image))
+    shown = page or sheet
+    if opens and shown:
+        open_file(shown)
     if as_json:
         click.echo(json.dumps([asdict(hit) for hit in hits], indent=1, ensure_ascii=False))
     else:
