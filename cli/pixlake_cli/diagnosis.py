@@ -11,7 +11,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
 import pixlake
 from pixlake.bundles.roles import list_bundles
@@ -20,20 +20,14 @@ from pixlake.iceberg.catalog import connect, table_names
 from pixlake.iceberg.lakes import Lake
 from pixlake.iceberg.recovery import WAY_OUT
 from pixlake.schemas import TABLES
+from pixlake_cli.stacks import OUTPUTS, Client, describe_stack, explain
 
 OK, NOTE, BAD = "ok", "note", "bad"
-OUTPUTS = ("UploadsBucket", "LakeBucket", "StateMachine", "Database")
-"""The stack's outputs that uploading and reading take."""
 _MODELS = ("Embedder", "ClassifierWithImage", "ClassifierWithoutImage", "ClassifierOrphan")
 _PACKAGES = ("onnxruntime", "pyarrow", "pyiceberg", "obstore", "duckdb", "moto", "boto3")
 _CONFINE = "import json; from pixlake.confined.confinement import confine; print(json.dumps(confine(2)))"
 _SECONDS = 60.0
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
-_UNKNOWN = {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
 _LEAST_FREE = 2 << 30
-
-Client = Callable[[str], Any]
-"""A client of boto3's by the service's name."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +78,12 @@ def look_at_stack(name: str, client: Client) -> Iterator[Finding]:
     yield finding or Finding("credentials", OK, f"{known['Arn']}, account {known['Account']}")
     if finding:
         return
-    described, finding = _ask("stack", lambda: client("cloudformation").describe_stacks(StackName=name))
+    described, finding = _ask("stack", lambda: describe_stack(name, client))
     if finding:
         yield finding
         return
-    stack = described["Stacks"][0]
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", ())}
-    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", ())}
-    yield _judge_stack(name, stack["StackStatus"], outputs)
+    outputs, parameters = described.outputs, described.parameters
+    yield _judge_stack(name, described.status, outputs)
     for bucket in (outputs[key] for key in ("UploadsBucket", "LakeBucket") if key in outputs):
         _, finding = _ask(f"bucket {bucket}", partial(client("s3").head_bucket, Bucket=bucket))
         yield finding or Finding(f"bucket {bucket}", OK, "answers")
@@ -100,24 +92,6 @@ def look_at_stack(name: str, client: Client) -> Iterator[Finding]:
     if "LakeBucket" in outputs:
         yield from _find_named_models(client, outputs, parameters)
     yield _find_concurrency(client, parameters)
-
-
-def explain(error: Exception) -> tuple[str, str]:
-    """What AWS said, and what to do."""
-    if isinstance(error, NoCredentialsError):
-        return "there are no credentials", "Set AWS_PROFILE, or log in, as by `aws sso login` or `aws configure`."
-    if isinstance(error, NoRegionError):
-        return "no region is set", "Set AWS_REGION, or give --region."
-    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-    if code == "ValidationError" and "does not exist" in str(error):
-        return str(error), "Look at the name, and at the region and the account that are asked."
-    if code in _EXPIRED:
-        return "the credentials have expired", "Log in again, as by `aws sso login`, and repeat the command."
-    if code in _UNKNOWN:
-        return f"AWS does not take the credentials: {error}", "Look at AWS_PROFILE and the keys that are set."
-    if code.startswith(("AccessDenied", "403", "Forbidden")):
-        return f"denied: {error}", "Have the action allowed, or use another profile."
-    return str(error), ""
 
 
 def _find_runtime() -> Finding:

@@ -65,7 +65,8 @@ class Failure:
 @dataclass(frozen=True)
 class Status:
     """An execution looked at: the state that it is in, and how many items of each Map are done, of how many; its
-    failure, if it failed; the children that failed for good; its rejects by reason; its report, if there is one."""
+    failure, if it failed; the children that failed for good; its rejects by reason; its report, if there is one; the
+    warnings of one that a stack ran."""
 
     execution: Execution
     state: str = ""
@@ -74,6 +75,7 @@ class Status:
     children: list[Failure] = field(default_factory=list)
     rejects: dict[str, int] = field(default_factory=dict)
     report: str | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 def list_executions(lake: Lake) -> list[Execution]:
@@ -105,7 +107,7 @@ def look_at(lake: Lake, execution: Execution) -> Status:
         "" if ended else (note.state if note else "") or find_step(listing, shards),
         {} if ended else _count_done(listing, shards),
         _explain(lake, execution, note, listing, shards),
-        _read_children(listing),
+        read_children(listing),
         _count_rejects(lake, execution),
         report if storage.exists(report) else None,
     )
@@ -157,7 +159,8 @@ def _explain(lake: Lake, execution: Execution, note: Note | None, listing: Listi
     return None
 
 
-def _read_children(listing: Listing) -> list[Failure]:
+def read_children(listing: Listing) -> list[Failure]:
+    """The notes of the Maps' children that failed for good."""
     found = []
     for info in listing.under("failures/"):
         child = read_child_failure(info.uri)

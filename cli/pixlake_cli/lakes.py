@@ -48,3 +48,9 @@ def tables_option(function: F) -> F:
         help="The Glue database of a lake on S3: the stack's output Database.",
     )
     return cast("F", lake_option(option(with_tables)))
+
+
+region_option = click.option(
+    "--region", metavar="NAME", help="The stack's region. Default: AWS_REGION, or the profile's."
+)
+"""The option `--region`, for a command that asks AWS; the function gets a `region: str | None`."""

@@ -14,6 +14,7 @@ from pixlake.errors import BadRequest, PixlakeError, StorageError
 
 COMMANDS = {
     "check": "pixlake_cli.commands.check:check",
+    "upload": "pixlake_cli.commands.upload:upload",
     "run": "pixlake_cli.commands.run:run",
     "executions": "pixlake_cli.commands.executions:executions",
     "status": "pixlake_cli.commands.status:status",

@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
 from pixlake.iceberg.catalog import open_catalog
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli import diagnosis
-from pixlake_cli.diagnosis import BAD, NOTE, OK, Finding, explain, look_at_lake, look_at_machine, look_at_stack
+from pixlake_cli.diagnosis import BAD, NOTE, OK, Finding, look_at_lake, look_at_machine, look_at_stack
+from pixlake_cli.stacks import explain
 from tests.builders.commands import run
 
 STACK = {

@@ -1,26 +1,21 @@
 """`pixlake check`: what would be refused or rejected of an upload, before a byte of it is sent."""
 
 import json
-import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from pixlake.iceberg.lakes import Lake
 from pixlake.messages import Options, parse
-from pixlake.rejects import Reject
-from pixlake.report.tallies import group_rejects
-from pixlake_cli.checking import Checked, Fixed, check_upload
+from pixlake_cli.checking import check_upload
 from pixlake_cli.lakes import lake_if_any
 from pixlake_cli.overrides import complete_option, merge_settings, settings_option
 from pixlake_cli.progressbar import counting
+from pixlake_cli.verdicts import as_object, as_text
 
 _CLEAN, _REJECTS, _REFUSED = 0, 1, 2
-_SHOWN = 3  # rejects of a kind
 
 
 @click.command()
@@ -63,69 +58,7 @@ def check(
     options = parse(merge_settings(settings, complete=complete), Options)
     with counting("Checking", "images") as tell:
         checked = check_upload(uploads, lake, experiment, options, tell, fix)
-    click.echo(json.dumps(_as_object(checked), indent=1) if as_json else _as_text(checked))
+    click.echo(json.dumps(as_object(checked), indent=1) if as_json else as_text(checked))
     if checked.refused:
         sys.exit(_REFUSED)
     sys.exit(_REJECTS if checked.rejects else _CLEAN)
-
-
-def _as_object(checked: Checked) -> dict[str, Any]:
-    """Everything but `refused` is there always, and `fixed` where it was asked for."""
-    found: dict[str, Any] = msgspec.to_builtins(checked)
-    if checked.fixed is None:
-        del found["fixed"]
-    elif not checked.fixed.refused:
-        del found["fixed"]["refused"]
-    if not checked.refused:
-        del found["refused"]
-    return found
-
-
-def _as_text(checked: Checked) -> str:
-    return "\n".join(
-        [
-            *(f"Warning: {warning}." for warning in checked.warnings),
-            f"{checked.upload}: {checked.images:,} images, {checked.orphans:,} of them without a record;"
-            f" {checked.records:,} records, {checked.with_image:,} of them with an image",
-            *([f"Id column: {checked.id_column}"] if checked.id_column else []),
-            *_list_rejects(checked.rejects, whole=checked.fixed is not None),
-            _verdict(checked),
-            *(_describe_fixed(checked.fixed, checked.experiment) if checked.fixed else []),
-        ]
-    )
-
-
-def _list_rejects(rejects: list[Reject], *, whole: bool) -> Iterator[str]:
-    for group in group_rejects(rejects):
-        found = [reject for reject in rejects if reject.reason == group.reason] if whole else group.first[:_SHOWN]
-        yield f"{group.count:,} {group.reason} ({', '.join(sorted(group.stages))})"
-        yield from (f"  {reject.source}: {reject.detail}" for reject in found)
-        if group.count > len(found):
-            yield f"  and {group.count - len(found):,} more"
-
-
-def _describe_fixed(fixed: Fixed, experiment: str) -> Iterator[str]:
-    if fixed.refused:
-        yield f"{fixed.path} was not written: {fixed.refused}"
-        return
-    names = f"; {fixed.names:,} names of images taken out of cells" if fixed.names else ""
-    tables = f"; written again: {', '.join(fixed.rewritten)}" if fixed.rewritten else ""
-    yield f"{fixed.path}: {fixed.images:,} images, {fixed.records:,} records{names}{tables}"
-    if fixed.imageless:
-        yield f"{len(fixed.imageless):,} rows left out whose id is an image that is: {', '.join(fixed.imageless)}"
-    if fixed.remaining:
-        yield f"Kept in it, and still said of it: {len(fixed.remaining):,}"
-        yield from _list_rejects(fixed.remaining, whole=True)
-    # its own name would make it another experiment
-    yield f"Run it: pixlake run {shlex.quote(fixed.path)} --experiment {experiment}"
-
-
-def _verdict(checked: Checked) -> str:
-    if checked.refused:
-        return f"Refused: {checked.refused}"
-    if checked.rejects:
-        listed = "" if checked.fixed else "; --json lists every one"
-        return f"{len(checked.rejects):,} would be rejected{listed}"
-    if checked.warnings:
-        return "Nothing would be left out, but look at the warnings"
-    return "Clean: nothing would be left out"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pixlake.iceberg.lakes import Lake
-from pixlake_cli.lakes import lake_if_any
+from pixlake_cli.lakes import lake_if_any, region_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ _MARKS = {"ok": "ok  ", "note": "note", "bad": "BAD "}
 @click.command()
 @lake_if_any
 @click.option("--stack", metavar="NAME", help="Look at this stack, with the credentials that the AWS CLI would take.")
-@click.option("--region", metavar="NAME", help="The stack's region. Default: AWS_REGION, or the profile's.")
+@region_option
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects.")
 def doctor(lake: Lake | None, stack: str | None, region: str | None, as_json: bool) -> None:
     """Say whether this machine, a lake and a stack can run uploads, and what to do where they cannot.

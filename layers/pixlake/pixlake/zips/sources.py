@@ -203,7 +203,9 @@ def _entry(name: str, info: ObjectInfo) -> Entry:
     if not path:
         return Entry(path, Kind.IGNORED)
     kind = names.classify(path)
-    if kind in (Kind.IGNORED, Kind.REJECTED):
+    if kind is Kind.IGNORED:
         return unread(path, kind)
+    if kind is Kind.REJECTED:
+        return unread(path, kind)._replace(source_uri=info.uri)
     tag = info.etag or info.last_modified.isoformat()
     return Entry(path, kind, info.size, info.size, source_uri=info.uri, tag=tag)

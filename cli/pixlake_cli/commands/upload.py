@@ -1,0 +1,172 @@
+"""`pixlake upload`: an upload checked, sent, and followed until its execution ends."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from pixlake.errors import BadRequest
+from pixlake.iceberg.lakes import Lake
+from pixlake_cli.lakes import lake_if_any, region_option
+
+if TYPE_CHECKING:
+    from pixlake_cli.executions import Status
+    from pixlake_cli.packing import Packed
+    from pixlake_cli.sending import Delivery
+    from pixlake_cli.stacks import Stack
+
+_REFUSED = 2
+
+
+@click.command()
+@click.argument("uploads", metavar="UPLOAD...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--stack", metavar="NAME", help="Send it to this stack, and follow its execution.")
+@click.option("--bucket", metavar="NAME", help="Send it to this bucket, and follow nothing.")
+@lake_if_any
+@region_option
+@click.option("--experiment", metavar="ID", help="The name of the data set. Default: the upload's file name.")
+@click.option("--dry-run", is_flag=True, help="Check it and say what would be sent.")
+@click.option("--no-wait", is_flag=True, help="End when the object is complete.")
+@click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output.")
+@click.pass_context
+def upload(
+    context: click.Context,
+    uploads: tuple[Path, ...],
+    stack: str | None,
+    bucket: str | None,
+    lake: Lake | None,
+    region: str | None,
+    experiment: str | None,
+    dry_run: bool,
+    no_wait: bool,
+    as_json: bool,
+) -> None:
+    """Check UPLOAD, send it to a stack, and follow its execution until it ends.
+
+    UPLOAD is what `pixlake run` takes: a zip, a folder, or image files. It is checked as by `pixlake check`; what would
+    be refused is not sent, and rejects are listed and sent. A folder, or image files, become a zip on the way to S3,
+    without a copy on disk: uploads/EXPERIMENT/NAME.zip.
+
+    Parts go up several at once. Interrupted in any way, the same command again sends only the parts that are missing;
+    each is compared with what S3 has by its SHA-256, and so is the whole at the end. Where a file has changed, the
+    upload begins anew. What is there already is not sent again, but followed. Ctrl-C while it is followed stops
+    nothing: `pixlake status --stack NAME --follow` goes on.
+
+    With --lake DIR it is checked and then put through the state machine on this machine, as by `pixlake run`.
+
+    Exits with 0 where the execution succeeded, 1 where it failed, and 2 where the upload is refused.
+
+    \b
+      pixlake upload holiday/ --stack pixlake
+      pixlake upload holiday.zip --bucket my-uploads --experiment holiday --dry-run
+    """
+    from pixlake.messages import Options
+    from pixlake_cli.checking import check_upload
+    from pixlake_cli.progressbar import counting
+    from pixlake_cli.verdicts import as_text
+
+    named = [each for each in (stack, bucket) if each is not None]
+    if len(named) > 1 or not (named or lake):
+        raise BadRequest("name one place for the upload: --stack NAME, --bucket NAME or --lake DIR")
+    with counting("Checking", "images") as tell:
+        checked = check_upload(uploads, None if named else lake, experiment, Options(), tell)
+    click.echo(as_text(checked), err=True)
+    result: dict[str, Any] = {"upload": checked.upload, "experiment": checked.experiment}
+    result["checked"] = msgspec.to_builtins(checked)
+    if checked.refused:
+        _end(result, as_json, _REFUSED)
+    if lake is not None and not named:
+        if not dry_run:
+            _run(context, uploads, lake, experiment, as_json)
+        return
+    ended = _send(uploads, stack, bucket, region, experiment, dry_run=dry_run, no_wait=no_wait, result=result)
+    _end(result, as_json, 0 if ended else 1)
+
+
+def _end(result: dict[str, Any], as_json: bool, code: int) -> None:
+    if as_json:
+        click.echo(json.dumps(result, indent=1))
+    sys.exit(code)
+
+
+def _run(context: click.Context, uploads: tuple[Path, ...], lake: Lake, experiment: str | None, as_json: bool) -> None:
+    from pixlake_cli.commands.run import run
+
+    context.invoke(run, uploads=uploads, lake=lake, experiment=experiment, settings=[], as_json=as_json)
+
+
+def _send(
+    uploads: tuple[Path, ...],
+    stack_name: str | None,
+    bucket: str | None,
+    region: str | None,
+    experiment: str | None,
+    *,
+    dry_run: bool,
+    no_wait: bool,
+    result: dict[str, Any],
+) -> bool:
+    """Whether all went well; what came of it is put into `result`."""
+    from pixlake_cli.sending import deliver, key_of, with_packed
+    from pixlake_cli.stacks import make_client, open_stack
+
+    client = make_client(region)
+    stack = open_stack(stack_name, client) if stack_name else None
+    bucket = stack.uploads if stack else bucket
+    assert bucket is not None, "one of both is named"
+    with with_packed(uploads, experiment) as (one, packed):
+        key = key_of(one, packed)
+        result["uri"] = f"s3://{bucket}/{key}"
+        if dry_run:
+            click.echo(f"Would send {_describe(packed)} to {result['uri']}", err=True)
+            return True
+        click.echo(f"{_describe(packed)} to {result['uri']}", err=True)
+        try:
+            delivery = deliver(packed, bucket, key, client)
+        except KeyboardInterrupt:
+            click.echo("Stopped. What was sent is kept: the same command again sends the rest.", err=True)
+            sys.exit(130)
+    result |= msgspec.to_builtins(delivery.sent) | {"there_already": delivery.there}
+    click.echo(_delivered(delivery), err=True)
+    if stack is None or no_wait:
+        return True
+    return _follow(stack, delivery, result)
+
+
+def _follow(stack: "Stack", delivery: "Delivery", result: dict[str, Any]) -> bool:
+    from pixlake_cli.executions import SUCCEEDED
+    from pixlake_cli.following import follow
+    from pixlake_cli.sending import await_execution
+    from pixlake_cli.statuses import as_object, as_text
+    from pixlake_cli.watching import look_at
+
+    again = f"pixlake status --stack {stack.name} --follow"
+    try:
+        name = await_execution(stack, delivery)
+        click.echo(f"Execution {name}", err=True)
+        status: Status = follow(lambda: look_at(stack, name))
+    except KeyboardInterrupt:
+        click.echo(f"Stopped following; the execution goes on. Follow it by {again}", err=True)
+        sys.exit(130)
+    click.echo(as_text(status), err=True)
+    result["execution"] = as_object(status)
+    return status.execution.status == SUCCEEDED
+
+
+def _describe(packed: "Packed") -> str:
+    left_out = f", {packed.left_out:,} left out, which no zip can hold" if packed.left_out else ""
+    files = "" if packed.as_it_is else f"{len(packed.files):,} files, "
+    return f"{files}{packed.bound / (1 << 20):,.1f} MiB{left_out}"
+
+
+def _delivered(delivery: "Delivery") -> str:
+    sent = delivery.sent
+    if delivery.there:
+        return f"{sent.uri} is there already, of the same files"
+    kept = sent.size - sent.sent
+    resumed = f", {kept / (1 << 20):,.1f} MiB of it before" if kept else ""
+    anew = "The upload has changed since it was interrupted, and was sent anew. " if sent.anew else ""
+    return f"{anew}Sent {sent.size / (1 << 20):,.1f} MiB in {sent.parts:,} parts{resumed}; SHA-256 {sent.checksum}"

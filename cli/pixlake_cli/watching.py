@@ -1,0 +1,85 @@
+"""Executions of a stack looked at: what Step Functions says, and why it failed by what the lake keeps of it."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from pixlake.errors import PixlakeError
+from pixlake.lake import Work, report_uri
+from pixlake.messages import TOTALS, StateError
+from pixlake.report.causes import explain
+from pixlake.report.gather import Listing, count_shards, list_work
+from pixlake_cli import machines
+from pixlake_cli.executions import RUNNING, SUCCEEDED, Execution, Failure, Status, read_children
+from pixlake_cli.machines import Seen, list_failed_children
+from pixlake_cli.stacks import Stack, read_json
+
+_NOTHING = Listing("", ())
+
+
+def look_at(stack: Stack, name: str) -> Status:
+    """What can be said now of the execution of this name; MissingObject where the stack knows none."""
+    seen = machines.look_at(stack, name)
+    execution = execution_of(seen)
+    if seen.status == RUNNING:
+        return Status(execution, seen.state, seen.done)
+    listing, shards = _list_work(stack, name)
+    children = read_children(listing) or list(_read_children(stack, seen))
+    if seen.status == SUCCEEDED:
+        return Status(
+            execution,
+            children=children,
+            rejects=seen.output.get("reasons", {}),
+            report=seen.output.get("report_uri"),
+            warnings=list(seen.output.get("warnings", ())),
+        )
+    failure = _explain(seen, listing, shards, children)
+    return Status(execution, seen.state, seen.done, failure, children, report=_report(stack, name))
+
+
+def execution_of(seen: Seen) -> Execution:
+    """Its counts are those of its output."""
+    images, records, embedded, predicted, rejected = (int(seen.output.get(name, 0)) for name in TOTALS)
+    return Execution(
+        seen.name,
+        seen.experiment_id,
+        seen.status,
+        seen.upload_uri,
+        seen.started_at,
+        seen.finished_at,
+        images,
+        records,
+        embedded,
+        predicted,
+        rejected,
+    )
+
+
+def _explain(seen: Seen, listing: Listing, shards: int, children: list[Failure]) -> Failure:
+    """The error of the state that failed; of a Map whose children's errors the lake does not have, Step Functions'."""
+    cause = explain(StateError(seen.error or seen.status, seen.cause), listing, shards)
+    if cause.error.startswith("States.Exceed") and children:
+        first = children[0]
+        told = explain(StateError(first.error, first.message), listing, shards)
+        return Failure(seen.state, first.error, told.message, told.advice, first.child)
+    return Failure(seen.state or cause.step, cause.error, cause.message, cause.advice)
+
+
+def _read_children(stack: Stack, seen: Seen) -> Iterator[Failure]:
+    for child in list_failed_children(stack, seen):
+        cause = read_json(child.cause)
+        message = cause.get("errorMessage", "") if isinstance(cause, dict) else child.cause
+        yield Failure(child.state, child.error, message, child=child.name)
+
+
+def _list_work(stack: Stack, name: str) -> tuple[Listing, int]:
+    """Nothing where the lake may not be read, as by who only uploads."""
+    work = Work(stack.lake.uri, name)
+    with suppress(PixlakeError):
+        listing = list_work(work)
+        return listing, count_shards(work, listing)
+    return _NOTHING, 0
+
+
+def _report(stack: Stack, name: str) -> str | None:
+    """The page of a failure, which a function writes a moment after the end."""
+    return report_uri(stack.lake.uri, name)
