@@ -109,7 +109,7 @@ def send(
             try:
                 return sending.send(there, sending.list_parts(there), chunks(), metadata)
             except _Other:
-                tell(0)
+                sending.forget()
         sent = sending.send(sending.begin(metadata), {}, chunks(), metadata)
         return replace(sent, anew=there is not None)
 
@@ -134,7 +134,7 @@ class _Sending:
     def __init__(self, target: Target, size: int, tell: Tell) -> None:
         self._target, self._size, self._tell = target, size, tell
         self._at_once = min(_MOST_AT_ONCE, max(2, _MEMORY // size))
-        self._stopping = threading.Event()
+        self._stopping, self._lock, self._done = threading.Event(), threading.Lock(), 0
         self._retrying = Retrying(
             retry=retry_if_exception_type((HTTPClientError, NoConnection, ResponseParserError)),
             wait=wait_random_exponential(0.5, _LONGEST_WAIT),
@@ -148,6 +148,11 @@ class _Sending:
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
+
+    def forget(self) -> None:
+        """What was there is of other bytes."""
+        self._done = 0
+        self._tell(0)
 
     def find_unfinished(self) -> str | None:
         """The id of the newest unfinished upload of this key; None too where that may not be asked."""
@@ -182,14 +187,9 @@ class _Sending:
 
     def send(self, upload_id: str, there: dict[int, _Part], chunks: Iterable[bytes], metadata: dict[str, str]) -> Sent:
         """Send what is not there, and complete the object; _Other where a part that is there is of other bytes."""
-        parts: list[_Part] = []
-        done = 0
         pool = ThreadPoolExecutor(self._at_once)
         try:
-            for part in self._put_all(pool, upload_id, there, chunks):
-                parts.append(part)
-                done += part.size
-                self._tell(done)
+            parts = list(self._put_all(pool, upload_id, there, chunks))
         except _Other:
             raise
         except BaseException:
@@ -216,10 +216,16 @@ class _Sending:
         if there is not None:
             if (there.size, there.checksum) != (len(data), checksum):
                 raise _Other
-            return there
+            return self._arrived(there)
         told = {"UploadId": upload_id, "PartNumber": number, "ChecksumSHA256": checksum}
         answer = self._ask(lambda: self._request("upload_part", Body=_Body(data, self._stopping), **told))
-        return _Part(number, len(data), answer["ETag"], checksum, sent=True)
+        return self._arrived(_Part(number, len(data), answer["ETag"], checksum, sent=True))
+
+    def _arrived(self, part: _Part) -> _Part:
+        with self._lock:
+            self._done += part.size
+            self._tell(self._done)
+        return part
 
     def _complete(self, upload_id: str, parts: list[_Part], metadata: dict[str, str]) -> Sent:
         digests = b"".join(b64decode(part.checksum) for part in parts)

@@ -99,6 +99,11 @@ def test_a_stack_of_another_template_lacks_outputs() -> None:
         (NoRegionError(), "no region is set"),
         (ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "HeadBucket"), "denied"),
         (ClientError({"Error": {"Code": "InvalidClientTokenId", "Message": "no"}}, "X"), "does not take the cred"),
+        (
+            ClientError({"Error": {"Code": "PermanentRedirect", "Region": "eu-west-1"}}, "X"),
+            "another region, eu-west-1",
+        ),
+        (ClientError({"Error": {"Code": "NoSuchBucket"}}, "X"), "no such bucket"),
         (ClientError({"Error": {"Code": "ValidationError", "Message": "s does not exist"}}, "X"), "does not exist"),
     ],
 )
