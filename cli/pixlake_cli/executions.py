@@ -1,13 +1,16 @@
-"""Executions of a lake: those that have ended from the table `executions`, those of this machine from their notes too.
+"""Executions of a lake: those that have ended from the table `executions`, those of this machine from their notes too,
+those of a stack from Step Functions too.
 
 What a failed one failed for comes from the error that its note keeps and from the notes of failed children; where there
 is none, as on AWS or after maintenance, from its reject.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,11 +29,15 @@ from pixlake.messages import TOTALS, StateError
 from pixlake.report.causes import explain, find_step
 from pixlake.report.gather import Listing, count_shards, list_work
 from pixlake_cli.engine.notes import Note, read_note, read_notes
+from pixlake_cli.machines import Seen, describe, list_briefly
+from pixlake_cli.stacks import Stack
 
 if TYPE_CHECKING:
     from pyiceberg.expressions import BooleanExpression
 
 RUNNING, SUCCEEDED = "RUNNING", "SUCCEEDED"
+_LOOKED_UP = 200
+"""Executions of a stack, the newest, that are looked for in the table."""
 
 
 @dataclass(frozen=True)
@@ -78,17 +85,19 @@ class Status:
     warnings: list[str] = field(default_factory=list)
 
 
-def list_executions(lake: Lake) -> list[Execution]:
-    """All that are known, the newest first. MissingObject where the lake is none."""
+def list_executions(lake: Lake, stack: Stack | None = None) -> list[Execution]:
+    """All that are known, the newest first. MissingObject where the lake is none. Of a stack, those that run, too."""
+    if stack is not None:
+        return _list_of_stack(stack)
     known = {name: _noted(name, note) for name, note in (read_notes(lake.folder) if lake.folder else {}).items()}
     if lake.folder is None or not known or (lake.folder / "catalog.db").is_file():
         known |= {each.execution_id: each for each in _read_table(lake.existing())}
-    return sorted(known.values(), key=attrgetter("started_at", "execution_id"), reverse=True)
+    return _newest_first(known.values())
 
 
-def find_execution(lake: Lake, execution_id: str) -> Execution:
+def find_execution(lake: Lake, execution_id: str, stack: Stack | None = None) -> Execution:
     """The execution of this name; MissingObject where the lake has none."""
-    for execution in list_executions(lake):
+    for execution in list_executions(lake, stack):
         if execution.execution_id == execution_id:
             return execution
     raise MissingObject(f"{lake.uri} knows no execution {execution_id!r}: `pixlake executions` lists them")
@@ -122,6 +131,40 @@ def rejects_of(execution: Execution) -> "BooleanExpression":
         EqualTo(term=Reference("experiment_id"), value=literal(execution.experiment_id)),
         EqualTo(term=Reference("processed_at"), value=literal(execution.started_at)),
     )
+
+
+def execution_of(seen: Seen) -> Execution:
+    """What Step Functions says of it; the counts are those of its output."""
+    images, records, embedded, predicted, rejected = (int(seen.output.get(name, 0)) for name in TOTALS)
+    return Execution(
+        seen.name,
+        seen.experiment_id,
+        seen.status,
+        seen.upload_uri,
+        seen.started_at,
+        seen.finished_at,
+        images,
+        records,
+        embedded,
+        predicted,
+        rejected,
+    )
+
+
+def _list_of_stack(stack: Stack) -> list[Execution]:
+    """Those of the table, and the newest of the state machine that are not in it, or run again."""
+    known: dict[str, Execution] = {}
+    # a new stack has no tables
+    with suppress(MissingObject):
+        known = {each.execution_id: each for each in _read_table(stack.lake.existing())}
+    for brief in islice(list_briefly(stack), _LOOKED_UP):
+        if brief.status == RUNNING or brief.name not in known:
+            known[brief.name] = execution_of(describe(stack, brief.name))
+    return _newest_first(known.values())
+
+
+def _newest_first(executions: Iterable[Execution]) -> list[Execution]:
+    return sorted(executions, key=attrgetter("started_at", "execution_id"), reverse=True)
 
 
 def _noted(name: str, note: Note) -> Execution:

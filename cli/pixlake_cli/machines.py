@@ -3,6 +3,7 @@
 The tables know an execution when it has ended, and the laptop keeps notes; here the state machine is asked.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ RUNNING, PENDING = "RUNNING", "PENDING_REDRIVE"
 _EARLIER = timedelta(minutes=5)
 """By how much a clock of this machine may be fast."""
 _CHILDREN = 100
+_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,36 @@ def find_started(stack: Stack, upload_uri: str, version_id: str | None, since: d
         if seen.upload_uri == upload_uri and version_id in (None, seen.version_id):
             return seen.name
     return None
+
+
+def start_retry(stack: Stack, name: str) -> str:
+    """Start an execution that runs what the one of this name lost, and only that; the name of the new one.
+
+    BadRequest where there is nothing to run: one that runs, or that failed before it committed.
+    """
+    seen = describe(stack, name)
+    if seen.status == RUNNING:
+        raise BadRequest(f"{name} runs: wait for its end, as by `pixlake status {name} --stack {stack.name} --follow`")
+    if seen.status != "SUCCEEDED":
+        raise BadRequest(
+            f"{name} is {seen.status}, and has committed nothing that a retry could complete: let it go on by"
+            f" `pixlake retry {name} --stack {stack.name} --redrive`"
+        )
+    retried = f"retry-{datetime.now(UTC):%Y%m%dT%H%M%S}-{name}"[:_LONGEST_NAME]
+    with told(f"retry of {name}"):
+        given = json.dumps({"retry": name})
+        stack.client("stepfunctions").start_execution(stateMachineArn=stack.machine, name=retried, input=given)
+    return retried
+
+
+def redrive(stack: Stack, name: str) -> str:
+    """Let one that failed, timed out or was aborted go on where it stopped; its own name."""
+    seen = describe(stack, name)
+    if seen.status in (RUNNING, "SUCCEEDED"):
+        raise BadRequest(f"{name} is {seen.status}: only what failed, timed out or was aborted can be redriven")
+    with told(f"redrive of {name}"):
+        stack.client("stepfunctions").redrive_execution(executionArn=seen.arn)
+    return name
 
 
 def list_failed_children(stack: Stack, seen: Seen) -> Iterator[Child]:

@@ -190,14 +190,14 @@ class _Sending:
         pool = ThreadPoolExecutor(self._at_once)
         try:
             parts = list(self._put_all(pool, upload_id, there, chunks))
-        except _Other:
-            raise
-        except BaseException:
-            # before the pool waits for its threads
+        except KeyboardInterrupt:
+            # a request that waits for its answer is not waited for
             self._stopping.set()
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
         finally:
-            pool.shutdown(cancel_futures=True)
+            if not self._stopping.is_set():
+                pool.shutdown(cancel_futures=True)
         return self._complete(upload_id, parts, metadata)
 
     def _put_all(

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
-from pixlake.errors import PixlakeError
+from pixlake.errors import MissingObject, PixlakeError
 from pixlake.lake import Work, report_uri
-from pixlake.messages import TOTALS, StateError
+from pixlake.messages import StateError
 from pixlake.report.causes import explain
 from pixlake.report.gather import Listing, count_shards, list_work
-from pixlake_cli import machines
-from pixlake_cli.executions import RUNNING, SUCCEEDED, Execution, Failure, Status, read_children
+from pixlake_cli import executions, machines
+from pixlake_cli.executions import RUNNING, SUCCEEDED, Execution, Failure, Status, execution_of, read_children
 from pixlake_cli.machines import Seen, list_failed_children
 from pixlake_cli.stacks import Stack, read_json
 
@@ -36,22 +37,16 @@ def look_at(stack: Stack, name: str) -> Status:
     return Status(execution, seen.state, seen.done, failure, children, report=_report(stack, name))
 
 
-def execution_of(seen: Seen) -> Execution:
-    """Its counts are those of its output."""
-    images, records, embedded, predicted, rejected = (int(seen.output.get(name, 0)) for name in TOTALS)
-    return Execution(
-        seen.name,
-        seen.experiment_id,
-        seen.status,
-        seen.upload_uri,
-        seen.started_at,
-        seen.finished_at,
-        images,
-        records,
-        embedded,
-        predicted,
-        rejected,
-    )
+def look_at_known(stack: Stack, execution: Execution) -> Status:
+    """The same of one that is listed: its counts are the table's, and what Step Functions forgets after 90 days is said
+    by the lake alone."""
+    try:
+        found = look_at(stack, execution.execution_id)
+    except MissingObject:
+        return executions.look_at(stack.lake, execution)
+    if found.execution.status == RUNNING or execution.status == RUNNING:
+        return found
+    return replace(found, execution=execution)
 
 
 def _explain(seen: Seen, listing: Listing, shards: int, children: list[Failure]) -> Failure:

@@ -1,17 +1,20 @@
 """`pixlake logs`: what the functions of an execution logged."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from pixlake.errors import BadRequest, MissingObject
 from pixlake.iceberg.lakes import Lake
-from pixlake_cli.lakes import lake_option
+from pixlake_cli.lakes import place_option
+
+if TYPE_CHECKING:
+    from pixlake_cli.stacks import Stack
 
 _Line = tuple[str, str, dict[str, Any] | None, str]
 """Time, function, what the line says as JSON, and the line."""
@@ -20,29 +23,38 @@ _ABOUT = ("batch_id", "index", "error", "seconds")
 
 @click.command()
 @click.argument("execution")
-@lake_option
+@place_option
 @click.option("--json", "as_json", is_flag=True, help="Print the lines as they were logged, one JSON object each.")
-def logs(execution: str, lake: Lake, as_json: bool) -> None:
+def logs(execution: str, lake: Lake, stack: "Stack | None", as_json: bool) -> None:
     """Print what the functions of EXECUTION logged, by time: a line for each invocation, and the trace of an error.
 
-    A run on this machine keeps its logs with the files of the execution, which maintenance deletes after 14 days. On
-    AWS they are in CloudWatch: one query follows an execution through all functions (docs/operations.md).
+    A run on this machine keeps its logs with the files of the execution, which maintenance deletes after 14 days. Those
+    of a stack are CloudWatch's, of the execution's time.
 
     \b
       pixlake logs 20261121T101112-pets-1a2b --lake my-lake
+      pixlake logs 0a1b2c3d-pets --stack pixlake
     """
-    from pixlake_cli.engine.notes import list_logs, read_note
-
-    if lake.folder is None:
-        raise BadRequest(f"{lake.uri}: the logs of a stack are in CloudWatch; docs/operations.md has a query for them")
-    found = list_logs(lake.folder, execution, read_note(lake.folder, execution))
-    if not found:
-        raise MissingObject(f"{lake.folder} has no logs of an execution {execution!r}: `pixlake executions` lists them")
-    for _, function, said, line in sorted((line for log in found for line in _read(log)), key=itemgetter(0)):
+    for _, function, said, line in _find(execution, lake, stack):
         if not as_json:
             click.echo("\n".join(_shown(function, said, line)))
         elif said is not None:
             click.echo(line)
+
+
+def _find(execution: str, lake: Lake, stack: "Stack | None") -> Iterable[_Line]:
+    if stack is not None:
+        from pixlake_cli.cloudlogs import read_logs
+
+        return ((time, function, _parse(line), line) for time, function, line in read_logs(stack, execution))
+    from pixlake_cli.engine.notes import list_logs, read_note
+
+    if lake.folder is None:
+        raise BadRequest(f"{lake.uri}: the logs of a stack are in CloudWatch: name it with --stack")
+    found = list_logs(lake.folder, execution, read_note(lake.folder, execution))
+    if not found:
+        raise MissingObject(f"{lake.folder} has no logs of an execution {execution!r}: `pixlake executions` lists them")
+    return sorted((line for log in found for line in _read(log)), key=itemgetter(0))
 
 
 def _read(log: Path) -> Iterator[_Line]:

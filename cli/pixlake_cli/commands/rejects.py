@@ -1,20 +1,24 @@
 """`pixlake rejects`: what was left out, and why."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
-from pixlake_cli.lakes import tables_option
+from pixlake_cli.lakes import place_option
+
+if TYPE_CHECKING:
+    from pixlake_cli.stacks import Stack
 
 
 @click.command()
-@tables_option
+@place_option
 @click.option("--experiment", metavar="ID", help="Only those of this data set.")
 @click.option("--execution", metavar="ID", help="Only those of this execution.")
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects, with every reject.")
-def rejects(lake: Lake, experiment: str | None, execution: str | None, as_json: bool) -> None:
+def rejects(lake: Lake, stack: "Stack | None", experiment: str | None, execution: str | None, as_json: bool) -> None:
     """List what was left out, with the stage, the reason and a sentence: the table `rejects`.
 
     docs/uploads.md explains the reasons. What is a reject for a passing reason `pixlake retry` runs again; of the rest
@@ -38,7 +42,7 @@ def rejects(lake: Lake, experiment: str | None, execution: str | None, as_json: 
     condition: BooleanExpression = AlwaysTrue()
     columns: tuple[str, ...] = ("experiment_id", "source", "stage", "reason", "detail", "uploaded_at")
     if execution is not None:
-        condition, columns = rejects_of(find_execution(lake, execution)), columns[1:-1]
+        condition, columns = rejects_of(find_execution(lake, execution, stack)), columns[1:-1]
     elif experiment is not None:
         condition, columns = EqualTo(term=Reference("experiment_id"), value=literal(experiment)), columns[1:]
     with translated("table rejects"):

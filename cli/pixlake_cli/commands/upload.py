@@ -1,6 +1,7 @@
 """`pixlake upload`: an upload checked, sent, and followed until its execution ends."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,18 +118,20 @@ def _send(
     stack = open_stack(stack_name, client) if stack_name else None
     bucket = stack.uploads if stack else bucket
     assert bucket is not None, "one of both is named"
-    with with_packed(uploads, experiment) as (one, packed):
-        key = key_of(one, packed)
-        result["uri"] = f"s3://{bucket}/{key}"
-        if dry_run:
-            click.echo(f"Would send {_describe(packed)} to {result['uri']}", err=True)
-            return True
-        click.echo(f"{_describe(packed)} to {result['uri']}", err=True)
-        try:
+    try:
+        with with_packed(uploads, experiment) as (one, packed):
+            key = key_of(one, packed)
+            result["uri"] = f"s3://{bucket}/{key}"
+            if dry_run:
+                click.echo(f"Would send {_describe(packed)} to {result['uri']}", err=True)
+                return True
+            click.echo(f"{_describe(packed)} to {result['uri']}", err=True)
             delivery = deliver(packed, bucket, key, client)
-        except KeyboardInterrupt:
-            click.echo("Stopped. What was sent is kept: the same command again sends the rest.", err=True)
-            sys.exit(130)
+    except KeyboardInterrupt:
+        click.echo("Stopped. What was sent is kept: the same command again sends the rest.", err=True)
+        sys.stderr.flush()
+        # an orderly end would wait for the answers of a network that may be gone
+        os._exit(130)
     result |= msgspec.to_builtins(delivery.sent) | {"there_already": delivery.there}
     click.echo(_delivered(delivery), err=True)
     if stack is None or no_wait:
