@@ -34,7 +34,8 @@ class Child:
 
 @dataclass(frozen=True)
 class Seen:
-    """An execution: `state` is the last that was entered, `done` how many items of each Map are done, of how many."""
+    """An execution: `state` is the last that was entered, `done` how many items of each Map have ended, of how many,
+    `lost` how many of them failed, and `runs` each Map's run."""
 
     arn: str
     name: str
@@ -46,6 +47,7 @@ class Seen:
     version_id: str | None = None
     state: str = ""
     done: dict[str, tuple[int, int]] = field(default_factory=dict)
+    lost: int = 0
     error: str = ""
     cause: str = ""
     output: dict[str, Any] = field(default_factory=dict)
@@ -92,8 +94,9 @@ def look_at(stack: Stack, name: str) -> Seen:
     seen = describe(stack, name)
     with told(f"execution {name}"):
         state, runs = _read_history(stack, seen.arn)
-        done = {state: counts for state, run in runs.items() if (counts := _count(stack, run))[1]}
-    return replace(seen, state=state, done=done, runs=runs)
+        counted = {state: _count(stack, run) for state, run in runs.items()}
+    done = {state: (ended, total) for state, (ended, _, total) in counted.items() if total}
+    return replace(seen, state=state, done=done, lost=sum(lost for _, lost, _ in counted.values()), runs=runs)
 
 
 def find_started(stack: Stack, upload_uri: str, version_id: str | None, since: datetime) -> str | None:
@@ -137,15 +140,17 @@ def redrive(stack: Stack, name: str) -> str:
     return name
 
 
-def list_failed_children(stack: Stack, seen: Seen) -> Iterator[Child]:
+def list_failed_children(stack: Stack, seen: Seen) -> list[Child]:
     """Those of its Maps, with their errors."""
     client = stack.client("stepfunctions")
+    children = []
     with told(f"execution {seen.name}"):
         for state, run in seen.runs.items():
             pages = client.get_paginator("list_executions").paginate(mapRunArn=run, statusFilter="FAILED")
             for each in islice((each for page in pages for each in page["executions"]), _CHILDREN):
                 found = client.describe_execution(executionArn=each["executionArn"])
-                yield Child(each["name"], state, found.get("error", ""), found.get("cause", ""))
+                children.append(Child(each["name"], state, found.get("error", ""), found.get("cause", "")))
+    return children
 
 
 def _about(stack: Stack, given: Any, deep: int = 3) -> tuple[str, str, str | None]:
@@ -176,10 +181,11 @@ def _read_history(stack: Stack, arn: str) -> tuple[str, dict[str, str]]:
     return state, runs
 
 
-def _count(stack: Stack, run: str) -> tuple[int, int]:
+def _count(stack: Stack, run: str) -> tuple[int, int, int]:
+    """How many items have ended, how many of them failed, and how many there are."""
     counts = stack.client("stepfunctions").describe_map_run(mapRunArn=run)["itemCounts"]
-    ended = sum(counts.get(each, 0) for each in ("succeeded", "failed", "timedOut", "aborted"))
-    return ended, counts["total"]
+    lost = sum(counts.get(each, 0) for each in ("failed", "timedOut", "aborted"))
+    return counts["succeeded"] + lost, lost, counts["total"]
 
 
 def _status(found: dict[str, Any]) -> str:

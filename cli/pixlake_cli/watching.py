@@ -11,7 +11,7 @@ from pixlake.report.causes import explain
 from pixlake.report.gather import Listing, count_shards, list_work
 from pixlake_cli import executions, machines
 from pixlake_cli.executions import RUNNING, SUCCEEDED, Execution, Failure, Status, execution_of, read_children
-from pixlake_cli.machines import Seen, list_failed_children
+from pixlake_cli.machines import Child, Seen, list_failed_children
 from pixlake_cli.stacks import Stack, read_json
 
 _NOTHING = Listing("", ())
@@ -24,7 +24,7 @@ def look_at(stack: Stack, name: str) -> Status:
     if seen.status == RUNNING:
         return Status(execution, seen.state, seen.done)
     listing, shards = _list_work(stack, name)
-    children = read_children(listing) or list(_read_children(stack, seen))
+    children = read_children(listing) or (list(_read_children(stack, seen)) if seen.lost else [])
     if seen.status == SUCCEEDED:
         return Status(
             execution,
@@ -34,7 +34,7 @@ def look_at(stack: Stack, name: str) -> Status:
             warnings=list(seen.output.get("warnings", ())),
         )
     failure = _explain(seen, listing, shards, children)
-    return Status(execution, seen.state, seen.done, failure, children, report=_report(stack, name))
+    return Status(execution, seen.state, seen.done, failure, children, report=report_uri(stack.lake.uri, name))
 
 
 def look_at_known(stack: Stack, execution: Execution) -> Status:
@@ -60,7 +60,11 @@ def _explain(seen: Seen, listing: Listing, shards: int, children: list[Failure])
 
 
 def _read_children(stack: Stack, seen: Seen) -> Iterator[Failure]:
-    for child in list_failed_children(stack, seen):
+    found: list[Child] = []
+    # who may not ask has the Map's own error
+    with suppress(PixlakeError):
+        found = list_failed_children(stack, seen)
+    for child in found:
         cause = read_json(child.cause)
         message = cause.get("errorMessage", "") if isinstance(cause, dict) else child.cause
         yield Failure(child.state, child.error, message, child=child.name)
@@ -73,8 +77,3 @@ def _list_work(stack: Stack, name: str) -> tuple[Listing, int]:
         listing = list_work(work)
         return listing, count_shards(work, listing)
     return _NOTHING, 0
-
-
-def _report(stack: Stack, name: str) -> str | None:
-    """The page of a failure, which a function writes a moment after the end."""
-    return report_uri(stack.lake.uri, name)
