@@ -235,6 +235,8 @@ def test_the_same_command_again_ends_what_was_killed(
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
+            # in the background of a shell it is ignored
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         while process.poll() is None and not there(bucket):
             time.sleep(0.02)
