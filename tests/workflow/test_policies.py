@@ -122,3 +122,15 @@ def test_the_deployment_is_allowed_no_service_that_the_stack_lacks() -> None:
 def test_roles_are_those_of_the_stack() -> None:
     (roles,) = [each for each in read_statements("deploy.json") if each["Sid"] == "Roles"]
     assert all(re.search(r":(role|policy)/STACK-\*$", resource) for resource in roles["Resource"])
+
+
+def test_who_follows_an_upload_asks_for_executions_and_starts_none() -> None:
+    for action in ("DescribeExecution", "GetExecutionHistory", "DescribeMapRun", "ListExecutions"):
+        assert allows("follow.json", f"states:{action}")
+    for action in ("states:StartExecution", "states:RedriveExecution", "s3:PutObject", "s3:DeleteObject"):
+        assert not allows("follow.json", action)
+
+
+def test_who_uploads_finds_what_was_interrupted() -> None:
+    assert allows("upload.json", "s3:ListBucketMultipartUploads", "arn:aws:s3:::UPLOADS_BUCKET")
+    assert allows("upload.json", "s3:ListMultipartUploadParts", "arn:aws:s3:::UPLOADS_BUCKET/uploads/pets/pets.zip")

@@ -211,3 +211,19 @@ def test_a_stack_that_is_not_there_is_said(small: SmallStack) -> None:  # noqa: 
     result = run("status", "--stack", "nobodys")
     assert result.exit_code == 1
     assert "does not exist" in result.stderr
+
+
+def test_an_upload_has_one_place(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(image())
+    for places in ((), ("--stack", "a", "--bucket", "b")):
+        result = run("upload", tmp_path / "1.png", *places)
+        assert (result.exit_code, "name one place" in result.stderr) == (2, True)
+
+
+def test_on_a_lake_it_is_checked_and_run(tmp_path: Path, upload: Path) -> None:
+    lake = tmp_path / "lake"
+    dry = run("upload", upload, "--lake", lake, "--dry-run")
+    assert (dry.exit_code, lake.exists(), "1 not_an_image" in dry.stderr) == (0, False, True)
+    done = run("upload", upload, "--lake", lake, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["embedded"] == 1

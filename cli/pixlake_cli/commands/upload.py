@@ -73,7 +73,7 @@ def upload(
     if len(named) > 1 or not (named or lake):
         raise BadRequest("name one place for the upload: --stack NAME, --bucket NAME or --lake DIR")
     with counting("Checking", "images") as tell:
-        checked = check_upload(uploads, None if named else lake, experiment, Options(), tell)
+        checked = check_upload(uploads, None if named else _with_models(lake), experiment, Options(), tell)
     click.echo(as_text(checked), err=True)
     result: dict[str, Any] = {"upload": checked.upload, "experiment": checked.experiment}
     result["checked"] = msgspec.to_builtins(checked)
@@ -85,6 +85,12 @@ def upload(
         return
     ended = _send(uploads, stack, bucket, region, experiment, dry_run=dry_run, no_wait=no_wait, result=result)
     _end(result, as_json, 0 if ended else 1)
+
+
+def _with_models(lake: Lake | None) -> Lake | None:
+    """A new lake gets the models that come with Pixlake when it is first run on; a check without a lake knows these."""
+    new = lake is not None and lake.folder is not None and not (lake.folder / "models").is_dir()
+    return None if new else lake
 
 
 def _end(result: dict[str, Any], as_json: bool, code: int) -> None:
