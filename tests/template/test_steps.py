@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from pixlake_cli.engine.template import Deployment
+from tests.builders.collecting import read_application
 from tests.project import ROOT, invoking_states, read_definition, read_event
 
 # what no state stands for: API Gateway asks it, one request at a time
 API = "api"
 FOLDERS = sorted({path.parent.name for path in ROOT.glob("functions/*/app.py")} - {API})
+# deployed by an application within the template, and invoked by a queue (test_collect)
+NESTED = ["collect"]
 MODULES = {path.stem for path in (ROOT / "layers/pixlake/pixlake/steps").glob("[a-z]*.py")}
 
 
@@ -69,7 +72,8 @@ def test_every_function_has_an_event_that_is_an_object() -> None:
 
 
 def test_a_function_is_deployed_under_the_name_of_its_folder(deployment: Deployment) -> None:
-    assert sorted(function.folder.name for function in deployment.functions.values()) == FOLDERS
+    assert read_application({}).function.folder.name in NESTED
+    assert sorted([*(function.folder.name for function in deployment.functions.values()), *NESTED]) == FOLDERS
     for name, function in deployment.functions.items():
         assert (snake(name.removesuffix("Function")), function.handler) == (function.folder.name, "app.handler")
 

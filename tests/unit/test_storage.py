@@ -45,8 +45,8 @@ def test_whether_a_denied_object_exists_is_asked_of_the_listing(
     forbidden: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for listed in ([], ["images/a.jpg"], ["images/a.jpg.bak"]):
-        found = {"objects": [{"path": path} for path in listed]}
-        monkeypatch.setattr("obstore.list_with_delimiter", lambda *_, found=found: found)
+        found = [[{"path": path} for path in listed]]
+        monkeypatch.setattr("obstore.list", lambda *_, offset, found=found: found if offset == "images/a.jp" else [])
         assert storage.exists(forbidden) == (listed == ["images/a.jpg"])
 
 

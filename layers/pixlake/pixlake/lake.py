@@ -89,6 +89,11 @@ class Work:
         """The folder with the upload's table files, at their paths in the upload."""
         return join(self.uri, "tables")
 
+    @property
+    def gathered(self) -> str:
+        """JSON Lines of `zips.gathered.Gathered`: the loose objects that are the execution's upload."""
+        return join(self.uri, "objects.gathered.jsonl")
+
     def extracted(self, shard: int) -> str:
         """JSON Lines of `messages.Image`: the images that one shard put into the lake, in the order of `members`."""
         return join(self.uri, "extracted", f"{shard:06d}.jsonl")

@@ -343,6 +343,34 @@ class FailureAnswer(msgspec.Struct, frozen=True):
     report_uri: str
 
 
+class Queued(msgspec.Struct, frozen=True, rename="camel"):
+    """A message of a queue, as Lambda hands it on; its body is an event of S3's as EventBridge delivers it."""
+
+    message_id: str
+    body: str
+
+
+class CollectRequest(msgspec.Struct, frozen=True, rename="pascal"):
+    """What Lambda makes of the messages that it read from a queue."""
+
+    records: tuple[Queued, ...]
+
+
+class ItemFailure(msgspec.Struct, frozen=True, rename="camel"):
+    """A message that is to be delivered again, by its id."""
+
+    item_identifier: str
+
+
+class CollectAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """`batch_item_failures` is what Lambda reads: the others are done. `executions` are the names of those that run
+    now, `errors` say why the rest does not; both are for the log."""
+
+    batch_item_failures: tuple[ItemFailure, ...]
+    executions: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
 class MaintainAnswer(msgspec.Struct, frozen=True):
     """`skipped` gives the reason and the remedy for each table that was left alone."""
 
@@ -358,7 +386,7 @@ class MaintainAnswer(msgspec.Struct, frozen=True):
 class Member(msgspec.Struct, frozen=True, omit_defaults=True):
     """One image of the upload. In a zip: the place of its local header, and its entry in the directory (`crc` CRC-32,
     `method` 0 stored or 8 deflate, `name_crc` of the name's raw bytes, which the local header repeats). In a folder or
-    a listing: the object to copy, `source_uri`."""
+    a listing: the object to copy, `source_uri`; of an event's, the version to read and its time."""
 
     image_path: str
     image_uri: str
@@ -369,6 +397,8 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
     method: int = 0
     name_crc: int = 0
     source_uri: str = ""
+    version: str = ""
+    uploaded_at: str = ""
 
 
 class Shard(msgspec.Struct, frozen=True):
@@ -382,12 +412,14 @@ class Shard(msgspec.Struct, frozen=True):
     bytes: int
 
 
-class Image(msgspec.Struct, frozen=True):
-    """An image that is in the lake and verified. `size` is in bytes."""
+class Image(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An image that is in the lake and verified. `size` is in bytes; `uploaded_at` is its own time, ISO 8601 in UTC,
+    empty for the upload's."""
 
     image_path: str
     image_uri: str
     size: int
+    uploaded_at: str = ""
 
 
 class Batch(msgspec.Struct, frozen=True, omit_defaults=True):

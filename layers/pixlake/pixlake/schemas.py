@@ -144,7 +144,7 @@ TABLES = {table.name: table for table in (EMBEDDINGS, PREDICTIONS, RECORDS, LINK
 EMBED_BATCH = _schema(image_path=_TEXT, image_uri=_TEXT, record_id=_OPTIONAL_TEXT)
 
 STORED = pa.field("uploaded_at", _TIME, nullable=False)
-"""In a batch of images that are in the lake: when each was uploaded."""
+"""In a batch of images with times of their own, loose or in the lake: when each was uploaded."""
 
 CLASSIFY_BATCH = _schema(
     record_id=_OPTIONAL_TEXT,

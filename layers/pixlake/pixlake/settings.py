@@ -59,6 +59,14 @@ class PlanSettings:
 
 
 @dataclass(frozen=True)
+class CollectSettings:
+    """`state_machine` is the ARN of the one that takes what is gathered."""
+
+    lake_uri: str
+    state_machine: str
+
+
+@dataclass(frozen=True)
 class ExtractSettings:
     lake_uri: str
     writes_in_flight: int = 64

@@ -309,11 +309,14 @@ def exists(uri: str) -> bool:
 
 
 def _is_listed(uri: str) -> bool:
-    """Whether the listing of its folder holds the object."""
+    """Whether the listing of its folder, begun just before it, holds the object."""
     store, path = locate(uri)
     with _translated(uri):
-        found = obstore.list_with_delimiter(store, path.rpartition("/")[0] or None)
-    return any(meta["path"] == path for meta in found["objects"])
+        for page in obstore.list(store, path.rpartition("/")[0] or None, offset=path[:-1]):
+            for meta in page:
+                if meta["path"].encode() >= path.encode():
+                    return bool(meta["path"] == path)
+    return False
 
 
 def list_objects(prefix: str) -> Iterator[ObjectInfo]:

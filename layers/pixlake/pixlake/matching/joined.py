@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pixlake.matching.names import Matches, Positions
+from pixlake.schemas import STORED
 
 _ENTRY_BYTES = 8  # of a name and of a value, where they end
 
@@ -50,6 +51,12 @@ class Joined:
         """Paths and URIs of images."""
         some = self.images.select(["image_path", "image_uri"]).take(pa.array(images))
         return some["image_path"].combine_chunks(), some["image_uri"].combine_chunks()
+
+    def image_times(self, images: Positions) -> pa.Array | None:
+        """When each image was uploaded, where images have times of their own."""
+        if STORED.name not in self.images.column_names:
+            return None
+        return self.images[STORED.name].take(pa.array(images)).combine_chunks()
 
     def image_lists(self, records: Positions) -> tuple[pa.Array, pa.Array]:
         """For each record the paths and the URIs of its images."""

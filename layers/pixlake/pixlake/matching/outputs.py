@@ -21,7 +21,7 @@ from pixlake.matching.names import Positions
 from pixlake.messages import Batch, Run
 from pixlake.parquet import options
 from pixlake.rejects import Reject, Stage
-from pixlake.schemas import CLASSIFY_BATCH, EMBED_BATCH, RECORDS
+from pixlake.schemas import CLASSIFY_BATCH, EMBED_BATCH, RECORDS, STORED
 
 _PART_ROWS, _PART_BYTES = 50_000, 32 << 20
 # As many bytes of attributes count as a batch's limit allows of images, 16 times as many.
@@ -82,7 +82,7 @@ def write_embed_batches(work: Work, model: Model, joined: Joined, limits: Limits
         batch, images = job
         owners = joined.matches.record_of_image[images]
         columns = [*joined.image_columns(images), joined.ids.take(pa.array(owners, mask=owners < 0))]
-        write_file(work.batch(batch.batch_id), EMBED_BATCH, columns)
+        write_timed(work.batch(batch.batch_id), EMBED_BATCH, columns, joined.image_times(images))
         return batch
 
     return list(map_bounded(write, jobs, _BATCHES_IN_FLIGHT))
@@ -103,7 +103,8 @@ def write_classify_batches(work: Work, groups: Iterable[Group], joined: Joined, 
     def write(job: tuple[Batch, Positions]) -> Batch:
         batch, positions = job
         make = {"image+tabular": _illustrated, "tabular": _tabular, "image": _orphaned}[batch.modality]
-        write_file(work.batch(batch.batch_id), CLASSIFY_BATCH, make(joined, positions))
+        times = joined.image_times(positions) if batch.modality == "image" else None
+        write_timed(work.batch(batch.batch_id), CLASSIFY_BATCH, make(joined, positions), times)
         return batch
 
     return list(map_bounded(write, _classify_jobs(groups, joined, limits), _BATCHES_IN_FLIGHT))
@@ -181,6 +182,14 @@ def _record_columns(run: Run, joined: Joined, records: Positions) -> list[pa.Arr
 
 def _time(text: str) -> pa.Scalar:
     return pa.scalar(datetime.fromisoformat(text), RECORDS.columns.field("uploaded_at").type)
+
+
+def write_timed(uri: str, schema: pa.Schema, columns: list[pa.Array], times: pa.Array | None) -> None:
+    """Write a batch; where its images have `times` of their own, its rows will have them."""
+    if times is None:
+        write_file(uri, schema, columns)
+    else:
+        write_file(uri, schema.append(STORED), [*columns, times])
 
 
 def write_file(uri: str, schema: pa.Schema, columns: list[pa.Array]) -> None:

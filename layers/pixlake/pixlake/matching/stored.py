@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pixlake.bundles.roles import Model
 from pixlake.lake import Work
 from pixlake.matching.cutting import cut
-from pixlake.matching.outputs import Limits, write_file
+from pixlake.matching.outputs import Limits, write_timed
 from pixlake.messages import Batch
 from pixlake.schemas import CLASSIFY_BATCH, EMBED_BATCH, STORED
 
@@ -33,7 +33,7 @@ def _write(work: Work, model: Model, images: pa.Table, limits: Limits) -> Iterat
         batch = Batch(f"{name}-{number:06d}", model.task, "image", model.name, stop - start, size)
         rows = images.slice(start, stop - start)
         schema, columns = _embedded(rows) if model.task == "embed" else _classified(rows)
-        write_file(work.batch(batch.batch_id), schema.append(STORED), [*columns, _column(rows, "uploaded_at")])
+        write_timed(work.batch(batch.batch_id), schema, columns, _column(rows, STORED.name))
         yield batch
 
 

@@ -26,7 +26,7 @@ from pixlake.retries import read_finished
 from pixlake.settings import PlanSettings
 from pixlake.zips.inventory import EMPTY, Inventory, open_inventory
 from pixlake.zips.outputs import read_options, write_no_shards, write_rejects, write_shards, write_tables
-from pixlake.zips.sources import open_source
+from pixlake.zips.sources import is_gathered, open_source
 
 
 def plan(request: PlanRequest | RetryRequest | FromLakeRequest, settings: PlanSettings) -> PlanAnswer:
@@ -57,6 +57,9 @@ def plan(request: PlanRequest | RetryRequest | FromLakeRequest, settings: PlanSe
         )
         found = read_options(ingest.upload_uri, inventory.options(), source.version)
         options = merge_options(ingest.options, found, settings)
+        if is_gathered(ingest.upload_uri):
+            # what a few events gathered is no complete upload
+            options = replace(options, complete=None)
         return _write(run, options, inventory, settings)
 
 
@@ -103,7 +106,7 @@ def _plan_from_lake(request: FromLakeRequest, settings: PlanSettings) -> PlanAns
 
 
 def _write(run: Run, options: Options, inventory: Inventory, settings: PlanSettings) -> PlanAnswer:
-    if not _holds_anything(inventory):
+    if not _holds_anything(inventory) and not is_gathered(run.upload_uri):
         raise BadUpload("empty_upload", f"{run.upload_uri} holds no image and no table")
     work = Work(settings.lake_uri, run.execution_id)
     tables = write_tables(run, work, inventory)

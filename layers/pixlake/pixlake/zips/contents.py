@@ -56,7 +56,7 @@ def _read_object(member: Member) -> Content:
 
 def _stream_object(member: Member) -> Iterator[memoryview]:
     try:
-        yield from storage.stream(member.source_uri)
+        yield from storage.stream(member.source_uri, version=Version(member.version or None))
     except MissingObject as error:
         raise BadMember("missing_object", str(error)) from error
     except AccessDenied as error:

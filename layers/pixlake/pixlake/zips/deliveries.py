@@ -95,7 +95,7 @@ def _deliver_whole(member: Member, chunks: Iterator[bytes | memoryview]) -> Outc
         storage.write(member.image_uri, b"".join(chunks))
     except BadMember as error:
         return _reject(member, error)
-    return Image(member.image_path, member.image_uri, member.size)
+    return Image(member.image_path, member.image_uri, member.size, member.uploaded_at)
 
 
 def _deliver_parts(member: Member, chunks: Iterator[bytes | memoryview]) -> Outcome:
@@ -103,7 +103,7 @@ def _deliver_parts(member: Member, chunks: Iterator[bytes | memoryview]) -> Outc
         storage.write_stream(member.image_uri, chunks)
     except BadMember as error:
         return _reject(member, error)
-    return Image(member.image_path, member.image_uri, member.size)
+    return Image(member.image_path, member.image_uri, member.size, member.uploaded_at)
 
 
 def _reject(member: Member, error: BadMember) -> Reject:

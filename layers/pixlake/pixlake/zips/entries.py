@@ -18,7 +18,8 @@ class Entry(NamedTuple):
     """One file of the upload, at its cleaned path.
 
     In a zip, `offset` to `end` is the least that its local header, name and data take up; `name_crc` is the CRC-32 of
-    the name's raw bytes. Elsewhere `source_uri` is the object, and `tag` tells its versions apart.
+    the name's raw bytes. Elsewhere `source_uri` is the object, and `tag` tells its versions apart; `version` is the one
+    to read, and `uploaded_at` when it came, where an event named them.
     A rejected one has `reason` and `detail`. (A tuple, since there may be millions, and each is a row of `inventory`.)
     """
 
@@ -33,6 +34,8 @@ class Entry(NamedTuple):
     name_crc: int = 0
     source_uri: str = ""
     tag: str = ""
+    version: str = ""
+    uploaded_at: str = ""
     reason: str = ""
     detail: str = ""
 

@@ -21,7 +21,7 @@ from pixlake.zips.entries import Entry, Kind, rejected
 
 _COLUMNS = ", ".join(Entry._fields)
 _PLACES = ", ".join("?" * (len(Entry._fields) + 1))
-_TEXT = frozenset({"path", "source_uri", "tag", "reason", "detail"})
+_TEXT = frozenset({"path", "source_uri", "tag", "version", "uploaded_at", "reason", "detail"})
 _SCHEMA = f"""
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;

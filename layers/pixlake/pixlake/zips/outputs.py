@@ -103,6 +103,8 @@ def _member(entry: Entry, uri: str) -> Member:
         method=entry.method,
         name_crc=entry.name_crc,
         source_uri=entry.source_uri,
+        version=entry.version,
+        uploaded_at=entry.uploaded_at,
     )
 
 
