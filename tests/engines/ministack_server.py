@@ -1,7 +1,7 @@
 """MiniStack with its calls to Lambda and Athena sent on: `python ministack_server.py URL`, in `.venv-engines`.
 
 Its own way from an invocation to an execution's error stays; replaced is what runs a function's code, whether a state
-machine or a rule invokes it, by a request to `URL`, which answers as Lambda's Invoke does. Athena's `.sync`, which
+machine, a rule or a queue's mapping invokes it, by a request to `URL`, which answers as Lambda's Invoke does. Athena's `.sync`, which
 MiniStack does not have, goes there as the function named Athena. And its S3, which forgets the Range of a request that
 names a version, is reminded.
 """
@@ -32,6 +32,11 @@ def invoke(url: str, function: Record, event: Any) -> Record:
         return {"body": body, "error": "X-Amz-Function-Error" in answer.headers}
 
 
+def handle(url: str, function: Record, event: Any, **_: Any) -> Record:
+    """In place of running one that a mapping of a queue hands its messages to."""
+    return invoke(url, {"name": function["config"]["FunctionName"]}, event)
+
+
 def ask_athena(url: str, _resource: str, parameters: Record) -> Any:
     """One query; a failed one is named as Step Functions names it."""
     answer = invoke(url, {"name": "Athena"}, parameters)
@@ -55,6 +60,7 @@ if __name__ == "__main__":
     url = sys.argv.pop()
     lambda_svc._get_func_record_for_ref = find
     lambda_svc._execute_function_with_config_scope = functools.partial(invoke, url)
+    lambda_svc._execute_function = functools.partial(handle, url)
     s3._get_object = functools.partial(get_range, s3._get_object)
     athena = "arn:aws:states:::athena:startQueryExecution"
     stepfunctions._SERVICE_DISPATCH[athena] = functools.partial(ask_athena, url)

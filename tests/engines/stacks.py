@@ -104,6 +104,10 @@ class Stack:
 
         return [self.ended(execution) for execution in self._wait(look)]
 
+    def read(self, uri: str) -> bytes:
+        """An object of the lake."""
+        return storage.read(uri)
+
     def ended(self, execution: str) -> dict[str, Any]:
         """An execution as Step Functions describes it after its end."""
 
