@@ -16,6 +16,7 @@ COMMANDS = {
     "check": "pixlake_cli.commands.check:check",
     "upload": "pixlake_cli.commands.upload:upload",
     "run": "pixlake_cli.commands.run:run",
+    "watch": "pixlake_cli.commands.watch:watch",
     "executions": "pixlake_cli.commands.executions:executions",
     "status": "pixlake_cli.commands.status:status",
     "rejects": "pixlake_cli.commands.rejects:rejects",

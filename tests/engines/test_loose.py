@@ -10,7 +10,7 @@ from tests.engines.collecting import Collecting, open_collecting
 from tests.engines.stacks import UPLOADS, Stack, open_stack
 from tests.project import ROOT
 
-IMAGES = 300
+IMAGES = 100
 
 
 @pytest.fixture(scope="module")
