@@ -5,6 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import boto3
+import msgspec
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -134,3 +135,47 @@ def test_an_upload_replaced_while_planned_is_refused_without_versioning(
     monkeypatch.setattr(storage, "head", head_then_replace)
     with pytest.raises(BadUpload, match=r"changed: .*was replaced"):
         bench.plan(uri)
+
+
+def gathered(home: str, *changes: tuple[str, str | None]) -> str:
+    """A listing of what events named: paths and versions."""
+    lines = [
+        {"path": path, "uri": f"{home}/images/pets/{path}", "uploaded_at": "2026-01-01T00:00:00Z", "version": version}
+        for path, version in changes
+    ]
+    uri = f"{home}/objects.gathered.jsonl"
+    storage.write(uri, msgspec.json.Encoder().encode_lines(lines))
+    return uri
+
+
+def test_a_loose_image_overwritten_before_its_run_is_left_to_the_newer_event(versioned: str) -> None:
+    uri = f"{versioned}/images/pets/a.jpg"
+    storage.write(uri, b"old")
+    old = storage.head(uri).version_id
+    storage.write(uri, b"new")
+    new = storage.head(uri).version_id
+    assert Bench(versioned, execution_id="late").run(gathered(versioned, ("a.jpg", old))) == {}
+    assert Bench(versioned, execution_id="now").run(gathered(versioned, ("a.jpg", new))) == {"a.jpg": b"new"}
+
+
+def test_a_loose_image_overwritten_or_deleted_while_it_runs_is_read_as_its_event_named_it(versioned: str) -> None:
+    bench = Bench(versioned)
+    versions = []
+    for name in ("a.jpg", "b.jpg"):
+        storage.write(f"{versioned}/images/pets/{name}", b"old")
+        versions.append((name, storage.head(f"{versioned}/images/pets/{name}").version_id))
+    answer = bench.plan(gathered(versioned, *versions))
+    storage.write(f"{versioned}/images/pets/a.jpg", b"new")
+    storage.delete([f"{versioned}/images/pets/b.jpg"])
+    bench.extract(answer)
+    assert bench.images() == {"a.jpg": b"old", "b.jpg": b"old"}
+
+
+def test_a_loose_image_that_was_deleted_is_no_reject(versioned: str) -> None:
+    uri = f"{versioned}/images/pets/a.jpg"
+    storage.write(uri, b"old")
+    version = storage.head(uri).version_id
+    storage.delete([uri])
+    bench = Bench(versioned)
+    assert bench.run(gathered(versioned, ("a.jpg", version))) == {}
+    assert bench.rejects() == []

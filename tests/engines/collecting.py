@@ -2,7 +2,7 @@
 
 What MiniStack does otherwise than AWS: its mapping waits for no window and hands on what is there at once, so a test
 holds the mapping while it puts images. It puts no limit on an invocation's bytes; the template's batch size does. A
-message is shown again after a second here, not after the template's minutes.
+message is shown again after seconds here, not after the template's minutes.
 """
 
 import json
@@ -28,10 +28,11 @@ FUNCTION = "CollectFunction"
 
 @dataclass
 class Collecting:
-    """What gathers the images of a stack. `started` are executions that `drained` has told of."""
+    """What gathers the images of a stack; a message is `hidden` for so many seconds while it is worked on."""
 
     stack: Stack
     application: Application
+    hidden: int
 
     def __post_init__(self) -> None:
         self.sqs, self.lambdas = (boto3.client(name, region_name=REGION) for name in ("sqs", "lambda"))
@@ -41,7 +42,7 @@ class Collecting:
     def deploy(self) -> None:
         for name in ("UncollectedQueue", "GatheringQueue"):
             properties = self.application.properties(name)
-            attributes = {"VisibilityTimeout": "1"}
+            attributes = {"VisibilityTimeout": str(self.hidden)}
             if redrive := properties.get("RedrivePolicy"):
                 attributes["RedrivePolicy"] = json.dumps(redrive)
             self.urls[name] = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
@@ -106,7 +107,7 @@ class Collecting:
 
 
 @contextmanager
-def open_collecting(stack: Stack) -> Iterator[Collecting]:
+def open_collecting(stack: Stack, hidden: int = 3) -> Iterator[Collecting]:
     """The application of a stack; its function runs in a worker process, as the others do."""
     names = {"IngestStateMachine": machine_arn("IngestStateMachine"), "LakeBucket": BUCKET, "UploadsBucket": UPLOADS}
     application = read_application(names)
@@ -118,7 +119,7 @@ def open_collecting(stack: Stack) -> Iterator[Collecting]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stack.functions, "invoke", invoke)
-        collecting = Collecting(stack, application)
+        collecting = Collecting(stack, application, hidden)
         collecting.deploy()
         try:
             yield collecting

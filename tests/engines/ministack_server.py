@@ -1,9 +1,9 @@
 """MiniStack with its calls to Lambda and Athena sent on: `python ministack_server.py URL`, in `.venv-engines`.
 
 Its own way from an invocation to an execution's error stays; replaced is what runs a function's code, whether a state
-machine, a rule or a queue's mapping invokes it, by a request to `URL`, which answers as Lambda's Invoke does. Athena's `.sync`, which
-MiniStack does not have, goes there as the function named Athena. And its S3, which forgets the Range of a request that
-names a version, is reminded.
+machine, a rule or a queue's mapping invokes it, by a request to `URL`, which answers as Lambda's Invoke does. Athena's
+`.sync`, which MiniStack does not have, goes there as the function named Athena. Its S3, which forgets the Range of a
+request that names a version, is reminded; and a queue's mapping, which has ten messages at most, gets its batch.
 """
 
 import functools
@@ -13,7 +13,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from ministack.app import main
-from ministack.services import lambda_svc, s3, stepfunctions
+from ministack.services import lambda_svc, s3, sqs, stepfunctions
 
 Record = dict[str, Any]
 
@@ -35,6 +35,14 @@ def invoke(url: str, function: Record, event: Any) -> Record:
 def handle(url: str, function: Record, event: Any, **_: Any) -> Record:
     """In place of running one that a mapping of a queue hands its messages to."""
     return invoke(url, {"name": function["config"]["FunctionName"]}, event)
+
+
+def receive(some: Any, queue: str, most: int) -> list[Record]:
+    """As many of a queue's messages as a batch of its mapping holds."""
+    found: list[Record] = []
+    while len(found) < most and (more := some(queue, most - len(found))):
+        found += more
+    return found
 
 
 def ask_athena(url: str, _resource: str, parameters: Record) -> Any:
@@ -61,6 +69,7 @@ if __name__ == "__main__":
     lambda_svc._get_func_record_for_ref = find
     lambda_svc._execute_function_with_config_scope = functools.partial(invoke, url)
     lambda_svc._execute_function = functools.partial(handle, url)
+    sqs._receive_messages_for_esm = functools.partial(receive, sqs._receive_messages_for_esm)
     s3._get_object = functools.partial(get_range, s3._get_object)
     athena = "arn:aws:states:::athena:startQueryExecution"
     stepfunctions._SERVICE_DISPATCH[athena] = functools.partial(ask_athena, url)

@@ -1,4 +1,4 @@
-"""`pixlake watch` as a process: what is there, what comes, what is overwritten and renamed, a broken run, and Ctrl-C."""
+"""`pixlake watch` as a process: what is there, comes, is overwritten and renamed, a broken run, and Ctrl-C."""
 
 import signal
 import subprocess

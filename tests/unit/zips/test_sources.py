@@ -165,3 +165,47 @@ def test_one_table_is_an_upload(bench: Bench) -> None:
     answer = bench.plan(bench.put("pets.csv", b"id\n1\n"))
     assert (answer.images, answer.tables) == (0, 1)
     assert bench.tables() == {"pets.csv": b"id\n1\n"}
+
+
+def gather(bench: Bench, *lines: dict[str, object]) -> str:
+    """What events gathered, as an upload."""
+    return bench.put("objects.gathered.jsonl", msgspec.json.Encoder().encode_lines(lines))
+
+
+def test_gathered_objects_have_the_times_of_their_events(bench: Bench) -> None:
+    uris = {name: bench.put(f"loose/{name}", b"1") for name in ("a b.jpg", "Ü.jpg")}
+    times = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00+02:00"]
+    lines = zip(uris.items(), times, strict=True)
+    answer = bench.plan(
+        gather(bench, *({"path": path, "uri": uri, "uploaded_at": time} for (path, uri), time in lines))
+    )
+    assert answer.run.uploaded_at == "2026-01-01T22:00:00.000000+00:00"
+    members = {member.image_path: member.uploaded_at for member in bench.members()}
+    assert members == {"a b.jpg": "2026-01-01T00:00:00+00:00", "Ü.jpg": "2026-01-01T22:00:00+00:00"}
+    bench.extract(answer)
+    assert bench.images() == {"a b.jpg": b"1", "Ü.jpg": b"1"}
+
+
+def test_records_have_the_time_of_the_newest_table_among_gathered_objects(bench: Bench) -> None:
+    table, picture = bench.put("loose/t.csv", b"id\n1\n"), bench.put("loose/1.jpg", b"1")
+    lines = [
+        {"path": "1.jpg", "uri": picture, "uploaded_at": "2026-01-03T00:00:00Z"},
+        {"path": "t.csv", "uri": table, "uploaded_at": "2026-01-02T00:00:00Z"},
+    ]
+    for given in (lines, lines[::-1]):
+        assert bench.plan(gather(bench, *given)).run.uploaded_at == "2026-01-02T00:00:00.000000+00:00"
+
+
+def test_a_gathered_object_that_is_gone_is_passed_over_and_nothing_at_all_is_no_error(bench: Bench) -> None:
+    gone = {"path": "a.jpg", "uri": f"{bench.uri}/gone.jpg", "uploaded_at": "2026-01-03T00:00:00Z"}
+    answer = bench.plan(gather(bench, gone))
+    assert (answer.images, answer.rejected, bench.rejects()) == (0, 0, [])
+
+
+def test_the_options_beside_gathered_objects_are_read_if_they_are_there_but_complete(bench: Bench) -> None:
+    picture = {"path": "a.jpg", "uri": bench.put("loose/a.jpg", b"1"), "uploaded_at": "2026-01-03T00:00:00Z"}
+    options = {"path": "pixlake.json", "uri": f"{bench.uri}/uploads/pets/loose/pixlake.json"}
+    assert bench.plan(gather(bench, options, picture)).options.embedder is None
+    bench.put("loose/pixlake.json", b'{"embedder": "mine", "complete": true}')
+    found = bench.plan(gather(bench, options, picture)).options
+    assert (found.embedder, found.complete) == ("mine", None)
