@@ -143,7 +143,7 @@ def gathered(home: str, *changes: tuple[str, str | None]) -> str:
         {"path": path, "uri": f"{home}/images/pets/{path}", "uploaded_at": "2026-01-01T00:00:00Z", "version": version}
         for path, version in changes
     ]
-    uri = f"{home}/objects.gathered.jsonl"
+    uri = f"{home}/uploads/pets/objects.gathered.jsonl"
     storage.write(uri, msgspec.json.Encoder().encode_lines(lines))
     return uri
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pixlake.errors import BadRequest
 from pixlake.storage import join
 
+GATHERED_END = ".gathered.jsonl"
 _UPLOADS_KEY = re.compile(r"/uploads/([^/]+)/")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -57,6 +58,11 @@ def images_uri(lake: str, experiment_id: str, upload_id: str) -> str:
     return join(lake, "images", experiment_id, upload_id)
 
 
+def is_gathered(upload_uri: str) -> bool:
+    """Whether the upload is a listing of loose objects as their events named them (`Work.gathered`)."""
+    return upload_uri.endswith(GATHERED_END)
+
+
 def stored_uri(lake: str, experiment_id: str) -> str:
     """The folder with all images of an experiment: the upload of a run that has none."""
     return join(lake, "images", experiment_id) + "/"
@@ -92,7 +98,7 @@ class Work:
     @property
     def gathered(self) -> str:
         """JSON Lines of `zips.gathered.Gathered`: the loose objects that are the execution's upload."""
-        return join(self.uri, "objects.gathered.jsonl")
+        return join(self.uri, f"objects{GATHERED_END}")
 
     def extracted(self, shard: int) -> str:
         """JSON Lines of `messages.Image`: the images that one shard put into the lake, in the order of `members`."""

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pyiceberg.catalog import Catalog
 
 from pixlake.errors import BadRequest
-from pixlake.iceberg.catalog import connect, load_table
+from pixlake.iceberg.catalog import connect, has_tables, load_table
 from pixlake.iceberg.existing import read_alive
 from pixlake.iceberg.translation import translated
 from pixlake.schemas import EMBEDDINGS, PREDICTIONS, TableSchema
@@ -36,6 +36,17 @@ def find_unanswered(
     unembedded = _unembedded(images, rows, embedder) if embedder else images.slice(0, 0)
     unpredicted = _unpredicted(catalog, experiment_id, images, classifier) if classifier else images.slice(0, 0)
     return unembedded, unpredicted
+
+
+def read_stored(lake_uri: str, catalog_uri: str, experiment_id: str) -> pa.Table:
+    """The images of the experiment that have a vector, sorted by path: `image_path`, `image_uri`, `uploaded_at`,
+    `width` and `height`. Makes no table; none where the lake has none. Raises CatalogError and StorageError."""
+    columns = ("image_path", "image_uri", "uploaded_at", "width", "height")
+    if not has_tables(catalog_uri):
+        return pa.schema([EMBEDDINGS.columns.field(name) for name in columns]).empty_table()
+    with translated(f"catalog {catalog_uri}"):
+        catalog = connect(lake_uri, catalog_uri)
+    return _newest(_read(catalog, EMBEDDINGS, experiment_id, columns)).select(columns)
 
 
 def _newest(rows: pa.Table) -> pa.Table:

@@ -6,10 +6,13 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from pixlake.matching.extracted import IS_STORED
 from pixlake.matching.names import Matches, Positions
 from pixlake.schemas import STORED
 
+Mask = NDArray[np.bool_]
 _ENTRY_BYTES = 8  # of a name and of a value, where they end
 
 
@@ -51,6 +54,14 @@ class Joined:
         """Paths and URIs of images."""
         some = self.images.select(["image_path", "image_uri"]).take(pa.array(images))
         return some["image_path"].combine_chunks(), some["image_uri"].combine_chunks()
+
+    @cached_property
+    def own(self) -> Mask:
+        """Which images are the upload's own, and not in the lake already."""
+        if IS_STORED not in self.images.column_names:
+            return np.ones(self.images.num_rows, bool)
+        own: Mask = ~self.images[IS_STORED].to_numpy()
+        return own
 
     def image_times(self, images: Positions) -> pa.Array | None:
         """When each image was uploaded, where images have times of their own."""

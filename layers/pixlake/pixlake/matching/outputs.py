@@ -72,11 +72,12 @@ def write_records(work: Work, run: Run, joined: Joined) -> None:
 def write_embed_batches(work: Work, model: Model, joined: Joined, limits: Limits) -> list[Batch]:
     """Write every image of the upload, in ranges of sorted paths."""
     jobs = []
+    own = np.flatnonzero(joined.own)
     rows = limits.rows_for(model.images_per_second)
-    for number, (start, stop) in enumerate(cut(joined.sizes, rows, limits.bytes)):
-        size = int(joined.sizes[start:stop].sum())
+    for number, (start, stop) in enumerate(cut(joined.sizes[own], rows, limits.bytes)):
+        size = int(joined.sizes[own[start:stop]].sum())
         batch = Batch(f"embed-{number:06d}", "embed", "image", model.name, stop - start, size)
-        jobs.append((batch, np.arange(start, stop)))
+        jobs.append((batch, own[start:stop]))
 
     def write(job: tuple[Batch, Positions]) -> Batch:
         batch, images = job

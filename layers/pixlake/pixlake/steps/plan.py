@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from pixlake.errors import BadRequest, BadUpload
-from pixlake.lake import Work, check_identifier, experiment_of, make_upload_id, stored_uri
+from pixlake.lake import Work, check_identifier, experiment_of, is_gathered, make_upload_id, stored_uri
 from pixlake.messages import (
     Classifiers,
     FromLakeRequest,
@@ -26,7 +26,7 @@ from pixlake.retries import read_finished
 from pixlake.settings import PlanSettings
 from pixlake.zips.inventory import EMPTY, Inventory, open_inventory
 from pixlake.zips.outputs import read_options, write_no_shards, write_rejects, write_shards, write_tables
-from pixlake.zips.sources import is_gathered, open_source
+from pixlake.zips.sources import open_source
 
 
 def plan(request: PlanRequest | RetryRequest | FromLakeRequest, settings: PlanSettings) -> PlanAnswer:

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from itertools import chain
 
 import numpy as np
+import pyarrow as pa
 from msgspec.structs import replace
 
 from pixlake.bundles.available import explain_missing_columns, explain_unpredicted
 from pixlake.bundles.roles import EMBEDDER, ORPHAN, WITH_IMAGE, WITHOUT_IMAGE, Model, resolve_models
 from pixlake.errors import BadTable
 from pixlake.experiments import read_experiment
-from pixlake.lake import Work
+from pixlake.lake import Work, is_gathered
 from pixlake.matching.advice import advise
-from pixlake.matching.extracted import read_images
+from pixlake.matching.extracted import read_images, with_stored
 from pixlake.matching.join import Join, join
 from pixlake.matching.joined import Joined
 from pixlake.matching.keyed import Keyed
@@ -39,7 +40,8 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
     """Join the upload's tables with its images; write records, rejects and batches below the execution's work.
 
     Of a retry, write as batches what the earlier execution lost; the rest of its answer holds. Of images that are in
-    the lake, write those that the models have not answered yet.
+    the lake, write those that the models have not answered yet. A table among loose objects is joined with the images
+    that the experiment has, too; those are not embedded again.
 
     Raises BadTable if no table can be read (of a complete upload, if one cannot) or no id column be found, BadUpload
     where the experiment is keyed by another column, BadBundle for a model that cannot be used, and MissingObject where
@@ -52,16 +54,17 @@ def split(request: SplitRequest, settings: SplitSettings) -> SplitAnswer:
     work = Work(settings.lake_uri, request.run.execution_id)
     models = resolve_models(settings.lake_uri, request.options, autogluon=bool(settings.autogluon_image))
     found, left_out = join_upload(request, settings)
-    images = found.joined.images
+    own = found.joined.own
+    orphans = own & (found.joined.matches.record_of_image < 0)
     rejected = write_rejects(work, chain(left_out, found.rejects()))
     write_records(work, request.run, found.joined)
     batches = _write_batches(work, models, found.joined, _limits(settings))
     return SplitAnswer(
         batches=ItemList(work.key(work.batches), len(batches)),
-        images=images.num_rows,
+        images=int(own.sum()),
         records=len(found.joined.ids),
         with_image=int((found.joined.matches.counts > 0).sum()),
-        orphans=images.num_rows - found.joined.matches.matched,
+        orphans=int(orphans.sum()),
         rejected=rejected,
         models={role: model.name for role, model in models.items()},
         id_column=found.id_column,
@@ -83,7 +86,16 @@ def join_upload(request: SplitRequest, settings: SplitSettings) -> tuple[Join, l
     unreadable = [reject for reject in left_out if reject.reason == UNREADABLE_TABLE]
     if request.options.complete and unreadable:
         raise BadTable(f"{unreadable[0].detail}; the records of a complete upload would be gone from the lake")
+    if tables.files and settings.catalog_uri and is_gathered(request.run.upload_uri):
+        images = with_stored(images, _read_stored(request, settings))
     return join(images, tables, request.options, _keyed(request, settings)), left_out
+
+
+def _read_stored(request: SplitRequest, settings: SplitSettings) -> pa.Table:
+    # Iceberg takes half a second to import
+    from pixlake.iceberg.stored import read_stored
+
+    return read_stored(settings.lake_uri, settings.catalog_uri, request.run.experiment_id)
 
 
 def _split_retry(request: SplitRequest, retry_of: str, settings: SplitSettings) -> SplitAnswer:
@@ -169,4 +181,4 @@ def _groups(models: dict[str, Model], joined: Joined) -> Iterator[Group]:
         plain = ~illustrated if WITH_IMAGE in models else np.ones_like(illustrated)
         yield Group("tabular", models[WITHOUT_IMAGE], np.flatnonzero(plain))
     if ORPHAN in models:
-        yield Group("image", models[ORPHAN], np.flatnonzero(joined.matches.record_of_image < 0))
+        yield Group("image", models[ORPHAN], np.flatnonzero(joined.own & (joined.matches.record_of_image < 0)))

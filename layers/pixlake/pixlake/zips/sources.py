@@ -13,6 +13,7 @@ from typing import Protocol
 from pixlake import storage
 from pixlake.errors import AccessDenied, BadRequest, MissingObject, StorageError
 from pixlake.formats import IMAGE_EXTENSIONS, TABLE_EXTENSIONS, extension
+from pixlake.lake import GATHERED_END, is_gathered
 from pixlake.storage import ANY, ObjectInfo, Version
 from pixlake.zips.directory import find_directory, read_entries
 from pixlake.zips.entries import Entry, rejected
@@ -21,7 +22,6 @@ from pixlake.zips.objects import object_entry
 from pixlake.zips.original import original_of
 
 _LISTING_END = ".listing.jsonl"
-_GATHERED_END = ".gathered.jsonl"
 
 
 class Source(Protocol):
@@ -43,14 +43,9 @@ def open_source(uri: str, version_id: str | None = None) -> Source:
     return _Zip(uri, version_id)
 
 
-def is_gathered(uri: str) -> bool:
-    """Whether the upload is a listing of loose objects as their events named them."""
-    return uri.endswith(_GATHERED_END)
-
-
 def _is_zip(uri: str) -> bool:
     return (
-        not uri.endswith(("/", _LISTING_END, _GATHERED_END))
+        not uri.endswith(("/", _LISTING_END, GATHERED_END))
         and extension(uri) not in IMAGE_EXTENSIONS | TABLE_EXTENSIONS
     )
 
