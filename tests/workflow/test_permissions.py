@@ -14,11 +14,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import boto3
+import msgspec
 import pytest
 import yaml
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -26,10 +28,12 @@ from msgspec.structs import replace
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request
 
+from pixlake import storage
 from pixlake.bundles.folders import open_folder
 from pixlake.errors import BadRequest, BadUpload
 from pixlake.failures import MAP_FAILED
 from pixlake.inference.predictor import Predictor, unpack_predictor
+from pixlake.lake import Work
 from pixlake.messages import (
     Batch,
     BatchRequest,
@@ -68,6 +72,7 @@ from pixlake.steps.plan import plan
 from pixlake.steps.record_failure import record_failure
 from pixlake.steps.report import report
 from pixlake.steps.split import split
+from pixlake.zips.listings import Gathered
 from tests.builders import tiny
 from tests.builders.model_lakes import image, make_lake, make_zip
 from tests.builders.predictors import Told, put_predictor
@@ -180,6 +185,7 @@ def asked(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> dict[
     steps = Steps(recorder, client)
     steps.ingest("uploads/pets/a.zip", "first")
     steps.ingest("uploads/pets/folder/", "second", engine=Engine.ATHENA)
+    steps.take_loose()
     steps.retry("first")
     steps.run_from_lake()
     steps.refuse("uploads/pets/evil.zip", "third")
@@ -251,6 +257,21 @@ class Steps:
             self.step("ReportFunction", report, asking, ReportSettings(self.lake, self.new_catalog()))
             self.step("ReportFunction", report, asking, ReportSettings(self.lake, settings.catalog_uri))
             self.catalog_uri = settings.catalog_uri
+
+    def take_loose(self) -> None:
+        """Loose objects as events gathered them, by their versions, and the folder that they lie in."""
+        lines = []
+        for path, data in PETS.items():
+            put = self.client.put_object(Bucket=self.recorder.uploads, Key=f"images/pets/{path}", Body=data)
+            uri = f"s3://{self.recorder.uploads}/images/pets/{path}"
+            lines.append(Gathered(path, uri, datetime(2026, 11, 1, tzinfo=UTC), put["VersionId"]))
+        listing = Work(self.lake, "loose").gathered
+        storage.write(listing, msgspec.json.Encoder().encode_lines(lines))
+        for execution, uri in (("loose", listing), ("folder", f"s3://{self.recorder.uploads}/images/pets/")):
+            request = PlanRequest(execution, "2026-11-21T00:00:00Z", Ingest(uri, "pets", options=OPTIONS))
+            planned = self.step("PlanFunction", plan, request, PlanSettings(self.lake))
+            for shard in self.items(planned.shards.key, Shard):
+                self.step("ExtractFunction", extract, ExtractRequest(planned.run, shard), ExtractSettings(self.lake))
 
     def retry(self, execution: str) -> None:
         """Run again what an execution lost; of another there is nothing left."""

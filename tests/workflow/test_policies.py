@@ -32,6 +32,7 @@ CALLS = {
     "AWS::IAM::Policy": ["iam:PutRolePolicy", "iam:DeleteRolePolicy"],
     "AWS::IAM::Role": ["iam:CreateRole", "iam:AttachRolePolicy", "iam:PassRole", "iam:DeleteRole", "iam:TagRole"],
     "AWS::Lambda::Alias": ["lambda:CreateAlias", "lambda:UpdateAlias", "lambda:DeleteAlias"],
+    "AWS::Lambda::EventSourceMapping": ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"],
     "AWS::Lambda::EventInvokeConfig": ["lambda:PutFunctionEventInvokeConfig"],
     "AWS::Lambda::Function": ["lambda:CreateFunction", "lambda:UpdateFunctionCode", "lambda:DeleteFunction"],
     "AWS::Lambda::LayerVersion": ["lambda:PublishLayerVersion", "lambda:DeleteLayerVersion"],
@@ -104,7 +105,7 @@ def test_who_queries_reads_tables_images_and_reports(folder: str) -> None:
 
 
 def test_the_deployment_may_make_each_type_of_the_stack() -> None:
-    templates = [translate(ROOT / name) for name in ("template.yaml", "api.yaml")]
+    templates = [translate(ROOT / name) for name in ("template.yaml", "api.yaml", "collect.yaml")]
     types = {resource["Type"] for template in templates for resource in template["Resources"].values()}
     assert types <= set(CALLS)
     for kind in sorted(types):
