@@ -36,7 +36,7 @@ _PATIENCE = 3600.0
 def main(images: int, again: int, seed: int) -> None:
     stacks.PATIENCE = _PATIENCE
     wanted = [f"camera {number % 7}/Ü {number}.png" for number in range(images)]
-    bodies = [image(shade) for shade in range(250)]
+    bodies = [image((shade, 0, 0)) for shade in range(250)]
     with (
         tempfile.TemporaryDirectory(prefix="loose-") as folder,
         open_stack(Path(folder), MODELS, ROOT / "bundles") as stack,

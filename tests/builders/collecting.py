@@ -31,7 +31,8 @@ class Application:
 
 def location() -> Path:
     """Of its template."""
-    return ROOT / read_template()["Resources"][APPLICATION]["Properties"]["Location"]
+    found: str = read_template()["Resources"][APPLICATION]["Properties"]["Location"]
+    return ROOT / found
 
 
 def read_application(names: Mapping[str, str]) -> Application:

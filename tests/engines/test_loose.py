@@ -36,7 +36,7 @@ def test_many_events_in_any_order_with_duplicates_are_one_row_an_image(stack: St
     wanted = [f"camera {number % 7}/{number}.png" for number in range(IMAGES)]
     with collecting.held():
         for number, path in enumerate(wanted):
-            stack.s3.put_object(Bucket=UPLOADS, Key=f"images/many/{path}", Body=image(number % 250))
+            stack.s3.put_object(Bucket=UPLOADS, Key=f"images/many/{path}", Body=image((number % 250, 0, 0)))
         collecting.shuffle(chance, again=IMAGES // 5)
     ended = collecting.drained()
     assert [it["status"] for it in ended] == ["SUCCEEDED"] * len(ended), [it.get("cause") for it in ended]
@@ -46,37 +46,37 @@ def test_many_events_in_any_order_with_duplicates_are_one_row_an_image(stack: St
 
 def test_an_image_overwritten_and_one_deleted_before_they_are_gathered(stack: Stack, collecting: Collecting) -> None:
     with collecting.held():
-        for body in (image(1), image(2)):
+        for body in (image((1, 0, 0)), image((2, 0, 0))):
             stack.s3.put_object(Bucket=UPLOADS, Key="images/twice/a.png", Body=body)
         for name in ("b.png", "c.png"):
-            stack.s3.put_object(Bucket=UPLOADS, Key=f"images/twice/{name}", Body=image(3))
+            stack.s3.put_object(Bucket=UPLOADS, Key=f"images/twice/{name}", Body=image((3, 0, 0)))
         stack.s3.delete_object(Bucket=UPLOADS, Key="images/twice/b.png")
         collecting.shuffle(random.Random(1), again=3)
     assert {it["status"] for it in collecting.drained()} == {"SUCCEEDED"}
     found = {row["image_path"]: row for row in rows(stack.lake, "embeddings", "twice")}
     assert sorted(found) == ["a.png", "c.png"]
-    assert stack.read(found["a.png"]["image_uri"]) == image(2)
+    assert stack.read(found["a.png"]["image_uri"]) == image((2, 0, 0))
 
 
 def test_an_older_event_that_comes_late_and_a_deleted_image_bring_nothing_back(
     stack: Stack, collecting: Collecting
 ) -> None:
     with collecting.held():
-        stack.s3.put_object(Bucket=UPLOADS, Key="images/late/a.png", Body=image(1))
-        stack.s3.put_object(Bucket=UPLOADS, Key="images/late/b.png", Body=image(1))
+        stack.s3.put_object(Bucket=UPLOADS, Key="images/late/a.png", Body=image((1, 0, 0)))
+        stack.s3.put_object(Bucket=UPLOADS, Key="images/late/b.png", Body=image((1, 0, 0)))
         old = collecting.taken()
-        stack.s3.put_object(Bucket=UPLOADS, Key="images/late/a.png", Body=image(2))
+        stack.s3.put_object(Bucket=UPLOADS, Key="images/late/a.png", Body=image((2, 0, 0)))
     assert {it["status"] for it in collecting.drained()} == {"SUCCEEDED"}
     stack.s3.delete_object(Bucket=UPLOADS, Key="images/late/b.png")
     collecting.send(old)
     assert {it["status"] for it in collecting.drained()} <= {"SUCCEEDED"}
     (row,) = rows(stack.lake, "embeddings", "late")
-    assert (row["image_path"], stack.read(row["image_uri"])) == ("a.png", image(2))
+    assert (row["image_path"], stack.read(row["image_uri"])) == ("a.png", image((2, 0, 0)))
 
 
 @pytest.mark.parametrize("name", ['1+1 "cheese" a%20b.png', "Ünï 日本 🐈.png", "it's.png"])
 def test_any_name_of_an_image_is_read(stack: Stack, collecting: Collecting, name: str) -> None:
-    stack.s3.put_object(Bucket=UPLOADS, Key=f"images/named/{name}", Body=image(4))
+    stack.s3.put_object(Bucket=UPLOADS, Key=f"images/named/{name}", Body=image((4, 0, 0)))
     assert {it["status"] for it in collecting.drained()} == {"SUCCEEDED"}
     assert name in paths(stack, "named")
 
@@ -84,8 +84,8 @@ def test_any_name_of_an_image_is_read(stack: Stack, collecting: Collecting, name
 def test_a_message_that_is_never_gathered_ends_in_the_dead_letters_and_holds_up_nothing(
     stack: Stack, collecting: Collecting
 ) -> None:
-    stack.s3.put_object(Bucket=UPLOADS, Key="images/my pets/a.png", Body=image(5))
-    stack.s3.put_object(Bucket=UPLOADS, Key="images/others/a.png", Body=image(5))
+    stack.s3.put_object(Bucket=UPLOADS, Key="images/my pets/a.png", Body=image((5, 0, 0)))
+    stack.s3.put_object(Bucket=UPLOADS, Key="images/others/a.png", Body=image((5, 0, 0)))
     (ended,) = collecting.drained()
     assert (ended["status"], paths(stack, "others")) == ("SUCCEEDED", ["a.png"])
     (dead,) = collecting.dead()

@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watch(folder: Path, tmp_path: Path) -> Iterator[Watch]:
-    (folder / "a b.png").write_bytes(image(1))
+    (folder / "a b.png").write_bytes(image((1, 0, 0)))
     watching = Watch(folder, tmp_path / "lake", tmp_path / "log")
     yield watching
     watching.process.kill()
@@ -69,9 +69,9 @@ def test_a_folder_is_in_the_lake_as_it_changes_and_nothing_is_taken_twice(
     first = watch.images()
     assert list(first) == ["a b.png"]
     (folder / "deep").mkdir()
-    (folder / "deep/b.png").write_bytes(image(2))
-    (folder / "a b.png").write_bytes(image(3))
-    (folder / ".hidden.png").write_bytes(image(3))
+    (folder / "deep/b.png").write_bytes(image((2, 0, 0)))
+    (folder / "a b.png").write_bytes(image((3, 0, 0)))
+    (folder / ".hidden.png").write_bytes(image((3, 0, 0)))
     assert "2 images" in watch.said(2)[1]
     second = watch.images()
     assert list(second) == ["a b.png", "deep/b.png"]
@@ -82,7 +82,7 @@ def test_a_folder_is_in_the_lake_as_it_changes_and_nothing_is_taken_twice(
     assert "1 images" in watch.said(4)[3]
     assert watch.images()["c.png"] == second["deep/b.png"]
     assert "Stopped" in watch.interrupt()
-    (folder / "d.png").write_bytes(image(4))
+    (folder / "d.png").write_bytes(image((4, 0, 0)))
     again = Watch(folder, tmp_path / "lake", tmp_path / "again")
     try:
         assert "2 files" in again.said(1)[0], "the new image, and the table that failed"

@@ -167,7 +167,7 @@ def test_one_table_is_an_upload(bench: Bench) -> None:
     assert bench.tables() == {"pets.csv": b"id\n1\n"}
 
 
-def gather(bench: Bench, *lines: dict[str, object]) -> str:
+def gather(bench: Bench, *lines: dict[str, str]) -> str:
     """What events gathered, as an upload."""
     return bench.put("objects.gathered.jsonl", msgspec.json.Encoder().encode_lines(lines))
 
