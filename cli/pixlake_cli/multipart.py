@@ -22,7 +22,7 @@ from botocore.parsers import ResponseParserError
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from pixlake.errors import StorageError
+from pixlake.errors import ChangedObject, StorageError
 from pixlake_cli.stacks import Client, error_code
 
 Tell = Callable[[int], None]
@@ -75,7 +75,7 @@ class _Part:
     sent: bool
 
 
-class _Other(Exception):
+class _Other(ChangedObject):
     """A part that is there is of other bytes."""
 
 
