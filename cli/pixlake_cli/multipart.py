@@ -215,7 +215,7 @@ class _Sending:
         checksum = b64encode(hashlib.sha256(data).digest()).decode()
         if there is not None:
             if (there.size, there.checksum) != (len(data), checksum):
-                raise _Other
+                raise _Other(f"{self._target.uri}, part {number}")
             return self._arrived(there)
         told = {"UploadId": upload_id, "PartNumber": number, "ChecksumSHA256": checksum}
         answer = self._ask(lambda: self._request("upload_part", Body=_Body(data, self._stopping), **told))

@@ -84,7 +84,7 @@ def search(
     if sheet:
         from pixlake_cli.contactsheet import draw_hits
 
-        write_bytes(sheet, draw_hits(hits, query))
+        write_bytes(sheet, draw_hits(hits, query, image))
     page = html or (Path("found.html") if opens and not sheet else None)
     if page:
         from pixlake.pages.found import draw_found

@@ -29,6 +29,20 @@ def test_the_query_is_the_heading(tmp_path: Path) -> None:
     assert red.crop(below).tobytes() == blue.crop(below).tobytes()
 
 
+def test_a_query_that_is_a_picture_is_to_the_left_of_what_it_found(tmp_path: Path) -> None:
+    found = hits(tmp_path, "r1", "r2")
+    red = BytesIO()
+    Image.new("RGB", (40, 20), "#ff0000").save(red, "PNG")
+    words, picture = draw(found, "cat.png"), Image.open(BytesIO(draw_hits(found, "cat.png", red.getvalue())))
+    beside = picture.width - words.width
+    reds = [place for place, color in enumerate(picture.get_flattened_data()) if color == (255, 0, 0)]
+    assert reds
+    assert max(place % picture.width for place in reds) < beside
+    below = (1, 60, words.width, words.height)
+    moved = picture.crop((beside + 1, 60, picture.width, picture.height))
+    assert moved.tobytes() == words.crop(below).tobytes()
+
+
 def test_a_long_query_stays_on_the_sheet(tmp_path: Path) -> None:
     sheet = draw(hits(tmp_path, "r1"), "a flower that is red " * 20)
     assert sheet.size == draw(hits(tmp_path, "r1"), "x").size
