@@ -134,6 +134,7 @@ validate build test-containers: export PATH := $(CURDIR)/$(SAM)/bin:$(PATH)
 validate: sam ## lint the template as SAM reads it
 	sam validate --lint
 	sam validate --lint --template-file api.yaml
+	sam validate --lint --template-file collect.yaml
 
 # WS1004 wants a log group for each function; they share one, so that one query follows an execution through all. E3724 is
 # left out in the template, too, which says why
