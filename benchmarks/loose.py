@@ -3,8 +3,8 @@
 On MiniStack, whose S3, EventBridge, SQS and mapping of a queue are not ours, with the template's rule, batch size and
 state machine; the functions are the laptop's. The queue is held until all events are in it, as a window holds it.
 
-    python -m benchmarks.loose                                   # 1,000 images, as in docs/benchmarks.md
-    python -m benchmarks.loose --images 10000 --again 2000       # five executions
+    python -m benchmarks.loose                                   # 1,000 images
+    python -m benchmarks.loose --images 10000 --again 2000       # as in docs/benchmarks.md
 """
 
 import random
