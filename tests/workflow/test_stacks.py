@@ -213,6 +213,15 @@ def test_a_stack_that_is_not_there_is_said(small: SmallStack) -> None:  # noqa: 
     assert "does not exist" in result.stderr
 
 
+def test_a_stack_that_is_not_there_is_said_before_an_upload_is_looked_at(
+    small: SmallStack,  # noqa: ARG001
+    upload: Path,
+) -> None:
+    result = run("upload", upload, "--stack", "nobodys")
+    assert (result.exit_code, "does not exist" in result.stderr) == (1, True)
+    assert "not_an_image" not in result.stderr
+
+
 def test_an_upload_has_one_place(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(image())
     for places in ((), ("--stack", "a", "--bucket", "b")):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pixlake_cli.executions import Status
     from pixlake_cli.packing import Packed
     from pixlake_cli.sending import Delivery
-    from pixlake_cli.stacks import Stack
+    from pixlake_cli.stacks import Client, Stack
 
 _REFUSED = 2
 
@@ -67,11 +67,15 @@ def upload(
     from pixlake.messages import Options
     from pixlake_cli.checking import check_upload
     from pixlake_cli.progressbar import counting
+    from pixlake_cli.stacks import make_client, open_stack
     from pixlake_cli.verdicts import as_text
 
     named = [each for each in (stack, bucket) if each is not None]
     if len(named) > 1 or not (named or lake):
         raise BadRequest("name one place for the upload: --stack NAME, --bucket NAME or --lake DIR")
+    client = make_client(region)
+    # before the images are looked at, which takes its time
+    opened = open_stack(stack, client) if stack else None
     with counting("Checking", "images") as tell:
         checked = check_upload(uploads, None if named else _with_models(lake), experiment, Options(), tell)
     click.echo(as_text(checked), err=True)
@@ -83,7 +87,7 @@ def upload(
         if not dry_run:
             _run(context, uploads, lake, experiment, as_json)
         return
-    ended = _send(uploads, stack, bucket, region, experiment, dry_run=dry_run, no_wait=no_wait, result=result)
+    ended = _send(uploads, client, opened, bucket, experiment, dry_run=dry_run, no_wait=no_wait, result=result)
     _end(result, as_json, 0 if ended else 1)
 
 
@@ -107,9 +111,9 @@ def _run(context: click.Context, uploads: tuple[Path, ...], lake: Lake, experime
 
 def _send(
     uploads: tuple[Path, ...],
-    stack_name: str | None,
+    client: "Client",
+    stack: "Stack | None",
     bucket: str | None,
-    region: str | None,
     experiment: str | None,
     *,
     dry_run: bool,
@@ -118,10 +122,7 @@ def _send(
 ) -> bool:
     """Whether all went well; what came of it is put into `result`."""
     from pixlake_cli.sending import deliver, key_of, with_packed
-    from pixlake_cli.stacks import make_client, open_stack
 
-    client = make_client(region)
-    stack = open_stack(stack_name, client) if stack_name else None
     bucket = stack.uploads if stack else bucket
     assert bucket is not None, "one of both is named"
     try:
