@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pixlake.bundles.folders import read_folder
 from pixlake.iceberg.catalog import connect, load_table, make_namespace, open_catalog
 from pixlake.iceberg.lakes import DATABASE, Lake
 from pixlake.schemas import TABLES
@@ -36,7 +37,7 @@ PARAMETERS = {
 }
 """For each saved query those that it answers with rows, on the sample and the zoo."""
 SORTED_BY = {"NearestImagesQuery": 3, "DisagreementQuery": 3, "WithoutImageQuery": 0, "RejectsQuery": 2}
-SORTED_BY |= {"LabelsQuery": 0, "cli.md 1": 1, "cli.md 5": 1, "make demo": 2}
+SORTED_BY |= {"LabelsQuery": 0, "cli.md 1": 1, "cli.md 5": 1, "photographs.md 1": 1, "make demo": 2}
 """The column that an answer is sorted by; equals may come in any order."""
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 """The time of the upload that the reports' queries name; those of changes name the moments after it."""
@@ -72,6 +73,8 @@ def put_examples(lake: Lake) -> None:
     for name, rows in {"embeddings": zoo.EMBEDDINGS, "predictions": zoo.PREDICTIONS, "rejects": [lost]}.items():
         zoo.put_rows(lake, name, [row | {"uploaded_at": NEW_YEAR} for row in rows], "my-pets", "my-pets")
     zoo.put_rows(lake, "predictions", zoo.PREDICTIONS, "holiday", "holiday")
+    named = {"model": read_folder((ROOT / "bundles/imagenet-lite0").as_uri()).model, "label": "espresso"}
+    zoo.put_rows(lake, "predictions", [row | named for row in zoo.PREDICTIONS], "photographs", "photographs")
 
 
 def age(lake: Lake, name: str) -> None:
