@@ -11,6 +11,9 @@ from typing import Any
 
 import click
 
+from pixlake.iceberg.lakes import Lake
+from pixlake.models_python import find_models_python
+from pixlake.settings import Device
 from pixlake_cli.engine.display import shown
 from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.inputs import Upload
@@ -35,6 +38,19 @@ def interruptible() -> Iterator[None]:
         sys.exit(130)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def check_device(device: Device, *, containers: bool) -> None:
+    """UsageError for a GPU in containers."""
+    if containers and device is not Device.CPU:
+        raise click.UsageError("--containers run on the cores, as Lambda does: --device does not go with it")
+
+
+def make_engine(lake: Lake, *, containers: bool = False, device: Device = Device.CPU) -> Engine:
+    """The engine on a lake in a folder."""
+    # on a laptop it stands in for the AutoGluon container
+    parameters = {} if containers else {"AutoGluonImage": str(find_models_python() or "")}
+    return Engine(lake.uri, lake.catalog_uri, parameters, containers=containers, device=device)
 
 
 def execute(engine: Engine, lake: Path, upload: Upload, request: Mapping[str, Any], begun: float) -> Ended:

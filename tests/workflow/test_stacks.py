@@ -92,7 +92,8 @@ def test_a_failed_execution_is_told_by_the_error_of_the_child_and_exits_with_1(s
     assert "Check the model in the lake" in result.stderr
 
 
-def test_no_wait_ends_with_the_object_and_a_dry_run_without_it(small: SmallStack, upload: Path) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("small")
+def test_no_wait_ends_with_the_object_and_a_dry_run_without_it(upload: Path) -> None:
     key = "uploads/sent/pets.zip"
     dry = on_stack("upload", upload, "--experiment", "sent", "--dry-run")
     assert (dry.exit_code, f"3 files, 0.0 MiB to s3://{UPLOADS}/{key}" in dry.stderr) == (0, True)
@@ -102,15 +103,16 @@ def test_no_wait_ends_with_the_object_and_a_dry_run_without_it(small: SmallStack
     assert client.list_objects_v2(Bucket=UPLOADS, Prefix=key)["KeyCount"] == 1
 
 
-def test_what_is_refused_is_not_sent(small: SmallStack, tmp_path: Path) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("small")
+def test_what_is_refused_is_not_sent(tmp_path: Path) -> None:
     refused = make_zip(tmp_path / "evil.zip", {"../evil.png": image()})
     result = on_stack("upload", refused)
     assert (result.exit_code, "Refused: unsafe_path" in result.stderr) == (2, True)
     assert boto3.client("s3").list_objects_v2(Bucket=UPLOADS, Prefix="uploads/evil/")["KeyCount"] == 0
 
 
+@pytest.mark.usefixtures("small")
 def test_an_execution_that_never_begins_is_an_error(
-    small: SmallStack,  # noqa: ARG001
     upload: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -207,14 +209,15 @@ def test_one_place_is_named(command: list[str], tmp_path: Path) -> None:
     assert (result.exit_code, "--lake DIR or --stack NAME" in result.stderr) == (2, True)
 
 
-def test_a_stack_that_is_not_there_is_said(small: SmallStack) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("small")
+def test_a_stack_that_is_not_there_is_said() -> None:
     result = run("status", "--stack", "nobodys")
     assert result.exit_code == 1
     assert "does not exist" in result.stderr
 
 
+@pytest.mark.usefixtures("small")
 def test_a_stack_that_is_not_there_is_said_before_an_upload_is_looked_at(
-    small: SmallStack,  # noqa: ARG001
     upload: Path,
 ) -> None:
     result = run("upload", upload, "--stack", "nobodys")
@@ -229,7 +232,9 @@ def test_an_upload_has_one_place(tmp_path: Path) -> None:
         assert (result.exit_code, "name one place" in result.stderr) == (2, True)
 
 
-def test_on_a_lake_it_is_checked_and_run(tmp_path: Path, upload: Path) -> None:
+def test_on_a_lake_it_is_checked_and_run(tmp_path: Path, upload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # credentials are not looked for
+    monkeypatch.setattr("pixlake_cli.stacks.make_client", lambda _: pytest.fail("AWS was asked"))
     lake = tmp_path / "lake"
     dry = run("upload", upload, "--lake", lake, "--dry-run")
     assert (dry.exit_code, lake.exists(), "1 not_an_image" in dry.stderr) == (0, False, True)

@@ -9,14 +9,12 @@ import click
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
-from pixlake.models_python import find_models_python
 from pixlake.retries import read_finished
 from pixlake.settings import Device
 from pixlake_cli.devices import device_option
-from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.inputs import Upload
 from pixlake_cli.lakes import place_option
-from pixlake_cli.running import execute, interruptible, tell
+from pixlake_cli.running import check_device, execute, interruptible, make_engine, tell
 
 if TYPE_CHECKING:
     from pixlake_cli.stacks import Stack
@@ -71,15 +69,9 @@ def retry(
     if lake.folder is None:
         raise BadRequest(f"{lake.uri}: `pixlake retry` works on a folder, or on a stack: name it with --stack")
     lake.require_not_moved()
-    if containers and device is not Device.CPU:
-        raise click.UsageError("--containers run on the cores, as Lambda does: --device does not go with it")
+    check_device(device, containers=containers)
     run = read_finished(lake.uri, execution).request.run
-    # on a laptop it stands in for the AutoGluon container
-    parameters = {} if containers else {"AutoGluonImage": str(find_models_python() or "")}
-    with (
-        interruptible(),
-        Engine(lake.uri, lake.catalog_uri, parameters, containers=containers, device=device) as engine,
-    ):
+    with interruptible(), make_engine(lake, containers=containers, device=device) as engine:
         again = Upload(run.upload_uri, run.experiment_id, f"What {execution} lost")
         ended = execute(engine, lake.folder, again, {"retry": execution}, begun)
         tell(ended, engine.logs, as_json=as_json)

@@ -10,16 +10,14 @@ import click
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
 from pixlake.lake import check_identifier, stored_uri
-from pixlake.models_python import find_models_python
 from pixlake.settings import Device
 from pixlake_cli.devices import device_option
-from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.inputs import Upload, find_uploads
 from pixlake_cli.engine.provision import put_models
 from pixlake_cli.engine.root import ROOT
 from pixlake_cli.lakes import lake_option
 from pixlake_cli.overrides import complete_option, merge_settings, settings_option
-from pixlake_cli.running import execute, interruptible, tell
+from pixlake_cli.running import check_device, execute, interruptible, make_engine, tell
 
 
 @click.command()
@@ -81,8 +79,7 @@ def run(
     if lake.folder is None:
         raise BadRequest(f"{lake.uri}: `pixlake run` works on a folder; for a bucket, upload to the stack instead")
     lake.require_not_moved()
-    if containers and device is not Device.CPU:
-        raise click.UsageError("--containers run on the cores, as Lambda does: --device does not go with it")
+    check_device(device, containers=containers)
     if not uploads and not from_lake:
         raise click.UsageError("Missing argument 'UPLOAD...'.")
     if from_lake:
@@ -94,12 +91,7 @@ def run(
     settings += [{"embedder": embedder}] if embedder is not None else []
     settings += [{"classifier": {"orphan": image_classifier}}] if image_classifier is not None else []
     options = merge_settings(settings, complete=complete)
-    # on a laptop it stands in for the AutoGluon container
-    parameters = {} if containers else {"AutoGluonImage": str(find_models_python() or "")}
-    with (
-        interruptible(),
-        Engine(lake.uri, lake.catalog_uri, parameters, containers=containers, device=device) as engine,
-    ):
+    with interruptible(), make_engine(lake, containers=containers, device=device) as engine:
         ended = []
         for upload in found:
             named = {"upload_uri": upload.uri, "experiment_id": upload.experiment_id}

@@ -73,9 +73,9 @@ def upload(
     named = [each for each in (stack, bucket) if each is not None]
     if len(named) > 1 or not (named or lake):
         raise BadRequest("name one place for the upload: --stack NAME, --bucket NAME or --lake DIR")
-    client = make_client(region)
     # before the images are looked at, which takes its time
-    opened = open_stack(stack, client) if stack else None
+    client = make_client(region) if named else None
+    opened = open_stack(stack, client) if stack and client else None
     with counting("Checking", "images") as tell:
         checked = check_upload(uploads, None if named else _with_models(lake), experiment, Options(), tell)
     click.echo(as_text(checked), err=True)
@@ -83,8 +83,8 @@ def upload(
     result["checked"] = msgspec.to_builtins(checked)
     if checked.refused:
         _end(result, as_json, _REFUSED)
-    if lake is not None and not named:
-        if not dry_run:
+    if client is None:
+        if lake is not None and not dry_run:
             _run(context, uploads, lake, experiment, as_json)
         return
     ended = _send(uploads, client, opened, bucket, experiment, dry_run=dry_run, no_wait=no_wait, result=result)

@@ -20,7 +20,7 @@ from pixlake_cli.engine.provision import name_execution, put_models
 from pixlake_cli.engine.root import ROOT
 from pixlake_cli.lakes import lake_option
 from pixlake_cli.overrides import merge_settings, settings_option
-from pixlake_cli.running import interruptible
+from pixlake_cli.running import interruptible, make_engine
 
 LOOK_SECONDS = 5.0
 """How often the folder is looked at where no event came, as of a disk on a network."""
@@ -57,7 +57,7 @@ def watch(folder: Path, lake: Lake, experiment: str | None, seconds: float, sett
     lake.require_not_moved()
     (upload,) = find_uploads([folder], lake.folder, experiment)
     put_models(ROOT / "bundles", lake.folder)
-    with interruptible(), Engine(lake.uri, lake.catalog_uri) as engine:
+    with interruptible(), make_engine(lake) as engine:
         watching = _Watching(engine, lake, upload, merge_settings(settings, complete=False))
         click.echo(f"Watching {upload.shown} as experiment {upload.experiment_id}; Ctrl-C ends it", err=True)
         for _ in _moments(watching.folder, seconds):

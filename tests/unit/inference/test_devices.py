@@ -1,6 +1,7 @@
 """A GPU is used where it is asked for and there is one; where there is none, that is said and nothing runs."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
@@ -65,6 +66,14 @@ def test_commands_refuse_a_gpu_that_is_not_there(machine: SetMachine, command: l
     ended = CliRunner().invoke(cli, [*command, "--lake", "lake", "--device", "cuda"])
     assert ended.exit_code == 2
     assert "no CUDA provider" in ended.output
+
+
+def test_containers_have_no_gpu(machine: SetMachine, tmp_path: Path) -> None:
+    machine([CUDA, CORES], 1)
+    lake = tmp_path / "lake"
+    ended = CliRunner().invoke(cli, ["run", str(tmp_path), "--lake", str(lake), "--device", "cuda", "--containers"])
+    assert (ended.exit_code, lake.exists()) == (2, False)
+    assert "run on the cores" in ended.output
 
 
 def test_the_gpu_computes_float32_and_the_cores_what_it_cannot(

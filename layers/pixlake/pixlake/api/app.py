@@ -97,10 +97,8 @@ class Api:
         signs: bool = False,
     ) -> None:
         self._lake, self._limits, self._choose, self._signs = lake, limits, choose, signs
-        self._resident, self._cores = (
-            Resident(lake, cache or user_cache(), shared=signs),
-            CapacityLimiter(available_cores()),
-        )
+        self._resident = Resident(lake, cache or user_cache(), shared=signs)
+        self._cores = CapacityLimiter(available_cores())
         self._decoders, self._notices = Decoders(limits.image), Notices(lake.uri)
         self._conditions = Conditions()
         self._page = make_page()
