@@ -84,8 +84,8 @@ def _on_stack(execution: str, stack: "Stack", *, redrive: bool, no_wait: bool, a
     from pixlake_cli.following import follow
     from pixlake_cli.machines import redrive as go_on
     from pixlake_cli.machines import start_retry
+    from pixlake_cli.stackstatus import look_at
     from pixlake_cli.statuses import as_object, as_text
-    from pixlake_cli.watching import look_at
 
     name = go_on(stack, execution) if redrive else start_retry(stack, execution)
     click.echo(f"Execution {name}", err=True)

@@ -58,7 +58,7 @@ def status(execution: str | None, lake: Lake, stack: "Stack | None", follow: boo
 
 
 def _follow(lake: Lake, stack: "Stack | None", known: list["Execution"], as_json: bool) -> None:
-    from pixlake_cli import watching
+    from pixlake_cli import stackstatus
     from pixlake_cli.executions import SUCCEEDED, find_execution
     from pixlake_cli.following import follow
     from pixlake_cli.statuses import as_object, as_text
@@ -70,7 +70,7 @@ def _follow(lake: Lake, stack: "Stack | None", known: list["Execution"], as_json
     name = known[0].execution_id
 
     def look() -> "Status":
-        return watching.look_at(stack, name) if stack else _look(lake, None, find_execution(lake, name))
+        return stackstatus.look_at(stack, name) if stack else _look(lake, None, find_execution(lake, name))
 
     found = follow(look)
     click.echo(json.dumps(as_object(found), indent=1) if as_json else as_text(found))
@@ -83,6 +83,6 @@ def _look(lake: Lake, stack: "Stack | None", execution: "Execution") -> "Status"
 
     if stack is None:
         return executions.look_at(lake, execution)
-    from pixlake_cli.watching import look_at_known
+    from pixlake_cli.stackstatus import look_at_known
 
     return look_at_known(stack, execution)

@@ -150,8 +150,8 @@ def _follow(stack: "Stack", delivery: "Delivery", result: dict[str, Any]) -> boo
     from pixlake_cli.executions import SUCCEEDED
     from pixlake_cli.following import follow
     from pixlake_cli.sending import await_execution
+    from pixlake_cli.stackstatus import look_at
     from pixlake_cli.statuses import as_object, as_text
-    from pixlake_cli.watching import look_at
 
     again = f"pixlake status --stack {stack.name} --follow"
     try:
