@@ -15,7 +15,7 @@ from pixlake.bundles.demo import PHOTO_MODELS
 from pixlake.settings import PlanSettings, from_environment
 from pixlake_cli.engine.pool import WHOLE_MACHINE
 from pixlake_cli.engine.template import Deployment
-from tests.project import ROOT
+from tests.project import ROOT, read_template
 from tests.template.intrinsics import IMAGE
 from tests.template.policies import MANAGED, statements_of
 
@@ -37,6 +37,16 @@ def test_sections_are_in_the_order_of_the_data_flow() -> None:
     lines = (ROOT / "template.yaml").read_text().splitlines()
     sections = [line.strip("# -") for line in lines if line.strip().startswith("# ----")]
     assert sections == ["parameters", "globals", "ways in", "flow", "lake", "api", "watching", "outputs"]
+
+
+def test_a_parameter_that_tables_lead_to_says_that_it_never_changes(resources: Resources) -> None:
+    """The tables name their files by the bucket, and the catalog names the tables by the database."""
+    (database,) = resources("AWS::Glue::Database").values()
+    names = [resources("AWS::S3::Bucket")["LakeBucket"]["BucketName"], database["DatabaseInput"]["Name"]]
+    found = {name for name in read_template()["Parameters"] if any(f"'{name}'" in str(each) for each in names)}
+    assert found == {"LakeBucketName", "DatabaseName"}
+    for name in found:
+        assert "never change it once deployed" in read_template()["Parameters"][name]["Description"], name
 
 
 def test_variables_are_settings_and_none_without_default_is_missing(deployment: Deployment) -> None:

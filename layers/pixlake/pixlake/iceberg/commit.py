@@ -29,6 +29,7 @@ from pixlake.iceberg.keys import PARTITION
 from pixlake.iceberg.merge import EMPTY_INDEX, KeyIndex, index_keys, merge_rows
 from pixlake.iceberg.plan import SMALL_FILES, Plan, Stream, plan_commit
 from pixlake.iceberg.rows import Rows
+from pixlake.iceberg.transactions import begin
 from pixlake.iceberg.translation import CONFLICTS, translated
 from pixlake.messages import Effect
 from pixlake.schemas import TableSchema
@@ -200,7 +201,7 @@ class _Committer:
             summary[DELETED] = str(self.target.partition)
         if self.origin.execution:
             summary |= {_EXECUTION: self.origin.execution, _EFFECT: msgspec.json.encode(plan.effect).decode()}
-        with table.transaction() as transaction:
+        with begin(table) as transaction:
             if self.origin.complete is not None:
                 transaction.set_properties({f"{COMPLETE}{self.target.partition}": str(plan.horizon)})
             with transaction.update_snapshot(summary).overwrite() as snapshot:

@@ -16,6 +16,7 @@ from pixlake.iceberg.agreement import COMPLETE
 from pixlake.iceberg.catalog import load_table, table_names
 from pixlake.iceberg.commit import DELETED
 from pixlake.iceberg.keys import PARTITION
+from pixlake.iceberg.transactions import begin
 from pixlake.iceberg.translation import CONFLICTS, translated
 from pixlake.schemas import EXECUTIONS, TABLES
 
@@ -67,7 +68,7 @@ def _drop_deleted_files(catalog: Catalog, name: str, experiment_id: str) -> None
     manifests = snapshot.manifests(table.io) if snapshot else []
     if any(not (manifest.has_added_files() or manifest.has_existing_files()) for manifest in manifests):
         # an append, here of nothing, leaves them out
-        with table.transaction() as transaction, transaction.update_snapshot({DELETED: experiment_id}).fast_append():
+        with begin(table) as transaction, transaction.update_snapshot({DELETED: experiment_id}).fast_append():
             pass
 
 
@@ -75,7 +76,7 @@ def _drop_deleted_files(catalog: Catalog, name: str, experiment_id: str) -> None
 def _delete(catalog: Catalog, name: str, experiment_id: str) -> None:
     table = load_table(catalog, name)
     horizon = f"{COMPLETE}{experiment_id}"
-    with table.transaction() as transaction:
+    with begin(table) as transaction:
         if table.scan(_of(experiment_id)).count():
             transaction.delete(_of(experiment_id), snapshot_properties={DELETED: experiment_id})
         if horizon in table.properties:  # of a complete upload, also where that left no row
