@@ -16,6 +16,7 @@ from uuid import uuid4
 import pyarrow as pa
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchNamespaceError, NoSuchTableError
+from pyiceberg.io import FileIO, load_file_io
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.table import Table
@@ -72,6 +73,11 @@ def load_table(catalog: Catalog, name: str) -> Table:
     """The table as it is now."""
     with translated(f"table {name}"):
         return catalog.load_table((catalog.name, name))
+
+
+def lake_files(catalog: Catalog) -> FileIO:
+    """The lake's files as its tables reach them; no table is loaded for it."""
+    return load_file_io(catalog.properties)
 
 
 def load_existing(lake_uri: str, catalog_uri: str, name: str) -> tuple[Catalog, Table]:

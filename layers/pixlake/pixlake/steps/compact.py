@@ -19,7 +19,7 @@ from pixlake import storage
 from pixlake.errors import BadUpload
 from pixlake.experiments import Experiment, keep_experiment
 from pixlake.iceberg.agreement import Withdrawal, find_horizon
-from pixlake.iceberg.catalog import load_table, open_catalog
+from pixlake.iceberg.catalog import lake_files, load_table, open_catalog
 from pixlake.iceberg.commit import Origin, Target, commit_upload
 from pixlake.iceberg.rows import ParquetRows
 from pixlake.iceberg.uploads import AGREEING, UploadCommit
@@ -69,7 +69,7 @@ def compact(request: CompactRequest, settings: CompactSettings, seconds: float =
     write_finished(work, Finished(request, tuple(lost)))
     if settings.compaction_engine is Engine.ATHENA:
         _refuse_older(request, load_table(catalog, RECORDS.name))
-        answer = hand_over(execution, parts, load_table(catalog, REJECTS.name).io, settings)
+        answer = hand_over(execution, parts, lake_files(catalog), settings)
         return msgspec.structs.replace(answer, with_image=with_image)
     missing = [*(batch.batch_id for batch in lost), *execution.passing(parts[REJECTS.name])]
     job = _Job(execution, settings, catalog, time.monotonic() + seconds, missing)
@@ -131,7 +131,7 @@ class _Job:
             self.deadline,
             complete=uploaded if request.options.complete else None,
         )
-        io = load_table(self.catalog, RECORDS.name).io
+        io = lake_files(self.catalog)
         sources = {
             schema.name: [ParquetRows(io, uri, schema.columns) for uri in parts[schema.name]] for schema in AGREEING
         }
