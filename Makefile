@@ -27,7 +27,7 @@ ARCHITECTURE ?= x86_64
 CONTAINERS := $(filter-out functions/classify_autogluon/%,$(wildcard functions/*/requirements.txt))
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs report-picture unit fuzz test test-3.13 test-attacks test-wheel test-engines test-trino test-readers test-openapi sam validate lint-template asl arm64 build autogluon-image test-containers requirements
+.PHONY: help setup demo lint docs report-picture unit fuzz test test-3.13 test-aws test-attacks test-wheel test-engines test-trino test-readers test-openapi sam validate lint-template asl arm64 build autogluon-image test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -68,7 +68,7 @@ fuzz: setup ## hostile images, tables and zips for MINUTES, as SEED says; findin
 	$(VENV)/bin/python -m tests.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # mypy keeps one core busy, so the tests on Python 3.13 run beside it
-test: setup ## lint, the quick tests on Python 3.13, and all but the slow, and those that need torch, containers or another environment
+test: setup ## lint, the quick tests on Python 3.13, and all but the slow, and those that need doubles of AWS, torch, containers or another environment
 	@$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) lint $(if $(filter %3.13,$(PYTHON)),,test-3.13)
 	$(VENV)/bin/python $(PYTEST)
 
@@ -85,6 +85,9 @@ $(VENV_313)/.ready: requirements/dev.txt $(VENV)/.ready
 	VIRTUAL_ENV=$(VENV_313) $(VENV)/bin/uv pip sync -q --require-hashes requirements/dev.txt
 	VIRTUAL_ENV=$(VENV_313) $(VENV)/bin/uv pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
+
+test-aws: setup ## the deployment on doubles of AWS: its stack, rights and redrives, stores and catalogs
+	$(VENV)/bin/python $(PYTEST) tests/deployment tests/contract
 
 test-attacks: setup ## what must be waited for: hostile images, tables, models and queries against their limits, processes that end
 	$(VENV)/bin/python $(PYTEST) tests/attacks tests/processes

@@ -18,10 +18,10 @@ from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.template import REGION
 from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
+from tests.deployment.athenas import MORE, RETRYABLE, TIMED_OUT, Queries, answering
+from tests.deployment.redriving import go_on, make_machine, read_input
 from tests.doubles.athena import Athena, open_athena
 from tests.project import ROOT, read_definition
-from tests.workflow.athenas import MORE, RETRYABLE, TIMED_OUT, Queries, answering
-from tests.workflow.redriving import go_on, make_machine, read_input
 
 MACHINE = ROOT / "statemachine/compact_athena.asl.yaml"
 LINKED = ["CREATE"]  # links are merged from the parts of records

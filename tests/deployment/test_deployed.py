@@ -16,8 +16,8 @@ from pixlake_cli.engine import pool
 from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.template import REGION
 from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
+from tests.deployment.deployments import create_stack, translate
 from tests.project import ROOT
-from tests.workflow.deployments import create_stack, translate
 
 TIME = "2026-11-21T10:00:00Z"
 

@@ -9,8 +9,8 @@ import pytest
 from moto import mock_aws
 
 from pixlake_cli.engine.template import REGION, Resolver
+from tests.deployment.deployments import create_stack, translate
 from tests.project import read_template
-from tests.workflow.deployments import create_stack, translate
 
 
 @pytest.fixture

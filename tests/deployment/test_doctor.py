@@ -9,7 +9,7 @@ from moto import mock_aws
 
 from pixlake_cli.engine.template import REGION
 from tests.builders.commands import run
-from tests.workflow.deployments import create_stack, translate
+from tests.deployment.deployments import create_stack, translate
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from boto3.s3.transfer import TransferConfig
 from moto import mock_aws
 
 from pixlake.lake import Work
+from tests.deployment.deployments import translate
 from tests.project import ROOT, read_template
-from tests.workflow.deployments import translate
 
 FOLDER = ROOT / "docs/policies"
 # what CloudFormation calls to make and delete one of each type, by the service's own names

@@ -22,8 +22,8 @@ from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.sandbox import Answer
 from pixlake_cli.engine.template import REGION
 from tests.builders.model_lakes import MODELS, Row, image, make_lake, make_zip, rows
+from tests.deployment.redriving import execution_arn, go_on, make_machine, read_input
 from tests.project import ROOT
-from tests.workflow.redriving import execution_arn, go_on, make_machine, read_input
 from tests.workflow.stacks import hasten
 
 RESULTS = ("embeddings", "predictions", "records")

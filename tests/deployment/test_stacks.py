@@ -14,7 +14,7 @@ from click.testing import Result
 from pixlake_cli import following, sending
 from tests.builders.commands import run
 from tests.builders.model_lakes import image, make_zip
-from tests.workflow.smallstacks import NAME, UPLOADS, SmallStack, open_small_stack
+from tests.deployment.smallstacks import NAME, UPLOADS, SmallStack, open_small_stack
 
 
 @pytest.fixture(scope="module")

@@ -33,10 +33,10 @@ from pixlake_cli.engine.endpoints import BUCKET, Endpoints
 from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.sandbox import Answer, failure
 from pixlake_cli.engine.template import ACCOUNT, MACHINE, REGION, RULE, Resolver, machine_arn
+from tests.deployment.athenas import Queries
 from tests.doubles import aws
 from tests.project import ROOT, read_template
 from tests.servers.processes import free_port, serving
-from tests.workflow.athenas import Queries
 
 PYTHON = ROOT / ".venv-engines/bin/python"
 SERVER = Path(__file__).with_name("ministack_server.py")

@@ -10,9 +10,9 @@ import pytest
 from pixlake import storage
 from pixlake.parts.handover import MERGED
 from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
+from tests.deployment.athenas import MORE, Queries
 from tests.doubles.athena import Athena, open_athena
 from tests.engines.stacks import Stack, open_stack
-from tests.workflow.athenas import MORE, Queries
 
 ONCE = ["CREATE", "MERGE", "ALTER", "OPTIMIZE", "VACUUM"]
 

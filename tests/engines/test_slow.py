@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from pixlake_cli.engine import pool
+from tests.builders.engines import NO_TIME
 from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
 from tests.engines.stacks import Stack, open_stack
-from tests.workflow.test_slow import NO_TIME
 
 
 @pytest.fixture(scope="module")

@@ -4,32 +4,10 @@ from collections.abc import Iterator
 import pytest
 
 from pixlake.iceberg.lakes import Lake
-from pixlake_cli.engine import engine as engines
 from pixlake_cli.engine.engine import Engine
-from pixlake_cli.engine.forks import ForkServer
-from pixlake_cli.engine.pool import passed_on
+from tests.builders.engines import fork_server as fork_server
 from tests.builders.model_lakes import make_lake
-from tests.doubles.aws import parse_services_once
 from tests.workflow.stacks import Stack, build
-
-parse_services_once()
-
-
-class Shared(ForkServer):
-    """Outlasts the engines that use it: what it has imported, the next one's workers need, too."""
-
-    def close(self) -> None:
-        pass
-
-
-@pytest.fixture(scope="session", autouse=True)
-def fork_server() -> Iterator[None]:
-    """One for all engines of this process."""
-    server = Shared(passed_on())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "ForkServer", lambda _: server)
-        yield
-    ForkServer.close(server)
 
 
 @pytest.fixture(scope="module")

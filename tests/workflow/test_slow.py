@@ -8,9 +8,9 @@ import pytest
 from pixlake_cli.engine import pool
 from pixlake_cli.engine.engine import Engine
 from pixlake_cli.engine.sandbox import Answer
+from tests.builders.engines import NO_TIME
 from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
 
-NO_TIME = {"WORK_SECONDS": "0", "INFERENCE_BATCH": "1", "INFERENCE_THREADS": "1"}
 PETS: dict[str, bytes | str] = {
     "pets.csv": "id,Age\n01,3\n02,5\n03,7\n",
     **{f"{number:02}.png": image((number * 8, 0, 0)) for number in range(5)},

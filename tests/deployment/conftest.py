@@ -1,0 +1,1 @@
+from tests.builders.engines import fork_server as fork_server
