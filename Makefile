@@ -19,6 +19,7 @@ SAM := .venv-sam
 CHECKOV := .venv-checkov
 ENGINES := .venv-engines
 OPENAPI := .venv-openapi
+PAGE := .venv-page
 ASL := .asl
 CHROMIUM ?= chromium
 # the processors that are built for: x86_64 or arm64
@@ -27,7 +28,7 @@ ARCHITECTURE ?= x86_64
 CONTAINERS := $(filter-out functions/classify_autogluon/%,$(wildcard functions/*/requirements.txt))
 DEMO_QUERY := SELECT label, modality, count(*) AS records, round(avg(score), 3) AS mean_score FROM predictions GROUP BY label, modality ORDER BY records DESC LIMIT 8
 
-.PHONY: help setup demo lint docs report-picture unit fuzz test test-3.13 test-aws test-attacks test-wheel test-engines test-trino test-readers test-openapi sam validate lint-template asl arm64 build autogluon-image test-containers requirements
+.PHONY: help setup demo lint docs report-picture unit fuzz test test-3.13 test-aws test-attacks test-wheel test-engines test-trino test-readers test-openapi test-page sam validate lint-template asl arm64 build autogluon-image test-containers requirements
 help: ## list the commands
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -111,6 +112,15 @@ $(OPENAPI)/.ready: requirements/openapi.txt $(VENV)/.ready
 	VIRTUAL_ENV=$(OPENAPI) $(VENV)/bin/uv pip sync -q --require-hashes requirements/openapi.txt
 	@touch $@
 
+test-page: setup $(PAGE)/.ready ## the page of `pixlake serve` in headless Chromium (CHROMIUM names it), axe-core looking at it
+	CHROMIUM=$(CHROMIUM) $(PAGE)/bin/python -m pytest tests/page
+
+$(PAGE)/.ready: requirements/dev.txt requirements/page.txt $(VENV)/.ready
+	@test -x $(PAGE)/bin/python || $(VENV)/bin/python -m venv $(PAGE)
+	VIRTUAL_ENV=$(PAGE) $(VENV)/bin/uv pip sync -q --require-hashes requirements/dev.txt requirements/page.txt
+	VIRTUAL_ENV=$(PAGE) $(VENV)/bin/uv pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
 test-trino: setup ## Athena's queries and merges on Trino, the engine that it is made from (Java 24, Maven; Go for a real S3)
 	$(VENV)/bin/python -m pytest tests/trino
 
@@ -178,7 +188,7 @@ test-containers: setup lint-template arm64 ## build, then run the functions in t
 requirements: setup ## pin all requirements again, the deployed ones to what the tests use
 	cd requirements && for names in "../pyproject.toml dev" sam checkov engines uv; do ../$(VENV)/bin/uv pip compile -q \
 	  --python-version 3.11 --generate-hashes $$names.in -o $${names##* }.txt || exit 1; done
-	cd requirements && for name in readers openapi; do ../$(VENV)/bin/uv pip compile -q --python-version 3.11 \
+	cd requirements && for name in readers openapi page; do ../$(VENV)/bin/uv pip compile -q --python-version 3.11 \
 	  --generate-hashes -c dev.txt $$name.in -o $$name.txt || exit 1; done
 	for folder in layers/pixlake $(dir $(CONTAINERS)); do $(VENV)/bin/uv pip compile -q \
 	  --python-version 3.13 --python-platform x86_64-manylinux_2_34 --generate-hashes --no-annotate \

@@ -92,7 +92,7 @@ def test_the_color_is_any_column(cross: Lake, tmp_path: Path) -> None:
 def test_of_many_images_the_page_has_some_pictures_and_the_columns_that_color_them(
     cross: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(experimentmap, "_DETAILED", 3)
+    monkeypatch.setattr(experimentmap, "DETAILED", 3)
     monkeypatch.setattr(experimentmap, "PICTURES", 0)
     page = draw(cross, tmp_path / "map.html", "--color", "color")
     assert [column["name"] for column in page["columns"]] == ["label", "score", "color"]

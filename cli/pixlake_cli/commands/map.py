@@ -63,7 +63,7 @@ def map_experiment(
         click.echo(json.dumps(list_places(found), indent=1, ensure_ascii=False))
         return
     where = ["--experiment", experiment, "--lake", str(lake.folder or lake.uri), "--model", found.model]
-    write_text(output, draw_map(found, shlex.join(where)))
+    write_text(output, draw_map(found, shlex.join(where)).html)
     click.echo(f"{output}: {len(found.places):,} images by {found.method} of {found.model}", err=True)
     if opens:
         open_file(output)

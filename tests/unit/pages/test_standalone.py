@@ -13,7 +13,7 @@ HOSTILE = "</script><script>alert(1)</script><!-- \u202e \u2028"
 
 
 def page(text: str = "x") -> str:
-    return render("map", {"paths": [text]}, title=text)
+    return render("map", {"paths": [text]}, title=text, is_served=False).html
 
 
 @pytest.mark.parametrize("tag", ["style", "script"])

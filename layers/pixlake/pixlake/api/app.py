@@ -39,6 +39,7 @@ from pixlake.api.notices import MODEL, Notices
 from pixlake.api.pages import make_page
 from pixlake.api.problems import HANDLERS
 from pixlake.api.thumbnails import LARGEST, SMALLEST, draw_thumbnail, sign_image
+from pixlake.api.views import Views
 from pixlake.cores import available_cores
 from pixlake.errors import BadImage
 from pixlake.iceberg.lakes import Lake
@@ -103,6 +104,7 @@ class Api:
         self._conditions = Conditions()
         self._page = make_page()
         self._description = _describe_api()
+        self._views = Views(lake, self._resident, limits, self._compute, self._images)
 
     def routes(self) -> list[Route]:
         return [
@@ -114,6 +116,8 @@ class Api:
             Route("/search", self.search, methods=["POST"]),
             Route("/experiments", self.experiments),
             Route("/images/{experiment_id}/{image_path:path}", self.image),
+            # what reads whole experiments is for whose machine it is
+            *([] if self._signs else self._views.routes()),
         ]
 
     async def page(self, _: Request) -> Response:

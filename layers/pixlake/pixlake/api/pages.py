@@ -1,30 +1,22 @@
 """The page: one HTML file with its style and script inside, which may load nothing but this server's answers."""
 
-import base64
-import hashlib
-from dataclasses import dataclass
 from importlib.resources import files
 
+from pixlake.pages.standalone import Page, hash_source, read_look
 
-@dataclass(frozen=True)
-class Page:
-    """`policy` is its content security policy: its own style and script by their hashes, and no other."""
-
-    html: str
-    policy: str
+_SCRIPTS = ("state.js", "filters.js", "images.js", "lists.js", "start.js")
 
 
 def make_page() -> Page:
     """The page, its look that of a report."""
     parts = files("pixlake.api") / "page"
-    report = files("pixlake.report") / "templates" / "style.css"
-    style = report.read_text("utf-8") + (parts / "page.css").read_text("utf-8")
-    script = (parts / "page.js").read_text("utf-8")
+    style = read_look() + (parts / "page.css").read_text("utf-8")
+    script = "".join((parts / name).read_text("utf-8") for name in _SCRIPTS)
     html = (parts / "page.html").read_text("utf-8").replace("/*style*/", style).replace("/*script*/", script)
     policy = [
         "default-src 'none'",
-        f"style-src {_hash(style)}",
-        f"script-src {_hash(script)}",
+        f"style-src {hash_source(style)}",
+        f"script-src {hash_source(script)}",
         "img-src 'self' blob: data:",
         "connect-src 'self'",
         "base-uri 'none'",
@@ -32,7 +24,3 @@ def make_page() -> Page:
         "frame-ancestors 'none'",
     ]
     return Page(html, "; ".join(policy))
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,6 +1,6 @@
 """What a partition holds already: its data files, which of them may hold a key, and which rows of them are alive."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,15 @@ class ExistingFile:
         """Positions of the rows that position deletes take away."""
         found = [_positions(io, delete, self.file.file_path) for delete in self.deletes]
         return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+
+    def alive(self, io: FileIO, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
+        """These columns of the rows that are left."""
+        dead = self.dead(io)
+        start = 0
+        for batch in self.rows.batches(list(columns)):
+            alive = ~np.isin(np.arange(start, start + batch.num_rows), dead)
+            start += batch.num_rows
+            yield batch if alive.all() else batch.filter(pa.array(alive))
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,14 @@ def list_existing(
         assert isinstance(task, FileScanTask)
         rows = ParquetRows(table.io, task.file.file_path, schema.columns)
         yield ExistingFile(task.file, tuple(task.delete_files), rows)
+
+
+def stream_alive(
+    table: Table, schema: TableSchema, partition: str | None, columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """These columns of the rows of one partition, or of all, a batch at a time."""
+    for file in list_existing(table, schema, partition):
+        yield from file.alive(table.io, columns)
 
 
 def read_alive(table: Table, schema: TableSchema, partition: str, columns: Sequence[str]) -> pa.Table:

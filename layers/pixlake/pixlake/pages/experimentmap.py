@@ -5,6 +5,7 @@ import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ import pyarrow as pa
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg.catalog import load_table, open_catalog
-from pixlake.iceberg.existing import read_alive
+from pixlake.iceberg.existing import stream_alive
 from pixlake.iceberg.lakes import Lake
 from pixlake.images.decoders import Decoders, Limits
 from pixlake.pages.described import Column, describe_images
 from pixlake.pages.plane import project
-from pixlake.pages.standalone import render
+from pixlake.pages.sampled import read_known, sample
+from pixlake.pages.standalone import Page, render
 from pixlake.report.sheet import make_thumbnail
 from pixlake.report.words import readable
 from pixlake.schemas import EMBEDDINGS, TABLES
@@ -28,7 +30,7 @@ from pixlake.search.vectors import COLUMNS, map_vectors
 FEWEST = 3
 MOST = 200_000
 """Images; the page would take more than a browser likes."""
-_DETAILED = 20_000
+DETAILED = 20_000
 """Images up to which a page has all their columns."""
 _ALWAYS = {"label", "score", "value"}
 PICTURES = 400
@@ -40,7 +42,7 @@ _STEPS = 65_535
 @dataclass(frozen=True)
 class Map:
     """`images` have image_path, record_id, image_uri, width and height; `places`, float32 `[n, 2]`, and columns are row
-    by row. `color` is the column that the points are colored by, None for none.
+    by row. `color` is the column that the points are colored by, None for none. They are some of `total` images.
     """
 
     experiment_id: str
@@ -50,30 +52,38 @@ class Map:
     places: Floats
     columns: list[Column]
     color: Column | None
+    total: int
 
 
-def make_map(lake: Lake, experiment_id: str, model: str | None, method: str, color: str | None) -> Map:
-    """The map by the vectors of one model, colored by labels where no column is named and there are some.
+def make_map(
+    lake: Lake, experiment_id: str, model: str | None, method: str, color: str | None, most: int | None = None
+) -> Map:
+    """The map by the vectors of one model, colored by labels where no column is named and there are some; of more
+    images than `most`, where that is given, it has so many, always the same.
 
     MissingObject where there are no vectors, BadRequest where several models made some and none is named, for fewer
     than FEWEST or more than MOST images, and for a column that is not there.
     """
     catalog = open_catalog(lake.uri, lake.catalog_uri)
-
-    def read(name: str, columns: list[str]) -> pa.Table:
-        return read_alive(load_table(catalog, name), TABLES[name], experiment_id, columns)
-
     table = load_table(catalog, EMBEDDINGS.name)
     models = count_models(read_batches(table, experiment_id, ["model"]))
     where = f"experiment {experiment_id!r} of {lake.uri}"
     chosen = _choose(models, model, where)
-    if not FEWEST <= models[chosen] <= MOST:
-        count = f"{where} has {models[chosen]:,} images with a vector by {chosen}"
+    total = models[chosen]
+    if not FEWEST <= min(total, most or total) <= MOST:
+        count = f"{where} has {total:,} images with a vector by {chosen}"
         raise BadRequest(f"{count}; a map takes {FEWEST} to {MOST:,}")
-    vectors = map_vectors(read_batches(table, experiment_id, COLUMNS), chosen)
+    read = partial(read_batches, table, experiment_id)
+    vectors = map_vectors(read(COLUMNS) if most is None else sample(read, COLUMNS, chosen, most), chosen)
+
+    def read_table(name: str, columns: list[str]) -> pa.Table:
+        schema = pa.schema([TABLES[name].columns.field(column) for column in columns])
+        rows = stream_alive(load_table(catalog, name), TABLES[name], experiment_id, columns)
+        return pa.Table.from_batches(read_known(rows, vectors.facts), schema).combine_chunks()
+
     used, places = project(vectors.values, method)
-    columns = describe_images(vectors.facts, read)
-    return Map(experiment_id, chosen, used, vectors.facts, places, columns, _find(columns, color))
+    columns = describe_images(vectors.facts, read_table)
+    return Map(experiment_id, chosen, used, vectors.facts, places, columns, _find(columns, color), total)
 
 
 def _choose(models: Counter[str], wanted: str | None, where: str) -> str:
@@ -100,29 +110,39 @@ def list_places(found: Map) -> list[dict[str, Any]]:
     return [row | {"x": x, "y": y} | color for row, (x, y), color in zip(rows, places, colors, strict=True)]
 
 
-def draw_map(found: Map, search: str) -> str:
+def draw_map(found: Map, search: str) -> Page:
     """The map as a page with some of the pictures. `search` is the command that searches from an image, but for the
     image itself."""
     paths = found.images["image_path"].to_pylist()
-    sample = sorted(range(len(paths)), key=lambda row: (zlib.crc32(paths[row].encode()), paths[row]))[:PICTURES]
+    chosen = sorted(range(len(paths)), key=lambda row: (zlib.crc32(paths[row].encode()), paths[row]))[:PICTURES]
+    pictures = _draw([(row, found.images["image_uri"][row].as_py()) for row in chosen])
+    return _render(found, {"pictures": pictures, "search": search}, "data:", is_served=False)
+
+
+def draw_served_map(found: Map) -> Page:
+    """The map as a page of the server, which gives it pictures, and which an image's link leads back to."""
+    return _render(found, {"pictures": None}, "'self' data:", is_served=True)
+
+
+def _render(found: Map, more: dict[str, Any], pictures: str, *, is_served: bool) -> Page:
     data = {
         "experiment": found.experiment_id,
         "model": found.model,
         "method": found.method,
+        "total": found.total,
         "places": _pack(found.places),
-        "paths": paths,
+        "paths": found.images["image_path"].to_pylist(),
         "records": found.images["record_id"].to_pylist(),
         "columns": [_describe(column) for column in found.columns if _is_shown(found, column)],
         "color": found.color and found.color.name,
-        "pictures": _draw([(row, found.images["image_uri"][row].as_py()) for row in sample]),
-        "search": search,
     }
     title = f"Map of {found.experiment_id}"
-    return render("map", data, title=title, experiment=found.experiment_id, model=found.model, method=found.method)
+    facts = {"title": title, "experiment": found.experiment_id, "is_served": is_served}
+    return render("map", data | more, pictures, **facts)
 
 
 def _is_shown(found: Map, column: Column) -> bool:
-    return len(found.places) <= _DETAILED or column is found.color or column.name in _ALWAYS
+    return len(found.places) <= DETAILED or column is found.color or column.name in _ALWAYS
 
 
 def _pack(places: Floats) -> str:

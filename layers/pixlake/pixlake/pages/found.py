@@ -25,9 +25,8 @@ def draw_found(hits: Sequence[Hit], title: str, model: str, where: str | None, q
     with ThreadPoolExecutor(_WORKERS) as pool:
         pictures = list(pool.map(lambda hit: make_thumbnail(hit.image_uri, decoders), hits))
     asked = None if query is None else _draw(query, decoders)
-    return render(
-        "found", title=title, model=model, where=where, query=asked, hits=list(zip(hits, pictures, strict=True))
-    )
+    shown = list(zip(hits, pictures, strict=True))
+    return render("found", title=title, model=model, where=where, query=asked, hits=shown).html
 
 
 def _draw(image: bytes, decoders: Decoders) -> str:

@@ -142,6 +142,11 @@ class Resident:
         with self._turn:
             return tuple(self._load_table(name).metadata.current_snapshot_id for name in tables)
 
+    def load(self, name: str) -> Table:
+        """A table as it is now. Raises CatalogError."""
+        with self._turn:
+            return self._load_table(name)
+
     def _load_table(self, name: str) -> Table:
         """As it is now."""
         if self._catalog is None:

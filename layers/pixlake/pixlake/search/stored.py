@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-import numpy as np
 import pyarrow as pa
 from pyiceberg.io import FileIO
 from pyiceberg.table import Table
@@ -21,12 +20,7 @@ def read_batches(table: Table, experiment_id: str | None, columns: Iterable[str]
 
 def read_file(file: ExistingFile, io: FileIO, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
     """The current rows of one of its files."""
-    dead = file.dead(io)
-    start = 0
-    for batch in file.rows.batches(list(columns)):
-        alive = ~np.isin(np.arange(start, start + batch.num_rows), dead)
-        start += batch.num_rows
-        yield batch if alive.all() else batch.filter(pa.array(alive))
+    yield from file.alive(io, columns)
 
 
 def count_models(batches: Iterable[pa.RecordBatch]) -> Counter[str]:

@@ -8,9 +8,10 @@ const count = data.paths.length, xs = new Float32Array(count), ys = new Float32A
 const COLORS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#a79a00"];
 const SCALE = [[72, 56, 143], [49, 104, 142], [33, 145, 140], [53, 183, 121], [144, 215, 67]];
 const OTHER = COLORS.length, UNKNOWN = OTHER + 1, STEPS = 32, REACH = 14, PICTURE = 44;
-const many = count > 20000;
+const many = count > 20000, served = data.pictures === null, LOADING = 6, KEPT = 1000;
+// by row; of a served page those that have been asked for
 const pictures = new Map();
-let groups = new Uint8Array(count), order = new Uint32Array(0), colors = [], hidden = new Set(), chosen = -1, view = null, moved_view = false, drawing = 0;
+let groups = new Uint8Array(count), order = new Uint32Array(0), colors = [], hidden = new Set(), chosen = -1, view = null, moved_view = false, drawing = 0, loading = 0, shown_first = [];
 let dark = matchMedia("(prefers-color-scheme: dark)");
 
 function unpack() {
@@ -173,18 +174,20 @@ function ink(color) {
   return red | green << 8 | blue << 16;
 }
 
-// Where pictures would lie over each other, the chosen one or else the first by its place in the data is drawn.
+// Where pictures would lie over each other, the chosen one or else the first of `shown_first` is drawn.
 function draw_pictures(wide, high) {
-  const taken = new Set(), rows = pictures.has(chosen) ? [[chosen, pictures.get(chosen)], ...pictures] : pictures;
-  for (const [row, image] of rows) {
+  const taken = new Set(), rows = pictures.has(chosen) ? [chosen, ...shown_first] : shown_first;
+  for (const row of rows) {
     const x = across(row), y = down(row);
     if (x < -PICTURE || y < -PICTURE || x > wide + PICTURE || y > high + PICTURE || hidden.has(groups[row])) continue;
     // the cell is of the map, not of the canvas, so that pictures stay while it moves
     const cell = PICTURE / view.scale, column = Math.floor(xs[row] / cell), line = Math.floor(ys[row] / cell);
-    let free = image.complete && image.naturalWidth > 0;
-    for (let a = -1; a <= 1 && free; a++) for (let b = -1; b <= 1; b++) if (taken.has(`${column + a} ${line + b}`)) free = false;
-    if (!free) continue;
-    taken.add(`${column} ${line}`);
+    let free = true;
+    for (let a = -1; a <= 1 && free; a++) for (let b = -1; b <= 1; b++) if (taken.has((column + a) * 1e6 + line + b)) free = false;
+    const image = free ? picture_of(row) : null;
+    if (!free || (image?.complete && !image.naturalWidth)) continue;
+    taken.add(column * 1e6 + line);
+    if (!image?.complete) continue;
     const shrink = PICTURE / Math.max(image.naturalWidth, image.naturalHeight);
     const w = image.naturalWidth * shrink, h = image.naturalHeight * shrink;
     pen.fillStyle = colors[groups[row]];
@@ -193,22 +196,53 @@ function draw_pictures(wide, high) {
   }
 }
 
+// Of a served page asked for when there is a place for it, few at a time; the oldest are let go.
+function picture_of(row) {
+  if (served && !pictures.has(row) && loading < LOADING) {
+    if (pictures.size >= KEPT) pictures.delete(pictures.keys().next().value);
+    load(row, address_of(row));
+  }
+  return pictures.get(row);
+}
+
+// The rows in an order that has nothing to do with their places, but is always the same.
+function hashed() {
+  const hashes = data.paths.map((path) => [...path].reduce((hash, char) => Math.imul(hash ^ char.codePointAt(0), 16777619), 2166136261));
+  return [...hashes.keys()].sort((a, b) => hashes[a] - hashes[b] || a - b);
+}
+
+function load(row, source) {
+  const image = new Image(), done = () => { loading--; paint(); };
+  loading++;
+  pictures.set(row, image);
+  image.addEventListener("load", done);
+  image.addEventListener("error", done);
+  image.src = source;
+}
+
+function address_of(row, side = 96) {
+  return `images/${encodeURIComponent(data.experiment)}/${data.paths[row].split("/").map(encodeURIComponent).join("/")}?size=${side}`;
+}
+
 function choose(row) {
   if (row < 0) return;
   chosen = row;
   history.replaceState(null, "", `#${encodeURIComponent(data.paths[row])}`);
   find("none").hidden = true;
   find("chosen").hidden = false;
-  const image = pictures.get(row);
-  find("picture").hidden = !image;
-  find("unseen").hidden = Boolean(image);
-  if (image) find("picture").src = image.src; else find("picture").removeAttribute("src");
+  const source = served ? address_of(row, 384) : pictures.get(row)?.src;
+  find("picture").hidden = !source;
+  find("unseen").hidden = Boolean(source);
+  if (source) find("picture").src = source; else find("picture").removeAttribute("src");
   find("picture").alt = data.paths[row];
   find("path").textContent = data.paths[row];
   const facts = [["record", data.records[row]], ...data.columns.map((column) => [column.name, value_of(column, row)])];
   find("facts").replaceChildren(...facts.filter(([, value]) => value !== null).flatMap(([name, value]) => [make("dt", "", name), make("dd", "", value)]));
-  find("command").textContent = `pixlake search ${quote(data.paths[row])} ${data.search}`;
-  find("copied").textContent = "";
+  if (served) find("like").href = `./?${new URLSearchParams({ of: data.experiment, image: data.paths[row], experiment: data.experiment })}`;
+  else {
+    find("command").textContent = `pixlake search ${quote(data.paths[row])} ${data.search}`;
+    find("copied").textContent = "";
+  }
   find("status").textContent = `${data.paths[row]}, ${facts.filter(([, value]) => value !== null).slice(0, 4).map((fact) => fact.join(" ")).join(", ")}`;
   paint();
 }
@@ -234,7 +268,8 @@ function nearest(x, y, reach, fits = () => true) {
 function at_picture(x, y) {
   if (!find("shown").checked) return -1;
   let best = -1, least = PICTURE / 2;
-  for (const row of pictures.keys()) {
+  for (const [row, image] of pictures) {
+    if (!image.naturalWidth) continue;
     const apart = Math.max(Math.abs(across(row) - x), Math.abs(down(row) - y));
     if (apart < least && !hidden.has(groups[row])) { least = apart; best = row; }
   }
@@ -322,7 +357,7 @@ find("out").addEventListener("click", () => zoom(1 / 1.5));
 find("all").addEventListener("click", () => { fit(); paint(); });
 find("shown").addEventListener("change", paint);
 find("color").addEventListener("change", () => color_by(find("color").value));
-find("copy").addEventListener("click", async () => {
+if (!served) find("copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText(find("command").textContent);
     find("copied").textContent = "copied";
@@ -337,14 +372,11 @@ new ResizeObserver(paint).observe(canvas);
 unpack();
 for (const column of data.columns) find("color").add(new Option(column.name, column.name));
 find("color").value = data.color ?? "";
-for (const [row, source] of Object.entries(data.pictures)) {
-  const image = new Image();
-  image.addEventListener("load", paint);
-  image.src = source;
-  pictures.set(Number(row), image);
-}
-find("shown").parentElement.hidden = !pictures.size;
-const some = pictures.size < count ? `, ${pictures.size.toLocaleString("en")} of them with pictures` : "";
-find("summary").textContent = `${count.toLocaleString("en")} images${some}; places by ${data.method === "umap" ? "UMAP" : "PCA"} of the vectors of ${data.model}`;
+for (const [row, source] of Object.entries(data.pictures ?? {})) load(Number(row), source);
+shown_first = served ? hashed() : [...pictures.keys()];
+find("shown").parentElement.hidden = !shown_first.length;
+const some = data.total > count ? `, ${count.toLocaleString("en")} of ${data.total.toLocaleString("en")}` : "";
+const drawn = served || pictures.size === count ? "" : `, ${pictures.size.toLocaleString("en")} of them with pictures`;
+find("summary").textContent = `${count.toLocaleString("en")} images${some}${drawn}; places by ${data.method === "umap" ? "UMAP" : "PCA"} of the vectors of ${data.model}`;
 color_by(find("color").value);
 choose(data.paths.indexOf(decodeURIComponent(location.hash.slice(1))));
