@@ -113,7 +113,8 @@ $(OPENAPI)/.ready: requirements/openapi.txt $(VENV)/.ready
 	@touch $@
 
 test-page: setup $(PAGE)/.ready ## the page of `pixlake serve` in headless Chromium (CHROMIUM names it), axe-core looking at it
-	CHROMIUM=$(CHROMIUM) $(PAGE)/bin/python -m pytest tests/page
+	@if command -v $(CHROMIUM) >/dev/null; then CHROMIUM=$(CHROMIUM) $(PAGE)/bin/python -m pytest tests/page; \
+	  else echo "NOT RUN, no Chromium as '$(CHROMIUM)': the page of \`pixlake serve\` in a browser"; fi
 
 $(PAGE)/.ready: requirements/dev.txt requirements/page.txt $(VENV)/.ready
 	@test -x $(PAGE)/bin/python || $(VENV)/bin/python -m venv $(PAGE)

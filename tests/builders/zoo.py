@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from pixlake.iceberg.catalog import commit_rows, open_catalog
 from pixlake.iceberg.lakes import Lake
+from pixlake.messages import TOTALS
 from pixlake.schemas import TABLES
 
 UPLOADED = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -37,6 +38,7 @@ _SAME: dict[str, dict[str, Any]] = {
     "predictions": {"modality": "image+tabular", "model": "group@ba9876543210"},
     "records": {},
     "rejects": {},
+    "executions": {"status": "SUCCEEDED", "models": [], **dict.fromkeys(TOTALS, 0)},
 }
 
 

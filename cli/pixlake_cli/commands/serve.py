@@ -35,12 +35,14 @@ def serve(lake: Lake, port: int, host: str) -> None:
     import uvicorn
 
     from pixlake.api.app import make_app
+    from pixlake.api.views import make_views
     from pixlake_cli.connections import configure
     from pixlake_cli.sql.images import choose_images
     from pixlake_cli.sql.limited import Limits
 
     limits = Limits(_CONDITION_MEMORY, _CONDITION_SECONDS)
-    app = make_app(lake.existing(), hosts=_names(host), choose=partial(choose_images, limits=limits))
+    choose = partial(choose_images, limits=limits)
+    app = make_app(lake.existing(), hosts=_names(host), choose=choose, more=make_views)
     listening = _listen(host, port)
     address = f"[{host}]" if ":" in host else host
     click.echo(f"http://{address}:{listening.getsockname()[1]}/ serves {lake.uri}; Ctrl-C ends it", err=True)

@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from functools import partial
 from importlib.resources import files
@@ -38,8 +38,8 @@ from pixlake.api.guard import LOOPBACK, Guard
 from pixlake.api.notices import MODEL, Notices
 from pixlake.api.pages import make_page
 from pixlake.api.problems import HANDLERS
+from pixlake.api.shared import MoreRoutes, Shared, answer_json
 from pixlake.api.thumbnails import LARGEST, SMALLEST, draw_thumbnail, sign_image
-from pixlake.api.views import Views
 from pixlake.cores import available_cores
 from pixlake.errors import BadImage
 from pixlake.iceberg.lakes import Lake
@@ -73,14 +73,16 @@ def make_app(
     choose: ChooseImages | None = None,
     cache: Path | None = None,
     signs: bool = False,
+    more: MoreRoutes | None = None,
 ) -> Guard:
     """The ASGI app over a lake; it answers under the names `hosts`, or under any where there are none.
 
     `choose` evaluates the condition of a search; without it one that has a condition is refused. `cache` is a folder
-    for indexes, the user's unless it is given. One that `signs` leads to an image in its bucket, and draws none.
+    for indexes, the user's unless it is given. One that `signs` leads to an image in its bucket, and draws none. `more`
+    makes routes beside these.
     """
     limits = limits or Limits()
-    api = Api(lake, limits, choose, cache, signs)
+    api = Api(lake, limits, choose, cache, signs, more)
     app = Starlette(routes=api.routes(), exception_handlers=HANDLERS)
     app.state.lake = lake
     return Guard(app, hosts, limits.at_once)
@@ -96,6 +98,7 @@ class Api:
         choose: ChooseImages | None = None,
         cache: Path | None = None,
         signs: bool = False,
+        more: MoreRoutes | None = None,
     ) -> None:
         self._lake, self._limits, self._choose, self._signs = lake, limits, choose, signs
         self._resident = Resident(lake, cache or user_cache(), shared=signs)
@@ -103,8 +106,8 @@ class Api:
         self._decoders, self._notices = Decoders(limits.image), Notices(lake.uri)
         self._conditions = Conditions()
         self._page = make_page()
-        self._description = _describe_api()
-        self._views = Views(lake, self._resident, limits, self._compute, self._images)
+        self._more = more(Shared(lake, self._resident, limits, self._compute, self._images)) if more else []
+        self._description = _describe_api({route.path.replace(":path", "") for route in self.routes()})
 
     def routes(self) -> list[Route]:
         return [
@@ -116,18 +119,17 @@ class Api:
             Route("/search", self.search, methods=["POST"]),
             Route("/experiments", self.experiments),
             Route("/images/{experiment_id}/{image_path:path}", self.image),
-            # what reads whole experiments is for whose machine it is
-            *([] if self._signs else self._views.routes()),
+            *self._more,
         ]
 
     async def page(self, _: Request) -> Response:
         return HTMLResponse(self._page.html, headers={"Content-Security-Policy": self._page.policy})
 
     async def health(self, _: Request) -> Response:
-        return _json({"status": "ok", "version": pixlake.__version__})
+        return answer_json({"status": "ok", "version": pixlake.__version__})
 
     async def openapi(self, _: Request) -> Response:
-        return _json(self._description)
+        return answer_json(self._description)
 
     async def classify(self, request: Request) -> Response:
         top, model = read_number(request, "top", 1, 1, MOST), read_model(request)
@@ -135,7 +137,7 @@ class Api:
         answer = await self._compute(self._classify, data, model, top)
         if wants_text(request):
             return PlainTextResponse(_one_line(answer))
-        return _json(describe(answer), await self._compute(self._notices.of_class, answer.model))
+        return answer_json(describe(answer), await self._compute(self._notices.of_class, answer.model))
 
     async def embed(self, request: Request) -> Response:
         data = await read_image(request, self._limits)
@@ -143,7 +145,7 @@ class Api:
         values = vector.tolist()
         if wants_text(request):
             return PlainTextResponse(" ".join(f"{value:.8g}" for value in values) + "\n")
-        return _json({"model": model, "dimensions": len(values), "embedding": values})
+        return answer_json({"model": model, "dimensions": len(values), "embedding": values})
 
     async def search(self, request: Request) -> Response:
         asked, query = request.query_params, await self._read_query(request)
@@ -154,11 +156,11 @@ class Api:
         distinct = read_flag(request, "distinct") if body.distinct is None else body.distinct
         chosen, hits = await self._compute(self._search, query, count, experiment, model, where, distinct)
         notice = await self._compute(self._notices.of_search, chosen, hits)
-        return _json([asdict(hit) for hit in hits], {MODEL: chosen, **notice})
+        return answer_json([asdict(hit) for hit in hits], {MODEL: chosen, **notice})
 
     async def experiments(self, _: Request) -> Response:
         counts = await self._compute(self._resident.count)
-        return _json([{"experiment_id": name, "vectors": count} for name, count in counts.items()])
+        return answer_json([{"experiment_id": name, "vectors": count} for name, count in counts.items()])
 
     async def image(self, request: Request) -> Response:
         size = read_number(request, "size", _THUMBNAIL, SMALLEST, LARGEST)
@@ -234,10 +236,6 @@ class Api:
         return self._resident.read(experiment).find_uri(path)
 
 
-def _json(answer: Any, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")
-
-
 def _one_line(answer: Answer) -> str:
     if answer.value is not None:
         return f"{answer.value:.6g}\n"
@@ -252,7 +250,8 @@ def _finite(vectors: Floats) -> Floats:
     return vector
 
 
-def _describe_api() -> Any:
+def _describe_api(paths: Collection[str]) -> Any:
     described = msgspec.json.decode((files("pixlake.api") / "openapi.json").read_bytes())
     described["info"]["version"] = pixlake.__version__
+    described["paths"] = {path: item for path, item in described["paths"].items() if path in paths}
     return described

@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from pixlake.pages.standalone import Page, hash_source, read_look
+from pixlake.pages.policy import Page, read_look, write_policy
 
 _SCRIPTS = ("state.js", "filters.js", "images.js", "lists.js", "start.js")
 
@@ -13,14 +13,5 @@ def make_page() -> Page:
     style = read_look() + (parts / "page.css").read_text("utf-8")
     script = "".join((parts / name).read_text("utf-8") for name in _SCRIPTS)
     html = (parts / "page.html").read_text("utf-8").replace("/*style*/", style).replace("/*script*/", script)
-    policy = [
-        "default-src 'none'",
-        f"style-src {hash_source(style)}",
-        f"script-src {hash_source(script)}",
-        "img-src 'self' blob: data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    ]
-    return Page(html, "; ".join(policy))
+    sources = ["img-src 'self' blob: data:", "connect-src 'self'", "frame-ancestors 'none'"]
+    return Page(html, write_policy(style, script, *sources))

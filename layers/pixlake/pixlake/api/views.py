@@ -1,14 +1,11 @@
 """The routes that the page shows a lake by: its images, filters, duplicates, map, rejects, executions and reports.
 
-A map, duplicates and filters follow from all rows of an experiment. They are made once for the data files of these rows,
+A map, duplicates and filters follow from all rows of an experiment. They are made once for the files of these rows,
 one at a time, beside what the other routes compute.
 """
 
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Protocol
 
-import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -16,23 +13,22 @@ from starlette.routing import Route
 
 from pixlake import storage
 from pixlake.api.asked import MOST, parse_images, read_fraction, read_number
-from pixlake.api.bodies import Limits, read_body
+from pixlake.api.bodies import read_body
 from pixlake.api.kept import Kept
 from pixlake.api.problems import conceal
+from pixlake.api.shared import Shared, answer_json
 from pixlake.browse.columns import Filter, list_filters
 from pixlake.browse.copies import Copies, find_copies
 from pixlake.browse.history import read_executions, read_rejects
 from pixlake.browse.images import Known, Shown, describe, find_image, list_images
 from pixlake.browse.rows import Files, list_files
 from pixlake.errors import BadInput, BadRequest, MissingObject
-from pixlake.iceberg.lakes import Lake
 from pixlake.lake import check_identifier, report_uri
 from pixlake.pages.experimentmap import DETAILED, draw_served_map, make_map
-from pixlake.pages.standalone import Page, render
+from pixlake.pages.policy import Page
+from pixlake.pages.standalone import render
 from pixlake.schemas import EMBEDDINGS, PREDICTIONS, RECORDS
 from pixlake.search import NEARLY_SAME
-from pixlake.search.chosen import Chosen
-from pixlake.search.resident import Resident
 
 _FILTERED = (PREDICTIONS.name, RECORDS.name)
 _MAPPED = (EMBEDDINGS.name, *_FILTERED)
@@ -40,25 +36,17 @@ _REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; 
 _MAPS, _COPIES, _FILTERS = 4, 16, 64
 
 
-class Compute(Protocol):
-    """Runs a call in a thread."""
-
-    def __call__(self, call: Callable[..., Any], *args: Any) -> Awaitable[Any]: ...
+def make_views(shared: Shared) -> list[Route]:
+    """The routes."""
+    return Views(shared).routes()
 
 
 class Views:
-    """`choose` evaluates a condition on the images by a model, of an experiment or of all."""
+    """The answers to each of them."""
 
-    def __init__(
-        self,
-        lake: Lake,
-        resident: Resident,
-        limits: Limits,
-        compute: Compute,
-        choose: Callable[[str, str | None, str], Chosen],
-    ) -> None:
-        self._lake, self._resident, self._limits = lake, resident, limits
-        self._compute, self._choose = compute, choose
+    def __init__(self, shared: Shared) -> None:
+        self._lake, self._resident, self._limits = shared.lake, shared.resident, shared.limits
+        self._compute, self._choose = shared.compute, shared.choose
         self._maps, self._copies = Kept[Page](_MAPS), Kept[Copies](_COPIES)
         self._filters = Kept[list[Filter]](_FILTERS)
 
@@ -158,11 +146,6 @@ class Views:
 
     def _conceal(self, text: str) -> str:
         return conceal(text, self._lake)
-
-
-def answer_json(found: Any) -> Response:
-    """Times and dataclasses as msgspec writes them."""
-    return Response(msgspec.json.encode(found), media_type="application/json")
 
 
 def _experiment(request: Request) -> str:

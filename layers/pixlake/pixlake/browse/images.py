@@ -92,18 +92,25 @@ def _finite(number: float | None) -> float | None:
 
 
 def _predicted(table: Table, experiment_id: str, images: Sequence[Shown]) -> Iterator[dict[str, Any]]:
-    records, paths = {image.record_id for image in images} - {None}, {image.image_path for image in images}
-    wanted: BooleanExpression = In(term=Reference("image_path"), literals=paths)
+    records, paths = _records(images), {image.image_path for image in images}
+    wanted: BooleanExpression = _among("image_path", paths)
     if records:
-        wanted = Or(wanted, In(term=Reference("record_id"), literals=records))
+        wanted = Or(wanted, _among("record_id", records))
     yield from _scan(table, experiment_id, wanted, ("record_id", "image_path", "label", "score", "value", "model"))
 
 
 def _recorded(table: Table, experiment_id: str, images: Sequence[Shown]) -> Iterator[dict[str, Any]]:
-    records = {image.record_id for image in images} - {None}
+    records = _records(images)
     if records:
-        wanted = In(term=Reference("record_id"), literals=records)
-        yield from _scan(table, experiment_id, wanted, ("record_id", "attributes"))
+        yield from _scan(table, experiment_id, _among("record_id", records), ("record_id", "attributes"))
+
+
+def _records(images: Sequence[Shown]) -> set[str]:
+    return {image.record_id for image in images if image.record_id is not None}
+
+
+def _among(column: str, values: set[str]) -> BooleanExpression:
+    return In(term=Reference(column), values={literal(value) for value in values})
 
 
 def _scan(

@@ -18,8 +18,9 @@ from pixlake.iceberg.lakes import Lake
 from pixlake.images.decoders import Decoders, Limits
 from pixlake.pages.described import Column, describe_images
 from pixlake.pages.plane import project
+from pixlake.pages.policy import Page
 from pixlake.pages.sampled import read_known, sample
-from pixlake.pages.standalone import Page, render
+from pixlake.pages.standalone import render
 from pixlake.report.sheet import make_thumbnail
 from pixlake.report.words import readable
 from pixlake.schemas import EMBEDDINGS, TABLES

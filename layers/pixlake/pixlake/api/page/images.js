@@ -24,7 +24,8 @@ async function show_images(state, signal) {
   find("results").replaceChildren(...cards);
   find("more").hidden = found.length < n || n >= MOST;
   say(tell(state, found.length, searches, model));
-  await fill(found, cards, signal);
+  // what is found is of use without what is known of it
+  await fill(found, cards, signal).catch(() => {});
 }
 
 function tell(state, number, searches, model) {
@@ -88,7 +89,7 @@ function show_query(state, image, signal) {
   const source = preview ?? (state.like ? thumbnail(state.like) : null);
   if (source) find("asked").src = source; else find("asked").removeAttribute("src");
   if (image) classify(image, signal);
-  if (state.like) know(state.like, signal).catch((error) => { if (error.name !== "AbortError") console.warn(error); });
+  if (state.like) know(state.like, signal).catch(() => {});
 }
 
 async function classify(image, signal) {
