@@ -24,9 +24,8 @@ from pixlake.browse.images import Known, Shown, describe, find_image, list_image
 from pixlake.browse.rows import Files, list_files
 from pixlake.errors import BadInput, BadRequest, MissingObject
 from pixlake.lake import check_identifier, report_uri
-from pixlake.pages.experimentmap import DETAILED, draw_served_map, make_map
+from pixlake.pages.experimentmap import DETAILED, draw_no_map, draw_served_map, make_map
 from pixlake.pages.policy import Page
-from pixlake.pages.standalone import render
 from pixlake.schemas import EMBEDDINGS, PREDICTIONS, RECORDS
 from pixlake.search import NEARLY_SAME
 
@@ -97,7 +96,7 @@ class Views:
             page = await self._maps.get((experiment, model, files), partial(self._draw_map, experiment, model))
         except BadInput as error:
             status = 404 if isinstance(error, MissingObject) else 422
-            return _page(render("unmapped", experiment=experiment, reason=conceal(str(error), self._lake)), status)
+            return _page(draw_no_map(experiment, conceal(str(error), self._lake)), status)
         return _page(page)
 
     async def rejects(self, request: Request) -> Response:

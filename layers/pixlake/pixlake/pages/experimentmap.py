@@ -125,6 +125,11 @@ def draw_served_map(found: Map) -> Page:
     return _render(found, {"pictures": None}, "'self' data:", is_served=True)
 
 
+def draw_no_map(experiment_id: str, reason: str) -> Page:
+    """The same where there is none."""
+    return render("unmapped", title=f"No map of {experiment_id}", experiment=experiment_id, reason=reason)
+
+
 def _render(found: Map, more: dict[str, Any], pictures: str, *, is_served: bool) -> Page:
     data = {
         "experiment": found.experiment_id,
