@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from pixlake.iceberg.lakes import Lake
-from tests.builders.galleries import fill
+from tests.builders.exhibitions import fill
 from tests.builders.servers import serving
 from tests.project import ROOT
 
 PAGE = (ROOT / "docs/api.md").read_text()
 EXAMPLES = [line for block in re.findall(r"```sh\n(.+?)```", PAGE, re.DOTALL) for line in block.splitlines()]
 # what the page's examples name, by what the lake of the tests has
-OURS = {"images/1F34E.png": "of/red.png", '"emoji"': '"colors"', "/emoji/": "/colors/"}
+OURS = {
+    "images/1F34E.png": "of/red.png",
+    '"emoji"': '"colors"',
+    "/emoji/": "/colors/",
+    "=emoji": "=colors",
+    '"1F34E"': '"red"',
+}
 
 
 def test_each_example_is_answered_as_the_page_says(tmp_path: Path) -> None:
@@ -23,10 +29,20 @@ def test_each_example_is_answered_as_the_page_says(tmp_path: Path) -> None:
     (tmp_path / "cat.png").write_bytes((tmp_path / "lake/images/of/red.png").read_bytes())
     with serving(lake) as (_, address):
         answers = [answer(example, address, tmp_path) for example in EXAMPLES]
-    by_image, by_text, by_where, by_like, classes, line, from_hex, vector, health, experiments, picture = answers
+    searches, views, others = answers[:4], answers[4:11], answers[11:]
+    by_image, by_text, by_where, by_like = searches
+    classes, line, from_hex, vector, health, experiments, picture = others
     assert len(by_image) == len(by_text) == 3
     assert {hit["image_path"] for hit in by_where} == {hit["image_path"] for hit in by_like}
     assert by_like[0]["image_path"] == "of/red.png"
+    images, (known,), filters, copies, rejects, (execution,), _ = views
+    assert len(images) == 3
+    assert known["attributes"]["family"] == "warm"
+    assert "family" in [each["name"] for each in filters]
+    assert copies["groups"][0]["size"] > 1
+    assert [each["reason"] for each in rejects["rejects"]] == ["truncated"]
+    assert execution["report"]
+    assert (tmp_path / "map.html").read_text().startswith("<!doctype html>")
     assert len(classes["classes"]) == 3
     assert line == "red {score:.4f}\n".format(**from_hex)
     (shown,) = (json.loads(each) for each in re.findall(r"```json\n(.+?)```", PAGE, re.DOTALL))

@@ -76,7 +76,7 @@ def _recorded(load: Load, experiment_id: str | None) -> Iterator[Filter]:
         _count_attributes(found, texts, batch["attributes"])
     for name, counts in found.items():
         if counts:
-            yield _describe(name, counts, is_attribute=True, is_number=name not in texts and len(counts) > _FEW_NUMBERS)
+            yield _describe_attribute(name, counts, texts)
 
 
 def _count_attributes(found: dict[str, Counter[str]], texts: set[str], attributes: pa.MapArray) -> None:
@@ -92,6 +92,10 @@ def _count_attributes(found: dict[str, Counter[str]], texts: set[str], attribute
             counts[row["value"]] += row["count_all"]
             if row["name"] not in texts and not _is_number(row["value"]):
                 texts.add(row["name"])
+
+
+def _describe_attribute(name: str, counts: Counter[str], texts: set[str]) -> Filter:
+    return _describe(name, counts, is_attribute=True, is_number=name not in texts and len(counts) > _FEW_NUMBERS)
 
 
 def _is_number(text: str) -> bool:
