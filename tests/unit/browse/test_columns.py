@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def filters(*rows: dict[str, str | None]) -> list[Filter]:
     """Of records with these attributes, in batches of two."""
     kind = RECORDS.columns.field("attributes").type
-    found: "dict[str, Counter[str]]" = {}
+    found: dict[str, Counter[str]] = {}
     texts: set[str] = set()
     for start in range(0, len(rows), 2):
         batch = pa.array([list(row.items()) for row in rows[start : start + 2]], kind)
