@@ -42,7 +42,7 @@ async function fill(found, cards, signal) {
   const asked = found.map(({ experiment_id, image_path, record_id }) => ({ experiment_id, image_path, record_id }));
   const { found: known } = await post("describe", asked, signal);
   known.forEach((each, at) => {
-    const lines = [make("span", "label", predicted(each))];
+    const lines = predicted(each) ? [make("span", "label", predicted(each))] : [];
     for (const [name, value] of Object.entries(each.attributes).slice(0, ATTRIBUTES)) {
       if (value) lines.push(fact(name, value));
     }
