@@ -34,9 +34,8 @@ def is_drawn(page: Page, place: str) -> None:
     expect(page.locator(VIEWS[place]).first).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [DESKTOP, PHONE])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_and_no_view_is_wider_than_the_screen(open_page: Open, width: int, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "width"), [("light", DESKTOP), ("dark", PHONE)])
+def test_axe_finds_nothing_and_no_view_is_wider_than_the_screen(open_page: Open, scheme: str, width: int) -> None:
     page = open_page("", width, scheme)
     for place in VIEWS:
         page.goto(place or "./")

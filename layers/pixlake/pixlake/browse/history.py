@@ -10,9 +10,11 @@ import pyarrow.compute as pc
 
 from pixlake import storage
 from pixlake.browse.rows import Load, read_rows
+from pixlake.concurrency import map_bounded
 from pixlake.lake import report_uri
 from pixlake.schemas import EXECUTIONS, REJECTS
 
+_AT_ONCE = 8  # requests
 _NEWEST = [("uploaded_at", "descending"), ("source", "ascending"), ("reason", "ascending")]
 _LEFT_OUT = ["experiment_id", "source", "stage", "reason", "detail", "uploaded_at"]
 
@@ -45,10 +47,9 @@ def read_executions(load: Load, lake_uri: str, experiment_id: str | None, count:
     if experiment_id is not None:
         rows = rows.filter(pc.equal(rows["experiment_id"], experiment_id))
     newest = rows.sort_by([("started_at", "descending"), ("execution_id", "descending")])[:count]
-    return [
-        _in_json(row) | {"report": storage.exists(report_uri(lake_uri, row["execution_id"]))}
-        for row in newest.to_pylist(maps_as_pydicts="lossy")
-    ]
+    reports = [report_uri(lake_uri, each) for each in newest["execution_id"].to_pylist()]
+    found = zip(newest.to_pylist(maps_as_pydicts="lossy"), map_bounded(storage.exists, reports, _AT_ONCE), strict=True)
+    return [_in_json(row) | {"report": exists} for row, exists in found]
 
 
 def _in_json(row: dict[str, Any]) -> dict[str, Any]:
