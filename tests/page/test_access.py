@@ -15,7 +15,7 @@ DESKTOP, PHONE = 1280, 390
 VIEWS = {
     "": ".hit .known:not(:empty)",
     "?text=red": ".hit .known:not(:empty)",
-    "?of=colors&image=of/red.png": "#facts div",
+    "?of=colors&image=of/red.png": "#known summary",
     "?by=label&how=is&is=warm+color": "#chips .chip",
     "?view=duplicates&experiment=colors": ".group, .groups section",
     "?view=rejects": "tbody tr",

@@ -6,11 +6,11 @@ import pyarrow as pa
 import pytest
 from starlette.testclient import TestClient
 
-from pixlake.api import views
 from pixlake.api.app import Api, make_app
 from pixlake.api.bodies import Limits
 from pixlake.api.views import make_views
 from pixlake.iceberg.lakes import Lake
+from pixlake.pages.experimentmap import make_map
 from pixlake.search.chosen import Chosen
 from tests.builders.exhibitions import COPY, RUN, fill
 from tests.builders.galleries import ADDRESS, COLORS, EXPERIMENT, OTHER
@@ -107,10 +107,9 @@ def test_a_map_is_made_once_for_an_experiments_rows(own_gallery: Lake, monkeypat
 
     def make(lake: Lake, experiment_id: str, *arguments: object) -> object:
         made.append(experiment_id)
-        return real(lake, experiment_id, *arguments)  # type: ignore[arg-type]
+        return make_map(lake, experiment_id, *arguments)  # type: ignore[arg-type]
 
-    real = views.make_map
-    monkeypatch.setattr(views, "make_map", make)
+    monkeypatch.setattr("pixlake.api.views.make_map", make)
     with serve(own_gallery) as client:
         page = client.get(f"/map?experiment={EXPERIMENT}")
         assert client.get(f"/map?experiment={EXPERIMENT}").content == page.content

@@ -11,9 +11,10 @@ from pixlake.schemas import RECORDS
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Mapping
 
 
-def filters(*rows: dict[str, str | None]) -> list[Filter]:
+def filters(*rows: "Mapping[str, str | None]") -> list[Filter]:
     """Of records with these attributes, in batches of two."""
     kind = RECORDS.columns.field("attributes").type
     found: dict[str, Counter[str]] = {}
