@@ -61,7 +61,7 @@ def main(folder: Path, searches: int, chromium: str) -> None:
 
 def _search(page: Page, at: int) -> dict[str, float]:
     found: dict[str, float] = page.evaluate(_SEARCH, at)
-    page.wait_for_function("!document.querySelector('#results[aria-busy]')")
+    page.wait_for_selector("#results:not([aria-busy])", timeout=120_000)
     return found
 
 

@@ -115,7 +115,7 @@ def test_near_copies_can_be_hidden_and_one_experiment_chosen(open_page: Open) ->
     page = open_page("?text=red")
     count(page, 2 + len(COLORS))
     page.check("#distinct")
-    count(page, len(COLORS) - 1)  # red and dark are of one direction
+    count(page, len(COLORS))
     page.uncheck("#distinct")
     page.select_option("#experiment", "others")
     count(page, 1)
