@@ -15,7 +15,7 @@ from samtranslator.translator.translator import Translator
 from pixlake_cli.engine.template import REGION
 from tests.project import ROOT, read_definition, read_template
 
-CODE = "code-of-the-stack"
+NAME, CODE = "pixlake", "code-of-the-stack"
 ALIAS = "Aliaslive"
 APPLICATION = "AWS::Serverless::Application"
 # What `sam build` and `sam package` put in place of the folders.
@@ -41,37 +41,43 @@ def translate(path: Path = ROOT / "template.yaml") -> dict[str, Any]:
         properties.update(_IMAGE if properties.get("PackageType") == "Image" else _PACKAGED.get(resource["Type"], {}))
     defaults = {name: str(it.get("Default", "")) for name, it in template["Parameters"].items()}
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
-    translated: dict[str, Any] = _without_aliases(translator.translate(template, parameter_values=defaults))
+    translated: dict[str, Any] = translator.translate(template, parameter_values=defaults)
     return translated
 
 
-def _without_aliases(value: Any) -> Any:
+def without_aliases(value: Any) -> Any:
     """moto makes no aliases of functions: the function in the place of each."""
     if isinstance(value, list):
-        return [_without_aliases(item) for item in value]
+        return [without_aliases(item) for item in value]
     if not isinstance(value, dict):
         return value
     if str(name := value.get("Ref")).endswith(ALIAS):
         return {"Fn::GetAtt": [str(name).removesuffix(ALIAS), "Arn"]}
-    return {key: _without_aliases(item) for key, item in value.items()}
+    return {key: without_aliases(item) for key, item in value.items()}
 
 
 def create_stack(s3: Any, template: Mapping[str, Any]) -> dict[str, str]:
-    """Create it; the physical names of its resources, of those that moto makes, by logical name."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as code:
-        code.writestr("app.py", "")
+    """Create it in moto; the physical names of its resources, of those that moto makes, by logical name."""
     s3.create_bucket(Bucket=CODE)
-    s3.put_object(Bucket=CODE, Key="code.zip", Body=archive.getvalue())
+    s3.put_object(Bucket=CODE, Key="code.zip", Body=empty_code())
     client = boto3.client("cloudformation", region_name=REGION)
     with warnings.catch_warnings():
         # it says which types it knows nothing of
         warnings.simplefilter("ignore", UserWarning)
-        client.create_stack(StackName="pixlake", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"])
-        (stack,) = client.describe_stacks(StackName="pixlake")["Stacks"]
-        made = client.list_stack_resources(StackName="pixlake")["StackResourceSummaries"]
+        body = json.dumps(without_aliases(template))
+        client.create_stack(StackName=NAME, TemplateBody=body, Capabilities=["CAPABILITY_IAM"])
+        (stack,) = client.describe_stacks(StackName=NAME)["Stacks"]
+        made = client.list_stack_resources(StackName=NAME)["StackResourceSummaries"]
     assert stack["StackStatus"] == "CREATE_COMPLETE"
     return {it["LogicalResourceId"]: it["PhysicalResourceId"] for it in made if it.get("PhysicalResourceId")}
+
+
+def empty_code() -> bytes:
+    """In the place of each function's and layer's code."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as code:
+        code.writestr("app.py", "")
+    return archive.getvalue()
 
 
 def _spelled_out(value: Any) -> Any:

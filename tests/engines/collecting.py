@@ -17,9 +17,8 @@ import pytest
 
 from pixlake_cli.engine import pool
 from pixlake_cli.engine.admission import Cores
-from pixlake_cli.engine.endpoints import BUCKET
 from pixlake_cli.engine.sandbox import Answer
-from pixlake_cli.engine.template import REGION, machine_arn
+from pixlake_cli.engine.template import REGION
 from tests.builders.collecting import Application, read_application
 from tests.engines.stacks import UPLOADS, Stack
 
@@ -46,7 +45,7 @@ class Collecting:
             if redrive := properties.get("RedrivePolicy"):
                 attributes["RedrivePolicy"] = json.dumps(redrive)
             self.urls[name] = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
-        self.stack._rule("LooseRule", self.application.properties("LooseRule"))
+        self._put_rule("LooseRule")
         self.lambdas.create_function(
             FunctionName=FUNCTION,
             Runtime="python3.13",
@@ -57,6 +56,12 @@ class Collecting:
         mapping = self.application.properties("Gathering") | {"FunctionName": FUNCTION}
         mapping["MaximumBatchingWindowInSeconds"] = int(mapping["MaximumBatchingWindowInSeconds"])
         self.mapping = self.lambdas.create_event_source_mapping(**mapping)["UUID"]
+
+    def _put_rule(self, name: str) -> None:
+        events, properties = boto3.client("events", region_name=REGION), self.application.properties(name)
+        events.put_rule(Name=name, EventPattern=json.dumps(properties["EventPattern"]))
+        answer = events.put_targets(Rule=name, Targets=properties["Targets"])
+        assert answer["FailedEntryCount"] == 0
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -109,8 +114,7 @@ class Collecting:
 @contextmanager
 def open_collecting(stack: Stack, hidden: int = 3) -> Iterator[Collecting]:
     """The application of a stack; its function runs in a worker process, as the others do."""
-    names = {"IngestStateMachine": machine_arn("IngestStateMachine"), "LakeBucket": BUCKET, "UploadsBucket": UPLOADS}
-    application = read_application(names)
+    application = read_application(stack.resources)
     runner = pool.Pool(application.function, {}, Cores(1), stack.functions.logs)
     answer = stack.functions.invoke
 

@@ -19,8 +19,8 @@ Record = dict[str, Any]
 
 
 def find(reference: str) -> tuple[Record, Record, str]:
-    """Every function is there: whoever answers at `URL` knows those of the template."""
-    name = reference.rpartition(":")[2]
+    """Every function is there: whoever answers at `URL` knows those of the template. An alias has the function's."""
+    name = reference.partition(":function:")[2].partition(":")[0] or reference
     return {"name": name}, {"FunctionName": name}, name
 
 
