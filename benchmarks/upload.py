@@ -4,6 +4,7 @@ Many small files as one zip that is made on the way, beside `upload_file` for ea
 beside s3transfer's own upload of it. The check of the images is not part of it: `pixlake check` is measured by itself.
 
     python -m benchmarks.upload --files 2000 --mebibytes 512
+    python -m benchmarks.upload --files 0 --mebibytes 4200 --turns 2   # 13 GB of disk
 """
 
 import argparse
@@ -25,29 +26,32 @@ from pixlake_cli.sending import deliver
 from tests.servers.real_s3 import make_bucket, open_s3
 
 _SMALL = 40_000
-_TURNS = 3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=2_000)
     parser.add_argument("--mebibytes", type=int, default=512)
+    parser.add_argument("--turns", type=int, default=3)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pixlake-upload-") as folder:
         home = Path(folder)
         with open_s3(home / "s3") as reached:
             os.environ.update(reached)
             client = boto3.client("s3")
-            small = _make_small(home / "small", arguments.files)
-            size = sum(path.stat().st_size for path in small)
-            print(f"{len(small):,} files, {size / (1 << 20):,.0f} MiB")
-            _compare(lambda bucket: _ours(home / "small", bucket), lambda bucket: _loop(client, small, bucket), size)
+            turns = arguments.turns
+            if arguments.files:
+                small = _make_small(home / "small", arguments.files)
+                size = sum(path.stat().st_size for path in small)
+                print(f"{len(small):,} files, {size / (1 << 20):,.0f} MiB")
+                _compare(lambda to: _ours(home / "small", to), lambda to: _loop(client, small, to), size, turns)
             large = _make_large(home / "large.zip", arguments.mebibytes)
             print(f"one file of {arguments.mebibytes:,} MiB")
             _compare(
                 lambda bucket: _ours(large, bucket),
                 lambda bucket: client.upload_file(str(large), bucket, "large.zip"),
                 large.stat().st_size,
+                turns,
             )
 
 
@@ -76,9 +80,9 @@ def _loop(client: Any, files: list[Path], bucket: str) -> None:
         client.upload_file(str(path), bucket, path.name)
 
 
-def _compare(ours: Callable[[str], None], theirs: Callable[[str], None], size: int) -> None:
+def _compare(ours: Callable[[str], None], theirs: Callable[[str], None], size: int, turns: int) -> None:
     taken: dict[str, list[float]] = {"pixlake": [], "boto3": []}
-    for _ in range(_TURNS):
+    for _ in range(turns):
         for name, call in (("pixlake", ours), ("boto3", theirs)):
             bucket = f"bench-{uuid4()}"
             make_bucket(bucket)

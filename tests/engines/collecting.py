@@ -20,7 +20,7 @@ from pixlake_cli.engine.admission import Cores
 from pixlake_cli.engine.sandbox import Answer
 from pixlake_cli.engine.template import REGION
 from tests.builders.collecting import Application, read_application
-from tests.engines.stacks import UPLOADS, Stack
+from tests.engines.stacks import Stack
 
 FUNCTION = "CollectFunction"
 

@@ -3,17 +3,19 @@
 Its own way from an invocation to an execution's error stays; replaced is what runs a function's code, whether a state
 machine, a rule or a queue's mapping invokes it, by a request to `URL`, which answers as Lambda's Invoke does. Athena's
 `.sync`, which MiniStack does not have, goes there as the function named Athena. Its S3, which forgets the Range of a
-request that names a version, is reminded; and a queue's mapping, which has ten messages at most, gets its batch.
+request that names a version, is reminded, and its events say the version of an object; an execution's history has the
+runs of its Maps; and a queue's mapping, which has ten messages at most, gets its batch.
 """
 
 import functools
 import json
 import sys
+from contextvars import ContextVar
 from typing import Any
 from urllib.request import Request, urlopen
 
 from ministack.app import main
-from ministack.services import lambda_svc, s3, sqs, stepfunctions
+from ministack.services import eventbridge, lambda_svc, s3, sqs, stepfunctions
 
 Record = dict[str, Any]
 
@@ -64,6 +66,33 @@ def get_range(get: Any, bucket: str, key: str, headers: Record, query: Record | 
     return 206, {**given, **cut}, part
 
 
+_version: ContextVar[str | None] = ContextVar("version")
+
+
+def fire(tell: Any, *about: Any, version_id: str | None = None, **more: Any) -> None:
+    """An event of S3, whose thread knows the version."""
+    _version.set(version_id)
+    tell(*about, version_id=version_id, **more)
+
+
+def dispatch(deliver: Any, event: Record, view: Any = None) -> None:
+    """An event to the rules; one of S3 with the version that S3's other notifications have."""
+    if event["Source"] == "aws.s3" and (version := _version.get(None)):
+        detail = json.loads(event["Detail"])
+        detail["object"]["version-id"] = version
+        event = {**event, "Detail": json.dumps(detail)}
+    deliver(event, view)
+
+
+class MapRuns(type(stepfunctions._map_runs)):  # type: ignore[misc]
+    """Map runs, each of which is an event of its execution's history."""
+
+    def __setitem__(self, arn: str, run: Record) -> None:
+        super().__setitem__(arn, run)
+        execution = stepfunctions._executions[run["executionArn"]]
+        stepfunctions._add_event(execution, "MapRunStarted", {"mapRunStartedEventDetails": {"mapRunArn": arn}})
+
+
 if __name__ == "__main__":
     url = sys.argv.pop()
     lambda_svc._get_func_record_for_ref = find
@@ -71,6 +100,9 @@ if __name__ == "__main__":
     lambda_svc._execute_function = functools.partial(handle, url)
     sqs._receive_messages_for_esm = functools.partial(receive, sqs._receive_messages_for_esm)
     s3._get_object = functools.partial(get_range, s3._get_object)
+    s3._fire_s3_event = functools.partial(fire, s3._fire_s3_event)
+    eventbridge._dispatch_event = functools.partial(dispatch, eventbridge._dispatch_event)
+    stepfunctions._map_runs = MapRuns()
     athena = "arn:aws:states:::athena:startQueryExecution"
     stepfunctions._SERVICE_DISPATCH[athena] = functools.partial(ask_athena, url)
     main()

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -126,6 +127,16 @@ class Stack:
         assert len(found) == 1
         return found[0]
 
+    def put_logs(self) -> None:
+        """The part of Lambda: what the functions have logged, into the group that they share."""
+        client, group = boto3.client("logs", region_name=REGION), self.resources["FunctionsLogGroup"]
+        for log in self.functions.logs.glob("*.log"):
+            lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
+            events = [{"timestamp": _millis(line), "message": line} for line in lines]
+            if events:
+                client.create_log_stream(logGroupName=group, logStreamName=log.name)
+                client.put_log_events(logGroupName=group, logStreamName=log.name, logEvents=events)
+
     def answer(self, function: str, payload: bytes) -> Answer:
         """The part of Lambda, and of Athena."""
         if function == "Athena" and self.athena is not None:
@@ -171,6 +182,11 @@ class Stack:
             assert time.monotonic() < until, "nothing came"
             time.sleep(0.05)
         return found
+
+
+def _millis(line: str) -> int:
+    time = datetime.strptime(json.loads(line)["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z")
+    return int(time.timestamp() * 1000)
 
 
 def _known(template: Mapping[str, Any]) -> dict[str, Any]:
