@@ -13,14 +13,11 @@ from pixlake.lake import Work
 from pixlake.matching.join import Join
 from pixlake.messages import Member, Options, Run, Shard
 from pixlake.options import lay_options
-from pixlake.settings import PlanSettings
 from pixlake.zips.contents import read_contents
-from pixlake.zips.inventory import open_inventory
 from pixlake.zips.names import OPTIONS_NAME
 from pixlake.zips.original import version_of
-from pixlake.zips.outputs import read_options
-from pixlake.zips.sources import open_source
 from pixlake_cli.cleaned import CleanTable
+from pixlake_cli.ownoptions import encode_options, find_options
 
 
 def check_target(path: Path, uploads: Sequence[Path]) -> Path:
@@ -45,10 +42,7 @@ def read_shards(work: Work) -> Iterator[tuple[Shard, list[Member]]]:
 
 def told_options(run: Run, asked: Options, found: Join) -> Options:
     """What was asked for, what the upload's own `pixlake.json` says, and the columns that were found."""
-    source = open_source(run.upload_uri, run.upload_version)
-    with open_inventory() as inventory:
-        inventory.fill(source.entries(), PlanSettings(""))
-        own = read_options(run.upload_uri, inventory.options(), source.version)
+    own, _ = find_options(run.upload_uri, run.upload_version)
     return lay_options(asked, own, Options(id_column=found.id_column, image_column=found.image_column))
 
 
@@ -59,7 +53,7 @@ def write_upload(
     the upload has changed meanwhile."""
     with ZipFile(target, "w", ZIP_STORED) as archive:
         if options != Options():
-            archive.writestr(_member(OPTIONS_NAME), _encode(options))
+            archive.writestr(_member(OPTIONS_NAME), encode_options(options))
         for table in tables:
             with archive.open(_member(table.path, ZIP_DEFLATED), "w", force_zip64=True) as member:
                 table.write(member)
@@ -69,11 +63,6 @@ def write_upload(
                 with archive.open(_member(content.member.image_path), "w", force_zip64=True) as member:
                     for chunk in content.chunks:
                         member.write(chunk)
-
-
-def _encode(options: Options) -> bytes:
-    told = {name: value for name, value in msgspec.to_builtins(options).items() if value != {}}
-    return msgspec.json.format(msgspec.json.encode(told))
 
 
 def _member(name: str, method: int = ZIP_STORED) -> ZipInfo:

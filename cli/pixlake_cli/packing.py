@@ -15,10 +15,15 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from pixlake import storage
 from pixlake.errors import ChangedObject
 from pixlake.formats import extension
+from pixlake.messages import Options
+from pixlake.options import lay_options
 from pixlake.settings import PlanSettings
+from pixlake.zips.entries import Entry
 from pixlake.zips.sources import open_source
 from pixlake_cli.engine.inputs import Upload
+from pixlake_cli.ownoptions import Sink, encode_options, find_options, options_member, with_options
 
+NO_OPTIONS = Options()
 _CHUNK = 1 << 20
 _COMPRESSED = frozenset(
     {
@@ -48,38 +53,53 @@ class File(NamedTuple):
 @dataclass(frozen=True)
 class Packed:
     """`name` is the object's; `files` are those of the zip, or the one that is sent as it is; `bound` is the most bytes
-    that the stream has. `left_out` counts links, and names that no zip can hold."""
+    that the stream has. `options`, if any, are sent as its `pixlake.json` in place of its own, of which a zip has the
+    one `replaced`. `left_out` counts links, and names that no zip can hold."""
 
     name: str
     files: list[File]
     bound: int
     as_it_is: bool = False
     left_out: int = 0
+    options: bytes = b""
+    replaced: Entry | None = None
 
     @property
     def fingerprint(self) -> str:
-        """Tells whether the files are the same, by their paths, sizes and times."""
-        digest = hashlib.sha256()
+        """Tells whether the files are the same, by their paths, sizes and times, and the options."""
+        digest = hashlib.sha256(self.options)
         for file in self.files:
             digest.update("\0".join([file.name, *map(str, file.stamp), "\n"]).encode())
         return digest.hexdigest()
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes; ChangedObject where a file is no longer the one that was listed."""
-        return _read(self.files[0]) if self.as_it_is else _zip(self.files)
+        if not self.as_it_is:
+            return _zip(self.files, self.options)
+        (file,) = self.files
+        if not self.options:
+            return _read(file)
+        return with_options(file.path.absolute().as_uri(), _read(file), self.options, self.replaced)
 
 
-def pack(upload: Upload) -> Packed:
-    """List what is to be sent."""
+def pack(upload: Upload, asked: Options = NO_OPTIONS) -> Packed:
+    """List what is to be sent, with what is asked over the options that the upload has."""
+    options, replaced = b"", None
+    if asked != NO_OPTIONS:
+        own, replaced = find_options(upload.uri)
+        options = encode_options(lay_options(asked, own))
+    more = len(options) + _RECORDS if options else 0
     if not upload.uri.endswith(("/", ".listing.jsonl")):
         file = _file("", upload.uri)
-        return Packed(f"{file.path.stem}.zip", [file], file.stamp[0], as_it_is=True)
+        name = f"{file.path.stem}.zip"
+        return Packed(name, [file], file.stamp[0] + more, as_it_is=True, options=options, replaced=replaced)
     found = list(open_source(upload.uri).entries())
-    files = [_file(entry.path, entry.source_uri) for entry in found if entry.source_uri]
-    bound = sum(file.stamp[0] + 2 * len(file.name.encode()) + _RECORDS for file in files) + _RECORDS
+    kept = [entry for entry in found if entry.source_uri and not (replaced and entry.path == replaced.path)]
+    files = [_file(entry.path, entry.source_uri) for entry in kept]
+    bound = sum(file.stamp[0] + 2 * len(file.name.encode()) + _RECORDS for file in files) + _RECORDS + more
     left_out = sum(1 for entry in found if entry.reason and not entry.source_uri)
     name = upload.uri.rstrip("/").rpartition("/")[2].removesuffix(".listing.jsonl")
-    return Packed(f"{name}.zip", files, bound, left_out=left_out)
+    return Packed(f"{name}.zip", files, bound, left_out=left_out, options=options)
 
 
 def _file(name: str, uri: str) -> File:
@@ -88,9 +108,11 @@ def _file(name: str, uri: str) -> File:
     return File(name, path, _stamp(path))
 
 
-def _zip(files: list[File]) -> Iterator[bytes]:
-    sink = _Sink()
+def _zip(files: list[File], options: bytes) -> Iterator[bytes]:
+    sink = Sink()
     with ZipFile(sink, "w", ZIP_STORED) as archive:
+        if options:
+            archive.writestr(options_member(), options)
         for file in files:
             member = ZipInfo(file.name)
             member.file_size, member.external_attr = file.stamp[0], 0o100644 << 16
@@ -105,27 +127,6 @@ def _zip(files: list[File]) -> Iterator[bytes]:
             if len(sink.data) >= _CHUNK:
                 yield sink.take()
     yield sink.take()
-
-
-class _Sink:
-    """Takes what ZipFile writes; it has no place to go back to."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def write(self, data: bytes, /) -> int:
-        self.data += data
-        return len(data)
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-    def take(self) -> bytes:
-        taken, self.data = self.data, bytearray()
-        return bytes(taken)
 
 
 def _method(path: str, data: bytes) -> int:

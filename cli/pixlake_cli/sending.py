@@ -9,10 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pixlake.errors import MissingObject, PixlakeError
+from pixlake.messages import Options
 from pixlake_cli.engine.inputs import Upload, find_uploads
 from pixlake_cli.machines import find_started
 from pixlake_cli.multipart import FINGERPRINT, Sent, Target, Tell, find_object, make_client, send
-from pixlake_cli.packing import Packed, pack
+from pixlake_cli.packing import NO_OPTIONS, Packed, pack
 from pixlake_cli.progressbar import transferring
 from pixlake_cli.stacks import Client, Stack, told
 
@@ -65,11 +66,14 @@ def _modified(target: Target) -> datetime:
 
 
 @contextmanager
-def with_packed(paths: Sequence[Path], experiment: str | None) -> Iterator[tuple[Upload, Packed]]:
-    """The one upload of these paths, listed. A listing of image files is there for as long as the block lasts."""
+def with_packed(
+    paths: Sequence[Path], experiment: str | None, options: Options = NO_OPTIONS
+) -> Iterator[tuple[Upload, Packed]]:
+    """The one upload of these paths, listed, with these options over its own. A listing of image files is there for as
+    long as the block lasts."""
     with TemporaryDirectory(prefix="pixlake-upload-") as folder:
         upload, *_ = find_uploads(paths, Path(folder).resolve(), experiment)
-        yield upload, pack(upload)
+        yield upload, pack(upload, options)
 
 
 @contextmanager

@@ -11,9 +11,10 @@ import boto3
 import pytest
 from click.testing import Result
 
+from pixlake.iceberg.lakes import Lake
 from pixlake_cli import following, sending
 from tests.builders.commands import run
-from tests.builders.model_lakes import image, make_zip
+from tests.builders.model_lakes import image, make_zip, rows
 from tests.deployment.smallstacks import NAME, UPLOADS, SmallStack, open_small_stack
 
 
@@ -241,3 +242,7 @@ def test_on_a_lake_it_is_checked_and_run(tmp_path: Path, upload: Path, monkeypat
     done = run("upload", upload, "--lake", lake, "--json")
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["embedded"] == 1
+    (upload / "1.png").unlink()
+    done = run("upload", upload, "--lake", lake, "--complete", "--set", "image_column=age", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert rows(Lake.at(str(lake)), "embeddings") == []

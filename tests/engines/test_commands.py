@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from tests.workflow.deployments import NAME
 
 from pixlake import storage
 from pixlake.schemas import TABLES
@@ -16,7 +17,6 @@ from pixlake_cli.multipart import part_size
 from tests.builders.commands import run
 from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
 from tests.engines.stacks import UPLOADS, Stack, open_stack
-from tests.workflow.deployments import NAME
 
 BATCHES = 40
 
@@ -131,6 +131,17 @@ def test_a_status_is_followed_while_it_runs(stack: Stack, tmp_path: Path) -> Non
     assert result.exit_code == 0, result.stderr
     assert "Counts:  0 images, 40 records, 0 embedded, 40 predicted, 0 rejected" in result.stdout
     assert len(rows(stack.lake, "predictions", "followed")) == BATCHES
+
+
+def test_an_upload_that_is_complete_and_has_settings_is_run_so(stack: Stack, tmp_path: Path) -> None:
+    upload = make_zip(tmp_path / "set.zip", {"pets.csv": "id,key,Age\n1,a,3\n2,b,5\n", "1.png": image()})
+    assert asked("upload", upload, "--experiment", "set", "--set", "id_column=key")["execution"]["embedded"] == 1
+    assert [row["record_id"] for row in rows(stack.lake, "records", "set")] == ["a", "b"]
+    shorter = make_zip(tmp_path / "shorter.zip", {"pets.csv": "id,key,Age\n1,a,3\n"})
+    told = asked("upload", shorter, "--experiment", "set", "--complete")
+    assert told["execution"]["status"] == "SUCCEEDED"
+    assert [row["record_id"] for row in rows(stack.lake, "records", "set")] == ["a"]
+    assert rows(stack.lake, "embeddings", "set") == []
 
 
 def test_an_experiment_is_deleted_from_the_bucket(stack: Stack, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import msgspec
@@ -12,14 +12,24 @@ import msgspec
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.lakes import lake_if_any, region_option
+from pixlake_cli.overrides import complete_option, merge_settings, settings_option
 
 if TYPE_CHECKING:
+    from pixlake.messages import Options
     from pixlake_cli.executions import Status
     from pixlake_cli.packing import Packed
     from pixlake_cli.sending import Delivery
     from pixlake_cli.stacks import Client, Stack
 
 _REFUSED = 2
+
+
+class _Place(NamedTuple):
+    """Where an upload is sent, and the stack whose execution it starts there."""
+
+    client: "Client"
+    stack: "Stack | None"
+    bucket: str
 
 
 @click.command()
@@ -29,6 +39,8 @@ _REFUSED = 2
 @lake_if_any
 @region_option
 @click.option("--experiment", metavar="ID", help="The name of the data set. Default: the upload's file name.")
+@complete_option
+@settings_option
 @click.option("--dry-run", is_flag=True, help="Check it and say what would be sent.")
 @click.option("--no-wait", is_flag=True, help="End when the object is complete.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output.")
@@ -41,6 +53,8 @@ def upload(
     lake: Lake | None,
     region: str | None,
     experiment: str | None,
+    complete: bool,
+    settings: list[dict[str, Any]],
     dry_run: bool,
     no_wait: bool,
     as_json: bool,
@@ -56,16 +70,20 @@ def upload(
     upload begins anew. What is there already is not sent again, but followed. Ctrl-C while it is followed stops
     nothing: `pixlake status --stack NAME --follow` goes on.
 
+    --complete and --set go up as the zip's pixlake.json, over what its own says.
+
     With --lake DIR it is checked and then put through the state machine on this machine, as by `pixlake run`.
 
     Exits with 0 where the execution succeeded, 1 where it failed, and 2 where the upload is refused.
 
     \b
       pixlake upload holiday/ --stack pixlake
+      pixlake upload holiday/ --stack pixlake --complete --set embedder=clip-vit-b32
       pixlake upload holiday.zip --bucket my-uploads --experiment holiday --dry-run
     """
-    from pixlake.messages import Options
+    from pixlake.messages import Options, parse
     from pixlake_cli.checking import check_upload
+    from pixlake_cli.commands.run import run
     from pixlake_cli.progressbar import counting
     from pixlake_cli.stacks import make_client, open_stack
     from pixlake_cli.verdicts import as_text
@@ -76,8 +94,9 @@ def upload(
     # before the images are looked at, which takes its time
     client = make_client(region) if named else None
     opened = open_stack(stack, client) if stack and client else None
+    options = parse(merge_settings(settings, complete=complete), Options)
     with counting("Checking", "images") as tell:
-        checked = check_upload(uploads, None if named else _with_models(lake), experiment, Options(), tell)
+        checked = check_upload(uploads, None if named else _with_models(lake), experiment, options, tell)
     click.echo(as_text(checked), err=True)
     result: dict[str, Any] = {"upload": checked.upload, "experiment": checked.experiment}
     result["checked"] = msgspec.to_builtins(checked)
@@ -85,9 +104,18 @@ def upload(
         _end(result, as_json, _REFUSED)
     if client is None:
         if lake is not None and not dry_run:
-            _run(context, uploads, lake, experiment, as_json)
+            context.invoke(
+                run,
+                uploads=uploads,
+                lake=lake,
+                experiment=experiment,
+                complete=complete,
+                settings=settings,
+                as_json=as_json,
+            )
         return
-    ended = _send(uploads, client, opened, bucket, experiment, dry_run=dry_run, no_wait=no_wait, result=result)
+    place = _Place(client, opened, opened.uploads if opened else bucket or "")
+    ended = _send(uploads, place, experiment, options, dry_run=dry_run, no_wait=no_wait, result=result)
     _end(result, as_json, 0 if ended else 1)
 
 
@@ -103,18 +131,11 @@ def _end(result: dict[str, Any], as_json: bool, code: int) -> None:
     sys.exit(code)
 
 
-def _run(context: click.Context, uploads: tuple[Path, ...], lake: Lake, experiment: str | None, as_json: bool) -> None:
-    from pixlake_cli.commands.run import run
-
-    context.invoke(run, uploads=uploads, lake=lake, experiment=experiment, settings=[], as_json=as_json)
-
-
 def _send(
     uploads: tuple[Path, ...],
-    client: "Client",
-    stack: "Stack | None",
-    bucket: str | None,
+    place: "_Place",
     experiment: str | None,
+    options: "Options",
     *,
     dry_run: bool,
     no_wait: bool,
@@ -123,17 +144,15 @@ def _send(
     """Whether all went well; what came of it is put into `result`."""
     from pixlake_cli.sending import deliver, key_of, with_packed
 
-    bucket = stack.uploads if stack else bucket
-    assert bucket is not None, "one of both is named"
     try:
-        with with_packed(uploads, experiment) as (one, packed):
+        with with_packed(uploads, experiment, options) as (one, packed):
             key = key_of(one, packed)
-            result["uri"] = f"s3://{bucket}/{key}"
+            result["uri"] = f"s3://{place.bucket}/{key}"
             if dry_run:
                 click.echo(f"Would send {_describe(packed)} to {result['uri']}", err=True)
                 return True
             click.echo(f"{_describe(packed)} to {result['uri']}", err=True)
-            delivery = deliver(packed, bucket, key, client)
+            delivery = deliver(packed, place.bucket, key, place.client)
     except KeyboardInterrupt:
         click.echo("Stopped. What was sent is kept: the same command again sends the rest.", err=True)
         sys.stderr.flush()
@@ -141,9 +160,9 @@ def _send(
         os._exit(130)
     result |= msgspec.to_builtins(delivery.sent) | {"there_already": delivery.there}
     click.echo(_delivered(delivery), err=True)
-    if stack is None or no_wait:
+    if place.stack is None or no_wait:
         return True
-    return _follow(stack, delivery, result)
+    return _follow(place.stack, delivery, result)
 
 
 def _follow(stack: "Stack", delivery: "Delivery", result: dict[str, Any]) -> bool:

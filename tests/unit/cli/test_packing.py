@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixlake.errors import ChangedObject
+from pixlake.messages import Classifiers, Options
+from pixlake.zips.directory import end_records
 from pixlake_cli import packing
 from pixlake_cli.engine.inputs import find_uploads
 from pixlake_cli.multipart import cut, part_size
-from pixlake_cli.packing import Packed, pack
-from tests.builders.model_lakes import image
+from pixlake_cli.packing import NO_OPTIONS, Packed, pack
+from tests.builders.model_lakes import image, make_zip
 from tests.builders.uploads import Bench
 
 TABLE = "id,age\n" + "".join(f"{number},{number}\n" for number in range(200))
@@ -40,9 +42,9 @@ def folder(tmp_path: Path) -> Path:
     return home
 
 
-def packed(*paths: Path, lake: Path) -> Packed:
+def packed(*paths: Path, lake: Path, options: Options = NO_OPTIONS) -> Packed:
     (upload,) = find_uploads(paths, lake.resolve(), None)
-    return pack(upload)
+    return pack(upload, options)
 
 
 def sent(packed: Packed) -> bytes:
@@ -145,3 +147,75 @@ def test_a_large_zip_is_as_zipfile_reads_it(tmp_path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(b"".join(chunks))) as archive:
         assert archive.testzip() is None
         assert len(archive.namelist()) == 300
+
+
+ASKED = Options(embedder="clip", classifier=Classifiers(orphan="pets"), complete=True)
+OWN = b'{"embedder": "theirs", "id_column": "id", "classifier": {"with_image": "dogs"}}'
+
+
+def planned(folder: Path, data: bytes) -> tuple[Options, dict[str, bytes], dict[str, str]]:
+    """What Plan and Extract make of a zip: its options, images and rejects."""
+    bench = Bench(f"file://{folder}")
+    answer = bench.plan(bench.put("pets.zip", data))
+    bench.extract(answer)
+    return answer.options, bench.images(), bench.reasons()
+
+
+@pytest.mark.parametrize("place", ["", "pets/"], ids=["at-the-root", "in-the-only-folder"])
+@pytest.mark.parametrize("as_zip", [True, False], ids=["zip", "folder"])
+def test_options_that_are_asked_for_lie_over_those_of_the_upload(tmp_path: Path, place: str, as_zip: bool) -> None:
+    files = {f"{place}pixlake.json": OWN, f"{place}a.png": image(), f"{place}b.png": image((0, 9, 0))}
+    home = tmp_path / "upload"
+    for name, data in files.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_bytes(data)
+    zipped = make_zip(tmp_path / "upload.zip", files)
+    found = packed(zipped if as_zip else home, lake=tmp_path / "lake", options=ASKED)
+    data = sent(found)
+    assert len(data) <= found.bound
+    options, images, rejects = planned(tmp_path / "here", data)
+    given = {name: getattr(options, name) for name in ("embedder", "id_column", "complete")}
+    assert given == {"embedder": "clip", "id_column": "id", "complete": True}
+    assert (options.classifier.orphan, options.classifier.with_image) == ("pets", "dogs")
+    assert images == {name: data for name, data in files.items() if name.endswith(".png")}
+    assert rejects == {}
+    # another program reads the same
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        assert sorted(archive.namelist()) == sorted([*images, "pixlake.json"])
+
+
+def test_a_zip_without_options_gets_them_and_is_else_byte_for_byte_as_it_was(tmp_path: Path) -> None:
+    """Names that are no UTF-8 stay what they are."""
+    path = tmp_path / "old.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("xxx.png", image())
+    path.write_bytes(path.read_bytes().replace(b"xxx.png", b"\x81\x9a\x84.png"))
+    data = sent(packed(path, lake=tmp_path / "lake", options=ASKED))
+    before = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        assert data[: archive.start_dir] == before[: archive.start_dir]
+    options, images, rejects = planned(tmp_path / "here", data)
+    assert (options.embedder, list(images.values()), rejects) == ("clip", [image()], {})
+
+
+def test_other_options_make_another_upload_and_the_same_ones_the_same(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", {"a.png": image()})
+    once, again, other = (
+        packed(path, lake=tmp_path / "lake", options=options)
+        for options in (ASKED, ASKED, Options(embedder="clap", classifier=Classifiers(orphan="pets"), complete=True))
+    )
+    assert (sent(once), once.fingerprint) == (sent(again), again.fingerprint)
+    assert once.fingerprint != other.fingerprint
+    assert packed(path, lake=tmp_path / "lake").fingerprint != once.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("offset", "size", "count"), [(0, 0, 0), (5 << 30, 100, 1), (7, 100, 70_000), (7, 0xFFFF_FFFF, 1), (0, 1, 0xFFFF)]
+)
+def test_the_end_of_a_zip_is_read_as_it_is_written(offset: int, size: int, count: int) -> None:
+    records = end_records(offset, size, count)
+    # as CPython reads it, of which only the end is there
+    place = io.BytesIO(records)
+    found = zipfile._EndRecData(place)  # type: ignore[attr-defined]
+    assert [found[5], found[6], found[4]] == [size, offset, count]

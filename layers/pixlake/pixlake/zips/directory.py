@@ -20,6 +20,7 @@ _END64 = struct.Struct("<4sQ2H2L4Q")
 _END_SIGNATURE, _LOCATOR_SIGNATURE, _END64_SIGNATURE = b"PK\5\6", b"PK\6\7", b"PK\6\6"
 _MAX_COMMENT_BYTES = 0xFFFF
 _NONE_16, _NONE_32 = 0xFFFF, 0xFFFF_FFFF
+_VERSION_64 = 45
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,12 @@ def _read_end64(original: Original, locator: bytes, locator_at: int) -> tuple[in
 
 def read_entries(directory: Directory) -> Iterator[Entry]:
     """Each member of the zip in the directory's order. BadUpload where one is unsafe, or the directory is damaged."""
+    for entry, _ in read_headers(directory):
+        yield entry
+
+
+def read_headers(directory: Directory) -> Iterator[tuple[Entry, bytes]]:
+    """The same, each with its bytes in the directory."""
     if not directory.count:
         return
     uri = directory.original.uri
@@ -92,9 +99,21 @@ def read_entries(directory: Directory) -> Iterator[Entry]:
     for number in range(1, directory.count + 1):
         if cursor.position + CENTRAL_BYTES > end:
             raise BadUpload("damaged_zip", f"{uri}: its directory ends before member {number}")
-        header = CentralHeader.unpack(cursor.take(CENTRAL_BYTES))
+        fixed = cursor.take(CENTRAL_BYTES)
+        header = CentralHeader.unpack(fixed)
         if not header.is_signed or cursor.position + header.variable_length > end:
             raise BadUpload("damaged_zip", f"{uri}: its directory is damaged at member {number}")
-        yield read_entry(header, cursor.take(header.variable_length), directory.offset)
+        variable = cursor.take(header.variable_length)
+        yield read_entry(header, variable, directory.offset), fixed + variable
     if cursor.position != end:
         raise BadUpload("damaged_zip", f"{uri}: its directory holds more than {directory.count} members")
+
+
+def end_records(offset: int, size: int, count: int) -> bytes:
+    """What ends a zip whose directory is of `size` bytes, at `offset`; with ZIP64's records where it takes these."""
+    narrow = (min(count, _NONE_16), min(count, _NONE_16), min(size, _NONE_32), min(offset, _NONE_32))
+    end = _END.pack(_END_SIGNATURE, 0, 0, *narrow, 0)
+    if narrow == (count, count, size, offset) and not {_NONE_16, _NONE_32} & set(narrow):
+        return end
+    end64 = _END64.pack(_END64_SIGNATURE, _END64.size - 12, _VERSION_64, _VERSION_64, 0, 0, count, count, size, offset)
+    return end64 + _LOCATOR.pack(_LOCATOR_SIGNATURE, 0, offset + size, 1) + end
