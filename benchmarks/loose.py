@@ -7,12 +7,15 @@ state machine; the functions are the laptop's. The queue is held until all event
     python -m benchmarks.loose --images 10000 --again 2000       # as in docs/benchmarks.md
 """
 
+import json
 import random
+import shutil
 import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -21,7 +24,7 @@ from rich.table import Table
 from tests.builders.model_lakes import image, rows
 from tests.engines import stacks
 from tests.engines.collecting import open_collecting
-from tests.engines.stacks import UPLOADS, open_stack
+from tests.engines.stacks import UPLOADS, Stack, open_stack
 from tests.project import ROOT
 
 MODELS = {"Embedder": "emoji-clip", "ClassifierOrphan": ""}
@@ -55,6 +58,8 @@ def main(images: int, again: int, seed: int) -> None:
         ended = collecting.drained()
         took = time.monotonic() - begun
         found = Counter(row["image_path"] for row in rows(stack.lake, "embeddings", "cameras"))
+        good = found == Counter(wanted) and all(it["status"] == "SUCCEEDED" for it in ended)
+        kept = None if good else _keep(Path(folder), stack, ended)
     table = Table("what", "figure")
     table.add_row("images", f"{images:,}")
     table.add_row("events", f"{events:,}")
@@ -62,10 +67,20 @@ def main(images: int, again: int, seed: int) -> None:
     table.add_row("seconds from the queue to rows", f"{took:,.0f}")
     table.add_row("rows", f"{found.total():,}")
     Console().print(table)
-    failed = [it.get("cause") for it in ended if it["status"] != "SUCCEEDED"]
-    if failed or found != Counter(wanted):
-        raise click.ClickException(f"{failed}, {found.total()} rows of {images}")
+    if kept:
+        causes = [it.get("cause") for it in ended if it["status"] != "SUCCEEDED"]
+        raise click.ClickException(f"{causes}, {found.total()} rows of {images}: all that was logged is in {kept}")
     click.echo("exactly one row an image")
+
+
+def _keep(folder: Path, stack: Stack, ended: list[dict[str, Any]]) -> Path:
+    """A copy of MiniStack's log and the functions', with the executions and the rejects, which says why."""
+    kept = Path(tempfile.mkdtemp(prefix="loose-failed-"))
+    shutil.copy(folder / "ministack.log", kept)
+    shutil.copytree(stack.functions.logs, kept / "functions")
+    (kept / "executions.json").write_text(json.dumps(ended, default=str, indent=1))
+    (kept / "rejects.json").write_text(json.dumps(rows(stack.lake, "rejects", "cameras"), default=str, indent=1))
+    return kept
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def _showing() -> Iterator[Callable[[Status], None]]:
         yield _lines()
         return
     with Live(console=Console(stderr=True), transient=True) as live:
-        yield lambda status: live.update(Text(as_text(status)))
+        yield lambda status: live.update(Text(as_text(status)), refresh=True)
 
 
 def _lines() -> Callable[[Status], None]:

@@ -5,7 +5,8 @@ What MiniStack 1.5 does otherwise than AWS, and what these tests therefore canno
 - A Map's ResultWriter writes nothing.
 - DescribeExecution answers an output of a failed execution, which its event rightly leaves out.
 - An inline Map, of whose items one has failed, goes on with the others before it fails; AWS stops them.
-- An execution is never timed out (its TimeoutSeconds is not read), and cannot be redriven.
+- An execution is never timed out (its TimeoutSeconds is not read), and cannot be redriven. Nor is a task: here it waits
+  for cores, which on AWS it does not.
 - An execution nested by `startExecution.sync:2` that fails hands its own error and cause to the outer one; AWS says
   States.TaskFailed, with the inner execution as JSON for its cause. It sends no status event either.
 - A rule's target has no retries and no dead letter queue, and S3's events come once.

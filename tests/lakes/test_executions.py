@@ -14,6 +14,7 @@ from pixlake.iceberg.executions import Ending, commit_ending
 from pixlake.iceberg.lakes import Lake
 from pixlake.lake import Work, report_uri
 from pixlake.messages import TOTALS, ChildFailure
+from pixlake_cli import following
 from pixlake_cli.engine.inputs import Upload
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.notes import Keeper
@@ -134,6 +135,24 @@ def test_status_of_what_was_killed_says_so(lake: Lake, tmp_path: Path) -> None:
         True,
     )
     assert run("status", "--lake", lake.folder).stdout.splitlines()[-1] == "FAILED before: bad"
+
+
+def test_a_run_on_this_machine_is_followed_to_its_end(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = Keeper(folder_of(lake), "now", Upload("file:///next.zip", "other", "next.zip"), tmp_path)
+    work = Work(lake.uri, "now")
+    storage.write(work.shards, b"[{}, {}]")
+
+    def end() -> None:
+        with keeper:
+            keeper.end(Outcome("now", "SUCCEEDED"))
+
+    turns = iter([lambda: storage.write(work.extracted(0), b""), end])
+    monkeypatch.setattr(following.time, "sleep", lambda _: next(turns)())
+    result = run("status", "--follow", "--lake", lake.folder)
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "now: SUCCEEDED")
+    assert [line.split(" ", 1)[1] for line in result.stderr.splitlines()] == ["Extract: 0 of 2", "Extract: 1 of 2"]
 
 
 def test_rejects_are_those_of_all_of_an_experiment_or_of_an_execution(lake: Lake) -> None:
