@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from tests.workflow.deployments import NAME
 
 from pixlake import storage
 from pixlake.schemas import TABLES
@@ -16,6 +15,7 @@ from pixlake_cli import following, sending
 from pixlake_cli.multipart import part_size
 from tests.builders.commands import run
 from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
+from tests.deployment.deployments import NAME
 from tests.engines.stacks import UPLOADS, Stack, open_stack
 
 BATCHES = 40
