@@ -102,8 +102,11 @@ def look_at(stack: Stack, name: str) -> Seen:
 def find_started(stack: Stack, upload_uri: str, version_id: str | None, since: datetime) -> str | None:
     """The name of the execution that this version of an upload started, at or after `since`; None if there is none."""
     for brief in list_briefly(stack):
-        if brief.started_at < since - _EARLIER:
+        # the newest first may be by the end: one that began long ago stands before those that began since
+        if (brief.finished_at or brief.started_at) < since - _EARLIER:
             return None
+        if brief.started_at < since - _EARLIER:
+            continue
         seen = describe(stack, brief.name)
         if seen.upload_uri == upload_uri and version_id in (None, seen.version_id):
             return seen.name

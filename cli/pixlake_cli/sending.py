@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pixlake.errors import MissingObject, PixlakeError
+from pixlake.errors import BadRequest, MissingObject, PixlakeError
 from pixlake.messages import Options
 from pixlake_cli.engine.inputs import Upload, find_uploads
 from pixlake_cli.machines import find_started
@@ -34,17 +34,23 @@ def key_of(upload: Upload, packed: Packed) -> str:
     return f"uploads/{upload.experiment_id}/{packed.name}"
 
 
+def find_delivered(packed: Packed, bucket: str, key: str, client: Client) -> Delivery | None:
+    """What is in the bucket already, complete and of the same files and options. A PixlakeError says why it cannot be
+    asked for, and what to do."""
+    with told(f"s3://{bucket}/{key}"):
+        target = Target(make_client(client), bucket, key)
+        found = find_object(target, packed.fingerprint)
+        return Delivery(found, _modified(target), there=True) if found else None
+
+
 def deliver(packed: Packed, bucket: str, key: str, client: Client) -> Delivery:
     """Send what of it is not in the bucket. A PixlakeError says why it cannot be, and what to do."""
-    uri = f"s3://{bucket}/{key}"
-    fingerprint = packed.fingerprint
-    with told(uri):
-        target = Target(make_client(client), bucket, key)
-        if found := find_object(target, fingerprint):
-            return Delivery(found, _modified(target), there=True)
-    since = datetime.now(UTC)
+    if there := find_delivered(packed, bucket, key, client):
+        return there
+    uri, since = f"s3://{bucket}/{key}", datetime.now(UTC)
     with transferring(packed.bound) as show, _resumable(uri, show) as tell:
-        return Delivery(send(target, packed.chunks, packed.bound, {FINGERPRINT: fingerprint}, tell), since)
+        target = Target(make_client(client), bucket, key)
+        return Delivery(send(target, packed.chunks, packed.bound, {FINGERPRINT: packed.fingerprint}, tell), since)
 
 
 def await_execution(stack: Stack, delivery: Delivery) -> str:
@@ -72,8 +78,10 @@ def with_packed(
     """The one upload of these paths, listed, with these options over its own. A listing of image files is there for as
     long as the block lasts."""
     with TemporaryDirectory(prefix="pixlake-upload-") as folder:
-        upload, *_ = find_uploads(paths, Path(folder).resolve(), experiment)
-        yield upload, pack(upload, options)
+        found = find_uploads(paths, Path(folder).resolve(), experiment)
+        if len(found) != 1:
+            raise BadRequest(f"{', '.join(one.shown for one in found)}: send one upload at a time")
+        yield found[0], pack(found[0], options)
 
 
 @contextmanager

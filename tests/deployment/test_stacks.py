@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from pixlake.iceberg.lakes import Lake
-from pixlake_cli import following, sending
+from pixlake_cli import checking, following, sending
 from tests.builders.commands import run
 from tests.builders.model_lakes import image, make_zip, rows
 from tests.deployment.smallstacks import NAME, UPLOADS, SmallStack, open_small_stack
@@ -61,7 +61,9 @@ def start_when_there(small: SmallStack, key: str, name: str = "") -> threading.T
     return thread
 
 
-def test_an_upload_is_followed_to_the_summary_of_its_execution(small: SmallStack, upload: Path) -> None:
+def test_an_upload_is_followed_to_the_summary_of_its_execution(
+    small: SmallStack, upload: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     thread = start_when_there(small, "uploads/followed/pets.zip")
     result = on_stack("upload", upload, "--experiment", "followed", "--json")
     thread.join()
@@ -78,7 +80,8 @@ def test_an_upload_is_followed_to_the_summary_of_its_execution(small: SmallStack
         "Report:  s3://small-lake",
     ):
         assert said in result.stderr
-    # the same command again follows the same execution, and sends nothing
+    # the same command again follows the same execution, checks nothing and sends nothing
+    monkeypatch.setattr(checking, "check_upload", lambda *_: pytest.fail("it was checked again"))
     again = on_stack("upload", upload, "--experiment", "followed", "--json")
     repeated = json.loads(again.stdout)
     assert (repeated["there_already"], repeated["execution"]["execution_id"]) == (True, execution["execution_id"])

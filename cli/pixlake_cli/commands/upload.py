@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,7 +68,8 @@ def upload(
 
     Parts go up several at once. Interrupted in any way, the same command again sends only the parts that are missing;
     each is compared with what S3 has by its SHA-256, and so is the whole at the end. Where a file has changed, the
-    upload begins anew. What is there already is not sent again, but followed. Ctrl-C while it is followed stops
+    upload begins anew. It is checked again before: parts do not say which files they are of. What is complete, of files
+    of the same sizes and times, is neither checked nor sent again, but followed. Ctrl-C while it is followed stops
     nothing: `pixlake status --stack NAME --follow` goes on.
 
     --complete and --set go up as the zip's pixlake.json, over what its own says.
@@ -95,6 +97,10 @@ def upload(
     client = make_client(region) if named else None
     opened = open_stack(stack, client) if stack and client else None
     options = parse(merge_settings(settings, complete=complete), Options)
+    place = _Place(client, opened, opened.uploads if opened else bucket or "") if client else None
+    if place and not dry_run and (there := _find_there(uploads, place, experiment, options)):
+        delivered: dict[str, Any] = {}
+        _end(delivered, as_json, 0 if _finish(place, there, delivered, no_wait=no_wait) else 1)
     with counting("Checking", "images") as tell:
         checked = check_upload(uploads, None if named else _with_models(lake), experiment, options, tell)
     click.echo(as_text(checked), err=True)
@@ -102,7 +108,7 @@ def upload(
     result["checked"] = msgspec.to_builtins(checked)
     if checked.refused:
         _end(result, as_json, _REFUSED)
-    if client is None:
+    if place is None:
         if lake is not None and not dry_run:
             context.invoke(
                 run,
@@ -114,7 +120,6 @@ def upload(
                 as_json=as_json,
             )
         return
-    place = _Place(client, opened, opened.uploads if opened else bucket or "")
     ended = _send(uploads, place, experiment, options, dry_run=dry_run, no_wait=no_wait, result=result)
     _end(result, as_json, 0 if ended else 1)
 
@@ -158,6 +163,24 @@ def _send(
         sys.stderr.flush()
         # an orderly end would wait for the answers of a network that may be gone
         os._exit(130)
+    return _finish(place, delivery, result, no_wait=no_wait)
+
+
+def _find_there(
+    uploads: tuple[Path, ...], place: "_Place", experiment: str | None, options: "Options"
+) -> "Delivery | None":
+    """The upload, where it is complete and of the same files and options: it was checked before it was sent."""
+    from pixlake.errors import BadInput
+    from pixlake_cli.sending import find_delivered, key_of, with_packed
+
+    # what cannot be packed the check tells of
+    with suppress(BadInput), with_packed(uploads, experiment, options) as (one, packed):
+        return find_delivered(packed, place.bucket, key_of(one, packed), place.client)
+    return None
+
+
+def _finish(place: "_Place", delivery: "Delivery", result: dict[str, Any], *, no_wait: bool) -> bool:
+    """Say what is in the bucket, and follow its execution where it has one."""
     result |= msgspec.to_builtins(delivery.sent) | {"there_already": delivery.there}
     click.echo(_delivered(delivery), err=True)
     if place.stack is None or no_wait:
