@@ -203,11 +203,14 @@ def _explain(lake: Lake, execution: Execution, note: Note | None, listing: Listi
 
 
 def read_children(listing: Listing) -> list[Failure]:
-    """The notes of the Maps' children that failed for good."""
+    """The notes of the Maps' children that failed for good; not of those that a redrive has run again and well."""
+    done = {Path(info.uri).stem for table in ("embeddings", "predictions") for info in listing.under(f"parts/{table}/")}
+    done |= {f"extract-{Path(info.uri).stem}" for info in listing.under("extracted/")}
     found = []
     for info in listing.under("failures/"):
-        child = read_child_failure(info.uri)
-        found.append(Failure(child.step, child.error, child.message, child=Path(info.uri).stem))
+        if (name := Path(info.uri).stem) not in done:
+            child = read_child_failure(info.uri)
+            found.append(Failure(child.step, child.error, child.message, child=name))
     return found
 
 

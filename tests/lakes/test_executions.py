@@ -125,6 +125,19 @@ def test_status_of_a_failed_map_tells_the_error_of_the_child(lake: Lake, tmp_pat
     assert "Lost:    embed-000003: Embed, BadBundle" in said
 
 
+def test_children_that_failed_and_were_redriven_well_are_not_told_of(lake: Lake, tmp_path: Path) -> None:
+    work = Work(lake.uri, "redriven")
+    with Keeper(folder_of(lake), "redriven", Upload("file:///m.zip", "zoo", "m.zip"), tmp_path) as keeper:
+        for child in ("extract-000000", "embed-000001", "classify-000002", "embed-000003"):
+            storage.write(work.failure(child), msgspec.json.encode(ChildFailure("A", "ValueError", "as told")))
+        storage.write(work.extracted(0), b"")
+        storage.write(work.part("embeddings", "embed-000001"), b"")
+        storage.write(work.part("predictions", "classify-000002"), b"")
+        keeper.end(Outcome("redriven", "SUCCEEDED"))
+    found = asked("status", "redriven", "--lake", lake.folder)
+    assert [each["child"] for each in found["children"]] == ["embed-000003"]
+
+
 def test_status_of_what_was_killed_says_so(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(SystemExit), Keeper(folder_of(lake), "cut", Upload("file:///c.zip", "zoo", "c"), tmp_path):
         raise SystemExit
