@@ -79,7 +79,7 @@ class Packed:
         (file,) = self.files
         if not self.options:
             return _read(file)
-        return with_options(file.path.absolute().as_uri(), _read(file), self.options, self.replaced)
+        return with_options(f"file://{file.path}", _read(file), self.options, self.replaced)
 
 
 def pack(upload: Upload, asked: Options = NO_OPTIONS) -> Packed:

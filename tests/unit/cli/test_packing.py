@@ -187,7 +187,7 @@ def test_options_that_are_asked_for_lie_over_those_of_the_upload(tmp_path: Path,
 
 def test_a_zip_without_options_gets_them_and_is_else_byte_for_byte_as_it_was(tmp_path: Path) -> None:
     """Names that are no UTF-8 stay what they are."""
-    path = tmp_path / "old.zip"
+    path = tmp_path / "Ü ld%20.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("xxx.png", image())
     path.write_bytes(path.read_bytes().replace(b"xxx.png", b"\x81\x9a\x84.png"))
