@@ -14,7 +14,6 @@ from pixlake.iceberg.executions import Ending, commit_ending
 from pixlake.iceberg.lakes import Lake
 from pixlake.lake import Work, report_uri
 from pixlake.messages import TOTALS, ChildFailure
-from pixlake_cli import following
 from pixlake_cli.engine.inputs import Upload
 from pixlake_cli.engine.interpreter import Outcome
 from pixlake_cli.engine.notes import Keeper
@@ -162,7 +161,7 @@ def test_a_run_on_this_machine_is_followed_to_its_end(
             keeper.end(Outcome("now", "SUCCEEDED"))
 
     turns = iter([lambda: storage.write(work.extracted(0), b""), end])
-    monkeypatch.setattr(following.time, "sleep", lambda _: next(turns)())
+    monkeypatch.setattr("pixlake_cli.following.time.sleep", lambda _: next(turns)())
     result = run("status", "--follow", "--lake", lake.folder)
     assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "now: SUCCEEDED")
     assert [line.split(" ", 1)[1] for line in result.stderr.splitlines()] == ["Extract: 0 of 2", "Extract: 1 of 2"]
