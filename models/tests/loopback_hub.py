@@ -1,5 +1,6 @@
 """A model hub on loopback, as far as `huggingface_hub` asks one: a repository's description, and its files."""
 
+import functools
 import hashlib
 import json
 import threading
@@ -7,18 +8,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from mmap import mmap
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+Content = bytes | mmap
 
 
 @dataclass
 class Hub:
-    """`repositories` are `{owner/name: {path: bytes}}`, `cards` what a repository's README says of it; `asked` are all
-    requests. Once a longer file ends after `cut_after` bytes."""
+    """`repositories` are `{owner/name: {path: content}}`, large files mapped, `cards` what a repository's README says
+    of it; `asked` are all requests. Once a longer file ends after `cut_after` bytes."""
 
-    repositories: Mapping[str, Mapping[str, bytes]]
+    repositories: Mapping[str, Mapping[str, Content]]
     cards: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     cut_after: int | None = None
@@ -85,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: Content) -> None:
         first = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
         self.send_response(206 if first else 200)
         self.send_header("Content-Length", str(len(data) - first))
@@ -94,9 +97,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("X-Repo-Commit", COMMIT)
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(data[first : self._find_end(data)])
+            self.wfile.write(memoryview(data)[first : self._find_end(data)])
 
-    def _find_end(self, data: bytes) -> int:
+    def _find_end(self, data: Content) -> int:
         end = self.hub.cut_after
         if end is None or len(data) <= end or "/resolve/" not in self.path:
             return len(data)
@@ -108,5 +111,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing on standard error."""
 
 
-def _digest(data: bytes) -> str:
+@functools.lru_cache
+def _digest(data: Content) -> str:
     return hashlib.sha256(data).hexdigest()

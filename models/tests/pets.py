@@ -4,6 +4,7 @@ With networks for pictures and for text to start from, untrained, as local folde
 """
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,17 @@ def _take_photo(path: Path, speed: int, random: np.random.Generator) -> str:
     exif[0x0112] = 6 if kind == 1 else 1
     image.convert("RGB").save(path.with_suffix(".jpg"), quality=90, exif=exif)
     return path.with_suffix(".jpg").name
+
+
+def make_upload(pets: Pets, path: Path, classifier: dict[str, str]) -> Path:
+    """The table without what the model is to find out, and the photos, which are named by their record's id."""
+    with zipfile.ZipFile(path, "w") as upload:
+        table = pandas.read_csv(pets.table, dtype=str, keep_default_na=False).drop(columns=[LABEL, IMAGES])
+        upload.writestr("pets.csv", table.to_csv(index=False))
+        upload.writestr("pixlake.json", json.dumps({"classifier": classifier, "id_column": ID}))
+        for photo in sorted(pets.folder.glob("*-*")):
+            upload.write(photo, f"photos/{photo.name}")
+    return path
 
 
 def save_image_network(folder: Path, architecture: str = "regnetx_002", side: int = 32) -> Path:

@@ -3,7 +3,6 @@
 
 import json
 import subprocess
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 from autogluon.multimodal import MultiModalPredictor
 from click.testing import CliRunner, Result
 
-from models.tests.pets import ID, IMAGES, LABEL, TABLE_TYPES, TYPES, Pets, make_pets, train_pair
+from models.tests.pets import ID, IMAGES, TABLE_TYPES, TYPES, Pets, make_pets, make_upload, train_pair
 from pixlake.bundles.folders import read_folder
 from pixlake_cli.main import cli
 
@@ -85,17 +84,6 @@ def pixlake(*arguments: Any) -> str:
     done = subprocess.run([PIXLAKE, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def make_upload(pets: Pets, path: Path, classifier: dict[str, str]) -> Path:
-    """The table without what the model is to find out, and the photos, which are named by their record's id."""
-    with zipfile.ZipFile(path, "w") as upload:
-        table = pandas.read_csv(pets.table, dtype=str, keep_default_na=False).drop(columns=[LABEL, IMAGES])
-        upload.writestr("pets.csv", table.to_csv(index=False))
-        upload.writestr("pixlake.json", json.dumps({"classifier": classifier, "id_column": ID}))
-        for photo in sorted(pets.folder.glob("*-*")):
-            upload.write(photo, f"photos/{photo.name}")
-    return path
 
 
 def run(pets: Pets, lake_folder: Path, path: Path, **classifier: str) -> dict[str, dict[str, Any]]:

@@ -1,13 +1,17 @@
 """The commands of the pages on models."""
 
+import os
 import re
 import shlex
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from tests.project import ROOT
 
 PAGES = (
     "README.md",
+    "docs/autogluon-container.md",
     "docs/bundles.md",
     "docs/models-compile.md",
     "docs/models-export.md",
@@ -25,6 +29,26 @@ def read_commands(page: str) -> Iterator[str]:
         if line.startswith("pixlake "):
             yield from _INNER.findall(line)
             yield line
+
+
+def follow(
+    lines: Iterable[str],
+    folder: Path,
+    programs: Path,
+    settings: Mapping[str, str],
+    skipped: tuple[str, ...] = ("make",),
+) -> dict[str, str]:
+    """What each command printed, run by a shell in `folder` with `programs` first in the path; those of the programs
+    `skipped` are not run. AssertionError for one that fails."""
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", **settings}
+    printed = {}
+    for line in lines:
+        if line.split()[0] not in skipped:
+            command = ["bash", "-c", line]
+            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+            printed[line] = done.stdout
+    return printed
 
 
 def read_lines(page: str) -> Iterator[str]:

@@ -3,9 +3,7 @@
 A hub on loopback has the models, and a tiny reader of texts lies where `make photo-models` writes one in minutes.
 """
 
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from models.tests.loopback_hub import Hub, serving_hub
-from tests.builders import ready, tiny
-from tests.builders.pages import read_lines
+from tests.builders import pages, ready, tiny
 from tests.project import ROOT
 
 PHOTOGRAPHS = ROOT / "models/pixlake_models/photographs"
@@ -46,17 +43,8 @@ def folder(tmp_path: Path) -> Path:
 
 def follow(page: str, folder: Path, hub: Hub) -> dict[str, str]:
     """What each command of the page printed, but for those of make."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    settings = {"PATH": path, "HF_ENDPOINT": hub.address, "HF_HOME": str(folder / "cache"), "HF_HUB_OFFLINE": "0"}
-    printed = {}
-    for line in read_lines(page):
-        if not line.startswith("make "):
-            done = subprocess.run(
-                ["bash", "-c", line], cwd=folder, env={**os.environ, **settings}, capture_output=True, text=True
-            )
-            assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
-            printed[line] = done.stdout
-    return printed
+    settings = {"HF_ENDPOINT": hub.address, "HF_HOME": str(folder / "cache"), "HF_HUB_OFFLINE": "0"}
+    return pages.follow(pages.read_lines(page), folder, Path(sys.executable).parent, settings)
 
 
 def test_the_page_on_ready_models(folder: Path, hub: Hub) -> None:

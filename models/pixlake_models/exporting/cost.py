@@ -12,6 +12,7 @@ import onnxruntime as ort
 
 from pixlake.bundles.manifest import Cost, ImageInput
 from pixlake_models.exporting.export import Candidate
+from pixlake_models.exporting.shapes import infer_shapes
 
 _CONVOLUTIONS, _PRODUCTS = {"Conv", "ConvInteger"}, {"MatMul", "MatMulInteger", "Gemm"}
 _IMAGES = 4
@@ -39,7 +40,7 @@ def count_multiply_adds(graph: bytes) -> int:
     del model.graph.value_info[:]
     for answer in model.graph.output:
         answer.type.tensor_type.ClearField("shape")
-    shapes = _shapes(onnx.shape_inference.infer_shapes(model, data_prop=True).graph)
+    shapes = _shapes(infer_shapes(model).graph)
     return sum(_multiply_adds(node, shapes) for node in model.graph.node)
 
 

@@ -12,6 +12,7 @@ import onnxruntime as ort
 import torch
 
 from pixlake.errors import NotServable
+from pixlake_models.exporting.shapes import infer_shapes
 
 OPSET = 18
 _GROWTH = 1.1
@@ -80,6 +81,6 @@ def simplify(graph: bytes) -> bytes:
     standard = [each for each in model.opset_import if each.domain in used]
     del model.opset_import[:]
     model.opset_import.extend(standard)
-    model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    model = infer_shapes(model)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
