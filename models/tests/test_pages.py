@@ -17,13 +17,13 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from models.tests import pages
 from models.tests.clip_configs import TEXT, VISION
 from models.tests.loopback_hub import Content, Hub, serving_hub
+from models.tests.pages import ROOT
 from models.tests.pets import make_pets, make_upload, train_pair
 from photo.weights import convert, find_file
 from pixlake_models.photographs import list_photographs
-from tests.builders import pages
-from tests.project import ROOT
 
 # those of AutoGluon, Lightning and what they import
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -180,6 +180,15 @@ def test_a_stream_is_copied_from_another_object(root: str) -> None:
     assert storage.read(f"{root}/b") == LARGE
 
 
+def test_an_object_is_moved_within_a_folder_and_stays_where_it_cannot_be(root: str) -> None:
+    here, there = storage.join(root, "a"), storage.join(root, "deep", "b")
+    storage.write(here, b"bytes")
+    storage.write(there, b"older")
+    moved = storage.move(here, there)
+    assert moved == (storage.local_path(root) is not None)
+    assert (storage.exists(here), storage.read(there)) == ((False, b"bytes") if moved else (True, b"older"))
+
+
 def test_listing_stays_in_its_folder(root: str) -> None:
     for name in ("in/a", "in/deep/b", "inside/c", "out"):
         storage.write(f"{root}/{name}", b"x")

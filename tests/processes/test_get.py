@@ -291,7 +291,13 @@ def test_tensors_in_any_other_file_are_refused(hub: Hub, lake: Path, tmp_path: P
 def test_without_a_name_the_known_models_are_listed(hub: Hub) -> None:
     listed = run("models", "get").stdout.splitlines()
     assert [line.split()[0] for line in listed] == ["name", *(each.name for each in KNOWN)]
-    assert next(line for line in listed if line.startswith("dinov2-small")).split()[1:4] == ["88", "384", "Apache-2.0"]
+    assert next(line for line in listed if line.startswith("dinov2-small")).split()[1:5] == [
+        "88",
+        "384",
+        "-",
+        "Apache-2.0",
+    ]
+    assert next(line for line in listed if line.startswith("clip-vit-b32")).split()[3] == "11.4"
     assert hub.asked == []
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from models.tests import pages
 from models.tests.loopback_hub import Hub, serving_hub
-from tests.builders import pages, ready, tiny
+from tests.builders import ready, tiny
 from tests.project import ROOT
 
 PHOTOGRAPHS = ROOT / "models/pixlake_models/photographs"

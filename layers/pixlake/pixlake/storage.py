@@ -281,6 +281,20 @@ def write_stream(uri: str, chunks: Iterable[bytes | memoryview]) -> None:
             writer.write(chunk)
 
 
+def move(source: str, target: str) -> bool:
+    """Make a local file another object, atomically, without reading it. False, with nothing changed, where that cannot
+    be: one of them is in a bucket, or they are on two file systems."""
+    file, place = local_path(source), local_path(target)
+    if file is None or place is None:
+        return False
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(place)
+    except OSError:
+        return False
+    return True
+
+
 def head(uri: str, version_id: str | None = None) -> ObjectInfo:
     """Size and age of one object, by default of its newest version; MissingObject if there is none."""
     store, path = locate(uri)

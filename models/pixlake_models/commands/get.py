@@ -13,6 +13,7 @@ from pixlake_models.commands.options import lake_if_any
 if TYPE_CHECKING:
     from pixlake.bundles.manifest import Manifest
     from pixlake_models.exporting.figures import Figure
+    from pixlake_models.exporting.writing import Content
     from pixlake_models.hub.making import Variant
 
 _HUB = "hf:"
@@ -34,7 +35,8 @@ _HUB = "hf:"
 def get(name: str | None, variant: "Variant", model: str | None, lake: Lake | None) -> None:
     """Get a ready ONNX model from a hub into the lake; torch is not needed.
 
-    Without NAME it lists the models that have a short one, with the size of their float32 files.
+    Without NAME it lists the models that have a short one, with the size of their float32 files and, where it was
+    measured, images a second of a core.
 
     hf:OWNER/NAME is any repository in the layout of transformers.js and optimum: onnx/vision_model.onnx and
     onnx/text_model.onnx, or onnx/model.onnx; preprocessor_config.json, config.json and tokenizer.json. With @REVISION
@@ -99,7 +101,7 @@ def _derive_name(name: str, variant: "Variant", model: str | None) -> str:
 
 
 def _check_and_push(
-    manifest: "Manifest", files: dict[str, bytes | Path], name: str, lake: Lake
+    manifest: "Manifest", files: "dict[str, Content]", name: str, lake: Lake
 ) -> tuple[list["Figure"], str]:
     """The figures, and `name@version`. NotEqual, with the lake as it was, if one is outside of its bounds."""
     import msgspec
@@ -124,5 +126,5 @@ def _check_and_push(
         described = msgspec.structs.replace(written.manifest, metrics=record(figures))
         (folder / MANIFEST).write_bytes(encode(described))
         checked = read_folder(folder.as_uri())
-        push_bundle(checked, lake.uri)
+        push_bundle(checked, lake.uri, moved=True)
         return figures, checked.model

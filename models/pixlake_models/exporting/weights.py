@@ -1,7 +1,7 @@
 """A graph's tensors in a file of their own, `G.data` in docs/bundles.md, from which a process can map them."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from typing import TypeVar
 
 import onnx
 from onnx.external_data_helper import set_external_data
@@ -11,9 +11,10 @@ LARGE = 16 << 20
 LARGE_TENSOR = 4 << 10
 """Bytes of a tensor that is taken out."""
 PAGE = 4 << 10
+Other = TypeVar("Other")
 
 
-def split_graphs(files: Mapping[str, bytes | Path], graphs: set[str]) -> dict[str, bytes | Path]:
+def split_graphs(files: Mapping[str, bytes | Other], graphs: set[str]) -> dict[str, bytes | Other]:
     """`files`, where those named in `graphs` that are large have their larger tensors in a file beside them."""
     split = dict(files)
     for name in graphs & files.keys():

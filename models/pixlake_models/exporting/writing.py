@@ -5,7 +5,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -19,6 +21,36 @@ from pixlake_models.exporting.weights import split_graphs
 _CHUNK = 8 << 20
 
 
+@dataclass(frozen=True)
+class Made:
+    """A file that was written for a bundle, which is moved there, with its SHA-256."""
+
+    path: Path
+    digest: str
+
+
+Content = bytes | Path | Made
+"""A file's bytes, or where to copy it from, or to move it from."""
+
+
+class Digesting:
+    """Writes to a file, and knows the SHA-256 of what was written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._digest = file, hashlib.sha256()
+
+    def write(self, data: bytes | memoryview) -> None:
+        self._digest.update(data)
+        self._file.write(data)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    @property
+    def digest(self) -> str:
+        return self._digest.hexdigest()
+
+
 def check_target(target: Path) -> None:
     """BadRequest unless a bundle may be written to the folder `target`: it is new, empty, or a bundle to be replaced,
     and its name is one that a model can have."""
@@ -29,9 +61,8 @@ def check_target(target: Path) -> None:
         raise BadRequest(f"{target}: it is a file, where a bundle is a folder")
 
 
-def write_bundle(target: Path, manifest: Manifest, files: Mapping[str, bytes | Path]) -> str:
-    """Put the bundle into the folder `target`, replacing an older one, and return its version. A file is its bytes, or
-    where to copy it from.
+def write_bundle(target: Path, manifest: Manifest, files: Mapping[str, Content]) -> str:
+    """Put the bundle into the folder `target`, replacing an older one, and return its version.
 
     `manifest.files` is filled in here, and a large graph's tensors get a file of their own. Raises BadBundle, with
     `target` untouched, if the result would be refused, and BadRequest as `check_target` does.
@@ -51,17 +82,18 @@ def write_bundle(target: Path, manifest: Manifest, files: Mapping[str, bytes | P
     return version(data)
 
 
-def _put(content: bytes | Path, target: Path) -> str:
+def _put(content: Content, target: Path) -> str:
     """Write the file, and say its SHA-256."""
+    if isinstance(content, Made):
+        shutil.move(content.path, target)
+        return content.digest
     if isinstance(content, bytes):
         target.write_bytes(content)
         return hashlib.sha256(content).hexdigest()
-    digest = hashlib.sha256()
     with content.open("rb") as source, target.open("wb") as file:
-        while chunk := source.read(_CHUNK):
-            digest.update(chunk)
-            file.write(chunk)
-    return digest.hexdigest()
+        copy = Digesting(file)
+        shutil.copyfileobj(source, copy, _CHUNK)
+    return copy.digest
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import onnx
 
@@ -11,6 +11,7 @@ from pixlake.errors import NotServable
 from pixlake_models.exporting.labels import name_apart
 from pixlake_models.exporting.origins import UNKNOWN_LICENCE
 from pixlake_models.exporting.weights import LARGE
+from pixlake_models.exporting.writing import Content, Digesting, Made
 from pixlake_models.hub.answers import CLASSES, is_classifier, read_images, read_texts, read_width
 from pixlake_models.hub.graphs import Read, Tower, cut_tower, list_outputs, parse_graph
 from pixlake_models.hub.preprocessing import read_preprocessing
@@ -34,7 +35,7 @@ class _Making:
     variant: Variant
     scratch: Path
     config: dict[str, Any] = field(init=False)
-    files: dict[str, bytes | Path] = field(default_factory=dict, repr=False)
+    files: dict[str, Content] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.config = self.repository.read_json(CONFIG)
@@ -58,15 +59,17 @@ class _Making:
         found = self.repository.fetch(path)
         if found.stat().st_size < LARGE:
             return parse_graph(found.read_bytes(), place)
-        self.files[data] = self.scratch / data
-        with (self.scratch / data).open("wb") as target:
-            return parse_graph(_take_out(found, target, data, place), place)
+        with (self.scratch / data).open("wb") as file:
+            target = Digesting(file)
+            graph = _take_out(found, target, data, place)
+        self.files[data] = Made(self.scratch / data, target.digest)
+        return parse_graph(graph, place)
 
     def optional(self, name: str) -> dict[str, Any]:
         return self.repository.read_json(name) if name in self.repository.files else {}
 
 
-def make_bundle(repository: Repository, variant: Variant, scratch: Path) -> tuple[Manifest, dict[str, bytes | Path]]:
+def make_bundle(repository: Repository, variant: Variant, scratch: Path) -> tuple[Manifest, dict[str, Content]]:
     """The bundle, without a name, and its files, large ones in `scratch`. NotServable where the layout is another, or
     leaves open how the model is to be used."""
     try:
@@ -76,7 +79,7 @@ def make_bundle(repository: Repository, variant: Variant, scratch: Path) -> tupl
         raise NotServable(f"{repository.name}: its settings are of a form that is not known: {error!r}") from error
 
 
-def _make(making: _Making) -> tuple[Manifest, dict[str, bytes | Path]]:
+def _make(making: _Making) -> tuple[Manifest, dict[str, Content]]:
     texts = making.has("text_model")
     graph = making.parse(_find_image_graph(making), IMAGE_GRAPH)
     if not texts and is_classifier(making.config, list_outputs(graph)):
@@ -176,7 +179,7 @@ def describe_files(repository: Repository) -> str:
     return "; ".join(f"{path} sha256 {digest}" for path, digest in sorted(repository.digests.items()))
 
 
-def _take_out(graph: Path, target: IO[bytes], name: str, place: str) -> bytes:
+def _take_out(graph: Path, target: Digesting, name: str, place: str) -> bytes:
     try:
         return take_out_tensors(graph, target, name)
     except Exception as error:  # protobuf's own, too

@@ -7,7 +7,7 @@ graph, the graph's initializers, and an initializer's raw data.
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 from onnx import TensorProto
 
@@ -18,11 +18,20 @@ _VARINT, _LENGTH = 0, 2
 _FIXED = {1: 8, 5: 4}
 _LONGEST_VARINT = 10
 
+
+class Target(Protocol):
+    """A file for tensors."""
+
+    def write(self, data: bytes | memoryview, /) -> object: ...
+
+    def tell(self) -> int: ...
+
+
 Field = tuple[int, int, int, int, int]
 """Number, wire type, where it begins, where its value begins, and its end."""
 
 
-def take_out_tensors(graph: Path, target: IO[bytes], name: str) -> bytes:
+def take_out_tensors(graph: Path, target: Target, name: str) -> bytes:
     """The graph with its larger tensors in `target`, to be a file `name` beside it, each at the start of a page.
     ValueError for what is no protobuf."""
     with graph.open("rb") as file:
@@ -32,7 +41,7 @@ def take_out_tensors(graph: Path, target: IO[bytes], name: str) -> bytes:
 
 
 class _Taking:
-    def __init__(self, target: IO[bytes], name: str) -> None:
+    def __init__(self, target: Target, name: str) -> None:
         self._target, self._name = target, name
 
     def model(self, view: memoryview) -> bytes:

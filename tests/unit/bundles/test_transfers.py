@@ -128,6 +128,18 @@ def test_pushing_the_same_bundle_again_changes_nothing(bundle_lake: tiny.BundleL
     assert tree(bundle_lake.folder) == before
 
 
+@pytest.mark.parametrize("movable", [True, False])
+def test_a_bundle_that_nobody_else_has_is_moved_where_it_can_be(
+    bundle_lake: tiny.BundleLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, movable: bool
+) -> None:
+    source = make(tmp_path, 1)
+    if not movable:
+        monkeypatch.setattr(storage, "move", lambda *_: False)
+    push_bundle(source, bundle_lake.uri, moved=True)
+    assert check(open_folder(bundle_lake.uri, "tiny")) == source.model
+    assert Path(storage.local_path(source.uri) or "", "image.onnx").exists() != movable
+
+
 def test_a_damaged_version_is_repaired_by_pushing_it_again(bundle_lake: tiny.BundleLake, tmp_path: Path) -> None:
     source = make(tmp_path, 1)
     push_bundle(source, bundle_lake.uri)

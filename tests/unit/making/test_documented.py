@@ -9,8 +9,8 @@ import shlex
 import click
 import pytest
 
+from models.tests.pages import PAGES, read_commands
 from pixlake_cli.main import cli
-from tests.builders.pages import PAGES, read_commands
 
 COMMANDS = {page: tuple(read_commands(page)) for page in PAGES}
 

@@ -20,8 +20,9 @@ from pixlake.lake import bundle_uri
 _KEPT = timedelta(days=1)
 
 
-def push_bundle(source: BundleFolder, lake_uri: str) -> None:
-    """Make `source` the bundle of its name. Idempotent: it writes the same bytes to the same places.
+def push_bundle(source: BundleFolder, lake_uri: str, *, moved: bool = False) -> None:
+    """Make `source` the bundle of its name. Idempotent: it writes the same bytes to the same places. Files that nobody
+    else has, and that were verified, may be `moved`.
 
     BadBundle if a file's checksum is not the one in `bundle.json`; the lake then serves the version that it served.
     """
@@ -29,7 +30,9 @@ def push_bundle(source: BundleFolder, lake_uri: str) -> None:
     replaced = _served(home)
     place = storage.join(home, source.version)
     for name in sorted(source.description.files):
-        storage.write_stream(storage.join(place, name), source.stream(name))
+        target = storage.join(place, name)
+        if not (moved and storage.move(storage.join(source.uri, name), target)):
+            storage.write_stream(target, source.stream(name))
     storage.write(storage.join(place, MANIFEST), source.document)
     storage.write(storage.join(home, MANIFEST), source.document)
     if replaced and replaced != source.version:

@@ -1,4 +1,4 @@
-"""The commands of the pages on models."""
+"""The commands of the pages on models, for tests with torch and without."""
 
 import os
 import re
@@ -7,8 +7,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tests.project import ROOT
-
+ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md",
     "docs/autogluon-container.md",
