@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -54,12 +55,23 @@ def read_lines(page: str) -> Iterator[str]:
     """The commands of a page's shell blocks; one goes on behind a `\\` and in open quotes."""
     text = (ROOT / page).read_text()
     for block in re.findall(r"```(?:sh|bash)\n(.+?)```", text, re.DOTALL):
-        command = ""
-        for line in block.replace("\\\n", " ").splitlines():
-            command += f"\n{line}" if command else line
-            if command and _is_whole(command):
-                yield command
-                command = ""
+        yield from _split(block)
+
+
+def read_examples(command: str) -> Iterator[str]:
+    """The examples in the help of `pixlake models COMMAND`, as docs/cli.md has it."""
+    text = (ROOT / "docs/cli.md").read_text().partition(f"\n## pixlake models {command}\n")[2].partition("\n## ")[0]
+    for block in re.findall(r"\n\n((?:    .+\n)+)", text):
+        yield from _split(textwrap.dedent(block))
+
+
+def _split(block: str) -> Iterator[str]:
+    command = ""
+    for line in block.replace("\\\n", " ").splitlines():
+        command += f"\n{line}" if command else line
+        if command and _is_whole(command):
+            yield command
+            command = ""
 
 
 def _is_whole(command: str) -> bool:

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from models.tests import pages
-from models.tests.clip_configs import TEXT, VISION
+from models.tests.clip_configs import VISION, write_clip_config
 from models.tests.loopback_hub import Content, Hub, serving_hub
 from models.tests.pages import ROOT
 from models.tests.pets import make_pets, make_upload, train_pair
@@ -63,10 +63,10 @@ def clip(stored: Path) -> tuple[Content, Path]:
 @pytest.fixture(scope="module")
 def hub(stored: Path, clip: tuple[Content, Path]) -> Iterator[Hub]:
     torch.manual_seed(0)
-    described = {"embed_dim": 32, "vision_cfg": VISION, "text_cfg": TEXT}
-    open_clip.factory._MODEL_CONFIGS["tiny-of-the-hub"] = described
-    small = open_clip.create_model("tiny-of-the-hub").state_dict()
-    config = {"model_cfg": described, "preprocess_cfg": {"size": VISION["image_size"]}}
+    described = write_clip_config(stored, "tiny-of-the-hub")
+    open_clip.add_model_config(described)
+    small = open_clip.create_model(described.stem).state_dict()
+    config = {"model_cfg": json.loads(described.read_text()), "preprocess_cfg": {"size": VISION["image_size"]}}
     repositories: dict[str, dict[str, Content]] = {
         TAGGED: {"open_clip_model.safetensors": clip[0]},
         "org/name": {

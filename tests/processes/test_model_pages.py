@@ -3,19 +3,25 @@
 A hub on loopback has the models, and a tiny reader of texts lies where `make photo-models` writes one in minutes.
 """
 
+import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from models.tests import pages
 from models.tests.loopback_hub import Hub, serving_hub
+from pixlake_cli.main import cli
 from tests.builders import ready, tiny
 from tests.project import ROOT
 
 PHOTOGRAPHS = ROOT / "models/pixlake_models/photographs"
+WITHOUT_TORCH = ("push", "list", "show", "verify", "pull", "labels", "get", "try", "zero-shot")
+# run by models/tests/test_pages.py and test_tutorial.py, as the pages have them
+WITH_TORCH = {"compile", "export", "package", "train"}
 THREE = ("coffee.jpg", "chelsea.jpg", "rocket.jpg")
 NEAREST = "IMG_1234.jpg"
 
@@ -24,7 +30,8 @@ NEAREST = "IMG_1234.jpg"
 def hub() -> Iterator[Hub]:
     halves = {f"onnx/{name}_fp16.onnx": ready.clip()[f"onnx/{name}.onnx"] for name in ("vision_model", "text_model")}
     names = ("Xenova/clip-vit-base-patch32", "Xenova/clip-vit-base-patch16")
-    with serving_hub(Hub({name: ready.clip() | halves for name in names})) as served:
+    repositories = {name: ready.clip() | halves for name in names} | {"Xenova/dinov2-small": ready.dinov2()}
+    with serving_hub(Hub(repositories)) as served:
         yield served
 
 
@@ -42,10 +49,21 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def rename(bundle: Path) -> Path:
+    """Its `bundle.json`, with the folder's name as the model's."""
+    described = bundle / "bundle.json"
+    described.write_text(re.sub(r'"name": "[^"]+"', f'"name": "{bundle.name}"', described.read_text(), count=1))
+    return described
+
+
 def follow(page: str, folder: Path, hub: Hub) -> dict[str, str]:
     """What each command of the page printed, but for those of make."""
+    return run_lines(pages.read_lines(page), folder, hub)
+
+
+def run_lines(lines: Iterable[str], folder: Path, hub: Hub) -> dict[str, str]:
     settings = {"HF_ENDPOINT": hub.address, "HF_HOME": str(folder / "cache"), "HF_HUB_OFFLINE": "0"}
-    return pages.follow(pages.read_lines(page), folder, Path(sys.executable).parent, settings)
+    return pages.follow(lines, folder, Path(sys.executable).parent, settings)
 
 
 def test_the_page_on_ready_models(folder: Path, hub: Hub) -> None:
@@ -82,8 +100,7 @@ def test_the_page_on_photographs(folder: Path, hub: Hub) -> None:
 
 def test_the_page_on_bundles(folder: Path, hub: Hub) -> None:
     shutil.copytree(ROOT / "bundles" / "imagenet-lite0", folder / "my-model")
-    described = folder / "my-model" / "bundle.json"
-    described.write_text(described.read_text().replace('"imagenet-lite0"', '"my-model"'))
+    described = rename(folder / "my-model")
     verified, _, listed, card, labels, _ = follow("docs/bundles.md", folder, hub).values()
     assert "my-model" in verified
     assert "my-model@" in listed
@@ -99,3 +116,31 @@ def test_the_page_on_zero_shot(folder: Path, hub: Hub) -> None:
     labels = [line.split()[-2] for line in predicted.splitlines() if ".png" in line]
     assert len(labels) > 10
     assert set(labels) <= set((folder / "kinds.txt").read_text().split())
+
+
+@pytest.fixture
+def prepared(folder: Path, hub: Hub) -> Path:
+    """What the examples of help find: a lake with predictions and a CLIP, bundles, labels, and pets with breeds."""
+    for name in ("emoji-clip", "photo-lite0"):
+        shutil.copytree(ROOT / "bundles" / name, folder / "bundles" / name)
+    shutil.copytree(ROOT / "bundles" / "photo-lite0", folder / "my-model")
+    rename(folder / "my-model")
+    (folder / "kinds.txt").write_text("animal\nvehicle\nfood\n")
+    shutil.copy(folder / "photos.zip", folder / "pictures.zip")
+    shutil.copytree(PHOTOGRAPHS, folder / "pets", ignore=shutil.ignore_patterns("*.md", "*.py", "__pycache__"))
+    rows = [f"{path.stem},{path.name[0]}" for path in sorted((folder / "pets").iterdir())]
+    (folder / "pets" / "pets.csv").write_text("\n".join(["id,breed", *rows]))
+    run_lines(["pixlake run photos.zip --lake lake", "pixlake models get clip-vit-b32 --lake lake"], folder, hub)
+    return folder
+
+
+def test_the_examples_of_help(prepared: Path, hub: Hub) -> None:
+    group = cli.get_command(click.Context(cli), "models")
+    assert isinstance(group, click.Group)
+    assert set(group.list_commands(click.Context(group))) == {*WITHOUT_TORCH, *WITH_TORCH}
+    examples = {name: list(pages.read_examples(name)) for name in WITHOUT_TORCH}
+    assert all(examples.values())
+    printed = run_lines([line for lines in examples.values() for line in lines], prepared, hub)
+    assert "967,n07920052,espresso" in (prepared / "labels.csv").read_text()
+    assert [text for line, text in printed.items() if "label_id" in line and "espresso" in text]
+    assert "emoji-clip-kinds@" in printed[examples["zero-shot"][1]]

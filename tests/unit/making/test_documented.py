@@ -1,4 +1,4 @@
-"""Every documented `pixlake` command of models takes the options that the page gives it.
+"""Every documented `pixlake` command of models takes the options that the page, or the help, gives it.
 
 tests/processes/test_model_pages.py runs those that need no torch, models/tests the others.
 """
@@ -9,13 +9,16 @@ import shlex
 import click
 import pytest
 
-from models.tests.pages import PAGES, read_commands
+from models.tests.pages import PAGES, read_commands, read_examples
 from pixlake_cli.main import cli
 
 COMMANDS = {page: tuple(read_commands(page)) for page in PAGES}
+EXAMPLES = {name: tuple(read_examples(name)) for name in ("compile", "export", "package", "train")}
 
 
-@pytest.mark.parametrize("command", [command for commands in COMMANDS.values() for command in commands])
+@pytest.mark.parametrize(
+    "command", [each for found in (COMMANDS, EXAMPLES) for shown in found.values() for each in shown]
+)
 def test_a_documented_command_has_the_options_that_the_page_gives_it(command: str) -> None:
     parse(shlex.split(re.sub(r"\$\([^)]*\)", "inner", command), comments=True)[1:])
 
@@ -46,3 +49,8 @@ def test_commands_inside_others_are_checked_too() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_are_found_on_every_page(page: str) -> None:
     assert COMMANDS[page]
+
+
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_examples_are_found_in_the_help_of_every_command(command: str) -> None:
+    assert EXAMPLES[command]
