@@ -59,8 +59,8 @@ class _Making:
         found = self.repository.fetch(path)
         if found.stat().st_size < LARGE:
             return parse_graph(found.read_bytes(), place)
-        with (self.scratch / data).open("wb") as file:
-            target = Digesting(file)
+        with (self.scratch / data).open("wb") as opened:
+            target = Digesting(opened)
             graph = _take_out(found, target, data, place)
         self.files[data] = Made(self.scratch / data, target.digest)
         return parse_graph(graph, place)
