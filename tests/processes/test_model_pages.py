@@ -20,7 +20,7 @@ from tests.project import ROOT
 
 PHOTOGRAPHS = ROOT / "models/pixlake_models/photographs"
 WITHOUT_TORCH = ("push", "list", "show", "verify", "pull", "labels", "get", "try", "zero-shot")
-# run by models/tests/test_pages.py and test_tutorial.py, as the pages have them
+# their pages are followed by models/tests/test_pages.py and test_tutorial.py
 WITH_TORCH = {"compile", "export", "package", "train"}
 THREE = ("coffee.jpg", "chelsea.jpg", "rocket.jpg")
 NEAREST = "IMG_1234.jpg"
