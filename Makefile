@@ -125,7 +125,7 @@ $(PAGE)/.ready: requirements/dev.txt requirements/page.txt $(VENV)/.ready
 test-trino: setup ## Athena's queries and merges on Trino, the engine that it is made from (Java 24, Maven; Go for a real S3)
 	$(VENV)/bin/python -m pytest tests/trino
 
-test-readers: $(READERS)/.ready ## the blocks of docs/python.md, with pandas and Polars
+test-readers: $(READERS)/.ready ## the blocks of docs/python.md, with pandas and Polars; exports for Lance and FAISS
 	$(READERS)/bin/python -m pytest tests/readers
 
 $(READERS)/.ready: requirements/dev.txt requirements/readers.txt $(VENV)/.ready

@@ -3,6 +3,8 @@
 import io
 import tarfile
 from collections.abc import Iterable, Iterator
+from importlib import import_module
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from pixlake import storage
 from pixlake.concurrency import map_bounded
+from pixlake.errors import BadRequest
 from pixlake_cli.output import write_csv, write_parquet
 
 _READERS = 16
@@ -68,6 +71,61 @@ def export_webdataset(rows: pa.RecordBatchReader, folder: Path, shard_bytes: int
             suffix = PurePosixPath(row["image_path"]).suffix.lower() or ".img"
             facts = msgspec.json.encode(row)
             shards.add(f"{number:09d}", {suffix: data, ".json": facts, ".npy": _encode(vector)})
+
+
+def export_lance(rows: pa.RecordBatchReader, folder: Path) -> None:
+    """A dataset of Lance, of which vectors have one length, as its search takes them, and attributes are pairs.
+
+    Raises BadRequest without the library.
+    """
+    lance = _library("lance")
+    first = next(iter(rows), None)
+    length = len(first.column(_VECTOR)[0]) if first is not None and first.num_rows else 0
+    schema = pa.schema([_lance_field(field, length) for field in rows.schema])
+    batches = (batch.cast(schema) for batch in chain([] if first is None else [first], rows))
+    lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches), str(folder), mode="overwrite")
+
+
+def _lance_field(field: pa.Field, length: int) -> pa.Field:
+    """Lance takes no maps, and searches vectors of a fixed length alone."""
+    if field.name == _VECTOR:
+        return field.with_type(pa.list_(pa.float32(), length))
+    if pa.types.is_map(field.type):
+        return field.with_type(pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())])))
+    return field
+
+
+def export_faiss(rows: pa.RecordBatchReader, target: Path, facts: IO[bytes]) -> None:
+    """An index of FAISS whose inner products are cosines, for vectors have unit length; and the other columns as
+    Parquet, row by row of the index. All vectors are in memory, as they are in the index when it is read.
+
+    Raises BadRequest without the library.
+    """
+    faiss = _library("faiss")
+    names = [name for name in rows.schema.names if name != _VECTOR]
+    index = None
+    with pq.ParquetWriter(facts, pa.schema([rows.schema.field(name) for name in names]), compression="zstd") as writer:
+        for batch in rows:
+            vectors = batch.column(_VECTOR).flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+            if batch.num_rows:
+                matrix = vectors.reshape(batch.num_rows, -1)
+                index = index or faiss.IndexFlatIP(matrix.shape[1])
+                index.add(np.ascontiguousarray(matrix))
+            writer.write_batch(batch.select(names))
+    faiss.write_index(index or faiss.IndexFlatIP(0), str(target))
+
+
+_DISTRIBUTIONS = {"lance": "pylance", "faiss": "faiss-cpu"}
+
+
+def _library(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise BadRequest(
+            f"the format {name} takes the library {_DISTRIBUTIONS[name]}: `pip install {_DISTRIBUTIONS[name]}` in the"
+            f" environment of pixlake, or install pixlake with the extra `{name}`"
+        ) from error
 
 
 def _rows(rows: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:

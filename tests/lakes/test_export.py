@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -158,3 +159,14 @@ def test_what_cannot_be_is_said_and_leaves_no_file(zoo: Lake, tmp_path: Path) ->
         assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
     assert not (tmp_path / "x.parquet").exists()
     assert list(tmp_path.glob(".x*")) == []
+
+
+@pytest.mark.parametrize(("kind", "distribution"), [("lance", "pylance"), ("faiss", "faiss-cpu")])
+def test_a_format_whose_library_is_missing_says_how_to_install_it(
+    zoo: Lake, tmp_path: Path, kind: str, distribution: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, kind, None)
+    arguments = ("export", "--lake", zoo.folder, "--experiment", "zoo", "--format", kind, "--output", tmp_path / "out")
+    result = run(*arguments)
+    assert (result.exit_code, f"`pip install {distribution}`" in result.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
