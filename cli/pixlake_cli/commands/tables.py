@@ -36,18 +36,26 @@ class TableState:
 @tables_option
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects, with the columns and their types.")
 @click.option("--register", is_flag=True, help="First point a catalog that lost its tables to their newest metadata.")
-def tables(lake: Lake, as_json: bool, register: bool) -> None:
+@click.option("--move", is_flag=True, help="First let the tables of a lake that was moved or copied lead here.")
+def tables(lake: Lake, as_json: bool, register: bool, move: bool) -> None:
     """Show each table's rows, files, bytes, snapshots, last commit and columns.
 
     With --register the newest metadata of each table in the warehouse is registered in a catalog that does not have the
     table, or has it without a snapshot: after a lost catalog.db, a deleted stack, a table dropped by mistake.
     A table that has rows stays as it is.
 
+    With --move a lake opens where it is now, after its folder was moved, or its bucket copied to another: the paths in
+    the tables' metadata are written anew, with all snapshots, and the URIs of images in the rows. Nothing may write to
+    the lake meanwhile. Cut short it is finished by the same command again. Executions of before cannot be retried.
+
     \b
       pixlake tables --lake lake
       pixlake tables --lake lake --json
       pixlake tables --lake lake --register
+      mv lake elsewhere; pixlake tables --lake elsewhere --move
     """
+    if move:
+        _move(lake)
     if register:
         _register(lake)
     states = read_states(lake.existing())
@@ -65,6 +73,15 @@ def _register(lake: Lake) -> None:
     for found in register_tables(lake.uri, lake.catalog_uri):
         if found.registered:
             click.echo(f"registered {found.table}: {found.metadata}", err=True)
+
+
+def _move(lake: Lake) -> None:
+    from pixlake.iceberg.moving import move_tables
+
+    if lake.folder is not None and not (lake.folder / "catalog.db").is_file():
+        raise MissingObject(f"{lake.folder} holds no lake: it has no file catalog.db")
+    for found in move_tables(lake.uri, lake.catalog_uri):
+        click.echo(f"moved {found.table} from {found.home}", err=True)
 
 
 def read_states(lake: Lake) -> list[TableState]:

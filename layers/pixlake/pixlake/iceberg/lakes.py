@@ -58,7 +58,10 @@ class Lake:
         for (location,) in self._locations():
             home = location.partition("/warehouse/")[0]
             if home != self.uri:
-                raise BadRequest(f"{self.uri} was made at {home}, where its tables look for their files: move it back")
+                raise BadRequest(
+                    f"{self.uri} was made at {home}, where its tables look for their files:"
+                    f" `pixlake tables --move --lake {self.folder}` lets them look here"
+                )
         return self
 
     def _locations(self) -> list[tuple[str]]:

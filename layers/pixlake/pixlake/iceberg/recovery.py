@@ -51,7 +51,7 @@ def register_tables(lake_uri: str, catalog_uri: str) -> list[Registration]:
 
     A table that the catalog has with a snapshot stays as it is. Raises BadRequest, CatalogError and StorageError.
     """
-    newest = _find_newest(lake_uri)
+    newest = find_newest(lake_uri)
     with translated(f"catalog {catalog_uri}"):
         catalog = connect(lake_uri, catalog_uri)
         make_namespace(catalog)
@@ -80,7 +80,7 @@ def _register(catalog: Catalog, name: str, metadata: str) -> Registration:
     return Registration(name, metadata, registered=True)
 
 
-def _find_newest(lake_uri: str) -> dict[str, str]:
+def find_newest(lake_uri: str) -> dict[str, str]:
     """The newest metadata file of each table, by name; of each location only its last version is read."""
     last: dict[str, dict[str, tuple[int, str]]] = defaultdict(dict)
     for info in storage.list_objects(join(lake_uri, "warehouse")):
