@@ -25,10 +25,12 @@ from pixlake.schemas import EMBEDDINGS, LINKS, TABLES
 from pixlake.search.places import IndexPlaces, index_name, user_cache
 from pixlake.search.published import list_published
 from pixlake.zips.keys import image_key
+from pixlake_cli.athena import ask
 from pixlake_cli.deleting import list_traces, prune_indexes
 from pixlake_cli.executions import RUNNING, list_executions
 from pixlake_cli.sql.images import select_subjects
 from pixlake_cli.sql.limited import read_rows
+from pixlake_cli.stacks import Stack
 
 
 class _Pending(msgspec.Struct, frozen=True):
@@ -62,13 +64,17 @@ class Erasure:
         }
 
 
-def find_erasures(lake: Lake, experiment: str | None, images: Collection[str], where: str | None) -> list[Erasure]:
+def find_erasures(
+    lake: Lake, experiment: str | None, images: Collection[str], where: str | None, stack: Stack | None = None
+) -> list[Erasure]:
     """What these images are, and the records and images for which a condition holds, with what an interrupted deletion
-    has left; of one experiment, or of all. MissingObject where there is nothing of an image, or nothing at all;
-    BadRequest for a wrong condition, and while an execution of the experiment runs."""
+    has left; of one experiment, or of all. A condition on a bucket is asked of the Athena of its `stack`.
+
+    MissingObject where there is nothing of an image, or nothing at all; BadRequest for a wrong condition, and while an
+    execution of the experiment runs."""
     catalog = open_catalog(lake.uri, lake.catalog_uri)
     experiments = _list_experiments(catalog) if experiment is None else [check_identifier("experiment", experiment)]
-    chosen = _choose(lake, experiment, where) if where is not None else {}
+    chosen = _choose(lake, stack, experiment, where) if where is not None else {}
     found, missing = [], set(images)
     for name in experiments:
         asked = _with_pending(lake, chosen.get(name, Subjects(name)))
@@ -83,7 +89,7 @@ def find_erasures(lake: Lake, experiment: str | None, images: Collection[str], w
         raise MissingObject(f"{lake.uri} holds nothing of {', '.join(sorted(map(repr, missing)))}; nothing is deleted")
     if not found:
         raise MissingObject(f"{lake.uri} holds nothing for which the condition is true")
-    _require_idle(lake, {each.subjects.experiment_id for each in found})
+    require_idle(lake, stack, {each.subjects.experiment_id for each in found})
     return found
 
 
@@ -104,15 +110,28 @@ def erase(lake: Lake, erasures: Collection[Erasure]) -> None:
         storage.delete([_pending_uri(lake, subjects.experiment_id)])
 
 
-def _choose(lake: Lake, experiment: str | None, where: str) -> dict[str, Subjects]:
+def _choose(lake: Lake, stack: Stack | None, experiment: str | None, where: str) -> dict[str, Subjects]:
     """The records for which the condition holds, and the images without a record, by experiment."""
-    if lake.folder is None:
-        raise BadRequest(f"{lake.uri}: --where works on a folder; find the images with Athena and name them by --image")
     images, records = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
-    with read_rows(lake, select_subjects(experiment, where)) as rows:
-        for name, path, record in (row.values() for batch in rows for row in batch.to_pylist()):
-            (images if record is None else records)[name].add(path if record is None else record)
+    for name, path, record in _read_chosen(lake, stack, select_subjects(experiment, where)):
+        if record is not None:
+            records[str(name)].add(record)
+        elif path is not None:
+            images[str(name)].add(path)
     return {name: Subjects(name, frozenset(images[name]), frozenset(records[name])) for name in {*images, *records}}
+
+
+def _read_chosen(lake: Lake, stack: Stack | None, sql: str) -> Iterator[tuple[str | None, ...]]:
+    if stack is not None:
+        yield from ask(stack, sql)
+    elif lake.folder is None:
+        raise BadRequest(
+            f"{lake.uri}: a condition is asked of Athena, in the workgroup of the lake's stack: say --stack NAME"
+            " instead of --lake; or name the images by --image"
+        )
+    else:
+        with read_rows(lake, sql) as rows:
+            yield from (tuple(row.values()) for batch in rows for row in batch.to_pylist())
 
 
 def _look(lake: Lake, catalog: Catalog, subjects: Subjects) -> tuple[Erasure, set[str]]:
@@ -168,9 +187,10 @@ def _list_experiments(catalog: Catalog) -> list[str]:
     return sorted(found)
 
 
-def _require_idle(lake: Lake, experiments: set[str]) -> None:
-    """On AWS nobody but the person knows."""
-    for execution in list_executions(lake) if lake.folder else ():
+def require_idle(lake: Lake, stack: Stack | None, experiments: Collection[str]) -> None:
+    """BadRequest while an execution of these experiments runs, as far as this machine's notes or the stack tell; of a
+    bucket alone nobody but the person knows."""
+    for execution in list_executions(lake, stack) if lake.folder or stack else ():
         if execution.status == RUNNING and execution.experiment_id in experiments:
             raise BadRequest(
                 f"the execution {execution.execution_id} of {execution.experiment_id} runs, and may put rows back:"

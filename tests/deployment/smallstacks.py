@@ -76,7 +76,7 @@ def template(machine: str) -> dict[str, Any]:
     its two interpreters knows, so the machine is made apart."""
     bucket = "AWS::S3::Bucket"
     group = "AWS::Logs::LogGroup"
-    outputs = {"UploadsBucket": UPLOADS, "LakeBucket": LAKE, "Database": DATABASE}
+    outputs = {"UploadsBucket": UPLOADS, "LakeBucket": LAKE, "Database": DATABASE, "WorkGroup": "primary"}
     return {
         "Resources": {
             "UploadsBucket": {"Type": bucket, "Properties": {"BucketName": UPLOADS}},

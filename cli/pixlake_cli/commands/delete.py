@@ -7,16 +7,17 @@ import click
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import Lake
-from pixlake_cli.lakes import tables_option
+from pixlake_cli.lakes import place_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pixlake_cli.erasing import Erasure
+    from pixlake_cli.stacks import Stack
 
 
 @click.command()
-@tables_option
+@place_option
 @click.option("--experiment", metavar="ID", help="The experiment to delete, or to delete from. Default: from all.")
 @click.option(
     "--image", "images", metavar="PATH", multiple=True, help="Delete the image of this image_path; more than once."
@@ -25,12 +26,20 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Delete it. Without this it is only counted.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as a JSON object.")
 def delete(
-    lake: Lake, experiment: str | None, images: tuple[str, ...], where: str | None, yes: bool, as_json: bool
+    lake: Lake,
+    stack: "Stack | None",
+    experiment: str | None,
+    images: tuple[str, ...],
+    where: str | None,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Delete an experiment, or some of its images and records, from rows to reports.
 
-    Without --yes it counts what there is and deletes nothing. No execution of the experiment may be running: it would
-    put rows back. The same upload can be put in again afterwards, and brings back what it holds.
+    Without --yes it counts what there is and deletes nothing. While an execution of the experiment runs it is refused,
+    for that would put rows back; what runs is known of a folder and of a --stack, of an s3:// --lake only to you. Rows
+    that are committed afterwards all the same stay, until the same command is given again. The same upload can be put
+    in again, and brings back what it holds.
 
     \b
     --experiment alone  all of the experiment: rows, images, reports and working files
@@ -39,7 +48,7 @@ def delete(
     --where             the records for which the condition holds, with their predictions and all
                         images that were ever theirs and are no other record's by now; and the
                         images without a record. It takes the columns of `pixlake export`, which
-                        are null where there is no image. On a lake in a folder
+                        are null where there is no image. In S3 Athena is asked: say --stack
 
     With --image or --where the reports and working files of the experiment's executions go, too, for they show
     images: these executions cannot be retried. An interrupted deletion is finished by the next one in the experiment.
@@ -53,21 +62,24 @@ def delete(
       pixlake delete --experiment pets --lake lake --yes
       pixlake delete --image wanda/portrait.jpg --lake lake --yes
       pixlake delete --experiment pets --where "element_at(attributes, 'owner') = 'Wanda'" --lake lake --yes
+      pixlake delete --experiment pets --where "label = 'face'" --stack pixlake --yes
     """
     if images or where is not None:
-        _delete_some(lake.existing(), experiment, images, where, yes=yes, as_json=as_json)
+        _delete_some(lake.existing(), stack, experiment, images, where, yes=yes, as_json=as_json)
     elif experiment is not None:
-        _delete_all(lake.existing(), experiment, yes=yes, as_json=as_json)
+        _delete_all(lake.existing(), stack, experiment, yes=yes, as_json=as_json)
     else:
         raise BadRequest("say what to delete: --experiment ID, --image PATH or --where SQL")
     if yes and not as_json:
         click.echo("Older snapshots keep its rows until they expire: see `pixlake delete --help`.", err=True)
 
 
-def _delete_all(lake: Lake, experiment: str, *, yes: bool, as_json: bool) -> None:
+def _delete_all(lake: Lake, stack: "Stack | None", experiment: str, *, yes: bool, as_json: bool) -> None:
     from pixlake_cli.deleting import delete_experiment, list_holdings
+    from pixlake_cli.erasing import require_idle
 
     found = list_holdings(lake, experiment)
+    require_idle(lake, stack, {experiment})
     if yes:
         delete_experiment(lake, experiment, found)
     if as_json:
@@ -80,11 +92,18 @@ def _delete_all(lake: Lake, experiment: str, *, yes: bool, as_json: bool) -> Non
 
 
 def _delete_some(
-    lake: Lake, experiment: str | None, images: "Sequence[str]", where: str | None, *, yes: bool, as_json: bool
+    lake: Lake,
+    stack: "Stack | None",
+    experiment: str | None,
+    images: "Sequence[str]",
+    where: str | None,
+    *,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     from pixlake_cli.erasing import erase, find_erasures
 
-    found = find_erasures(lake, experiment, images, where)
+    found = find_erasures(lake, experiment, images, where, stack)
     if yes:
         erase(lake, found)
     if as_json:
