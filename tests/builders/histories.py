@@ -2,13 +2,14 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from hypothesis import strategies as st
 from pyiceberg.expressions import EqualTo, Reference
 from pyiceberg.expressions.literals import literal
 
+from pixlake.iceberg.latecomers import Fit
 from pixlake.iceberg.uploads import AGREEING, UploadCommit
 from pixlake.messages import Effect
 from tests.builders.tables import Said
@@ -24,8 +25,9 @@ _numbers = itertools.count()
 class Tables:
     """The tables of a new experiment."""
 
-    def __init__(self, catalog: MemoryCatalog) -> None:
+    def __init__(self, catalog: MemoryCatalog, fit: Fit | None = None) -> None:
         self.catalog = catalog
+        self.fit = fit
         self.experiment = f"e{next(_numbers)}"
         self.execution = "one"
 
@@ -35,7 +37,7 @@ class Tables:
         name = f"{self.experiment} {said.day}"
         execution, deadline = f"{self.execution} {said.day}", time.monotonic() + 60
         catalog = cast("Catalog", self.catalog)
-        commit = UploadCommit(catalog, self.experiment, execution, name.__add__, 1 << 28, deadline, complete)
+        commit = UploadCommit(catalog, self.experiment, execution, name.__add__, 1 << 28, deadline, complete, self.fit)
         return commit.steps(said.sources(self.experiment))
 
     def put(self, *some: Said) -> dict[str, Effect]:
@@ -50,12 +52,12 @@ class Tables:
         return {name: table.scan(row_filter=here).rows() for name, table in tables.items()}
 
 
-def uploads(complete: bool) -> st.SearchStrategy[list[Said]]:
+def uploads(complete: bool, images: Sequence[str] = IMAGES, ids: Sequence[str] = "ab") -> st.SearchStrategy[list[Said]]:
     """Uploads of different days, in the order in which they are committed, some of them again."""
-    owners = st.fixed_dictionaries({}, optional=dict.fromkeys(IMAGES, st.sampled_from(["a", "b", None])))
+    owners = st.fixed_dictionaries({}, optional=dict.fromkeys(images, st.sampled_from([*ids[:2], None])))
     contents = st.tuples(
         owners,
-        st.sets(st.sampled_from("ab")),
+        st.sets(st.sampled_from(ids)),
         st.booleans(),
         st.booleans(),
         st.sampled_from([False, False, complete]),

@@ -1,7 +1,7 @@
 """What uploads say, and the dictionary in memory that says what the tables must hold after them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -99,6 +99,7 @@ class Dictionary:
     embeddings: dict[str, tuple[int, str]] = field(default_factory=dict)
     predictions: dict[tuple[str | None, str | None], tuple[bool, int, str]] = field(default_factory=dict)
     horizon: int = 0
+    fits: Callable[[str, str], tuple[int, int] | None] = lambda image, record: None  # noqa: ARG005
     added: list[Said] = field(default_factory=list)
 
     def add(self, said: Said) -> dict[str, Effect]:
@@ -130,7 +131,7 @@ class Dictionary:
         for key, modality in said.predicted.items():
             found = (modality == "image+tabular", said.day, said.content)
             self.predictions[key] = max(found, self.predictions.get(key, found))
-        for path, _ in self.named:
+        for path in [*(path for path, _ in self.named), *self._fitted()]:
             self.predictions.pop((None, path), None)
 
     def tables(self) -> Tables:
@@ -143,11 +144,32 @@ class Dictionary:
             if day == of_image == of_record:
                 images[record].append(path)
                 owners[path] = record
+        for path, record in self._fitting().items():
+            images[record].append(path)
+            owners[path] = record
         return {
             "records": {record: (*row, images[record]) for record, row in self.records.items()},
             "embeddings": {path: (*row, owners.get(path)) for path, row in self.embeddings.items()},
             "predictions": {key: (day, what, image) for key, (image, day, what) in self.predictions.items()},
         }
+
+    def _fitted(self) -> list[str]:
+        named = {path for path, _ in self.named}
+        return [
+            path
+            for path in self.embeddings.keys() - named
+            if any(self.fits(path, record) is not None for record in self.records)
+        ]
+
+    def _fitting(self) -> dict[str, str]:
+        """The record of each image that no upload named for any and that one record fits best, in their order."""
+        found = {}
+        for path in self.embeddings.keys() - {path for path, _ in self.named}:
+            fits = {record: how for record in self.records if (how := self.fits(path, record)) is not None}
+            best = [record for record, (level, _) in fits.items() if level == min(level for level, _ in fits.values())]
+            if len(best) == 1:
+                found[fits[best[0]][1], path] = best[0]
+        return {path: found[number, path] for number, path in sorted(found)}
 
     def _forget(self, horizon: int) -> None:
         self.horizon = horizon

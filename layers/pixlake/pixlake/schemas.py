@@ -22,9 +22,9 @@ _TEXT, _OPTIONAL_TEXT, _LONG = pa.string(), (pa.string(), True), pa.int64()
 @dataclass(frozen=True)
 class TableSchema:
     """One table. Rows are unique by `key`; of two rows with one key the greater by `precedence` stays, the incoming
-    one where they are equal. A precedence `column=value` ranks rows with that value above others. A row that takes the
-    place of one with the same `content` counts as unchanged. `partitioned` tables have a partition for each experiment;
-    the others hold few rows, which stay together."""
+    one where they are equal. A precedence `column=value` ranks rows with that value above others, `column>=number`
+    those with at least that one. A row that takes the place of one with the same `content` counts as unchanged.
+    `partitioned` tables have a partition for each experiment; the others hold few rows, which stay together."""
 
     name: str
     columns: pa.Schema
@@ -89,6 +89,10 @@ RECORDS = TableSchema(
     content=("attributes",),
 )
 
+BY_FIT = 1 << 24
+"""A `place` in `links` below 0 is of an image that no upload named for the record, but that fits it: -1 less the level,
+0 fits best, times this number, less the image's place among those of its level."""
+
 LINKS = TableSchema(
     "links",
     _schema(
@@ -101,6 +105,7 @@ LINKS = TableSchema(
     ),
     # the last time that an upload gave the image to the record; `iceberg.links` decides which rows hold
     key=("experiment_id", "image_path", "record_id"),
+    precedence=("place>=0", "uploaded_at"),
 )
 
 REJECTS = TableSchema(

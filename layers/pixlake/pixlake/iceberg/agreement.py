@@ -7,6 +7,7 @@ So whoever commits last to a table has seen what all the others said (docs/adr/0
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
 from pixlake.iceberg.existing import KeyRange, key_range
-from pixlake.iceberg.keys import encode_keys, key_columns, uploaded_of
+from pixlake.iceberg.keys import encode_keys, is_preferred, key_columns, uploaded_of
 from pixlake.iceberg.links import Links, find_sorted, read_links
 from pixlake.messages import Effect
 from pixlake.schemas import EMBEDDINGS, PREDICTIONS, RECORDS, TableSchema
@@ -65,7 +66,7 @@ class Withdrawal(Agreement):
     keys: pa.Array = field(kw_only=True)
 
     @classmethod
-    def of(cls, rows: pa.Table, schema: TableSchema) -> "Withdrawal":
+    def of(cls, rows: pa.Table, schema: TableSchema) -> Self:
         """The withdrawal of `rows`."""
         encoded = [encode_keys(batch, schema) for batch in rows.to_batches()]
         return cls(schema=schema, keys=pa.concat_arrays(encoded).sort() if encoded else pa.array([], pa.large_string()))
@@ -78,6 +79,14 @@ class Withdrawal(Agreement):
     def outdated(self, keys: pa.Array, ranks: np.ndarray) -> Mask:
         gone: Mask = pc.is_in(keys, value_set=self.keys).to_numpy(zero_copy_only=False)
         return gone | super().outdated(keys, ranks)
+
+
+class Unfit(Withdrawal):
+    """Some rows of `links` fit no longer; those of their keys that an upload named meanwhile stay."""
+
+    def outdated(self, keys: pa.Array, ranks: np.ndarray) -> Mask:
+        unnamed: Mask = ~is_preferred(ranks)
+        return (super().outdated(keys, ranks) & unnamed) | Agreement.outdated(self, keys, ranks)
 
 
 @dataclass(frozen=True)
@@ -152,13 +161,15 @@ _KINDS: dict[str, tuple[type[_Linked], tuple[str, ...]]] = {
 @dataclass
 class Upload:
     """What an upload of an experiment has to do with `links`: `record_ids` are its own records, `said` is what became
-    of the rows that name its images. `everything` where all rows of the experiment may have to change."""
+    of the rows that name its images. `everything` where all rows of the experiment may have to change, `images` where
+    rows of these images have to, whatever records they have."""
 
     links: Table
     partition: str
     record_ids: pa.Array
     said: Effect
     everything: bool = False
+    images: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
     _cached: tuple[int | None, Links] | None = None
 
     def agree(self, schema: TableSchema) -> Callable[[], Agreement]:
@@ -182,7 +193,7 @@ class Upload:
             return _orphan_keys(pc.unique(links.said["image_path"].combine_chunks()))
         images = links.images_near(self.record_ids)
         if schema is EMBEDDINGS:
-            return images.sort()
+            return pc.unique(pa.concat_arrays([images, self.images])).sort()
         # also records of which nothing is said but that they lost an image
         return pc.unique(pa.concat_arrays([links.records_near(images), self.record_ids])).sort()
 

@@ -20,7 +20,7 @@ from pixlake.iceberg.catalog import load_table
 from pixlake.iceberg.commit import Origin, Target, commit_upload
 from pixlake.iceberg.existing import read_alive
 from pixlake.iceberg.keys import deciding_columns
-from pixlake.iceberg.links import NO_IMAGE, is_linked, read_named, resolve
+from pixlake.iceberg.links import NO_IMAGE, is_linked, is_named, read_named, resolve
 from pixlake.iceberg.rows import TableRows
 from pixlake.iceberg.translation import translated
 from pixlake.messages import Effect
@@ -115,12 +115,15 @@ def _unlink(catalog: Catalog, target: Target, subjects: Subjects) -> pa.Array:
 
 
 def _hold_places(said: pa.Table, gone: pa.Table, subjects: Subjects) -> Iterator[dict[str, object]]:
-    """A row without an image for each record that stays and loses what it was last said to have."""
+    """A row without an image for each record that stays and loses what it was last said to have, or what fitted it."""
     losers = sorted({*gone["record_id"].to_pylist()} - subjects.records)
-    order = [(name, "ascending") for name in ("uploaded_at", "processed_at")]
+    said = said.append_column("named", is_named(said))
+    order = [(name, "ascending") for name in ("named", "uploaded_at", "processed_at")]
     rows = said.filter(_among(said["record_id"], losers)).sort_by(order).to_pylist()
     newest = {row["record_id"]: row for row in rows}
-    yield from (newest[record_id] | {"image_path": NO_IMAGE, "place": 0} for record_id in losers)
+    for record_id in losers:
+        row = newest[record_id]
+        yield row | {"image_path": NO_IMAGE, "place": min(row["place"], 0)}
 
 
 def _read_links(catalog: Catalog, experiment_id: str) -> pa.Table:

@@ -4,6 +4,8 @@ A key of several columns, some of which may be null, becomes one text column tha
 column by column, null before every value. Text sorts by code point, which is the order of its UTF-8 bytes.
 """
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,7 +27,7 @@ def key_columns(table: TableSchema) -> list[str]:
 
 def deciding_columns(table: TableSchema) -> list[str]:
     """The columns that say which rows replace which: the key and the precedence."""
-    ranked = [item.partition("=")[0] for item in table.precedence]
+    ranked = [re.split("[>=]", item)[0] for item in table.precedence]
     return list(dict.fromkeys([*key_columns(table), *ranked]))
 
 
@@ -53,7 +55,10 @@ def rank_rows(rows: pa.RecordBatch, table: TableSchema) -> np.ndarray:
     for place, item in enumerate(table.precedence):
         name, equals, value = item.partition("=")
         if equals:
-            matches = pc.fill_null(pc.equal(rows.column(name), value), False).to_numpy(zero_copy_only=False)
+            least = name.endswith(">")
+            column = rows.column(name.removesuffix(">"))
+            found = pc.greater_equal(column, int(value)) if least else pc.equal(column, value)
+            matches = pc.fill_null(found, False).to_numpy(zero_copy_only=False)
             ranks += matches.astype(np.int64) << (_PREFERENCES + 1 - place)
         else:
             ranks += rows.column(name).cast(pa.int64()).to_numpy(zero_copy_only=False)
@@ -73,6 +78,11 @@ def uploaded_of(ranks: np.ndarray) -> np.ndarray:
     """When the rows of these ranks were uploaded, in microseconds since 1970."""
     uploaded: np.ndarray = ranks & ((1 << _PREFERENCES) - 1)
     return uploaded
+
+
+def is_preferred(ranks: np.ndarray) -> np.ndarray:
+    """Whether the rows of these ranks go before others whatever their time."""
+    return ranks >> _PREFERENCES > 0
 
 
 def _component(column: pa.Array, field: pa.Field) -> pa.Array:

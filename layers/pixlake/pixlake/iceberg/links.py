@@ -2,7 +2,8 @@
 
 A row says when an upload last named the image for the record. It holds as long as neither the image has been named for
 another record since, nor the record been given other images. Both only ever become true, so the order in which uploads
-are committed does not matter (docs/adr/0014).
+are committed does not matter (docs/adr/0014). Or it says that the image fits the record, which no upload named it for
+(`latecomers`); it holds where no upload named the image at all, and no other record fits as well (docs/adr/0023).
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,13 +19,16 @@ from pyiceberg.table import Table
 
 from pixlake.iceberg.existing import list_existing, read_alive
 from pixlake.iceberg.rows import Rows
-from pixlake.schemas import LINKS, RECORDS
+from pixlake.schemas import BY_FIT, LINKS, RECORDS
 
 _NAMING = ("experiment_id", "record_id", "image_paths", "uploaded_at", "processed_at")
 Places = NDArray[np.int64]
 NO_IMAGE = ""
 """In place of an image's path: the record had another image at that time, which has been deleted (`erasure`)."""
 _AS_PYTHON = methodcaller("as_py")
+_WORST = 1 << 8
+AFTER_NAMED = 1 << 30
+"""The place from which on images that fit a record are among its images."""
 _READ = ("image_path", "record_id", "place", "uploaded_at", "processed_at")
 
 
@@ -88,12 +92,18 @@ def find_sorted(values: pa.Array, among: pa.Array) -> pa.Array:
     return pc.add(pc.index_in(values, value_set=among[low:high]).cast(pa.int64()), low)
 
 
+def is_named(said: pa.Table) -> pa.ChunkedArray:
+    """Which rows are of images that an upload named for the record."""
+    return pc.greater_equal(said["place"], 0)
+
+
 def resolve(said: pa.Table) -> Links:
-    """Which rows of `links` hold: those that are the newest both of their image and of their record."""
-    moments = _moments(said)
-    paths, records = (said[name].combine_chunks().dictionary_encode().indices for name in ("image_path", "record_id"))
-    holds = _newest(paths.to_numpy(), moments) & _newest(records.to_numpy(), moments)
-    some = said.filter(pa.array(holds)).sort_by([("image_path", "ascending"), ("record_id", "ascending")])
+    """Which rows of `links` hold."""
+    of_upload = is_named(said)
+    named = said.filter(of_upload)
+    fitting = said.filter(pc.invert(of_upload))
+    some = pa.concat_tables([_holding(named), _fitting_best(fitting, named["image_path"])])
+    some = some.sort_by([("image_path", "ascending"), ("record_id", "ascending")])
     some = some.filter(pc.not_equal(some["image_path"], NO_IMAGE))
     # of two that two executions said at the same moment, one
     keep = np.ones(some.num_rows, bool)
@@ -105,6 +115,27 @@ def resolve(said: pa.Table) -> Links:
     order = np.lexsort((some["place"].to_numpy(), codes))
     starts = np.concatenate(([0], np.cumsum(np.bincount(codes, minlength=len(names)))))
     return Links(paths, owners, names, starts, paths.take(pa.array(order)), said)
+
+
+def _holding(named: pa.Table) -> pa.Table:
+    """Of what uploads named, what is the newest both of its image and of its record."""
+    moments = _moments(named)
+    paths, records = (named[name].combine_chunks().dictionary_encode().indices for name in ("image_path", "record_id"))
+    holds = _newest(paths.to_numpy(), moments) & _newest(records.to_numpy(), moments)
+    return named.filter(pa.array(holds))
+
+
+def _fitting_best(fitting: pa.Table, named: pa.ChunkedArray) -> pa.Table:
+    """Of images that were never `named`, the one record each that fits best; places come after those of others."""
+    left = fitting.filter(pc.invert(pc.is_in(fitting["image_path"], value_set=named.combine_chunks())))
+    paths = left["image_path"].combine_chunks().dictionary_encode().indices.to_numpy()
+    levels, numbers = np.divmod(-1 - left["place"].to_numpy().astype(np.int64), BY_FIT)
+    best = _newest(paths, -levels + _WORST)
+    alone = np.bincount(paths[best], minlength=1)[paths] == 1 if len(paths) else best
+    places = pa.array((AFTER_NAMED + numbers).astype(np.int32))
+    return left.set_column(left.schema.get_field_index("place"), left.schema.field("place"), places).filter(
+        pa.array(best & alone)
+    )
 
 
 def read_links(table: Table, partition: str) -> Links:

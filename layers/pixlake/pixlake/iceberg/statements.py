@@ -12,8 +12,9 @@ import pyarrow as pa
 from msgspec import structs
 
 from pixlake.iceberg.keys import PARTITION
+from pixlake.iceberg.links import AFTER_NAMED
 from pixlake.messages import Run, TableStatements
-from pixlake.schemas import EMBEDDINGS, LINKS, PREDICTIONS, RECORDS, TableSchema
+from pixlake.schemas import BY_FIT, EMBEDDINGS, LINKS, PREDICTIONS, RECORDS, TableSchema
 
 _NEVER = 10 * 365 * 86_400
 _HIVE = {
@@ -104,13 +105,23 @@ WHEN MATCHED THEN DELETE"""
 def _holding(experiment: str) -> str:
     """The rows of `links` that hold, as `links.resolve` finds them."""
     latest = "ORDER BY uploaded_at DESC, processed_at DESC"
-    return (
+    number = f"mod(-1 - place, {BY_FIT})"
+    named = (
         "SELECT image_path, record_id, place FROM (SELECT image_path, record_id, place,"
         f" row_number() OVER (PARTITION BY image_path {latest}, record_id) AS of_image,"
         f" rank() OVER (PARTITION BY record_id {latest}) AS of_record"
-        f" FROM links WHERE experiment_id = {experiment}) WHERE of_image = 1 AND of_record = 1"
+        f" FROM links WHERE experiment_id = {experiment} AND place >= 0) WHERE of_image = 1 AND of_record = 1"
         " AND image_path <> ''"
     )
+    fitting = (
+        f"SELECT image_path, record_id, {AFTER_NAMED} + {number} AS place FROM (SELECT image_path, record_id, place,"
+        f" rank() OVER (PARTITION BY image_path ORDER BY -1 - place - {number}) AS of_image,"
+        f" count(*) OVER (PARTITION BY image_path, -1 - place - {number}) AS alike"
+        f" FROM links WHERE experiment_id = {experiment} AND place < 0 AND image_path <> ''"
+        f" AND image_path NOT IN (SELECT image_path FROM links WHERE experiment_id = {experiment} AND place >= 0))"
+        " WHERE of_image = 1 AND alike = 1"
+    )
+    return f"{named} UNION ALL {fitting}"
 
 
 def _register(schema: TableSchema, lake: str, folder: str) -> tuple[str, str]:
@@ -202,8 +213,9 @@ def _ranks(schema: TableSchema) -> list[str]:
     ranks = []
     for item in schema.precedence:
         name, equals, value = item.partition("=")
-        column = f"{{}}.{_name(name)}"
-        ranks.append(f"CASE WHEN {column} = {_text(value)} THEN 1 ELSE 0 END" if equals else column)
+        column = f"{{}}.{_name(name.removesuffix('>'))}"
+        holds = f"{column} >= {value}" if name.endswith(">") else f"{column} = {_text(value)}"
+        ranks.append(f"CASE WHEN {holds} THEN 1 ELSE 0 END" if equals else column)
     return ranks
 
 

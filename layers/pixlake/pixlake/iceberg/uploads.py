@@ -7,24 +7,30 @@ is repeated after a crash, ends with the same rows.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from uuid import uuid4
 
+from msgspec.structs import replace
 from pyiceberg.catalog import Catalog
 
-from pixlake.iceberg.agreement import Agreement, Upload
+from pixlake.iceberg.agreement import Agreement, Unfit, Upload
 from pixlake.iceberg.catalog import load_table
 from pixlake.iceberg.commit import Origin, Target, commit_upload
+from pixlake.iceberg.latecomers import Fit, find_latecomers
 from pixlake.iceberg.links import NamedImages, is_linked, read_named, record_ids
 from pixlake.iceberg.rows import Rows, TableRows
 from pixlake.messages import Effect
 from pixlake.schemas import EMBEDDINGS, LINKS, PREDICTIONS, RECORDS, TableSchema
 
+_TURNS = 8
 AGREEING = (RECORDS, EMBEDDINGS, PREDICTIONS)
 
 
 @dataclass(frozen=True)
 class UploadCommit:
     """What is the same in all commits of an upload. `identify` makes the identity of a table's commit, `complete` is
-    when a complete upload was uploaded, `deadline` is of `time.monotonic`."""
+    when a complete upload was uploaded, `deadline` is of `time.monotonic`. `fit` joins images and records that came
+    apart."""
 
     catalog: Catalog
     experiment_id: str
@@ -33,6 +39,7 @@ class UploadCommit:
     target_file_bytes: int
     deadline: float
     complete: datetime | None = None
+    fit: Fit | None = None
 
     def steps(self, sources: Mapping[str, Sequence[Rows]]) -> Iterator[tuple[str, Effect]]:
         """Commit the sources of each table, by its name; after each commit its table and effect.
@@ -41,9 +48,36 @@ class UploadCommit:
         """
         upload = self._link(sources[RECORDS.name])
         yield LINKS.name, upload.said
-        for schema in AGREEING:
-            effect = self._commit(self._target(schema), sources[schema.name], upload.agree(schema))
-            yield schema.name, effect
+        effects = {}
+        for schema in (RECORDS, EMBEDDINGS):
+            effects[schema.name] = self._commit(self._target(schema), sources[schema.name], upload.agree(schema))
+            yield schema.name, effects[schema.name]
+        yield from self._join(effects)
+        effect = self._commit(self._target(PREDICTIONS), sources[PREDICTIONS.name], upload.agree(PREDICTIONS))
+        yield PREDICTIONS.name, effect
+
+    def _join(self, effects: dict[str, Effect]) -> Iterator[tuple[str, Effect]]:
+        """Join what came apart, by this upload or by others, now that its own rows are there; and again after others'
+        commits meanwhile. The last of them all finds nothing left."""
+        for _ in range(_TURNS):
+            found = find_latecomers(self.catalog, self.experiment_id, self.fit) if self.fit else None
+            if found is None:
+                return
+            links = self._target(LINKS)
+            if found.rows.num_rows or found.unfit.num_rows:
+                agree = partial(Unfit.of, found.unfit, LINKS)
+                commit_upload(links, [TableRows("fitting", found.rows)], self._unrepeated(agree))
+            upload = Upload(links.table, self.experiment_id, found.records, Effect(), images=found.images)
+            for schema in (EMBEDDINGS, RECORDS):
+                effect = commit_upload(self._target(schema), [], self._unrepeated(upload.agree(schema)))
+                before = effects[schema.name]
+                effects[schema.name] = replace(before, changed=before.changed + effect.changed)
+                yield schema.name, effects[schema.name]
+
+    @staticmethod
+    def _unrepeated(agree: Callable[[], Agreement] = Agreement) -> Origin:
+        """A commit that has no rows of the upload: what it does follows from the tables."""
+        return Origin(f"join {uuid4()}", agree=agree)
 
     def _link(self, records: Sequence[Rows]) -> Upload:
         target = self._target(LINKS)

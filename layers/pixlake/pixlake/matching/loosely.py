@@ -80,7 +80,7 @@ def match_paths(paths: PathNames, ids: pa.Array) -> Matches:
     keys = comparable(ids)
     by_name, by_folder = _by_name(paths, keys), _by_folder(paths, keys)
     first, second = _in_order(by_name, by_folder)
-    elsewhere = first is by_folder and _in_numbered_folders(paths)
+    elsewhere = first is by_folder and in_numbered_folders(paths)
     owners = first.or_else(_without_numbers(second, first, keys, elsewhere))
     if owners.images == len(paths.places):
         return owners.matches(len(ids))
@@ -107,7 +107,7 @@ def _without_numbers(second: Owners, first: Owners, keys: pa.Array, elsewhere: N
     return Owners(np.where(foreign, -1, second.records), second.numbers)
 
 
-def _in_numbered_folders(paths: PathNames) -> NDArray[np.bool_]:
+def in_numbered_folders(paths: PathNames) -> NDArray[np.bool_]:
     """For each image whether a folder that it lies in is a number."""
     parts, folders = paths.parts
     numbered = np.zeros(len(paths.folders), dtype=bool)
@@ -162,9 +162,15 @@ def _in_folders(paths: PathNames, found: Positions) -> Owners:
     records = named[paths.places]
     numbers = np.full(len(records), -1, dtype=np.int64)
     if len(inside := np.flatnonzero(records >= 0)):
-        last = pc.struct_field(pc.extract_regex(paths.names.stems.take(pa.array(inside)), _LAST_NUMBER), "number")
-        numbers[inside] = pc.fill_null(pc.cast(last, pa.int64()), -1).to_numpy()
+        numbers[inside] = last_numbers(paths.names.stems.take(pa.array(inside)))
     return Owners(records, numbers)
+
+
+def last_numbers(stems: pa.Array) -> Positions:
+    """The number at the end of each name, -1 for none."""
+    last = pc.struct_field(pc.extract_regex(stems, _LAST_NUMBER), "number")
+    numbers: Positions = pc.fill_null(pc.cast(last, pa.int64()), -1).to_numpy()
+    return numbers
 
 
 def _numbers(keys: pa.Array) -> pa.Array:

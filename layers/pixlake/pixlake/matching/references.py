@@ -23,6 +23,7 @@ _SEPARATORS = r"\s*[;|]\s*"
 _EXTENSION = r"(?s)\.([^./]*)$"
 _QUERY = r"[?#].*$"
 _IMAGE = rf"[^,;|]+\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})(?:[?#][^\s,;|]*)?"
+_FILE = rf"(?i)\.(?:{'|'.join(sorted(IMAGE_EXTENSIONS))})(?:[?#\]\"\s,;|]|$)"
 _COMMA_LIST = rf"(?i)^(?:\s*,)*{_IMAGE}(?:\s*,(?:\s*{_IMAGE})?)*\s*$"
 
 
@@ -80,6 +81,23 @@ def read_references(cells: pa.Array, paths: pa.Array) -> References:
     places = distinct.indices.to_numpy()
     by_case = int(((cased >= 0) & (found < 0))[places].sum())
     return References(rows, texts, cased[places], by_case)
+
+
+def read_names(values: pa.Array) -> tuple[Positions, pa.Array]:
+    """What values name image files, one or several each: the value's position, and the path, as images' are written."""
+    named = pc.fill_null(pc.match_substring_regex(values, _FILE), False).to_numpy(zero_copy_only=False)
+    rows, texts = _flatten(values.filter(pa.array(named)), pa.array([], pa.string()))
+    paths = lower_extension(_as_path(_unquoted(_without_query(texts))))
+    files = pc.match_substring_regex(paths, _FILE).to_numpy(zero_copy_only=False)
+    return np.flatnonzero(named)[rows[files]], paths.filter(pa.array(files))
+
+
+def shared_ends(texts: pa.Array, paths: pa.Array) -> Iterator[tuple[Positions, pa.Array]]:
+    """The positions of texts that end with a whole path, and of that path; by one depth of folders after another."""
+    deepest = pc.max(pc.count_substring(paths, "/")).as_py()
+    for slashes in range(-1 if deepest is None else deepest, -1, -1):
+        ends = pc.index_in(_end(texts, slashes), paths, skip_nulls=True)
+        yield np.flatnonzero(ends.is_valid().to_numpy(zero_copy_only=False)), ends.drop_null()
 
 
 def match_references(references: References, ranks: Positions, records: int, images: int) -> Matches:
@@ -190,7 +208,7 @@ def _forms(references: pa.Array, paths: pa.Array) -> Iterator[tuple[pa.Array, pa
     if pc.any(pc.match_substring_regex(references, _QUERY + "|%")).as_py():
         references = _unquoted(_without_query(references))
         yield references, paths
-    yield _lower_extension(references), _lower_extension(paths)
+    yield lower_extension(references), lower_extension(paths)
     bare = pc.if_else(pc.match_substring_regex(references, _EXTENSION), None, references)
     yield bare, pc.replace_substring_regex(paths, _EXTENSION, "")
 
@@ -207,7 +225,8 @@ def _unquoted(references: pa.Array) -> pa.Array:
     )
 
 
-def _lower_extension(paths: pa.Array) -> pa.Array:
+def lower_extension(paths: pa.Array) -> pa.Array:
+    """Paths with their extensions in lower case."""
     parts = pc.extract_regex(paths, r"(?s)^(?P<stem>.*)(?P<extension>\.[^./]*)$")
     lower = pc.utf8_lower(pc.struct_field(parts, "extension"))
     return pc.coalesce(pc.binary_join_element_wise(pc.struct_field(parts, "stem"), lower, ""), paths)

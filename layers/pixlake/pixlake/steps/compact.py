@@ -24,6 +24,7 @@ from pixlake.iceberg.commit import Origin, Target, commit_upload
 from pixlake.iceberg.rows import ParquetRows
 from pixlake.iceberg.uploads import AGREEING, UploadCommit
 from pixlake.lake import Work
+from pixlake.matching.fits import Fits
 from pixlake.messages import CompactAnswer, CompactRequest, Effect, Finished
 from pixlake.parts.broken import drop_broken
 from pixlake.parts.handover import hand_over
@@ -130,6 +131,7 @@ class _Job:
             settings.target_file_bytes,
             self.deadline,
             complete=uploaded if request.options.complete else None,
+            fit=Fits,
         )
         io = lake_files(self.catalog)
         sources = {
