@@ -15,7 +15,7 @@ from pixlake_cli.sql.images import select_subjects
 from tests.builders.commands import run
 from tests.builders.model_lakes import rows
 from tests.builders.zoo import fill
-from tests.workflow.smallstacks import LAKE, NAME, SmallStack, open_small_stack
+from tests.deployment.smallstacks import LAKE, NAME, SmallStack, open_small_stack
 
 COLUMNS = ["experiment_id", "image_path", "record_id"]
 
