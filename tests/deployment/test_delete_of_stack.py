@@ -37,7 +37,7 @@ def answer(rows: list[list[str | None]]) -> None:
     names = [{"Data": [{"VarCharValue": name} for name in COLUMNS]}]
     result = {"rows": [*names, *cells], "column_info": []}
     body = {"account_id": "123456789012", "region": os.environ["AWS_REGION"], "results": [result]}
-    url = f"{os.environ['AWS_ENDPOINT_URL_S3']}/moto-api/static/athena/query-results"
+    url = f"{os.environ['AWS_ENDPOINT_URL']}/moto-api/static/athena/query-results"
     urlopen(Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})).close()
 
 

@@ -37,12 +37,12 @@ def test_a_dataset_of_lance_has_the_rows_and_finds_the_nearest(zoo: Lake, tmp_pa
     (tmp_path / "zoo.lance").rename(tmp_path / "moved.lance")
     dataset = lance.dataset(str(tmp_path / "moved.lance"))
     rows = {row["image_path"]: row for row in dataset.to_table().to_pylist()}
-    assert {path: np.float32(row["embedding"]).tolist() for path, row in rows.items()} == {
-        path: np.float32(vector).tolist() for path, vector in vectors().items()
+    assert {path: np.array(row["embedding"], np.float32).tolist() for path, row in rows.items()} == {
+        path: np.array(vector, np.float32).tolist() for path, vector in vectors().items()
     }
     assert (rows["cat.png"]["label"], rows["car.png"]["record_id"]) == ("animal", None)
     assert rows["cat.png"]["attributes"] == [{"key": "name", "value": "cat, 'a'"}]
-    nearest = dataset.to_table(nearest={"column": "embedding", "q": np.float32([1, 0.1, 0]), "k": 2})
+    nearest = dataset.to_table(nearest={"column": "embedding", "q": np.array([1, 0.1, 0], np.float32), "k": 2})
     assert nearest["image_path"].to_pylist() == ["cat.png", "lion.png"]
 
 
@@ -52,9 +52,9 @@ def test_an_index_of_faiss_finds_rows_of_the_file_beside_it(zoo: Lake, tmp_path:
     assert (index.ntotal, index.d) == (3, 3)
     paths = facts["image_path"].to_pylist()
     assert {path: index.reconstruct(row).tolist() for row, path in enumerate(paths)} == {
-        path: np.float32(vector).tolist() for path, vector in vectors().items()
+        path: np.array(vector, np.float32).tolist() for path, vector in vectors().items()
     }
-    scores, found = index.search(np.float32([[0.8, 0.6, 0]]), 2)
+    scores, found = index.search(np.array([[0.8, 0.6, 0]], np.float32), 2)
     assert [paths[row] for row in found[0]] == ["lion.png", "cat.png"]
     assert scores[0].tolist() == pytest.approx([1.0, 0.8])
 

@@ -27,7 +27,10 @@ _OF_RECORDS = ("record_id", "image_paths", "uploaded_at")
 class Fitting(Protocol):
     """What some images fit."""
 
-    columns: Sequence[str]
+    @property
+    def columns(self) -> Sequence[str]:
+        """Those of `records` that are looked at."""
+        ...
 
     def of(self, records: pa.RecordBatch) -> pa.Table:
         """The images that fit records with these columns: `image_path`, `record_id` and a `place` below 0."""
