@@ -1,8 +1,11 @@
+from collections.abc import Iterator
+from operator import methodcaller
 from pathlib import Path
 from typing import IO
 
 import pytest
 
+from pixlake.iceberg import commit
 from pixlake.iceberg.catalog import open_catalog
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli.sql import limited
@@ -38,9 +41,12 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory) -> MemoryCatalog:
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryCatalog]:
     lake = TableLake(tmp_path_factory.mktemp("lake"))
-    return MemoryCatalog(open_catalog(lake.uri, lake.catalog_uri))
+    with pytest.MonkeyPatch.context() as patch:
+        # tables in memory have transactions of their own
+        patch.setattr(commit, "begin", methodcaller("transaction"))
+        yield MemoryCatalog(open_catalog(lake.uri, lake.catalog_uri))
 
 
 @pytest.fixture
