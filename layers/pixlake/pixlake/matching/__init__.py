@@ -1,8 +1,8 @@
 """Records matched with images, and cut into batches. Imports `tables`, `bundles` and the shared modules.
 
 Reading (`extracted`) and writing (`outputs`) are apart from the decisions, which touch nothing outside: columns
-(`profiles`, `kinds`, `columns`, `keyed`, `choices`), images (`names`, `loosely`, `references`), rows (`records`,
-`repeats`), what comes of them (`join`, `advice`), and batches (`cutting`; `retried` for those of an earlier
+(`profiles`, `kinds`, `columns`, `keyed`, `choices`), images (`names`, `loosely`, `references`, `fits`), rows
+(`records`, `repeats`), what comes of them (`join`, `advice`), and batches (`cutting`; `retried` for those of an earlier
 execution).
 
 What is decided here, where the data leaves a choice:
