@@ -20,7 +20,7 @@ from tests.deployment.smallstacks import LAKE, NAME, SmallStack, open_small_stac
 COLUMNS = ["experiment_id", "image_path", "record_id"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stack() -> Iterator[SmallStack]:
     with open_small_stack() as opened:
         yield opened
