@@ -32,11 +32,12 @@ def ask(stack: Stack, sql: str) -> Iterator[tuple[str | None, ...]]:
         next(rows, None)  # the names of the columns
         for row in rows:
             yield tuple(cell.get("VarCharValue") for cell in row["Data"])
-    storage.delete([result, f"{result}.metadata"])
+    if result.startswith(f"{stack.lake.uri}/"):
+        storage.delete([result, f"{result}.metadata"])
 
 
 def _wait(athena: Any, query: str) -> str:
-    """Wait for a query's end; the URI of its result."""
+    """Wait for a query's end; the URI of its result, empty where Athena keeps it itself."""
     while True:
         execution = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]
         status = execution["Status"]
@@ -45,4 +46,4 @@ def _wait(athena: Any, query: str) -> str:
         time.sleep(_PAUSE)
     if status["State"] != "SUCCEEDED":
         raise BadRequest(f"Athena: {status.get('StateChangeReason') or status['State']}")
-    return str(execution["ResultConfiguration"]["OutputLocation"])
+    return str(execution.get("ResultConfiguration", {}).get("OutputLocation", ""))
