@@ -94,7 +94,7 @@ def test_athena_and_lambda_leave_the_same_rows(tmp_path: Path, athena: Athena) -
         for table_lake in (by_lambda, by_athena):
             execution = Execution(table_lake, f"run-{number}", day)
             fill(execution)
-            execution.embed("embed-2", [f"{day}.jpg", f"lost-{day}.jpg"], lost=day == 2)
+            execution.embed("embed-2", [f"day {day}.jpg", f"lost-{day}.jpg"], lost=day == 2)
             if table_lake is by_lambda:
                 expected = execution.compact()
             else:
