@@ -88,7 +88,7 @@ def export_lance(rows: pa.RecordBatchReader, folder: Path) -> None:
 
 def _lance_field(field: pa.Field, length: int) -> pa.Field:
     """Lance takes no maps, and searches vectors of a fixed length alone."""
-    if field.name == _VECTOR:
+    if field.name == _VECTOR and length:
         return field.with_type(pa.list_(pa.float32(), length))
     if pa.types.is_map(field.type):
         return field.with_type(pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())])))
