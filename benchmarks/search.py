@@ -34,7 +34,7 @@ from pixlake.schemas import EMBEDDINGS, PREDICTIONS, RECORDS
 from pixlake.search.chosen import Chosen
 from pixlake.search.resident import Embeddings, Resident
 from pixlake.search.stored import read_batches
-from pixlake_cli.sql.images import choose_images
+from pixlake.sql.images import choose_images
 
 _DIMENSIONS, _COUNT, _CENTERS = 512, 10, 4_096
 _COMMIT = 50_000  # vectors

@@ -24,12 +24,12 @@ from pixlake.lake import check_identifier
 from pixlake.schemas import EMBEDDINGS, LINKS, TABLES
 from pixlake.search.places import IndexPlaces, index_name, user_cache
 from pixlake.search.published import list_published
+from pixlake.sql.images import select_subjects
+from pixlake.sql.limited import read_rows
 from pixlake.zips.keys import image_key
 from pixlake_cli.athena import ask
 from pixlake_cli.deleting import list_traces, prune_indexes
 from pixlake_cli.executions import RUNNING, list_executions
-from pixlake_cli.sql.images import select_subjects
-from pixlake_cli.sql.limited import read_rows
 from pixlake_cli.stacks import Stack
 
 

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from itertools import islice
 from typing import IO, Any
@@ -54,13 +54,6 @@ def write_parquet(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
             writer.write_batch(batch)
 
 
-def write_arrow(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
-    """Arrow's stream, for another process of ours."""
-    with pa.ipc.new_stream(target, reader.schema) as writer:
-        for batch in reader:
-            writer.write_batch(batch)
-
-
 def write_table(reader: pa.RecordBatchReader, target: IO[bytes]) -> None:
     """For people: the first `TABLE_ROWS` rows, long lists cut short. What looks like markup is text."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -98,16 +91,6 @@ def _write_more(rows: Iterator[tuple[Any, ...]], text: IO[str]) -> None:
 def make_console(target: IO[str]) -> Console:
     """A terminal has a width to fold at; a file or a pipe has none."""
     return Console(file=target, width=None if target.isatty() else _WIDEST)
-
-
-FORMATS: dict[str, Callable[[pa.RecordBatchReader, IO[bytes]], None]] = {
-    "table": write_table,
-    "vertical": write_vertical,
-    "csv": write_csv,
-    "json": write_json,
-    "parquet": write_parquet,
-    "arrow": write_arrow,
-}
 
 
 def _rows(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from operator import methodcaller
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
 
 import pytest
@@ -8,9 +9,9 @@ import pytest
 from pixlake.iceberg import commit
 from pixlake.iceberg.catalog import open_catalog
 from pixlake.iceberg.lakes import Lake
-from pixlake_cli.sql import limited
-from pixlake_cli.sql.limited import Limits
-from pixlake_cli.sql.worker import Request, answer
+from pixlake.sql import limited
+from pixlake.sql.limited import Limits, Plan, write_plan
+from pixlake.sql.worker import Request, answer
 from tests.builders.executions import TableLake
 from tests.builders.histories import Tables
 from tests.builders.zoo import fill
@@ -34,8 +35,13 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
     """Queries are answered here, for a process of its own takes a second; tests/attacks have one."""
     spill = tmp_path_factory.mktemp("spill")
 
-    def write_rows(lake: Lake, sql: str, kind: str, target: IO[bytes], limits: Limits) -> None:
-        answer(Request(sql, str(lake.folder or lake.uri), kind, limits.memory, str(spill), 1 << 30), target)
+    def write_rows(
+        lake: Lake, sql: str, writer: str, target: IO[bytes], limits: Limits, plan: Plan | None = None
+    ) -> None:
+        with TemporaryDirectory(dir=spill) as folder:
+            planned = "" if plan is None else write_plan(plan, Path(folder))
+            where = str(lake.folder or lake.uri)
+            answer(Request(sql, where, writer, limits.memory, folder, 1 << 30, planned), target)
 
     monkeypatch.setattr(limited, "write_rows", write_rows)
 

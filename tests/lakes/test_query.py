@@ -11,8 +11,8 @@ from pyiceberg.table import Table
 from pixlake.iceberg.catalog import load_table, open_catalog
 from pixlake.iceberg.existing import ExistingFile, list_existing
 from pixlake.iceberg.lakes import Lake
+from pixlake.sql import planning
 from pixlake_cli.output import TABLE_ROWS
-from pixlake_cli.sql import warehouse
 from tests.builders.commands import run
 from tests.builders.deletes import delete_positions
 from tests.builders.zoo import fill, folder_of, put_rows
@@ -199,7 +199,7 @@ def test_rows_that_athena_deleted_are_not_answered(own_zoo_lake: Lake, monkeypat
         return run("query", sql, "--lake", own_zoo_lake.folder, "--format", "csv").stdout
 
     before = ids().split()
-    monkeypatch.setattr(warehouse, "list_existing", cut)
+    monkeypatch.setattr(planning, "list_existing", cut)
     after = ids().split()
     assert (len(before), len(after)) == (4, 3)
     assert set(after) < set(before)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from pixlake.iceberg.lakes import Lake
-from pixlake_cli.sql.limited import read_rows
+from pixlake.sql.limited import read_rows
 from tests.builders.zoo import fill
 
 

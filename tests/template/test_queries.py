@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pixlake.schemas import TABLES
-from pixlake_cli.sql.dialect import translate
+from pixlake.sql.dialect import translate
 from tests.project import saved_queries
 
 EARLIER = " earlier"

@@ -15,8 +15,8 @@ from pixlake.bundles.folders import read_folder
 from pixlake.iceberg.catalog import connect, load_table, make_namespace, open_catalog
 from pixlake.iceberg.lakes import DATABASE, Lake
 from pixlake.schemas import TABLES
-from pixlake_cli.sql.dialect import translate
-from pixlake_cli.sql.warehouse import Limits, run_query
+from pixlake.sql.dialect import translate
+from pixlake.sql.warehouse import Limits, run_query
 from tests.builders import zoo
 from tests.builders.commands import run
 from tests.project import ROOT

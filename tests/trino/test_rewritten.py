@@ -9,9 +9,9 @@ from pixlake.iceberg.existing import list_existing
 from pixlake.iceberg.recovery import register_tables
 from pixlake.schemas import EMBEDDINGS, RECORDS, TABLES
 from pixlake.search import stored
+from pixlake.sql.dialect import translate
+from pixlake.sql.warehouse import Limits, run_query
 from pixlake.steps.maintain import maintain
-from pixlake_cli.sql.dialect import translate
-from pixlake_cli.sql.warehouse import Limits, run_query
 from tests.builders.executions import Execution
 from tests.trino.databases import Database
 

@@ -43,9 +43,9 @@ def export(lake: Lake, experiment: str, kind: str, output: Path, model: str | No
       pixlake export --experiment pets --format npy --output cats.npy --where "label = 'cat'" --lake lake
     """
     from pixlake.iceberg.catalog import load_table, open_catalog
+    from pixlake.sql.images import COLUMNS, select_images
+    from pixlake.sql.limited import read_rows
     from pixlake_cli import exports
-    from pixlake_cli.sql.images import COLUMNS, select_images
-    from pixlake_cli.sql.limited import read_rows
 
     if output.is_dir() and kind not in _FOLDERS:
         raise BadRequest(f"{output} is a folder: name a file")

@@ -63,7 +63,7 @@ def query(sql: str, lake: Lake, kind: str | None, out: Path | None, memory: int 
         ORDER BY score DESC LIMIT 10" --lake lake
     """
     from pixlake.limited import half_of_the_machine
-    from pixlake_cli.sql.limited import Limits, write_rows
+    from pixlake.sql.limited import Limits, write_rows
 
     plain = _VERTICAL.sub("", sql)
     kind = kind or ("table" if plain == sql else "vertical")
@@ -71,5 +71,5 @@ def query(sql: str, lake: Lake, kind: str | None, out: Path | None, memory: int 
         raise BadRequest("Parquet is not for a terminal: give --out FILE")
     limits = Limits(half_of_the_machine() if memory is None else memory, timeout)
     with nullcontext(sys.stdout.buffer) if out is None else draft_file(out) as target:
-        write_rows(lake.existing(), plain, kind, target, limits)
+        write_rows(lake.existing(), plain, f"pixlake_cli.output:write_{kind}", target, limits)
         target.flush()

@@ -64,8 +64,8 @@ def search(
     from pixlake.inference.choosing import reads_texts
     from pixlake.inference.loaded import open_embedder
     from pixlake.search.resident import Resident
+    from pixlake.sql.images import choose_images
     from pixlake_cli.asking import asks_by_text, embed_query, read_image
-    from pixlake_cli.sql.images import choose_images
 
     if not query.strip():
         raise BadRequest("give the name of an image file, or a text that is not empty")

@@ -36,9 +36,9 @@ def serve(lake: Lake, port: int, host: str) -> None:
 
     from pixlake.api.app import make_app
     from pixlake.api.views import make_views
+    from pixlake.sql.images import choose_images
+    from pixlake.sql.limited import Limits
     from pixlake_cli.connections import configure
-    from pixlake_cli.sql.images import choose_images
-    from pixlake_cli.sql.limited import Limits
 
     limits = Limits(_CONDITION_MEMORY, _CONDITION_SECONDS)
     choose = partial(choose_images, limits=limits)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -9,8 +10,8 @@ import pytest
 
 from pixlake.errors import BadRequest
 from pixlake.schemas import TABLES
-from pixlake_cli.sql.dialect import translate
-from pixlake_cli.sql.warehouse import Limits, connect
+from pixlake.sql.dialect import translate
+from pixlake.sql.warehouse import Limits, connect
 
 Answer = Callable[[str], Any]
 AB = "MAP(ARRAY['a'], ARRAY[1])"
@@ -20,7 +21,7 @@ TWO = "FROM (VALUES 1, 2) AS t(x)"
 @pytest.fixture(scope="module")
 def answer(tmp_path_factory: pytest.TempPathFactory) -> Answer:
     """A function that answers a query of one value."""
-    connection = connect("/nowhere/", Limits(1 << 30, tmp_path_factory.mktemp("spill"), 1 << 20))
+    connection = connect(Path("/nowhere"), Limits(1 << 30, tmp_path_factory.mktemp("spill"), 1 << 20))
 
     def of(sql: str) -> Any:
         ((value,),) = connection.execute(translate(f"SELECT {sql}", TABLES).sql).fetchall()

@@ -7,6 +7,7 @@ as are models, decoders and indexes.
 import asyncio
 import logging
 import weakref
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,14 @@ from pixlake.images import decoders
 from pixlake.inference.limits import limits_of
 from pixlake.inference.memory import divide
 from pixlake.settings import ApiSettings
+from pixlake.sql.images import choose_images
+from pixlake.sql.limited import Limits as ConditionLimits
 
 COUNTS = ("requests", "refused", "failed")
 _BODY_BYTES = 6 << 20
 """Lambda takes no larger request, so no larger body ever comes; an image sent as base64 is three quarters of it."""
 _CACHE = Path("/tmp/pixlake")  # the one place that a function may write to
+_CONDITION_SECONDS = 25.0  # API Gateway waits 30
 _TEXT = ["text/", "application/json", "application/problem+json"]
 
 
@@ -39,7 +43,8 @@ class Gateway:
         self._loop = asyncio.new_event_loop()
         weakref.finalize(self, self._loop.close)
         asyncio.set_event_loop(self._loop)  # Mangum takes the thread's
-        app = make_app(lake, limits_for(settings), hosts=(), cache=cache, signs=lake.folder is None)
+        choose = partial(choose_images, limits=condition_limits(settings))
+        app = make_app(lake, limits_for(settings), hosts=(), choose=choose, cache=cache, signs=lake.folder is None)
         self._bridge = Mangum(app, lifespan="off", text_mime_types=_TEXT)
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -54,6 +59,11 @@ def limits_for(settings: ApiSettings) -> Limits:
     memory = min(settings.max_decoder_bytes, shares.decoding)
     image = decoders.Limits(settings.max_pixels, settings.max_image_seconds, memory, shares.decoding)
     return Limits(body_bytes=_BODY_BYTES, image=image, model=limits_of(settings))
+
+
+def condition_limits(settings: ApiSettings) -> ConditionLimits:
+    """What a condition may take: the memory of the images that its request does not decode meanwhile."""
+    return ConditionLimits(divide(settings).decoding, _CONDITION_SECONDS)
 
 
 def tell(event: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import pytest
 from rich.filesize import decimal
 
 from pixlake.schemas import TABLES
-from pixlake_cli.sql.dialect import translate
-from pixlake_cli.sql.warehouse import Limits, connect
+from pixlake.sql.dialect import translate
+from pixlake.sql.warehouse import Limits, connect
 from tests.builders import tiny
 from tests.builders.commands import run
 from tests.builders.predictors import put_predictor
@@ -168,7 +168,7 @@ def test_a_query_joins_labels_with_their_ids(tmp_path: Path, ids: list[str] | No
     predictions = f"predictions AS (SELECT * FROM (VALUES ('{model}', 'cat''s')) AS t (model, label))"
     joined = "SELECT class_id, label_id, label FROM predictions JOIN labels USING (model, label)"
     query = f"WITH {table}, {predictions} {joined}"
-    connection = connect("/nowhere/", Limits(1 << 30, tmp_path / "spill", 1 << 20))
+    connection = connect(Path("/nowhere"), Limits(1 << 30, tmp_path / "spill", 1 << 20))
     assert connection.execute(translate(query, TABLES).sql).fetchall() == [(1, known, "cat's")]
 
 

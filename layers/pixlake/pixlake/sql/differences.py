@@ -13,7 +13,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from pixlake.errors import BadRequest
 from pixlake.schemas import TABLES
-from pixlake_cli.sql.kinds import Kind, Kinds
+from pixlake.sql.kinds import Kind, Kinds
 
 # Operators of other dialects, each with what Athena has.
 _OPERATORS = {

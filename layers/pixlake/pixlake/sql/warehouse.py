@@ -6,7 +6,7 @@ no others, has limits of memory and of temporary disk, and its settings are lock
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +14,18 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
-from pyiceberg.io import FileIO
-from pyiceberg.table import Table
 from sqlglot import exp
 
 from pixlake.errors import BadRequest, StorageError
-from pixlake.iceberg.catalog import load_table, open_catalog
-from pixlake.iceberg.existing import ExistingFile, list_existing
 from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import TABLES
-from pixlake_cli.sql.binding import explain_binding
-from pixlake_cli.sql.dialect import Statement, TableRead
-from pixlake_cli.sql.macros import create_macros
+from pixlake.sql.binding import explain_binding
+from pixlake.sql.dialect import Statement, TableRead
+from pixlake.sql.macros import create_macros
+from pixlake.sql.worker import TABLES_FOLDER, TableFiles
 
 if TYPE_CHECKING:
-    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
 
 _BATCH_ROWS = 4_096
 _OUTSIDE = (duckdb.IOException, duckdb.InternalException)
@@ -44,23 +41,25 @@ class Limits:
 
 
 @contextmanager
-def run_query(lake: Lake, statement: Statement, limits: Limits) -> Iterator[pa.RecordBatchReader]:
-    """The rows of one query, as they are computed.
+def run_query(
+    lake: Lake, statement: Statement, limits: Limits, planned: Mapping[str, TableFiles] | None = None
+) -> Iterator[pa.RecordBatchReader]:
+    """The rows of one query, as they are computed. `planned` has the files of tables as they are now; what it lacks is
+    looked up, in a lake in a folder.
 
     Raises BadRequest for SQL that is wrong, StorageError for files that cannot be read, MemoryError at the limits.
     """
-    if lake.folder is None:
-        raise BadRequest(f"{lake.uri} is on AWS: query it in Athena; this command reads lakes in folders")
-    catalog = open_catalog(lake.uri, lake.catalog_uri)
-    with connect(f"{lake.folder}/warehouse/", limits) as connection:
+    warehouse = _Warehouse(lake, planned or {})
+    allowed = limits.spill / TABLES_FOLDER if lake.folder is None else lake.folder / "warehouse"
+    with connect(allowed, limits) as connection:
         with _translated(statement):
-            for read in statement.reads:
-                _create_view(connection, catalog, read)
+            for number, read in enumerate(statement.reads):
+                warehouse.create_view(connection, read, limits.spill / f"deletes-{number}.arrow")
             reader = connection.sql(statement.sql).to_arrow_reader(_BATCH_ROWS)
         yield pa.RecordBatchReader.from_batches(reader.schema, _batches(reader, statement))
 
 
-def connect(warehouse: str, limits: Limits) -> duckdb.DuckDBPyConnection:
+def connect(warehouse: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
     """DuckDB as it answers queries: it may open files of the folder `warehouse`."""
     connection = duckdb.connect(
         config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
@@ -72,7 +71,7 @@ def connect(warehouse: str, limits: Limits) -> duckdb.DuckDBPyConnection:
     connection.execute(f"SET memory_limit = '{limits.memory}B'")
     connection.execute(f"SET temp_directory = {_literal(str(limits.spill))}")
     connection.execute(f"SET max_temp_directory_size = '{limits.spill_bytes}B'")
-    connection.execute(f"SET allowed_directories = [{_literal(warehouse)}]")
+    connection.execute(f"SET allowed_directories = [{_literal(f'{warehouse}/')}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     for statement in create_macros():
@@ -80,20 +79,44 @@ def connect(warehouse: str, limits: Limits) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _create_view(connection: duckdb.DuckDBPyConnection, catalog: "Catalog", read: TableRead) -> None:
-    table = load_table(catalog, read.name)
-    if read.metadata:
-        connection.register(read.view, getattr(table.inspect, read.metadata)())
+@dataclass(frozen=True)
+class _Warehouse:
+    """Where a query's tables are."""
+
+    lake: Lake
+    planned: Mapping[str, TableFiles]
+
+    def create_view(self, connection: duckdb.DuckDBPyConnection, read: TableRead, deletes: Path) -> None:
+        files = None if read.metadata or read.kind else self.planned.get(read.name)
+        if files is None:
+            # the catalog takes longer to import than many queries to answer
+            from pixlake.sql.planning import point_to
+
+            table = self._load_table(read)
+            if read.metadata:
+                connection.register(read.view, getattr(table.inspect, read.metadata)())
+                return
+            files = point_to(table, None, deletes, _snapshot_id(connection, table, read))
+        _create_view(connection, read, files)
+
+    def _load_table(self, read: TableRead) -> "Table":
+        from pixlake.iceberg.catalog import load_table, open_catalog
+
+        if self.lake.folder is None:
+            raise BadRequest(f"{self.lake.uri} is on AWS: query {read.view} in Athena; here lakes in folders are read")
+        return load_table(open_catalog(self.lake.uri, self.lake.catalog_uri), read.name)
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, read: TableRead, files: TableFiles) -> None:
+    if not files.whole and not files.cut:
+        connection.register(read.view, TABLES[read.name].columns.empty_table())
         return
-    files = list(list_existing(table, TABLES[read.name], None, _snapshot_id(connection, table, read)))
-    if not files:
-        connection.register(read.view, table.schema().as_arrow().empty_table())
-        return
-    deletes = f"{read.view} deletes"
-    connection.register(deletes, _dead_rows(files, table.io))
-    whole = [_path(file) for file in files if not file.deletes]
-    cut = [_path(file) for file in files if file.deletes]
-    selects = ([f"SELECT * FROM {_scan(whole)}"] if whole else []) + ([_alive(cut, deletes)] if cut else [])
+    selects = [f"SELECT * FROM {_scan(files.whole)}"] if files.whole else []
+    if files.cut:
+        deletes = f"{read.view} deletes"
+        with pa.ipc.open_file(files.deletes) as dead:
+            connection.register(deletes, dead.read_all())
+        selects.append(_alive(files.cut, deletes))
     connection.execute(f"CREATE VIEW {_name(read.view)} AS {' UNION ALL BY NAME '.join(selects)}")
 
 
@@ -109,24 +132,11 @@ def _alive(paths: Sequence[str], deletes: str) -> str:
     return f"SELECT * EXCLUDE ({place}) FROM {rows} AS rows ANTI JOIN {_name(deletes)} USING ({place})"
 
 
-def _dead_rows(files: Sequence[ExistingFile], io: FileIO) -> pa.Table:
-    """The rows that position deletes take away: `filename`, and `file_row_number` from 0."""
-    found = [(_path(file), file.dead(io)) for file in files if file.deletes]
-    names = [pa.array([path] * len(dead), pa.string()) for path, dead in found]
-    numbers = [pa.array(dead, pa.int64()) for _, dead in found]
-    columns = [pa.chunked_array(names, pa.string()), pa.chunked_array(numbers, pa.int64())]
-    return pa.Table.from_arrays(columns, names=["filename", "file_row_number"])
-
-
-def _path(file: ExistingFile) -> str:
-    return file.file.file_path.removeprefix("file://")
-
-
 def _name(name: str) -> str:
     return exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
 
 
-def _snapshot_id(connection: duckdb.DuckDBPyConnection, table: Table, read: TableRead) -> int | None:
+def _snapshot_id(connection: duckdb.DuckDBPyConnection, table: "Table", read: TableRead) -> int | None:
     if not read.kind:
         return None
     if read.kind == "VERSION":

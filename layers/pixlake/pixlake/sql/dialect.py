@@ -15,9 +15,9 @@ from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, UnsupportedErro
 
 from pixlake.errors import BadRequest
 from pixlake.iceberg.lakes import DATABASE
-from pixlake_cli.sql.differences import check, correct_comparisons, correct_names, warn
-from pixlake_cli.sql.kinds import Kinds
-from pixlake_cli.sql.rewriting import rewrite_functions
+from pixlake.sql.differences import check, correct_comparisons, correct_names, warn
+from pixlake.sql.kinds import Kinds
+from pixlake.sql.rewriting import rewrite_functions
 
 METADATA = ("snapshots", "history", "files", "manifests", "partitions", "refs")
 _CATALOGS = ("", "awsdatacatalog")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from pixlake.errors import BadRequest
-from pixlake_cli.sql.kinds import Kind, Kinds
-from pixlake_cli.sql.macros import INTEGERS, PREFIX
+from pixlake.sql.kinds import Kind, Kinds
+from pixlake.sql.macros import INTEGERS, PREFIX
 
 _DATE_UNITS = {"DAY", "WEEK", "MONTH", "QUARTER", "YEAR"}
 _REFERENCE = re.compile(r"\\(.)|\$(\d)|(\$\{)")

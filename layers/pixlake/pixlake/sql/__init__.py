@@ -1,0 +1,1 @@
+"""Athena's SQL, answered by DuckDB in a process of its own. Imports `search` and `iceberg`."""
