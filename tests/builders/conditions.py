@@ -54,12 +54,12 @@ def fill(lake: Lake) -> Lake:
         vectors = [{key: image[key] for key in ("image_path", "record_id", "width")} for image in here]
         vectors = [row | {"embedding": [1.0, 0.0]} for row in vectors]
         other = [row | {"model": "other@0123456789ab", "width": 1_000} for row in vectors]
-        put_rows(lake, "embeddings", vectors, "1", experiment)
-        put_rows(lake, "embeddings", other, "2", experiment)
-        put_rows(lake, "records", [_record(image) for image in here if image["record_id"]], "1", experiment)
-        put_rows(
-            lake, "predictions", [_prediction(image) for image in here if image["label"] is not None], "1", experiment
-        )
+        put_rows(lake, "embeddings", vectors, f"{experiment}-1", experiment)
+        put_rows(lake, "embeddings", other, f"{experiment}-2", experiment)
+        records = [_record(image) for image in here if image["record_id"]]
+        put_rows(lake, "records", records, f"{experiment}-1", experiment)
+        predicted = [_prediction(image) for image in here if image["label"] is not None]
+        put_rows(lake, "predictions", predicted, f"{experiment}-1", experiment)
     return lake
 
 

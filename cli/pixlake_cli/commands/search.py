@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Search the vectors of this model. Default: the one with most; for a text, with a text tower.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["index", "s3vectors"]),
+    default="index",
+    show_default=True,
+    help="The lake's own indexes, exact; or S3 Vectors, where the stack writes there (docs/s3-vectors.md).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects, best first.")
 @click.option("--sheet", type=click.Path(path_type=Path, dir_okay=False), help="Write a contact sheet (PNG) too.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with the images too.")
@@ -46,6 +53,7 @@ def search(
     where: str | None,
     distinct: bool,
     model: str | None,
+    engine: str,
     as_json: bool,
     sheet: Path | None,
     html: Path | None,
@@ -66,9 +74,12 @@ def search(
     from pixlake.search.resident import Resident
     from pixlake.sql.images import choose_images
     from pixlake_cli.asking import asks_by_text, embed_query, read_image
+    from pixlake_cli.vectors import check_vectors, search_vectors
 
     if not query.strip():
         raise BadRequest("give the name of an image file, or a text that is not empty")
+    if engine == "s3vectors":
+        check_vectors(lake, count, where, distinct)
     lake = lake.existing()
     embeddings = Resident(lake).read(experiment)
     chosen = embeddings.choose(model, partial(reads_texts, lake.uri) if asks_by_text(query) else None)
@@ -77,8 +88,11 @@ def search(
     embedder = open_embedder(lake.uri, chosen)
     image = read_image(query)
     vector = embed_query(query, image, embedder, lambda: embeddings.find_vector(chosen, query))
-    images = None if where is None else choose_images(lake, chosen, experiment, where)
-    hits = embeddings.find_nearest(chosen, vector, count, images, NEARLY_SAME if distinct else None)
+    if engine == "s3vectors":
+        hits = search_vectors(lake, chosen, vector, count, experiment)
+    else:
+        images = None if where is None else choose_images(lake, chosen, experiment, where)
+        hits = embeddings.find_nearest(chosen, vector, count, images, NEARLY_SAME if distinct else None)
     if embedder.demo:
         _notify(chosen, hits)
     if sheet:

@@ -6,6 +6,7 @@ models/<name>/…                        bundles; a pushed version in a folder o
 warehouse/…                            the Iceberg tables
 work/<execution_id>/…                  the files that one execution's steps pass on; in no table
 reports/<execution_id>.html
+mirror/<experiment_id>.parquet         what of an experiment is in S3 Vectors, where a stack writes it there
 """
 
 import hashlib

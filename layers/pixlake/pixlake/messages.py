@@ -380,6 +380,14 @@ class MaintainAnswer(msgspec.Struct, frozen=True):
     skipped: tuple[str, ...] = ()
 
 
+class MirrorAnswer(msgspec.Struct, frozen=True):
+    """Vectors put into indexes of S3 Vectors and deleted there; `refused` are those that no index takes."""
+
+    put: int
+    deleted: int
+    refused: int
+
+
 # ---- rows of the files in the lake --------------------------------------------------------------------------------
 
 

@@ -160,3 +160,14 @@ class MaintainSettings:
     catalog_uri: str
     snapshot_days: float = 7.0
     work_days: float = 14.0
+
+
+@dataclass(frozen=True)
+class MirrorSettings:
+    """`vector_bucket` is the name of a bucket of S3 Vectors, made where it is not there; `kms_key_arn` encrypts it, the
+    service's own key where it is empty."""
+
+    lake_uri: str
+    catalog_uri: str
+    vector_bucket: str
+    kms_key_arn: str = ""
