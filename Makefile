@@ -149,11 +149,12 @@ validate: sam ## lint the template as SAM reads it
 	sam validate --lint
 	sam validate --lint --template-file api.yaml
 	sam validate --lint --template-file collect.yaml
+	sam validate --lint --template-file vectors.yaml
 
 # WS1004 wants a log group for each function; they share one, so that one query follows an execution through all. E3724 is
 # left out in the template, too, which says why
 lint-template: $(CHECKOV)/.ready validate asl ## the template by cfn-lint's serverless rules and checkov's, the state machines by asl-validator's
-	$(CHECKOV)/bin/cfn-lint template.yaml api.yaml collect.yaml --append-rules cfn_lint_serverless.rules --ignore-checks WS1004 E3724
+	$(CHECKOV)/bin/cfn-lint template.yaml api.yaml collect.yaml vectors.yaml --append-rules cfn_lint_serverless.rules --ignore-checks WS1004 E3724
 	$(CHECKOV)/bin/checkov --config-file .checkov.yaml
 	$(VENV)/bin/python -m pytest -q -rs tests/template/test_states_language.py
 

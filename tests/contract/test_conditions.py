@@ -37,7 +37,7 @@ def _here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_here")
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=CONDITIONS, experiment=st.sampled_from([None, "one"]))
 def test_it_chooses_what_brute_force_does(lake: Lake, condition: Condition, experiment: str | None) -> None:
     assert chosen_paths(choose_images(lake, MODEL, experiment, condition.sql)) == matching(condition, experiment)
@@ -81,6 +81,7 @@ def test_no_vector_is_read_for_it(lake: Lake, monkeypatch: pytest.MonkeyPatch) -
     assert not {"embedding", "probabilities", "attributes"} & set(read)
 
 
+@pytest.mark.usefixtures("_here")
 def test_a_search_behind_api_gateway_takes_one(
     moto_server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -97,5 +98,6 @@ def test_a_search_behind_api_gateway_takes_one(
         return answer["statusCode"], json.loads(read_body(answer))
 
     status, hits = ask("element_at(attributes, 'kind') LIKE 'Tab%'")
-    assert (status, [hit["image_path"] for hit in hits]) == (200, ["0.png", "6.png"])
+    assert status == 200, hits
+    assert [hit["image_path"] for hit in hits] == ["0.png", "6.png"]
     assert ask("nothing = 1")[0] == 422

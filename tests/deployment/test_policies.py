@@ -105,7 +105,7 @@ def test_who_queries_reads_tables_images_and_reports(folder: str) -> None:
 
 
 def test_the_deployment_may_make_each_type_of_the_stack() -> None:
-    templates = [translate(ROOT / name) for name in ("template.yaml", "api.yaml", "collect.yaml")]
+    templates = [translate(ROOT / name) for name in ("template.yaml", "api.yaml", "collect.yaml", "vectors.yaml")]
     types = {resource["Type"] for template in templates for resource in template["Resources"].values()}
     assert types <= set(CALLS)
     for kind in sorted(types):

@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from pixlake.iceberg.lakes import Lake
+from pixlake.sql.images import choose_images
 from pixlake.sql.limited import read_rows
-from tests.builders.zoo import fill
+from tests.builders.zoo import MODEL, fill
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +49,8 @@ def test_a_warning_of_the_process_that_answers_is_the_commands(
     with read_rows(zoo_lake, "SELECT 1 / 3.0 AS x") as rows:
         assert rows.read_all().num_rows == 1
     assert capsys.readouterr().err.startswith("Warning: Athena rounds ")
+
+
+def test_a_condition_is_evaluated_on_files_that_this_process_found(zoo_lake: Lake) -> None:
+    chosen = choose_images(zoo_lake, MODEL, None, "label = 'animal' AND element_at(attributes, 'name') LIKE 'cat%'")
+    assert {name: paths.to_pylist() for name, paths in chosen.paths.items()} == {"zoo": ["cat.png"]}

@@ -25,7 +25,7 @@ SEARCHING = {"api"}
 ZIPPED = {"plan", "extract", "collect"}
 # The Lambda runtime of zipped functions brings boto3.
 RUNTIME = {"pyiceberg"}
-SHARING = {"record_failure": "report", "maintain": "compact"}
+SHARING = {"record_failure": "report", "maintain": "compact", "mirror": "compact"}
 
 
 def requirements(path: Path) -> set[str]:

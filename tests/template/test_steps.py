@@ -13,8 +13,8 @@ from tests.project import ROOT, invoking_states, read_definition, read_event
 # what no state stands for: API Gateway asks it, one request at a time
 API = "api"
 FOLDERS = sorted({path.parent.name for path in ROOT.glob("functions/*/app.py")} - {API})
-# deployed by an application within the template, and invoked by a queue (test_collect)
-NESTED = ["collect"]
+# deployed by applications within the template, and invoked by a queue (test_collect) and a rule (test_vectors)
+NESTED = ["collect", "mirror"]
 MODULES = {path.stem for path in (ROOT / "layers/pixlake/pixlake/steps").glob("[a-z]*.py")}
 
 

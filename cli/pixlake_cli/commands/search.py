@@ -74,11 +74,12 @@ def search(
     from pixlake.search.resident import Resident
     from pixlake.sql.images import choose_images
     from pixlake_cli.asking import asks_by_text, embed_query, read_image
-    from pixlake_cli.vectors import check_vectors, search_vectors
 
     if not query.strip():
         raise BadRequest("give the name of an image file, or a text that is not empty")
     if engine == "s3vectors":
+        from pixlake_cli.vectors import check_vectors, search_vectors
+
         check_vectors(lake, count, where, distinct)
     lake = lake.existing()
     embeddings = Resident(lake).read(experiment)

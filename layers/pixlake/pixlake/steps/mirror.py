@@ -2,6 +2,7 @@
 what it holds no more is deleted there. The tables know nothing of it, so nothing that fails here can harm them.
 """
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -69,6 +70,7 @@ class _Mirroring:
     deleted: int = 0
     refused: int = 0
     _made: set[str] = field(default_factory=set)
+    _making: threading.Lock = field(default_factory=threading.Lock)
 
     def follow(self, experiment_id: str, files: Sequence[ExistingFile]) -> None:
         """Make the indexes hold an experiment as its files do, and keep a note of it."""
@@ -143,10 +145,14 @@ class _Mirroring:
     def _put(self, batch: tuple[str, list[Entry]]) -> list[Place]:
         model, entries = batch
         index = self._index(model)
-        if model not in self._made:
-            index.make(len(entries[0].vector), self.settings.kms_key_arn)
-            self._made.add(model)
-        index.put(entries)
+        try:
+            index.put(entries)
+        except MissingObject:
+            with self._making:
+                if model not in self._made:
+                    index.make(len(entries[0].vector), self.settings.kms_key_arn)
+                    self._made.add(model)
+            index.put(entries)
         return [(model, entry.key) for entry in entries]
 
     def _index(self, model: str) -> VectorIndex:
