@@ -5,10 +5,11 @@ from typing import Any
 import boto3
 import numpy as np
 from botocore.validate import validate_parameters
-from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
 from moto.s3vectors.models import s3vectors_backends
 
 REGION = "eu-central-1"
+ACCOUNT = "123456789012"
+"""moto's own."""
 
 
 class Vectors:
