@@ -8,9 +8,10 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 import sqlglot
+from sqlglot.expressions import Query
 
 from pixlake.iceberg.lakes import Lake
-from pixlake_cli.sql.images import select_subjects
+from pixlake.sql.images import select_subjects
 from tests.builders.commands import run
 from tests.builders.model_lakes import rows
 from tests.builders.zoo import fill
@@ -56,11 +57,9 @@ def test_a_condition_is_asked_of_athena_and_what_it_finds_is_deleted(lake: Lake)
     asked = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]
     assert asked["Query"] == select_subjects("zoo", "label = 'animal'")
     assert asked["QueryExecutionContext"] == {"Database": "pixlake"}
-    assert sqlglot.parse_one(asked["Query"], read="athena").named_selects == [
-        "experiment_id",
-        "image_path",
-        "record_id",
-    ]
+    parsed = sqlglot.parse_one(asked["Query"], read="athena")
+    assert isinstance(parsed, Query)
+    assert parsed.named_selects == ["experiment_id", "image_path", "record_id"]
 
 
 def test_nothing_that_a_condition_finds_is_an_error(lake: Lake) -> None:
