@@ -10,7 +10,7 @@ MINUTES ?= 5
 VENV_313 := .venv-3.13
 PYTHON_313 := $(shell for python in python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python); do \
   $$python -c '' 2>/dev/null && echo $$python && break; done)
-# tests on every core; those of one file on one, so that what they share is made once, and long files first
+# tests on every core and one more (tests/conftest.py); those of one file on one, so that what they share is made once, and long files first
 PYTEST := -m pytest -n logical --dist loadfile --no-loadscope-reorder
 # a quarter of the random examples, for the loop of change and try; `make test` tries all
 QUICK := $(PYTEST) --hypothesis-profile=quick tests/unit
@@ -90,8 +90,8 @@ $(VENV_313)/.ready: requirements/dev.txt $(VENV)/.ready
 test-aws: setup ## the deployment on doubles of AWS: its stack, rights and redrives, stores and catalogs
 	$(VENV)/bin/python $(PYTEST) tests/deployment tests/contract
 
-test-attacks: setup ## what must be waited for: hostile images, tables, models and queries against their limits, processes that end
-	$(VENV)/bin/python $(PYTEST) tests/attacks tests/processes
+test-attacks: setup ## what must be waited for: runs after runs, hostile images, tables, models and queries against their limits, processes that end
+	$(VENV)/bin/python $(PYTEST) tests/runs tests/attacks tests/processes
 
 test-wheel: setup ## install the wheel into a new environment and run the sample there
 	$(VENV)/bin/python -m pytest tests/wheel

@@ -3,6 +3,7 @@
 `--hypothesis-profile=quick` tries a quarter of the examples.
 """
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 settings.register_profile("untimed", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=25)
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a run often waits for processes that start."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine import engine as engines
 from pixlake_cli.engine.forks import ForkServer
 from pixlake_cli.engine.pool import passed_on
+from tests.builders.model_lakes import make_lake
 from tests.doubles.aws import parse_services_once
 
 NO_TIME = {"WORK_SECONDS": "0", "INFERENCE_BATCH": "1", "INFERENCE_THREADS": "1"}
@@ -30,3 +32,9 @@ def fork_server() -> Iterator[None]:
         patch.setattr(engines, "ForkServer", lambda _: server)
         yield
     ForkServer.close(server)
+
+
+@pytest.fixture(scope="module")
+def model_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A lake with the tiny models, shared by a module's tests."""
+    return make_lake(tmp_path_factory.mktemp("lake"))

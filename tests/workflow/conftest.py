@@ -3,17 +3,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from pixlake.iceberg.lakes import Lake
 from pixlake_cli.engine.engine import Engine
 from tests.builders.engines import fork_server as fork_server
-from tests.builders.model_lakes import make_lake
+from tests.builders.engines import model_lake as model_lake
 from tests.workflow.stacks import Stack, build
-
-
-@pytest.fixture(scope="module")
-def model_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """A lake with the tiny models, shared by a module's tests."""
-    return make_lake(tmp_path_factory.mktemp("lake"))
 
 
 # Of one module, as an engine answers for AWS in this whole process for as long as it is there.
