@@ -6,8 +6,7 @@ called with what the state machine hands them, in two processes at once on one l
 with a dictionary.
 
     python -m benchmarks.events                                  # 200 events of 20 uploads
-    python -m benchmarks.events --events 800 --uploads 100       # as in docs/benchmarks.md
-    python -m benchmarks.events --events 10000 --uploads 500     # an hour
+    python -m benchmarks.events --events 10000 --uploads 500     # as in docs/benchmarks.md: an hour
 """
 
 import multiprocessing
