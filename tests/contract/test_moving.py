@@ -120,6 +120,45 @@ def test_a_move_that_is_cut_short_is_finished_by_the_next(
     assert_there(there, before)
 
 
+def test_a_lake_that_moves_on_before_its_images_have_moved_keeps_them(
+    zoo: Lake, before: dict[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = moved(zoo)
+    with monkeypatch.context() as patch:
+        patch.setattr(moving, "_move_images", lambda *_: None)
+        move_tables(there.uri, there.catalog_uri)
+    again = moved(there, "further on")
+    move_tables(again.uri, again.catalog_uri)
+    further = moved(again, "once more")
+    move_tables(further.uri, further.catalog_uri)
+    assert_there(further, before)
+
+
+@pytest.mark.parametrize("name", ["warehouse", "a warehouse/warehouse/lake"])
+def test_a_lake_may_lie_in_a_folder_called_like_that_of_its_tables(
+    zoo: Lake, before: dict[str, list[dict[str, Any]]], name: str
+) -> None:
+    (folder_of(zoo).parent / name).parent.mkdir(parents=True, exist_ok=True)
+    there = moved(zoo, name)
+    move_tables(there.uri, there.catalog_uri)
+    assert there.existing() == there
+    assert_there(there, before)
+    back = moved(there, "back")
+    move_tables(back.uri, back.catalog_uri)
+    assert_there(back, before)
+
+
+def test_a_lake_moves_out_of_a_folder_into_the_one_above(zoo: Lake, before: dict[str, list[dict[str, Any]]]) -> None:
+    inner = moved(zoo, "outer/inner")
+    move_tables(inner.uri, inner.catalog_uri)
+    outer = Lake.at(str(folder_of(inner).parent))
+    for path in folder_of(inner).iterdir():
+        path.rename(folder_of(outer) / path.name)
+    assert len(move_tables(outer.uri, outer.catalog_uri)) > 0
+    assert outer.existing() == outer
+    assert_there(outer, before)
+
+
 def test_rows_that_another_engine_deleted_stay_deleted(zoo: Lake) -> None:
     commit_deletes(zoo, RECORDS, [0])
     left = rows(zoo, "records")

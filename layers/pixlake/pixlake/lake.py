@@ -21,6 +21,12 @@ _UPLOADS_KEY = re.compile(r"/uploads/([^/]+)/")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+def find_home(location: str) -> str:
+    """The lake of a table, from the table's location or the URI of its metadata; "" where it is in none. A lake's own
+    path may lead through a folder of that name, too."""
+    return location.rpartition("/warehouse/")[0]
+
+
 def check_identifier(kind: str, value: str) -> str:
     """`value` if it can stand in a path: letters, digits, `.`, `_`, `-`, at most 100 characters; else BadRequest."""
     if not _IDENTIFIER.fullmatch(value):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pixlake.errors import BadRequest, MissingObject
+from pixlake.lake import find_home
 
 DATABASE = "pixlake"
 """The default database in Glue, and the only one in a folder's catalog."""
@@ -56,7 +57,7 @@ class Lake:
     def require_not_moved(self) -> "Lake":
         """This lake; BadRequest if it was moved or copied here, for its tables would lead to the files there."""
         for (location,) in self._locations():
-            home = location.partition("/warehouse/")[0]
+            home = find_home(location)
             if home != self.uri:
                 raise BadRequest(
                     f"{self.uri} was made at {home}, where its tables look for their files:"

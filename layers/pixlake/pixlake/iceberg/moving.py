@@ -43,6 +43,7 @@ from pixlake.iceberg.fileio import LAKE, LakeFileIO
 from pixlake.iceberg.pointers import read_pointers, repoint
 from pixlake.iceberg.recovery import find_newest
 from pixlake.iceberg.translation import translated
+from pixlake.lake import find_home
 from pixlake.schemas import EMBEDDINGS, TABLES
 from pixlake.settings import CompactSettings
 
@@ -84,16 +85,16 @@ def move_tables(lake_uri: str, catalog_uri: str) -> list[Move]:
 
 def _move(lake_uri: str, name: str, pointer: str | None, newest: str | None) -> Move | None:
     """The table's new metadata; of a catalog that does not have it, the newest that is here."""
-    if pointer is not None and pointer.startswith(f"{lake_uri}/"):
+    if pointer is not None and find_home(pointer) == lake_uri:
         return None
-    here = newest if pointer is None else _Place(pointer.partition("/warehouse/")[0], lake_uri).of(pointer)
+    here = newest if pointer is None else _Place(find_home(pointer), lake_uri).of(pointer)
     if here is None:
         return None
     try:
         metadata = TableMetadataUtil.parse_raw(storage.read(here).decode())
     except MissingObject as error:
         raise MissingObject(f"{here} is not there: move or copy the whole lake, then repeat this") from error
-    place = _Place(metadata.location.partition("/warehouse/")[0], lake_uri)
+    place = _Place(find_home(metadata.location), lake_uri)
     if place.home == lake_uri:
         return Move(name, lake_uri, here)
     if not isinstance(metadata, TableMetadataV2):
@@ -134,7 +135,8 @@ class _Rewriting:
         for statistics in (*document.get("statistics", []), *document.get("partition-statistics", [])):
             statistics["statistics-path"] = self.place.of(statistics["statistics-path"])
         properties = document.setdefault("properties", {})
-        properties[HOMES] = "\n".join(dict.fromkeys([*properties.get(HOMES, "").split(), self.place.home]))
+        homes = [home for home in properties.get(HOMES, "").split("\n") if home]
+        properties[HOMES] = "\n".join(dict.fromkeys([*homes, self.place.home]))
         document |= {
             "location": self.place.of(document["location"]),
             "metadata-log": [],
