@@ -110,6 +110,35 @@ def test_the_effect_counts_the_records_of_others_that_got_an_image(joining: Tabl
     assert joining.put(replace(LATE, day=5))["records"] == Effect()
 
 
+def test_the_effect_counts_rows_of_the_upload_once(joining: Tables) -> None:
+    effects = joining.put(LATE, TABLE, Said(3, {"c": [], "d": []}))
+    assert effects["records"] == Effect(new=2)
+    assert effects["embeddings"] == Effect(changed=1)
+    effects = joining.put(Said(4, {"e": []}), Said(5, orphans=["e.jpg", "f.jpg"]))
+    assert (effects["records"], effects["embeddings"]) == (Effect(changed=1), Effect(new=2))
+
+
+@pytest.mark.parametrize(
+    "order",
+    [*itertools.permutations([Said(1, orphans=["a.jpg"]), Said(2, {"a": []}, content="a.jpg"), Said(4, {"a": []})])],
+)
+@pytest.mark.parametrize("last", [True, False])
+def test_how_well_an_image_fits_follows_the_newest_rows(joining: Tables, order: tuple[Said, ...], last: bool) -> None:
+    other = Said(3, {"b": []}, content="a.jpg")
+    joining.put(*([*order, other] if last else [other, *order]))
+    assert images(joining) == {"a": [], "b": ["a.jpg"]}
+
+
+@pytest.mark.parametrize("done", range(1, 6))
+def test_what_fits_no_longer_is_named_by_nobody_where_an_upload_is_cut_short(joining: Tables, done: int) -> None:
+    renamed = Said(3, {"a": []}, content="other.jpg")
+    joining.put(Said(1, {"a": []}), Said(2, orphans=["a.jpg"]))
+    assert images(joining) == {"a": ["a.jpg"]}
+    list(itertools.islice(joining.steps(renamed), done))
+    joining.put(Said(4, {"z": []}), renamed)
+    assert images(joining) == {"a": [], "z": []}
+
+
 @pytest.mark.parametrize("done", range(1, 6))
 def test_an_upload_that_is_cut_short_while_it_joins_is_finished_by_the_next(joining: Tables, done: int) -> None:
     joining.put(TABLE)

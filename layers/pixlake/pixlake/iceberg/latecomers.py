@@ -19,7 +19,7 @@ from pixlake.iceberg.existing import list_existing, read_alive
 from pixlake.iceberg.links import NO_IMAGE, Links, is_named, resolve
 from pixlake.schemas import EMBEDDINGS, LINKS, RECORDS
 
-_PAIR = ["image_path", "record_id"]
+_PAIR = ("image_path", "record_id")
 _ORDER = [(name, "ascending") for name in _PAIR]
 _OF_RECORDS = ("record_id", "image_paths", "uploaded_at")
 
@@ -43,10 +43,13 @@ Fit = Callable[[pa.Array], Fitting]
 
 @dataclass(frozen=True)
 class Latecomers:
-    """The rows that `links` lacks, and those that fit no longer; which images and records do not agree with it then."""
+    """The rows that `links` lacks, and those that fit no longer, or otherwise than they did; these go first, and leave
+    `trace` where they were all: without a row an experiment is taken for one from before the table. Which images and
+    records do not agree with it then."""
 
     rows: pa.Table
     unfit: pa.Table
+    trace: pa.Table
     images: pa.Array
     records: pa.Array
 
@@ -63,10 +66,12 @@ def find_latecomers(catalog: Catalog, experiment_id: str, fit: Fit) -> Latecomer
     if not unnamed.num_rows and not _fitted(said, named).num_rows:
         return None
     records, pairs = _fitting(catalog, experiment_id, fit(unnamed["image_path"].combine_chunks()))
-    unfit = _without(_fitted(said, named), pairs)
-    rows = _unsaid(_timed(pairs, unnamed, records, experiment_id), said)
-    links = resolve(pa.concat_tables([_without(said, unfit), rows]))
-    found = Latecomers(rows, unfit, _disowned(images, links), _unillustrated(records, links))
+    unfit = _without(_fitted(said, named), pairs, (*_PAIR, "place"))
+    left = _without(said, unfit)
+    rows = _unsaid(_timed(pairs, unnamed, records, experiment_id), left)
+    links = resolve(pa.concat_tables([_without(left, rows), rows]))
+    trace = _without_image(unfit.slice(0, 0 if left.num_rows else 1))
+    found = Latecomers(rows, unfit, trace, _disowned(images, links), _unillustrated(records, links))
     return found if any(map(len, (rows, unfit, found.images, found.records))) else None
 
 
@@ -74,9 +79,15 @@ def _has_records(catalog: Catalog, experiment_id: str) -> bool:
     return any(True for _ in list_existing(load_table(catalog, RECORDS.name), RECORDS, experiment_id))
 
 
-def _without(rows: pa.Table, others: pa.Table) -> pa.Table:
-    """The rows of other pairs than the others'."""
-    return rows.join(others.select(_PAIR), _PAIR, join_type="left anti").select(rows.column_names).cast(rows.schema)
+def _without(rows: pa.Table, others: pa.Table, names: Sequence[str] = _PAIR) -> pa.Table:
+    """The rows of other pairs than the others'; or that differ in one of the columns `names`."""
+    joined = rows.join(others.select(names), list(names), join_type="left anti")
+    return joined.select(rows.column_names).cast(rows.schema)
+
+
+def _without_image(rows: pa.Table) -> pa.Table:
+    place = rows.schema.get_field_index("image_path")
+    return rows.set_column(place, rows.schema.field(place), pa.repeat(NO_IMAGE, rows.num_rows))
 
 
 def _fitted(said: pa.Table, named: pa.Array) -> pa.Table:

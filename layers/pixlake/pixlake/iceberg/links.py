@@ -148,9 +148,9 @@ def is_linked(links: Table, partition: str) -> bool:
     return any(True for _ in list_existing(links, LINKS, partition))
 
 
-def record_ids(records: Sequence[Rows]) -> pa.Array:
-    """The ids in all sources."""
-    columns = [batch.column("record_id") for source in records for batch in source.batches(["record_id"])]
+def values_of(sources: Sequence[Rows], name: str) -> pa.Array:
+    """The values of a column of text in all sources."""
+    columns = [batch.column(name) for source in sources for batch in source.batches([name])]
     return pa.concat_arrays([pa.array([], pa.string()), *columns])
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 from uuid import uuid4
 
+import pyarrow.compute as pc
 from msgspec.structs import replace
 from pyiceberg.catalog import Catalog
 
@@ -17,7 +18,7 @@ from pixlake.iceberg.agreement import Agreement, Unfit, Upload
 from pixlake.iceberg.catalog import load_table
 from pixlake.iceberg.commit import Origin, Target, commit_upload
 from pixlake.iceberg.latecomers import Fit, find_latecomers
-from pixlake.iceberg.links import NamedImages, is_linked, read_named, record_ids
+from pixlake.iceberg.links import NamedImages, is_linked, read_named, values_of
 from pixlake.iceberg.rows import Rows, TableRows
 from pixlake.messages import Effect
 from pixlake.schemas import EMBEDDINGS, LINKS, PREDICTIONS, RECORDS, TableSchema
@@ -52,26 +53,29 @@ class UploadCommit:
         for schema in (RECORDS, EMBEDDINGS):
             effects[schema.name] = self._commit(self._target(schema), sources[schema.name], upload.agree(schema))
             yield schema.name, effects[schema.name]
-        yield from self._join(effects)
+        yield from self._join(effects, sources)
         effect = self._commit(self._target(PREDICTIONS), sources[PREDICTIONS.name], upload.agree(PREDICTIONS))
         yield PREDICTIONS.name, effect
 
-    def _join(self, effects: dict[str, Effect]) -> Iterator[tuple[str, Effect]]:
+    def _join(self, effects: dict[str, Effect], sources: Mapping[str, Sequence[Rows]]) -> Iterator[tuple[str, Effect]]:
         """Join what came apart, by this upload or by others, now that its own rows are there; and again after others'
-        commits meanwhile. The last of them all finds nothing left."""
+        commits meanwhile. The last of them all finds nothing left. The upload's own rows are counted already."""
         for _ in range(_TURNS):
             found = find_latecomers(self.catalog, self.experiment_id, self.fit) if self.fit else None
             if found is None:
                 return
             links = self._target(LINKS)
-            if found.rows.num_rows or found.unfit.num_rows:
-                agree = partial(Unfit.of, found.unfit, LINKS)
-                commit_upload(links, [TableRows("fitting", found.rows)], self._unrepeated(agree))
+            if found.unfit.num_rows:  # by itself, for it would keep out rows of the same pairs
+                unfit = self._unrepeated(partial(Unfit.of, found.unfit, LINKS))
+                commit_upload(links, [TableRows("trace", found.trace)], unfit)
+            if found.rows.num_rows:
+                commit_upload(links, [TableRows("fitting", found.rows)], self._unrepeated())
             upload = Upload(links.table, self.experiment_id, found.records, Effect(), images=found.images)
-            for schema in (EMBEDDINGS, RECORDS):
+            for schema, key, keys in ((EMBEDDINGS, "image_path", found.images), (RECORDS, "record_id", found.records)):
                 effect = commit_upload(self._target(schema), [], self._unrepeated(upload.agree(schema)))
+                own = pc.sum(pc.is_in(keys, value_set=values_of(sources[schema.name], key))).as_py() or 0
                 before = effects[schema.name]
-                effects[schema.name] = replace(before, changed=before.changed + effect.changed)
+                effects[schema.name] = replace(before, changed=before.changed + max(0, effect.changed - own))
                 yield schema.name, effects[schema.name]
 
     @staticmethod
@@ -87,7 +91,7 @@ class UploadCommit:
             earlier = read_named(load_table(self.catalog, RECORDS.name), self.experiment_id)
             named.append(TableRows("links of records", earlier))
         said = self._commit(target, named, Agreement)
-        return Upload(target.table, self.experiment_id, record_ids(records), said, earlier.num_rows > 0)
+        return Upload(target.table, self.experiment_id, values_of(records, "record_id"), said, earlier.num_rows > 0)
 
     def _target(self, schema: TableSchema) -> Target:
         table = load_table(self.catalog, schema.name)
