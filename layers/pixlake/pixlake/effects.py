@@ -13,7 +13,7 @@ KINDS = {
     "removed": "removed",
 }
 """The counts of whole rows in an `Effect`, with their words."""
-_OLDER = {"predictions": "older than the lake's or made without the image"}
+_OLDER = {"predictions": "older than the lake's, made without the image, or of a record's image by itself"}
 _CHANGED = {"records": "with other images", "embeddings": "of another record"}
 
 
