@@ -168,12 +168,15 @@ def test_rows_that_another_engine_deleted_stay_deleted(zoo: Lake) -> None:
     assert len(left) == 2
 
 
-def test_a_lake_of_which_files_are_missing_is_not_moved(zoo: Lake) -> None:
+@pytest.mark.parametrize("files", ["records-*/metadata/*.metadata.json", "records-*/data/**/*.parquet"])
+def test_a_lake_of_which_files_are_missing_is_not_moved(zoo: Lake, files: str) -> None:
     there = moved(zoo)
-    for path in (folder_of(there) / "warehouse").glob("records-*/metadata/*.metadata.json"):
+    for path in (folder_of(there) / "warehouse").glob(files):
         path.unlink()
     with pytest.raises(MissingObject, match="copy the whole lake"):
         move_tables(there.uri, there.catalog_uri)
+    with pytest.raises(BadRequest, match="pixlake tables --move"):
+        there.existing()
 
 
 def test_a_folder_without_a_lake_is_left_as_it_is(tmp_path: Path) -> None:

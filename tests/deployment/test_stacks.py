@@ -246,6 +246,8 @@ def test_on_a_lake_it_is_checked_and_run(tmp_path: Path, upload: Path, monkeypat
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["embedded"] == 1
     (upload / "1.png").unlink()
+    # a folder is as new as its newest file
+    (upload / "pets.csv").touch()
     done = run("upload", upload, "--lake", lake, "--complete", "--set", "image_column=age", "--json")
     assert done.exit_code == 0, done.stderr
     assert rows(Lake.at(str(lake)), "embeddings") == []

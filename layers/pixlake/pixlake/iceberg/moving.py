@@ -123,6 +123,7 @@ class _Rewriting:
     place: _Place
     metadata: TableMetadataV2
     manifests: dict[str, ManifestFile | None] = field(default_factory=dict)
+    files: set[str] = field(default_factory=set)
     folder: str = ""
 
     def write(self, uri: str) -> str:
@@ -130,6 +131,7 @@ class _Rewriting:
         self.folder = uri.rpartition("/")[0]
         document: dict[str, Any] = msgspec.json.decode(storage.read(uri))
         lists = {each.snapshot_id: self._write_list(each.snapshot_id) for each in self.metadata.snapshots}
+        self._require_files()
         for snapshot in document.get("snapshots", []):
             snapshot["manifest-list"] = lists[snapshot["snapshot-id"]]
         for statistics in (*document.get("statistics", []), *document.get("partition-statistics", [])):
@@ -146,6 +148,15 @@ class _Rewriting:
         moved = f"{self.folder}/{number + 1:05d}-{uuid4()}.metadata.json"
         storage.write(moved, msgspec.json.encode(document))
         return moved
+
+    def _require_files(self) -> None:
+        """Raise MissingObject unless all data files came with the metadata."""
+        table = self.place.of(self.metadata.location)
+        missing = self.files - {each.uri for each in storage.list_objects(table)}
+        if missing:
+            raise MissingObject(
+                f"{min(missing)} is not there, one of {len(missing)} files of the table: copy the whole lake, then repeat this"
+            )
 
     def _write_list(self, snapshot_id: int) -> str:
         snapshot = self.metadata.snapshot_by_id(snapshot_id)
@@ -195,6 +206,7 @@ class _Rewriting:
             for name in ("lower_bounds", "upper_bounds"):
                 bounds = file[_PLACES[name]] or {}
                 file[_PLACES[name]] = {column: bound for column, bound in bounds.items() if column != _DELETED_PATH}
+        self.files.add(here)
         file[_PLACES["file_path"]] = here
 
     def _write_deletes(self, uri: str) -> tuple[str, int]:
