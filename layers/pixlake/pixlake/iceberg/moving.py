@@ -155,7 +155,7 @@ class _Rewriting:
         missing = self.files - {each.uri for each in storage.list_objects(table)}
         if missing:
             raise MissingObject(
-                f"{min(missing)} is not there, one of {len(missing)} files of the table: copy the whole lake, then repeat this"
+                f"{min(missing)} is not there, one of {len(missing)} files: copy the whole lake, then repeat this"
             )
 
     def _write_list(self, snapshot_id: int) -> str:
