@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pixlake.iceberg.lakes import Lake
-from tests.builders.exhibitions import fill
+from tests.builders.exhibitions import COPY, fill
 from tests.builders.servers import serving
 from tests.project import ROOT
 
@@ -33,8 +33,10 @@ def test_each_example_is_answered_as_the_page_says(tmp_path: Path) -> None:
     by_image, by_text, by_where, by_like = searches
     classes, line, from_hex, vector, health, experiments, picture = others
     assert len(by_image) == len(by_text) == 3
-    assert {hit["image_path"] for hit in by_where} == {hit["image_path"] for hit in by_like}
-    assert by_like[0]["image_path"] == "of/red.png"
+    # distinct: of the two reds one
+    (left_out,) = {hit["image_path"] for hit in by_like} - {hit["image_path"] for hit in by_where}
+    assert left_out in ("of/red.png", COPY)
+    assert by_like[0]["image_path"] == COPY  # as near as the image itself, and before it by its path
     images, (known,), filters, copies, rejects, (execution,), _ = views
     assert len(images) == 3
     assert known["attributes"]["family"] == "warm"

@@ -66,4 +66,4 @@ def test_compact_killed_before_or_after_any_commit_completes_when_run_again(tmp_
             assert [row["uploaded_at"] for row in rows if row[column].startswith("same")] == [execution.when]
         if process.exitcode == 0:
             break
-    assert (process.exitcode, step) == (0, 5)  # before and after each of two commits
+    assert (process.exitcode, step) == (0, 11)  # before and after each of five commits
