@@ -159,5 +159,5 @@ def test_earlier_snapshots_are_the_same(registered: Lake, servers: Servers, kind
         assert agree(order(servers.trino.run(sql, DATABASE)), order(ours))
         counts.append(len(ours))
     assert counts == sorted(counts)
-    # of two experiments of examples, the sample, the zoo before and after
-    assert len(set(counts)) == 5
+    # of two experiments of examples, the labels that two pages join, the sample, the zoo before and after
+    assert len(set(counts)) == 6

@@ -42,7 +42,7 @@ def test_merges_leave_the_rows_that_the_function_leaves(s3_database: Database, t
         for lake in (by_function, s3_database):
             execution = Execution(lake, f"it's run {number}", day)
             fill(execution)
-            execution.embed("embed-2", [f"{day}.jpg", f"lost-{day}.jpg"], lost=day == 2)
+            execution.embed("embed-2", [f"day {day}.jpg", f"lost-{day}.jpg"], lost=day == 2)
             if lake is by_function:
                 execution.compact()
             else:
