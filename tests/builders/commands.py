@@ -1,5 +1,8 @@
 """The command `pixlake`, run in this process."""
 
+import json
+from typing import Any
+
 from click.testing import CliRunner, Result
 
 from pixlake_cli.main import cli
@@ -11,3 +14,10 @@ def run(*arguments: object) -> Result:
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
+
+
+def run_json(*arguments: object) -> Any:
+    """What the command prints with `--json`; the test fails where the command does."""
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)

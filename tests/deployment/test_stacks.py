@@ -13,7 +13,7 @@ from click.testing import Result
 
 from pixlake.iceberg.lakes import Lake
 from pixlake_cli import checking, following, sending
-from tests.builders.commands import run
+from tests.builders.commands import run, run_json
 from tests.builders.model_lakes import image, make_zip, rows
 from tests.deployment.smallstacks import NAME, UPLOADS, SmallStack, open_small_stack
 
@@ -41,9 +41,7 @@ def on_stack(*arguments: object) -> Result:
 
 
 def asked(*arguments: object) -> Any:
-    result = on_stack(*arguments, "--json")
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)
+    return run_json(*arguments, "--stack", NAME)
 
 
 def start_when_there(small: SmallStack, key: str, name: str = "") -> threading.Thread:

@@ -13,7 +13,7 @@ from pixlake import storage
 from pixlake.schemas import TABLES
 from pixlake_cli import following, sending
 from pixlake_cli.multipart import part_size
-from tests.builders.commands import run
+from tests.builders.commands import run, run_json
 from tests.builders.model_lakes import MODELS, image, make_lake, make_zip, rows
 from tests.deployment.deployments import NAME
 from tests.engines.stacks import UPLOADS, Stack, open_stack
@@ -40,9 +40,7 @@ def on_stack(*arguments: object) -> Result:
 
 
 def asked(*arguments: object) -> Any:
-    result = on_stack(*arguments, "--json")
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)
+    return run_json(*arguments, "--stack", NAME)
 
 
 def test_a_folder_becomes_rows_and_its_summary_is_theirs(stack: Stack, tmp_path: Path) -> None:

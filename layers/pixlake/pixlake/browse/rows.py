@@ -23,9 +23,5 @@ def read_rows(table: Table, name: str, experiment_id: str | None, columns: Seque
 def list_files(load: Load, names: Sequence[str], experiment_id: str | None) -> Files:
     """The files with an experiment's rows, from the tables' metadata alone; the same until a commit to them."""
     return tuple(
-        sorted(
-            (file.file.file_path, *(delete.file_path for delete in file.deletes))
-            for name in names
-            for file in list_existing(load(name), TABLES[name], experiment_id)
-        )
+        sorted(file.paths for name in names for file in list_existing(load(name), TABLES[name], experiment_id))
     )

@@ -29,6 +29,11 @@ class ExistingFile:
     deletes: tuple[DataFile, ...]
     rows: ParquetRows
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The file's, and those of what takes rows from it. Neither ever changes: the same paths, the same rows."""
+        return self.file.file_path, *(delete.file_path for delete in self.deletes)
+
     def dead(self, io: FileIO) -> np.ndarray:
         """Positions of the rows that position deletes take away."""
         found = [_positions(io, delete, self.file.file_path) for delete in self.deletes]
@@ -36,10 +41,10 @@ class ExistingFile:
 
     def alive(self, io: FileIO, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
         """These columns of the rows that are left."""
-        dead = self.dead(io)
-        start = 0
+        dead, start = self.dead(io), 0
         for batch in self.rows.batches(list(columns)):
-            alive = ~np.isin(np.arange(start, start + batch.num_rows), dead)
+            alive = np.ones(batch.num_rows, bool)
+            alive[dead[(dead >= start) & (dead < start + batch.num_rows)] - start] = False
             start += batch.num_rows
             yield batch if alive.all() else batch.filter(pa.array(alive))
 
@@ -95,13 +100,8 @@ def stream_alive(
 
 def read_alive(table: Table, schema: TableSchema, partition: str, columns: Sequence[str]) -> pa.Table:
     """These columns of the rows of one partition, in memory."""
-    read = [pa.schema([schema.columns.field(name) for name in columns]).empty_table()]
-    for file in list_existing(table, schema, partition):
-        rows = pa.Table.from_batches(list(file.rows.batches(columns)), read[0].schema)
-        alive = np.ones(rows.num_rows, bool)
-        alive[file.dead(table.io)] = False
-        read.append(rows.filter(pa.array(alive)))
-    return pa.concat_tables(read).combine_chunks()
+    read = pa.schema([schema.columns.field(name) for name in columns])
+    return pa.Table.from_batches(stream_alive(table, schema, partition, columns), read).combine_chunks()
 
 
 def _positions(io: FileIO, delete: DataFile, path: str) -> np.ndarray:

@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.catalog import Catalog
 
 from pixlake.iceberg.catalog import load_table
-from pixlake.iceberg.existing import list_existing, read_alive
+from pixlake.iceberg.existing import list_existing, read_alive, stream_alive
 from pixlake.iceberg.links import NO_IMAGE, Links, is_named, resolve
 from pixlake.schemas import EMBEDDINGS, LINKS, RECORDS
 
@@ -109,15 +108,9 @@ def _fitting(catalog: Catalog, experiment_id: str, fitting: Fitting) -> tuple[pa
     columns = list(dict.fromkeys([*_OF_RECORDS, *fitting.columns]))
     read = [pa.schema([RECORDS.columns.field(name) for name in _OF_RECORDS]).empty_table()]
     pairs = [pa.schema([LINKS.columns.field(name) for name in ("image_path", "record_id", "place")]).empty_table()]
-    for file in list_existing(table, RECORDS, experiment_id):
-        dead, start = file.dead(table.io), 0
-        for batch in file.rows.batches(columns):
-            alive = np.ones(batch.num_rows, bool)
-            alive[dead[(dead >= start) & (dead < start + batch.num_rows)] - start] = False
-            start += batch.num_rows
-            rows = batch.filter(pa.array(alive))
-            pairs.append(fitting.of(rows.select(list(fitting.columns))))
-            read.append(pa.Table.from_batches([rows.select(list(_OF_RECORDS))], read[0].schema))
+    for rows in stream_alive(table, RECORDS, experiment_id, columns):
+        pairs.append(fitting.of(rows.select(list(fitting.columns))))
+        read.append(pa.Table.from_batches([rows.select(list(_OF_RECORDS))], read[0].schema))
     return pa.concat_tables(read).combine_chunks(), pa.concat_tables(pairs).combine_chunks()
 
 

@@ -45,7 +45,8 @@ def _repoint_all(database: str, catalog: str, metadata: Mapping[str, str], known
                 )
                 connection.execute(change, (uri, catalog, catalog, name))
             else:
-                insert = "INSERT INTO iceberg_tables VALUES (?, ?, ?, ?, NULL, 'TABLE')"
+                columns = "catalog_name, table_namespace, table_name, metadata_location"
+                insert = f"INSERT INTO iceberg_tables ({columns}) VALUES (?, ?, ?, ?)"
                 connection.execute(insert, (catalog, catalog, name, uri))
 
 

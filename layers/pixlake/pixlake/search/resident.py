@@ -25,7 +25,7 @@ from pixlake.search.places import IndexPlaces, user_cache
 from pixlake.search.quantized import Floats
 from pixlake.search.ranking import Hit, Part, Places, find_distinct, find_nearest
 from pixlake.search.sidecars import Sidecar, open_index
-from pixlake.search.stored import choose_model, count_models, read_file
+from pixlake.search.stored import choose_model, count_models
 
 _Key = tuple[str, ...]
 
@@ -159,7 +159,7 @@ class Resident:
         table = self._load_table(EMBEDDINGS.name)
         if self._table is None or table.metadata.current_snapshot_id != self._table.metadata.current_snapshot_id:
             self._files = list(list_existing(table, EMBEDDINGS, None))
-            kept = {_key(file) for file in self._files}
+            kept = {file.paths for file in self._files}
             self._models = {key: models for key, models in self._models.items() if key in kept}
             self._indexed = {key: found for key, found in self._indexed.items() if key[0] in kept}
             self._table = table
@@ -171,16 +171,16 @@ class Resident:
         return IndexPlaces(self.lake.uri, self.cache, self.shared)
 
     def _count_models(self, file: ExistingFile, table: Table) -> Counter[str]:
-        key = _key(file)
+        key = file.paths
         if key not in self._models:
-            self._models[key] = count_models(read_file(file, table.io, ["model"]))
+            self._models[key] = count_models(file.alive(table.io, ["model"]))
         return self._models[key]
 
     def _open(self, files: list[ExistingFile], table: Table, model: str) -> list[_Indexed]:
         with self._turn:
             found = []
             for file in files:
-                key = _key(file), model
+                key = file.paths, model
                 if key not in self._indexed and self._count_models(file, table)[model]:
                     self._indexed[key] = self._load(file, table, model)
                 found += self._indexed.get(key, [])
@@ -199,8 +199,3 @@ def _alive(sidecar: Sidecar, dead: Places) -> Places | None:
 
 def _experiment(file: ExistingFile) -> str:
     return str(file.file.partition[0])
-
-
-def _key(file: ExistingFile) -> _Key:
-    """The file with its deletes, which take rows from it under the same name."""
-    return file.file.file_path, *(delete.file_path for delete in file.deletes)

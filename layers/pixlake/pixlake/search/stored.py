@@ -4,23 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa
-from pyiceberg.io import FileIO
 from pyiceberg.table import Table
 
 from pixlake.errors import MissingObject
-from pixlake.iceberg.existing import ExistingFile, list_existing
+from pixlake.iceberg.existing import stream_alive
 from pixlake.schemas import EMBEDDINGS
 
 
 def read_batches(table: Table, experiment_id: str | None, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
     """The current rows, of one experiment or of all, without those that Athena's MERGE has marked as deleted."""
-    for file in list_existing(table, EMBEDDINGS, experiment_id):
-        yield from read_file(file, table.io, columns)
-
-
-def read_file(file: ExistingFile, io: FileIO, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
-    """The current rows of one of its files."""
-    yield from file.alive(io, columns)
+    return stream_alive(table, EMBEDDINGS, experiment_id, list(columns))
 
 
 def count_models(batches: Iterable[pa.RecordBatch]) -> Counter[str]:

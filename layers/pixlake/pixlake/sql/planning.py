@@ -13,10 +13,9 @@ from pyiceberg.io import FileIO
 from pyiceberg.table import Table
 
 from pixlake.iceberg.catalog import load_existing, load_table
-from pixlake.iceberg.existing import ExistingFile, list_existing
+from pixlake.iceberg.existing import ExistingFile, list_existing, stream_alive
 from pixlake.iceberg.lakes import Lake
 from pixlake.schemas import EMBEDDINGS, TABLES, TableSchema
-from pixlake.search.stored import read_file
 from pixlake.sql.worker import TableFiles
 
 _KEYS = frozenset({"experiment_id", "image_path", "record_id", "model"})
@@ -85,21 +84,21 @@ def _copy(table: Table, wanted: Wanted, path: Path) -> TableFiles:
     schema = TABLES[table.name()[-1]]
     columns = wanted.columns(schema)
     kept = pa.schema([schema.columns.field(name) for name in columns])
-    files = list_existing(table, schema, wanted.partition)
-    batches = (batch for file in files for batch in read_file(file, table.io, columns))
     with pq.ParquetWriter(path, kept, compression="lz4") as writer:
-        for group in _groups(batches):
+        for group in _groups(stream_alive(table, schema, wanted.partition, columns)):
             writer.write_table(pa.Table.from_batches(group, kept))
     return TableFiles([str(path)])
 
 
 def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
     some: list[pa.RecordBatch] = []
+    rows = 0
     for batch in batches:
         some.append(batch)
-        if sum(each.num_rows for each in some) >= _GROUP_ROWS:
+        rows += batch.num_rows
+        if rows >= _GROUP_ROWS:
             yield some
-            some = []
+            some, rows = [], 0
     if some:
         yield some
 

@@ -70,10 +70,7 @@ def answer(request: Request, target: IO[bytes]) -> None:
     statement = translate(request.sql, TABLES)
     for warning in statement.warnings:
         print(f"{WARNING}{warning}.", file=sys.stderr, flush=True)
-    planned = (
-        msgspec.json.decode(Path(request.planned).read_bytes(), type=dict[str, TableFiles]) if request.planned else {}
-    )
-    with run_query(Lake.at(request.lake), statement, limits, planned) as rows:
+    with run_query(Lake.at(request.lake), statement, limits, _read_plan(request.planned)) as rows:
         try:
             pkgutil.resolve_name(request.writer)(rows, target)
         except (ArithmeticError, ValueError, TypeError, NotImplementedError, RecursionError) as error:

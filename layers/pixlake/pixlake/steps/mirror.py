@@ -31,7 +31,6 @@ from pixlake.search.mirrored import (
     write_mirrored,
 )
 from pixlake.search.s3vectors import Entry, VectorIndex, batch_size, describe, is_taken, key_of
-from pixlake.search.stored import read_file
 from pixlake.settings import MirrorSettings
 
 SECONDS = 600.0
@@ -94,7 +93,7 @@ class _Mirroring:
 
     def _read_places(self, files: Sequence[ExistingFile]) -> Iterator[tuple[Place, bytes]]:
         for file in files:
-            for batch in read_file(file, self.table.io, _FACTS):
+            for batch in file.alive(self.table.io, _FACTS):
                 for row in batch.to_pylist():
                     key = key_of(row["experiment_id"], row["image_path"])
                     yield (row["model"], key), digest_of(row["sha256"], row["record_id"], row["image_uri"])
@@ -135,7 +134,7 @@ class _Mirroring:
         yield from waiting.items()
 
     def _read_entries(self, file: ExistingFile, places: frozenset[Place]) -> Iterator[tuple[str, Entry]]:
-        for batch in read_file(file, self.table.io, [*_FACTS, "embedding"]):
+        for batch in file.alive(self.table.io, [*_FACTS, "embedding"]):
             for number, row in enumerate(batch.select(_FACTS).to_pylist()):
                 key = key_of(row["experiment_id"], row["image_path"])
                 if (row["model"], key) in places:
@@ -161,5 +160,4 @@ class _Mirroring:
 
 def _name(files: Sequence[ExistingFile]) -> str:
     """A digest of data files and of what was deleted from them."""
-    names = [[file.file.file_path, *(delete.file_path for delete in file.deletes)] for file in files]
-    return sha256(repr(sorted(names)).encode()).hexdigest() if names else ""
+    return sha256(repr(sorted(file.paths for file in files)).encode()).hexdigest() if files else ""
